@@ -1,0 +1,59 @@
+# Two commands set everything up: `make verify` runs the main job, `make test` passes the tests.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+OUT ?= report
+PYTEST_WORKERS ?= 2
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help verify verify-full test lint format typecheck docs check clean
+
+help:
+	@echo "make verify       create the environment, validate the theorems at a quick scale, write $(OUT)/"
+	@echo "make verify-full  the same at full scale (up to 30 minutes on 2 cores)"
+	@echo "make test         create the environment and run the tests, doctests included"
+	@echo "make lint         ruff and mypy"
+	@echo "make docs         build the documentation, warnings are errors"
+	@echo "make check        lint, docs and test"
+	@echo "make clean        remove the environment and everything that was built"
+
+$(VENV)/.created: ; $(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.installed: $(VENV)/.created pyproject.toml constraints.txt
+	$(PIP_INSTALL) -e .
+	touch $@
+
+$(VENV)/.test-installed: $(VENV)/.installed
+	$(PIP_INSTALL) -e '.[test]'
+	touch $@
+
+verify: $(VENV)/.installed
+	$(BIN)/qmis verify --quick --out $(OUT)
+
+verify-full: $(VENV)/.installed
+	$(BIN)/qmis verify --out $(OUT)
+
+test: $(VENV)/.test-installed
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal
+
+lint: typecheck
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+typecheck: $(VENV)/.test-installed
+	$(BIN)/mypy
+
+format: $(VENV)/.test-installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(VENV)/.test-installed
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
+check: lint docs test
+
+clean:
+	rm -rf $(VENV) $(OUT) docs/_build .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,88 @@
+"""The one place for Numba's options and for where compiled code is kept.
+
+No fast-math: sums keep their order and nothing is contracted into fused multiply-adds, so that every compiled
+function has the bits of its NumPy reference.  Numba's cache looks only at the file of the function itself and
+would return stale code after a change of a callee in another file; the cache directory is therefore keyed by
+all sources.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+from numba import prange
+
+__all__ = ["compiled", "inlined", "parallel", "prange"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def sources_digest(folder: Path) -> str:
+    """Return a digest of the names and contents of all Python sources in ``folder``."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+@cache
+def cache_directory() -> Path | None:
+    """Return the directory for compiled code, or None when no place for it is writable."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    try:
+        root = Path(base) if base else Path.home() / ".cache"
+        directory = root / "qmis_kernels" / sources_digest(Path(__file__).parent)
+        directory.mkdir(parents=True, exist_ok=True)
+        if not os.access(directory, os.W_OK | os.X_OK):
+            return None
+    except (OSError, RuntimeError):
+        return None
+    return directory
+
+
+@contextmanager
+def _caching() -> Iterator[bool]:
+    """Point Numba at our cache directory while a function is declared; yield whether to cache at all."""
+    config: Any = numba.config
+    if os.environ.get("NUMBA_CACHE_DIR"):
+        yield True
+        return
+    directory = cache_directory()
+    if directory is None:
+        yield False
+        return
+    previous = config.CACHE_DIR
+    config.CACHE_DIR = str(directory)
+    try:
+        yield True
+    finally:
+        config.CACHE_DIR = previous
+
+
+def _declare(function: _F, **options: bool) -> _F:
+    with _caching() as keep:
+        njit: Any = numba.njit
+        declared: _F = njit(error_model="numpy", fastmath=False, cache=keep, **options)(function)
+    return declared
+
+
+def compiled(function: _F) -> _F:
+    """Compile a formula or a sequential loop at its first call."""
+    return _declare(function)
+
+
+def inlined(function: _F) -> _F:
+    """Compile a short formula into each of its callers, so that their loops can run on vectors."""
+    return _declare(function, forceinline=True)
+
+
+def parallel(function: _F) -> _F:
+    """Compile a loop over ``prange`` at its first call; its iterations are spread over threads."""
+    return _declare(function, parallel=True)

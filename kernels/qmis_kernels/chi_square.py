@@ -1,0 +1,40 @@
+"""Chi-square numbers with an integer number of degrees of freedom, by rejection with addressed attempts.
+
+G. Marsaglia and W. W. Tsang, A simple method for generating gamma variables, ACM Trans. Math. Software 26
+(2000).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qmis_kernels._compile import compiled
+from qmis_kernels.elementary import log, log1p
+from qmis_kernels.normal import normal
+from qmis_kernels.uniform import Source, uniform_pair
+
+
+@compiled
+def chi_square(dof: int, source: Source, replicate: np.uint64, block: int, stride: int) -> float:
+    """Return one chi-square number with ``dof`` >= 1 degrees of freedom.
+
+    Attempt a uses block ``block + a * stride``: its first uniform makes the normal x of the proposal d (1 + c
+    x)³, its second decides.  ``stride`` numbers drawn from the blocks b, ..., b + stride - 1 therefore never
+    share a block. The distribution is exact: accept when log u < x²/2 + d (1 - v + log v), v = (1 + c x)³, d
+    = dof/2 - 1/3, c = (9 d)^(-1/2).  One degree of freedom is the square of a normal.
+    """
+    if dof == 1:
+        x = normal(uniform_pair(source, replicate, np.uint64(block))[0])
+        return x * x
+    d = 0.5 * dof - 1.0 / 3.0
+    c = 1.0 / np.sqrt(9.0 * d)
+    while True:
+        u0, u1 = uniform_pair(source, replicate, np.uint64(block))
+        x = normal(u0)
+        y = c * x
+        if y > -1.0:
+            v = (1.0 + y) * (1.0 + y) * (1.0 + y)
+            one_minus_v = -y * (3.0 + y * (3.0 + y))
+            if log(u1) < 0.5 * x * x + d * (one_minus_v + 3.0 * log1p(y)):
+                return 2.0 * d * v  # type: ignore[no-any-return]
+        block += stride

@@ -1,0 +1,119 @@
+"""The Numba backend: the table of functions, compiled at first use and spread over threads.
+
+Arguments and results are described in :mod:`qmis_kernels.reference`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from qmis_kernels import _checks as checks
+from qmis_kernels import likelihood, pairs, sums
+from qmis_kernels.normal import normal_rows
+from qmis_kernels.uniform import uniform_rows
+
+Matrix = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Key = tuple[int, int]
+
+
+def uniforms(key: Key, stream: int, first: int, count: int, draws: int) -> Matrix:
+    """Return ``draws`` uniforms for each replicate, shape (count, draws)."""
+    start, count = checks.replicates(first, count)
+    out = np.empty((count, checks.integer("draws", draws, 0, 2**33)))
+    uniform_rows(out, checks.source(key, stream), start)
+    return out
+
+
+def normals(key: Key, stream: int, first: int, count: int, draws: int) -> Matrix:
+    """Return ``draws`` standard normals for each replicate, shape (count, draws)."""
+    start, count = checks.replicates(first, count)
+    out = np.empty((count, checks.integer("draws", draws, 0, 2**33)))
+    normal_rows(out, checks.source(key, stream), start)
+    return out
+
+
+def gaussian_sums(
+    key: Key, stream: int, first: int, count: int, mean: ArrayLike, factor: ArrayLike
+) -> Matrix:
+    """Return draws of N(mean, factor factorᵀ), shape (count, d)."""
+    start, count = checks.replicates(first, count)
+    centre = checks.array("mean", mean, (None,))
+    columns = np.ascontiguousarray(checks.array("factor", factor, (centre.size, None)).T)
+    out = np.empty((count, centre.size))
+    sums.gaussian_rows(out, checks.source(key, stream), start, centre, columns)
+    return out
+
+
+def wishart_sums(key: Key, stream: int, first: int, count: int, dof: int, factor: ArrayLike) -> Matrix:
+    """Return draws of the Wishart law with scale factor factorᵀ, shape (count, q, q)."""
+    start, count = checks.replicates(first, count)
+    square = checks.array("factor", factor, (None, None))
+    columns = np.ascontiguousarray(checks.array("factor", square, (square.shape[1], None)).T)
+    out = np.empty((count, *columns.shape))
+    sums.wishart_rows(out, checks.source(key, stream), start, checks.integer("dof", dof, 1, 2**53), columns)
+    return out
+
+
+def multinomial_sums(
+    key: Key, stream: int, first: int, count: int, trials: int, probabilities: ArrayLike
+) -> Integers:
+    """Return multinomial counts, shape (count, m)."""
+    start, count = checks.replicates(first, count)
+    p, tails = checks.probabilities("probabilities", probabilities)
+    out = np.empty((count, p.size), dtype=np.int64)
+    size = checks.integer("trials", trials, 0, 2**53)
+    sums.multinomial_rows(out, checks.source(key, stream), start, size, p, tails)
+    return out
+
+
+def mixture_sums(
+    key: Key,
+    stream: int,
+    first: int,
+    count: int,
+    trials: int,
+    weights: ArrayLike,
+    means: ArrayLike,
+    factors: ArrayLike,
+) -> Matrix:
+    """Return sums of ``trials`` independent draws of a Gaussian mixture, shape (count, d)."""
+    start, count = checks.replicates(first, count)
+    p, tails = checks.probabilities("weights", weights)
+    centres = checks.array("means", means, (p.size, None))
+    d = centres.shape[1]
+    columns = np.ascontiguousarray(checks.array("factors", factors, (p.size, d, d)).transpose(0, 2, 1))
+    out = np.empty((count, d))
+    size = checks.integer("trials", trials, 0, 2**53)
+    sums.mixture_rows(out, checks.source(key, stream), start, size, p, tails, centres, columns)
+    return out
+
+
+def all_pairs_wins(sum_scores: ArrayLike, weights: ArrayLike, point_scores: ArrayLike) -> Matrix:
+    """Return, for each point and cell, the weight of the sums with which the cell wins, shape (M, K)."""
+    left, points = checks.pairs(sum_scores, point_scores)
+    out = np.empty(points.shape)
+    pairs.wins(out, left, checks.array("weights", weights, (left.shape[0],)), points)
+    return out
+
+
+def all_pairs_rows(sum_scores: ArrayLike, point_scores: ArrayLike, coefficients: ArrayLike) -> Matrix:
+    """Return, for each sum, the total coefficient of the cells that win at the points, shape (R,)."""
+    left, points = checks.pairs(sum_scores, point_scores)
+    out = np.empty(left.shape[0])
+    pairs.rows(out, left, points, checks.array("coefficients", coefficients, points.shape))
+    return out
+
+
+def product_log_ratios(
+    key: Key, stream: int, first: int, count: int, n: int, edges: ArrayLike, offsets: ArrayLike
+) -> Matrix:
+    """Return the log likelihood ratio under the product and under the joint law, shape (count, 2)."""
+    start, count = checks.replicates(first, count)
+    size = checks.integer("n", n, 2, 2**53)
+    flat, parts = checks.partition(edges, offsets)
+    out = np.empty((count, 2))
+    marginal = likelihood.log_marginals(flat, parts, size)
+    likelihood.log_ratio_rows(out, checks.source(key, stream), start, size, flat, parts, marginal)
+    return out

@@ -1,0 +1,182 @@
+"""Sums of independent draws, without drawing them one by one: one row of output for each replicate.
+
+Every accumulation runs in the order of its index, so that a row depends on its replicate alone.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qmis_kernels._compile import compiled, parallel, prange
+from qmis_kernels.binomial import binomial
+from qmis_kernels.chi_square import chi_square
+from qmis_kernels.normal import fill_normals
+from qmis_kernels.uniform import Source, fill_uniforms
+
+Vector = NDArray[np.float64]
+
+_ROWS = 16  # replicates that share one set of work arrays
+
+
+@compiled
+def add_product(out: Vector, columns: Vector, z: Vector) -> None:
+    """Add the sum over k of z[k] columns[k] to ``out``, k in increasing order."""
+    for k in range(z.size):
+        weight = z[k]
+        for i in range(out.size):
+            out[i] += columns[k, i] * weight
+
+
+@parallel
+def gaussian_rows(out: Vector, source: Source, first: np.uint64, mean: Vector, columns: Vector) -> None:
+    """Write mean + sum over k of z[k] columns[k], z[k] the normal of draw k."""
+    count, d = out.shape
+    for group in prange((count + _ROWS - 1) // _ROWS):
+        z = np.empty(columns.shape[0])
+        total = np.empty(d)
+        for r in range(group * _ROWS, min(count, (group + 1) * _ROWS)):
+            fill_normals(z, source, first + np.uint64(r), np.uint64(0))
+            total[:] = 0.0
+            add_product(total, columns, z)
+            for i in range(d):
+                out[r, i] = mean[i] + total[i]
+
+
+@compiled
+def wishart(
+    out: Vector,
+    a: Vector,
+    b: Vector,
+    z: Vector,
+    source: Source,
+    replicate: np.uint64,
+    dof: int,
+    columns: Vector,
+) -> None:
+    """Write one Wishart matrix: W = B Bᵀ, B = F A, A the lower trapezoid of Bartlett's decomposition.
+
+    The entries of A below its diagonal are, row by row, the normals of the draws 0, 1, ...; the blocks after
+    those hold the attempts at the chi-square numbers on the diagonal, interleaved: attempt a at A[i, i] has
+    block (first + i) + a * width.
+    """
+    q, width = b.shape
+    fill_normals(z, source, replicate, np.uint64(0))
+    block = (z.size + 1) // 2
+    used = 0
+    a[:, :] = 0.0
+    for i in range(q):
+        below = min(i, width)
+        for j in range(below):
+            a[i, j] = z[used + j]
+        used += below
+        if i < width:
+            a[i, i] = np.sqrt(chi_square(dof - i, source, replicate, block + i, width))
+    b[:, :] = 0.0
+    for k in range(q):
+        for i in range(q):
+            weight = columns[k, i]
+            for j in range(min(k + 1, width)):
+                b[i, j] += weight * a[k, j]
+    for i in range(q):
+        for j in range(i + 1):
+            total = 0.0
+            for k in range(width):
+                total += b[i, k] * b[j, k]
+            out[i, j] = total
+            out[j, i] = total
+
+
+@parallel
+def wishart_rows(out: Vector, source: Source, first: np.uint64, dof: int, columns: Vector) -> None:
+    """Write one Wishart matrix with ``dof`` degrees of freedom for each replicate."""
+    count, q, _ = out.shape
+    width = min(q, dof)
+    normals = width * (width - 1) // 2 + (q - width) * width
+    for group in prange((count + _ROWS - 1) // _ROWS):
+        a = np.empty((q, width))
+        b = np.empty((q, width))
+        z = np.empty(normals)
+        for r in range(group * _ROWS, min(count, (group + 1) * _ROWS)):
+            wishart(out[r], a, b, z, source, first + np.uint64(r), dof, columns)
+
+
+@compiled
+def multinomial(
+    out: NDArray[np.int64],
+    u: Vector,
+    source: Source,
+    replicate: np.uint64,
+    trials: int,
+    p: Vector,
+    tails: Vector,
+) -> None:
+    """Write multinomial counts: binomials given the counts before, category k from the uniform of draw k.
+
+    ``tails[k]`` is p[k] + p[k + 1] + ...; the last category with positive probability takes what is left.
+    """
+    fill_uniforms(u, source, replicate, np.uint64(0))
+    rest = trials
+    for k in range(p.size):
+        if rest == 0 or p[k] == 0.0:
+            out[k] = 0
+        elif tails[k + 1] == 0.0:
+            out[k] = rest
+        else:
+            out[k] = binomial(rest, p[k] / tails[k], tails[k + 1] / tails[k], u[k])
+        rest -= out[k]
+
+
+@parallel
+def multinomial_rows(
+    out: NDArray[np.int64], source: Source, first: np.uint64, trials: int, p: Vector, tails: Vector
+) -> None:
+    """Write multinomial counts for each replicate."""
+    count = out.shape[0]
+    for group in prange((count + _ROWS - 1) // _ROWS):
+        u = np.empty(p.size)
+        for r in range(group * _ROWS, min(count, (group + 1) * _ROWS)):
+            multinomial(out[r], u, source, first + np.uint64(r), trials, p, tails)
+
+
+@parallel
+def mixture_rows(
+    out: Vector,
+    source: Source,
+    first: np.uint64,
+    trials: int,
+    p: Vector,
+    tails: Vector,
+    means: Vector,
+    columns: Vector,
+) -> None:
+    """Write sums of draws of a Gaussian mixture: given the counts N, sum of N_c mean_c + sqrt(N_c) F_c z_c.
+
+    With C components and dimension d, the counts use blocks 0 to ceil(C / 2) - 1, component c the ceil(d / 2)
+    blocks after ceil(C / 2) + c ceil(d / 2).
+    """
+    count, d = out.shape
+    components = p.size
+    block = (components + 1) // 2
+    stride = (d + 1) // 2
+    for group in prange((count + _ROWS - 1) // _ROWS):
+        u = np.empty(components)
+        counts = np.empty(components, dtype=np.int64)
+        z = np.empty(d)
+        total = np.empty(d)
+        for r in range(group * _ROWS, min(count, (group + 1) * _ROWS)):
+            replicate = first + np.uint64(r)
+            multinomial(counts, u, source, replicate, trials, p, tails)
+            total[:] = 0.0
+            for c in range(components):
+                if counts[c] == 0:
+                    continue
+                fill_normals(z, source, replicate, np.uint64(block + c * stride))
+                size = np.float64(counts[c])
+                root = np.sqrt(size)
+                for i in range(d):
+                    total[i] += size * means[c, i]
+                    z[i] *= root
+                add_product(total, columns[c], z)
+            for i in range(d):
+                out[r, i] = total[i]

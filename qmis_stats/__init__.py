@@ -1,0 +1,81 @@
+"""Membership inference security (MIS) of quantized models.
+
+One quantity, Δ_n = 1 − MIS_n, by three routes that must agree: theory (formulas), exact (oracles), simulate
+(Monte Carlo). The public verb is :func:`mis`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from qmis_stats.errors import BackendUnavailableError, DomainError, DomainWarning, InputError, QmisError
+    from qmis_stats.evaluate import METHODS, mis
+    from qmis_stats.experiment import Experiment, load_experiment
+    from qmis_stats.laws import FiniteLaw, GaussianMean, GaussianMixture, LinearRegression
+    from qmis_stats.problem import Face, Problem
+    from qmis_stats.procedures import CodebookERM, LossTable, ReleasedHistogram, ThresholdPTQ
+    from qmis_stats.quantizers import FixedThresholds, LloydMax, Sign, Ternary, Uniform
+    from qmis_stats.results import MISResult, ROCCurve
+
+try:
+    __version__ = version("qmis_stats")
+except PackageNotFoundError:  # running from a source tree that was never installed
+    __version__ = "0+unknown"
+
+_HOMES = {
+    "errors": ("BackendUnavailableError", "DomainError", "DomainWarning", "InputError", "QmisError"),
+    "evaluate": ("METHODS", "mis"),
+    "experiment": ("Experiment", "load_experiment"),
+    "laws": ("FiniteLaw", "GaussianMean", "GaussianMixture", "LinearRegression"),
+    "problem": ("Face", "Problem"),
+    "procedures": ("CodebookERM", "LossTable", "ReleasedHistogram", "ThresholdPTQ"),
+    "quantizers": ("FixedThresholds", "LloydMax", "Sign", "Ternary", "Uniform"),
+    "results": ("MISResult", "ROCCurve"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "METHODS",
+    "BackendUnavailableError",
+    "CodebookERM",
+    "DomainError",
+    "DomainWarning",
+    "Experiment",
+    "Face",
+    "FiniteLaw",
+    "FixedThresholds",
+    "GaussianMean",
+    "GaussianMixture",
+    "InputError",
+    "LinearRegression",
+    "LloydMax",
+    "LossTable",
+    "MISResult",
+    "Problem",
+    "QmisError",
+    "ROCCurve",
+    "ReleasedHistogram",
+    "Sign",
+    "Ternary",
+    "ThresholdPTQ",
+    "Uniform",
+    "__version__",
+    "load_experiment",
+    "mis",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import public names on first use: SciPy and Numba stay out of ``import qmis_stats``."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'qmis_stats' has no attribute {name!r}")
+    value = getattr(import_module(f"qmis_stats.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,66 @@
+"""The package's own exceptions: one clear line each, naming the field, the value and what is allowed."""
+
+from __future__ import annotations
+
+__all__ = ["BackendUnavailableError", "DomainError", "DomainWarning", "InputError", "QmisError"]
+
+_LONGEST_VALUE = 80
+
+
+def _short(value: object) -> str:
+    """Return a one-line rendering of ``value`` that fits into a message."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
+
+
+class QmisError(Exception):
+    """Base class of every exception that the package raises on purpose."""
+
+
+class InputError(QmisError, ValueError):
+    """A value that cannot be used.
+
+    Parameters
+    ----------
+    field : str
+        Name of the argument or of the entry in the experiment file, e.g. ``"law.covariance"``.
+    value : object
+        The offending value.
+    allowed : str
+        What is allowed instead, as the end of the sentence "must be ...".
+
+    Examples
+    --------
+    >>> print(InputError("n", 1, "an integer of at least 2"))
+    n = 1: must be an integer of at least 2
+    """
+
+    def __init__(self, field: str, value: object, allowed: str) -> None:
+        self.field = field
+        self.value = value
+        self.allowed = allowed
+        super().__init__(f"{field} = {_short(value)}: must be {allowed}")
+
+
+class DomainError(QmisError):
+    """A method was asked for a problem that lies outside its reach.
+
+    Examples
+    --------
+    >>> print(DomainError("exact", "no oracle is known for this law", "use method = tilted"))
+    method = 'exact': no oracle is known for this law; use method = tilted
+    """
+
+    def __init__(self, method: str, reason: str, advice: str) -> None:
+        self.method = method
+        self.reason = reason
+        self.advice = advice
+        super().__init__(f"method = {method!r}: {reason}; {advice}")
+
+
+class BackendUnavailableError(QmisError, RuntimeError):
+    """The requested compiled backend cannot run on this machine."""
+
+
+class DomainWarning(UserWarning):
+    """A formula was evaluated where its error is not controlled; the result says ``in_domain = False``."""

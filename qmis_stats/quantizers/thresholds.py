@@ -1,0 +1,251 @@
+"""Scalar quantizers as thresholds and levels: the cells that a product quantizer puts on each coordinate."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.optimize import brentq, minimize_scalar
+from scipy.special import ndtr, ndtri
+
+from qmis_stats.errors import InputError
+from qmis_stats.scores.base import FloatArray
+from qmis_stats.validation import finite_array, positive_number
+
+__all__ = ["FixedThresholds", "LloydMax", "ScalarQuantizer", "Sign", "Ternary", "Uniform"]
+
+MAX_BITS = 8
+
+
+class ScalarQuantizer(ABC):
+    """A quantizer acting on each coordinate of an estimate with known location and standard error."""
+
+    @abstractmethod
+    def thresholds(self, location: FloatArray, standard_error: FloatArray) -> tuple[FloatArray, ...]:
+        """Return the sorted thresholds of each coordinate.
+
+        Parameters
+        ----------
+        location, standard_error : (d,) arrays
+            Mean and standard deviation of the estimate's coordinates, in the estimate's units.
+        """
+
+
+@dataclass(frozen=True)
+class FixedThresholds(ScalarQuantizer):
+    """The same thresholds on every coordinate.
+
+    Parameters
+    ----------
+    values : tuple of float
+        Strictly increasing.
+    unit : {"absolute", "standard_error"}
+        Whether the values are in the estimate's units or in standard errors of each coordinate, which puts the
+        cells on the critical scale (Statement S7).
+
+    Examples
+    --------
+    >>> FixedThresholds((-1.0, 1.0), "standard_error").thresholds(np.zeros(1), np.array([0.1]))
+    (array([-0.1,  0.1]),)
+    """
+
+    values: tuple[float, ...]
+    unit: Literal["absolute", "standard_error"] = "absolute"
+
+    def __post_init__(self) -> None:
+        array = finite_array("procedure.thresholds", self.values, 1, "(m,)")
+        if np.any(np.diff(array) <= 0.0):
+            raise InputError("procedure.thresholds", list(self.values), "strictly increasing")
+
+    def thresholds(self, location: FloatArray, standard_error: FloatArray) -> tuple[FloatArray, ...]:
+        """Return the thresholds in the estimate's units."""
+        values = np.asarray(self.values, dtype=np.float64)
+        scale = standard_error if self.unit == "standard_error" else np.ones_like(standard_error)
+        return tuple(values * s for s in scale)
+
+
+@dataclass(frozen=True)
+class Sign(ScalarQuantizer):
+    """One bit: the sign of the coordinate, zero counted as negative.
+
+    Examples
+    --------
+    >>> Sign().thresholds(np.zeros(2), np.ones(2))
+    (array([0.]), array([0.]))
+    """
+
+    def thresholds(self, location: FloatArray, standard_error: FloatArray) -> tuple[FloatArray, ...]:
+        """Return the threshold zero for every coordinate."""
+        return tuple(np.zeros(1) for _ in location)
+
+
+@dataclass(frozen=True)
+class Ternary(ScalarQuantizer):
+    """Levels −1, 0, 1 by magnitude: coordinates of magnitude at most t become zero.
+
+    Parameters
+    ----------
+    sparsity : float
+        Share of coordinates set to zero, in (0, 1). The threshold t is the population quantile of the estimate's
+        magnitudes, ``Σ_i P(|θ̂_i| ≤ t) = sparsity·d`` with normal coordinates: the limit, as d grows, of the
+        quantile that is read off the weights.
+
+    Examples
+    --------
+    >>> Ternary(0.9).thresholds(np.zeros(1), np.ones(1))[0].round(4)
+    array([-1.6449,  1.6449])
+    """
+
+    sparsity: float
+
+    def __post_init__(self) -> None:
+        if not 0.0 < positive_number("procedure.sparsity", self.sparsity) < 1.0:
+            raise InputError("procedure.sparsity", self.sparsity, "strictly between 0 and 1")
+
+    def thresholds(self, location: FloatArray, standard_error: FloatArray) -> tuple[FloatArray, ...]:
+        """Return ±t for every coordinate."""
+        standardised = location / standard_error
+
+        def excess(t: float) -> float:
+            zeroed = ndtr(t / standard_error - standardised) - ndtr(-t / standard_error - standardised)
+            return float(np.mean(zeroed)) - self.sparsity
+
+        largest = float(np.max(np.abs(location) + 40.0 * standard_error))
+        t = float(brentq(excess, 0.0, largest, xtol=1e-15 * largest, rtol=1e-14))
+        return tuple(np.array([-t, t]) for _ in location)
+
+
+@dataclass(frozen=True)
+class Uniform(ScalarQuantizer):
+    """2^bits equally spaced levels, symmetric about zero, designed for N(0, scale²).
+
+    Parameters
+    ----------
+    bits : int
+        1 to 8.
+    scale : float, optional
+        Standard deviation of the design law; the root mean square of the estimate's coordinates when omitted.
+
+    Notes
+    -----
+    The step minimises the mean squared error for a normal law (Max 1960, Quantizing for minimum distortion).
+
+    Examples
+    --------
+    >>> Uniform(2, scale=1.0).thresholds(np.zeros(1), np.ones(1))[0].round(4)
+    array([-0.9957,  0.    ,  0.9957])
+    """
+
+    bits: int
+    scale: float | None = None
+
+    def __post_init__(self) -> None:
+        _check_design(self.bits, self.scale)
+
+    def thresholds(self, location: FloatArray, standard_error: FloatArray) -> tuple[FloatArray, ...]:
+        """Return the midpoints between levels."""
+        levels = 2**self.bits
+
+        def distortion(step: float) -> float:
+            edges = step * (np.arange(1, levels) - levels / 2)
+            return _normal_distortion(edges, step * (np.arange(levels) - (levels - 1) / 2))
+
+        best = minimize_scalar(distortion, bounds=(1e-3, 8.0), method="bounded", options={"xatol": 1e-12})
+        edges = float(best.x) * (np.arange(1, levels) - levels / 2)
+        scale = _design_scale(self.scale, location, standard_error)
+        return tuple(scale * edges for _ in location)
+
+
+@dataclass(frozen=True)
+class LloydMax(ScalarQuantizer):
+    """The 2^bits levels of least mean squared error for N(0, scale²).
+
+    Parameters
+    ----------
+    bits : int
+        1 to 8.
+    scale : float, optional
+        Standard deviation of the design law; the root mean square of the estimate's coordinates when omitted.
+
+    Notes
+    -----
+    Each threshold is the midpoint of two levels and each level the centroid of its cell (Lloyd 1982, Max 1960).
+
+    Examples
+    --------
+    >>> LloydMax(2, scale=1.0).thresholds(np.zeros(1), np.ones(1))[0].round(4)
+    array([-0.9816,  0.    ,  0.9816])
+    """
+
+    bits: int
+    scale: float | None = None
+
+    def __post_init__(self) -> None:
+        _check_design(self.bits, self.scale)
+
+    def thresholds(self, location: FloatArray, standard_error: FloatArray) -> tuple[FloatArray, ...]:
+        """Return the midpoints between levels."""
+        scale = _design_scale(self.scale, location, standard_error)
+        edges = _lloyd_max_edges(self.bits)
+        return tuple(scale * edges for _ in location)
+
+
+def _check_design(bits: int, scale: float | None) -> None:
+    if isinstance(bits, bool) or not isinstance(bits, int) or not 1 <= bits <= MAX_BITS:
+        raise InputError("procedure.bits", bits, f"an integer from 1 to {MAX_BITS}")
+    if scale is not None:
+        positive_number("procedure.scale", scale)
+
+
+def _design_scale(scale: float | None, location: FloatArray, standard_error: FloatArray) -> float:
+    return scale if scale is not None else math.sqrt(float(np.mean(location**2 + standard_error**2)))
+
+
+def _density(x: FloatArray) -> FloatArray:
+    return np.asarray(np.exp(-0.5 * x * x) / math.sqrt(2.0 * math.pi))
+
+
+def _cell_moments(edges: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return probabilities and first partial moments of N(0, 1) on the cells of ``edges``."""
+    cdf = np.concatenate(([0.0], ndtr(edges), [1.0]))
+    density = np.concatenate(([0.0], _density(edges), [0.0]))
+    return np.diff(cdf), -np.diff(density)
+
+
+def _normal_distortion(edges: FloatArray, levels: FloatArray) -> float:
+    mass, first = _cell_moments(edges)
+    return float(1.0 - 2.0 * (levels @ first) + (levels**2) @ mass)
+
+
+def _lloyd_max_edges(bits: int) -> FloatArray:
+    """Solve the fixed point "edges are midpoints of centroids" by Newton's method on the edges."""
+    count = 2**bits
+    edges = np.sqrt(3.0) * _companded(count)
+    for _ in range(200):
+        mass, first = _cell_moments(edges)
+        levels = first / mass
+        residual = edges - 0.5 * (levels[1:] + levels[:-1])
+        if float(np.max(np.abs(residual))) < 1e-14:
+            break
+        edges = np.sort(edges - np.linalg.solve(_edge_jacobian(edges, mass, levels), residual))
+    return np.asarray(0.5 * (edges - edges[::-1]), dtype=np.float64)
+
+
+def _companded(count: int) -> FloatArray:
+    """Return the asymptotically optimal edges: quantiles of the density's cube root, a normal of variance 3."""
+    return np.asarray(ndtri(np.arange(1, count) / count), dtype=np.float64)
+
+
+def _edge_jacobian(edges: FloatArray, mass: FloatArray, levels: FloatArray) -> FloatArray:
+    density = _density(edges)
+    left = density * (edges - levels[:-1]) / mass[:-1]
+    right = density * (levels[1:] - edges) / mass[1:]
+    jacobian = np.diag(1.0 - 0.5 * (left + right))
+    # The centroid between edges j and j+1 moves with both of them.
+    upper = density[1:] * (edges[1:] - levels[1:-1]) / mass[1:-1]
+    lower = density[:-1] * (levels[1:-1] - edges[:-1]) / mass[1:-1]
+    jacobian += np.diag(-0.5 * upper, 1) + np.diag(-0.5 * lower, -1)
+    return jacobian

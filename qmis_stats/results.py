@@ -1,0 +1,203 @@
+"""The one result that every route returns: log Δ_n with its error, its domain and its origin (Statement S1)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from scipy.special import ndtri
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["MISResult", "ROCCurve", "log1mexp"]
+
+CONFIDENCE_LEVEL = 0.95
+
+
+def log1mexp(x: float) -> float:
+    """Return log(1 − e^x) for x ≤ 0 without cancellation.
+
+    Examples
+    --------
+    >>> round(log1mexp(-1e-20), 6)
+    -46.051702
+    """
+    if x >= 0.0:
+        return -math.inf
+    return math.log(-math.expm1(x)) if x > -math.log(2.0) else math.log1p(-math.exp(x))
+
+
+@dataclass(frozen=True)
+class ROCCurve:
+    """Points of the most powerful attack's ROC (Statement S1).
+
+    Attributes
+    ----------
+    fpr, tpr : tuple of float
+        False and true positive rates, both non-decreasing from 0 to 1.
+    auc : float
+        Area under the curve.
+    tpr_at : dict
+        True positive rate at fixed false positive rates, ``{fpr: (estimate, low, high)}``; the bounds equal the
+        estimate where the curve is not estimated by simulation.
+    """
+
+    fpr: tuple[float, ...]
+    tpr: tuple[float, ...]
+    auc: float
+    tpr_at: dict[float, tuple[float, float, float]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready data without the curve's points."""
+        return {
+            "auc": self.auc,
+            "tpr_at_fpr": [
+                {"fpr": fpr, "tpr": value, "ci": [low, high]} for fpr, (value, low, high) in self.tpr_at.items()
+            ],
+        }
+
+
+@dataclass(frozen=True)
+class MISResult:
+    """Δ_n = 1 − MIS_n at one sample size, by one method.
+
+    Attributes
+    ----------
+    method : str
+        The route that gave the number.
+    n : int
+        Sample size.
+    log_delta : float
+        Natural logarithm of Δ_n, the primary number: Δ reaches 1e−300 and less. −inf when nothing leaks.
+    std_error : float or None
+        Standard error of ``log_delta``; ``None`` for deterministic methods, infinite when the simulation saw nothing.
+    in_domain : bool
+        Whether the method's error is controlled for this problem.
+    domain : str
+        The domain in words, with what was found outside it.
+    seed, replicates : int or None
+        Seed and number of simulated sums, for Monte Carlo methods.
+    fraction : Fraction or None
+        Exact Δ_n, for finite laws.
+    roc : ROCCurve or None
+        The most powerful attack's ROC, where the method gives it.
+    details : dict
+        JSON-ready diagnostics: bias correction, effective sample size, backend.
+
+    Examples
+    --------
+    >>> r = MISResult("sharp", 100, math.log(0.01))
+    >>> round(r.mis, 12), r.conf_int()
+    (0.99, None)
+    """
+
+    method: str
+    n: int
+    log_delta: float
+    std_error: float | None = None
+    in_domain: bool = True
+    domain: str = ""
+    seed: int | None = None
+    replicates: int | None = None
+    fraction: Fraction | None = None
+    roc: ROCCurve | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if math.isnan(self.log_delta) or (self.std_error is not None and math.isnan(self.std_error)):
+            raise ArithmeticError(f"method {self.method} produced a NaN at n = {self.n}; please report this problem")
+
+    @property
+    def delta(self) -> float:
+        """Δ_n; zero when it is below the smallest float (``log_delta`` still holds it)."""
+        return math.exp(self.log_delta)
+
+    @property
+    def mis(self) -> float:
+        """Membership inference security 1 − Δ_n."""
+        return -math.expm1(self.log_delta)
+
+    @property
+    def accuracy(self) -> float:
+        """Accuracy (1 + Δ_n)/2 of the most powerful attack on balanced membership."""
+        return 0.5 * (1.0 + self.delta)
+
+    @property
+    def relative_error(self) -> float | None:
+        """Relative standard error of Δ_n, to first order the standard error of its logarithm."""
+        return self.std_error
+
+    def conf_int(self, level: float = CONFIDENCE_LEVEL) -> tuple[float, float] | None:
+        """Return the normal interval for ``log_delta``, or ``None`` for deterministic methods."""
+        if self.std_error is None:
+            return None
+        if not math.isfinite(self.log_delta) or not math.isfinite(self.std_error):
+            # Nothing was seen, or Δ is exactly zero: the interval says which by its upper end.
+            return (-math.inf, self.log_delta if self.std_error == 0.0 else 0.0)
+        half = float(ndtri(0.5 * (1.0 + level))) * self.std_error
+        return (self.log_delta - half, self.log_delta + half)
+
+    def with_domain(self, in_domain: bool, domain: str) -> MISResult:
+        """Return a copy with another domain statement."""
+        return replace(self, in_domain=in_domain, domain=domain)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready data in the public form; infinities become ``None``."""
+        interval = self.conf_int()
+        data: dict[str, Any] = {
+            "n": self.n,
+            "method": self.method,
+            "log_delta": _json_number(self.log_delta),
+            "delta": self.delta,
+            "mis": self.mis,
+            "std_error": _json_number(self.std_error),
+            "ci": None if interval is None else [_json_number(interval[0]), _json_number(interval[1])],
+            "seed": self.seed,
+            "in_domain": self.in_domain,
+            "domain": self.domain,
+            "replicates": self.replicates,
+        }
+        if self.fraction is not None:
+            data["fraction"] = str(self.fraction)
+        if self.roc is not None:
+            data["roc"] = self.roc.to_dict()
+        if self.details:
+            data["details"] = self.details
+        return data
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row as a pandas frame."""
+        import pandas as pd
+
+        keys = ("n", "method", "log_delta", "delta", "mis", "std_error", "in_domain")
+        return pd.DataFrame([{key: getattr(self, key) for key in keys}])
+
+    def summary(self) -> str:
+        """Return a few aligned lines, in the manner of statsmodels."""
+        interval = self.conf_int()
+        lines = [
+            ("method", self.method),
+            ("n", str(self.n)),
+            ("log delta", f"{self.log_delta:.6g}"),
+            ("delta", f"{self.delta:.6g}"),
+            ("MIS", f"{self.mis:.6g}"),
+            ("best attack's accuracy", f"{self.accuracy:.6g}"),
+        ]
+        if self.std_error is not None:
+            lines.append(("std err of log delta", f"{self.std_error:.3g}"))
+        if interval is not None:
+            lines.append(("95 % interval of log delta", f"[{interval[0]:.6g}, {interval[1]:.6g}]"))
+        lines.append(("in domain", "yes" if self.in_domain else f"NO: {self.domain}"))
+        width = max(len(name) for name, _ in lines)
+        return "\n".join(f"{name:<{width}}  {value}" for name, value in lines)
+
+    def __str__(self) -> str:
+        return self.summary()
+
+
+def _json_number(value: float | None) -> float | None:
+    """JSON has no infinities: −inf (Δ = 0) and unknown errors are written as null."""
+    return value if value is not None and math.isfinite(value) else None

@@ -1,0 +1,85 @@
+"""Checks shared by laws and procedures: finite numbers, shapes, covariances, each refused in one clear line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from qmis_stats.errors import InputError
+from qmis_stats.scores.base import FloatArray
+
+__all__ = ["covariance_matrix", "finite_array", "positive_number", "sample_size"]
+
+_SYMMETRY_TOLERANCE = 1e-12
+
+
+def finite_array(field: str, value: ArrayLike, ndim: int, shape: str) -> FloatArray:
+    """Return ``value`` as a float array of ``ndim`` dimensions with finite entries.
+
+    Raises
+    ------
+    InputError
+        If it is not numeric, has another number of dimensions, is empty, or has NaN or infinite entries.
+
+    Examples
+    --------
+    >>> finite_array("mean", [1, 2], 1, "(d,)")
+    array([1., 2.])
+    """
+    try:
+        array = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(field, value, f"an array of numbers of shape {shape}") from None
+    if array.ndim != ndim or array.size == 0:
+        raise InputError(field, value, f"an array of numbers of shape {shape}, not {array.shape}")
+    if not np.all(np.isfinite(array)):
+        raise InputError(field, value, "finite, without NaN or infinite entries")
+    array.flags.writeable = False
+    return array
+
+
+def covariance_matrix(field: str, value: ArrayLike, dimension: int) -> FloatArray:
+    """Return a (d, d) symmetric positive definite matrix.
+
+    Raises
+    ------
+    InputError
+        If the shape is wrong, the matrix is not symmetric or not positive definite.
+    """
+    matrix = finite_array(field, value, 2, f"({dimension}, {dimension})")
+    if matrix.shape != (dimension, dimension):
+        raise InputError(field, value, f"of shape ({dimension}, {dimension}), not {matrix.shape}")
+    if np.max(np.abs(matrix - matrix.T)) > _SYMMETRY_TOLERANCE * np.max(np.abs(matrix)):
+        raise InputError(field, value, "symmetric")
+    matrix = 0.5 * (matrix + matrix.T)
+    try:
+        np.linalg.cholesky(matrix)
+    except np.linalg.LinAlgError:
+        raise InputError(field, value, "positive definite") from None
+    matrix.flags.writeable = False
+    return matrix
+
+
+def positive_number(field: str, value: Any) -> float:
+    """Return ``value`` as a finite positive float, or raise :class:`~qmis_stats.errors.InputError`."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise InputError(field, value, "a positive number")
+    number = float(value)
+    if not (np.isfinite(number) and number > 0.0):
+        raise InputError(field, value, "a positive finite number")
+    return number
+
+
+def sample_size(n: Any) -> int:
+    """Return ``n`` as an int of at least 2, or raise :class:`~qmis_stats.errors.InputError`.
+
+    Examples
+    --------
+    >>> sample_size(10)
+    10
+    """
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 2:
+        raise InputError("n", n, "an integer of at least 2: one point must be a member among others")
+    return int(n)

@@ -1,0 +1,133 @@
+"""The table of functions: complete, alike in every backend, lazy, and clear about wrong arguments."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import qmis_kernels
+from qmis_kernels import FUNCTIONS, BackendUnavailable, _compile, backend, set_threads, threads
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_backends_offer_the_same_functions(function: str) -> None:
+    compiled, plain = (getattr(backend(name), function) for name in ("numba", "reference"))
+    assert inspect.signature(compiled) == inspect.signature(plain)
+    assert plain.__doc__
+
+
+def test_every_public_function_of_the_compiled_table_is_listed() -> None:
+    table = backend()
+    public = {
+        name
+        for name, member in inspect.getmembers(table, inspect.isfunction)
+        if member.__module__ == table.__name__ and not name.startswith("_")
+    }
+    assert public == set(FUNCTIONS)
+
+
+def test_every_random_function_has_a_case(random_call: tuple) -> None:
+    from inspect import signature
+
+    assert list(signature(getattr(backend(), random_call[0])).parameters)[:4] == [
+        "key",
+        "stream",
+        "first",
+        "count",
+    ]
+
+
+def test_names_of_backends() -> None:
+    assert backend("auto") is backend("numba")
+    with pytest.raises(BackendUnavailable, match="CUDA"):
+        backend("cupy")
+    assert issubclass(BackendUnavailable, RuntimeError)
+    with pytest.raises(ValueError, match="auto, numba, reference, cupy"):
+        backend("fortran")
+
+
+def test_import_is_lazy_and_under_its_own_name() -> None:
+    code = (
+        "import sys, qmis_kernels, qmis_kernels.reference\n"
+        "loaded = {name.split('.')[0] for name in sys.modules}\n"
+        "assert not loaded & {'numba', 'scipy', 'cupy', 'kernels', 'qmis_stats'}, loaded"
+    )
+    path = str(Path(qmis_kernels.__file__).parents[1])
+    subprocess.run([sys.executable, "-c", f"import sys; sys.path.insert(0, {path!r})\n{code}"], check=True)
+    assert not [name for name in sys.modules if name.split(".")[0] == "kernels"]
+
+
+def test_threads() -> None:
+    before = threads()
+    set_threads(1)
+    assert threads() == 1
+    set_threads(before)
+    for number in (0, 10_000):
+        with pytest.raises(ValueError, match="threads"):
+            set_threads(number)
+
+
+def test_cache_is_keyed_by_the_sources(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("x = 1")
+    before = _compile.sources_digest(tmp_path)
+    assert before == _compile.sources_digest(tmp_path)
+    (tmp_path / "a.py").write_text("x = 2")
+    assert before != _compile.sources_digest(tmp_path)
+
+
+def test_no_place_for_the_cache_is_not_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    _compile.cache_directory.cache_clear()
+    try:
+        assert _compile.cache_directory() is None
+        assert _compile.compiled(lambda x: x + 1.0)(1.0) == 2.0
+    finally:
+        _compile.cache_directory.cache_clear()
+
+
+KEY = (1, 2)
+WRONG = [
+    ("key", "uniforms", ((1,), 0, 0, 1, 1)),
+    ("key", "uniforms", ((2**32, 0), 0, 0, 1, 1)),
+    ("key", "uniforms", ((0, -1), 0, 0, 1, 1)),
+    ("stream", "normals", (KEY, 2**32, 0, 1, 1)),
+    ("first", "normals", (KEY, 0, -1, 1, 1)),
+    ("count", "normals", (KEY, 0, 0, -1, 1)),
+    ("count", "normals", (KEY, 0, 0, 1.5, 1)),
+    ("draws", "uniforms", (KEY, 0, 0, 1, -1)),
+    ("mean", "gaussian_sums", (KEY, 0, 0, 1, [[0.0]], [[1.0]])),
+    ("factor", "gaussian_sums", (KEY, 0, 0, 1, [0.0, 0.0], [[1.0]])),
+    ("dof", "wishart_sums", (KEY, 0, 0, 1, 0, [[1.0]])),
+    ("factor", "wishart_sums", (KEY, 0, 0, 1, 3, [[1.0, 0.0]])),
+    ("trials", "multinomial_sums", (KEY, 0, 0, 1, -1, [1.0])),
+    ("probabilities", "multinomial_sums", (KEY, 0, 0, 1, 1, [0.0, 0.0])),
+    ("probabilities", "multinomial_sums", (KEY, 0, 0, 1, 1, [1.5, -0.5])),
+    ("probabilities", "multinomial_sums", (KEY, 0, 0, 1, 1, [np.nan, 0.5])),
+    ("probabilities", "multinomial_sums", (KEY, 0, 0, 1, 1, [])),
+    ("weights", "mixture_sums", (KEY, 0, 0, 1, 1, [-1.0], [[0.0]], [[[1.0]]])),
+    ("means", "mixture_sums", (KEY, 0, 0, 1, 1, [1.0], [0.0], [[[1.0]]])),
+    ("factors", "mixture_sums", (KEY, 0, 0, 1, 1, [1.0], [[0.0]], [[1.0]])),
+    ("sum_scores", "all_pairs_wins", (np.zeros((2, 0)), [1.0, 1.0], np.zeros((2, 0)))),
+    ("weights", "all_pairs_wins", (np.zeros((2, 3)), [1.0], np.zeros((2, 3)))),
+    ("point_scores", "all_pairs_wins", (np.zeros((2, 3)), [1.0, 1.0], np.zeros((2, 2)))),
+    ("coefficients", "all_pairs_rows", (np.zeros((2, 3)), np.zeros((2, 3)), np.zeros((3, 3)))),
+    ("n", "product_log_ratios", (KEY, 0, 0, 1, 1, [0.0], [0, 1])),
+    ("edges", "product_log_ratios", (KEY, 0, 0, 1, 5, [[0.0]], [0, 1])),
+    ("offsets", "product_log_ratios", (KEY, 0, 0, 1, 5, [0.0], [0, 2])),
+    ("offsets", "product_log_ratios", (KEY, 0, 0, 1, 5, [0.0, 1.0], [0, 3, 2])),
+]
+
+
+@pytest.mark.parametrize("name", ["numba", "reference"])
+@pytest.mark.parametrize(("field", "function", "arguments"), WRONG)
+def test_wrong_arguments_are_named(name: str, field: str, function: str, arguments: tuple) -> None:
+    with pytest.raises(ValueError, match=rf"^{field}\b") as caught:
+        getattr(backend(name), function)(*arguments)
+    assert "\n" not in str(caught.value)
