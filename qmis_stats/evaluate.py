@@ -1,0 +1,118 @@
+"""The public verb: ``mis(problem, n, method=...)``, one result type for every route (Statement S1)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from functools import partial
+
+from qmis_stats.errors import DomainError, DomainWarning, InputError
+from qmis_stats.problem import Problem
+from qmis_stats.results import MISResult
+from qmis_stats.validation import sample_size
+
+__all__ = ["METHODS", "mis"]
+
+METHODS = (
+    "auto",
+    "exact",
+    "sharp",
+    "critical",
+    "high_dimension",
+    "moderate",
+    "certificate",
+    "crude",
+    "conditional",
+    "tilted",
+    "likelihood_ratio",
+)
+"""Names accepted by :func:`mis` and by the experiment file."""
+
+_SIMULATED = ("crude", "conditional", "tilted", "likelihood_ratio")
+_AUTO_ORDER = ("exact", "conditional", "likelihood_ratio", "tilted", "high_dimension")
+
+
+def mis(
+    problem: Problem,
+    n: int,
+    method: str = "auto",
+    *,
+    replicates: int = 100_000,
+    seed: int = 0,
+    backend: str = "auto",
+) -> MISResult:
+    """Return Δ_n = 1 − MIS_n of a problem by one method.
+
+    Parameters
+    ----------
+    problem : Problem
+        A law with a procedure.
+    n : int
+        Sample size, at least 2.
+    method : str
+        One of :data:`METHODS`. ``auto`` takes the first that reaches the problem: exact, conditional,
+        likelihood_ratio, tilted, high_dimension.
+    replicates : int
+        Number of simulated sums, points or pairs, for Monte Carlo methods.
+    seed : int
+        In [0, 2³²); the same seed gives the same bits on any number of threads.
+    backend : str
+        ``"auto"``, ``"numba"``, ``"cupy"`` or ``"reference"``.
+
+    Returns
+    -------
+    MISResult
+        The primary number is ``log_delta``.
+
+    Raises
+    ------
+    InputError
+        If an argument is out of range or the method is unknown.
+    DomainError
+        If the method does not reach the problem.
+
+    Warns
+    -----
+    DomainWarning
+        If the method's error is not controlled there; the result then says ``in_domain = False``.
+
+    Examples
+    --------
+    >>> from qmis_stats import CodebookERM, GaussianMean, Problem
+    >>> problem = Problem(GaussianMean([0.0], [[1.0]]), CodebookERM([[0.0], [1.0]]))
+    >>> round(mis(problem, 50, "exact").log_delta, 4), round(mis(problem, 50, "sharp").log_delta, 4)
+    (-9.3579, -9.3611)
+    """
+    n = sample_size(n)
+    if method not in METHODS:
+        raise InputError("method", method, f"one of {', '.join(METHODS)}")
+    run = _routes(replicates, seed, backend)
+    result = _first_in_reach(run, problem, n) if method == "auto" else run[method](problem, n)
+    if not result.in_domain:
+        warnings.warn(f"{result.method} at n = {n}: {result.domain}", DomainWarning, stacklevel=2)
+    return result
+
+
+def _routes(replicates: int, seed: int, backend: str) -> dict[str, Callable[[Problem, int], MISResult]]:
+    from qmis_stats import exact, simulate, theory
+
+    routes: dict[str, Callable[[Problem, int], MISResult]] = {
+        "exact": exact.exact,
+        "sharp": theory.sharp,
+        "critical": theory.critical,
+        "high_dimension": theory.high_dimension,
+        "moderate": theory.moderate,
+        "certificate": theory.certificate,
+    }
+    for name in _SIMULATED:
+        routes[name] = partial(getattr(simulate, name), replicates=replicates, seed=seed, backend=backend)
+    return routes
+
+
+def _first_in_reach(routes: dict[str, Callable[[Problem, int], MISResult]], problem: Problem, n: int) -> MISResult:
+    for method in _AUTO_ORDER:
+        try:
+            return routes[method](problem, n)
+        except DomainError:
+            continue
+    raise DomainError("auto", "no method reaches this law and procedure", "see the documentation of the methods")

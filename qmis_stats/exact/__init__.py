@@ -1,0 +1,108 @@
+"""The second route: exact oracles, where one exists (Statement S9)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from qmis_stats.errors import DomainError
+from qmis_stats.exact import finite, gaussian_line, histogram, quadratic_form
+from qmis_stats.laws import FiniteLaw
+from qmis_stats.problem import Problem
+from qmis_stats.procedures import ReleasedHistogram
+from qmis_stats.results import MISResult, ROCCurve
+from qmis_stats.scores import FiniteScores, QuadraticScores
+from qmis_stats.validation import sample_size
+
+__all__ = ["exact", "finite", "gaussian_line", "histogram", "quadratic_form"]
+
+_REPORTED_FPR = (1e-1, 1e-2, 1e-3)
+
+
+def exact(problem: Problem, n: int) -> MISResult:
+    """Return Δ_n by the oracle that fits the problem (Statement S9).
+
+    A Gaussian estimate on a line (S9a), two cells of a linear regression (S9b), a finite law by enumeration in
+    rational arithmetic (S9c, with the most powerful attack's ROC), a released histogram (S9d).
+
+    Parameters
+    ----------
+    problem : Problem
+        The law and the procedure.
+    n : int
+        Sample size, at least 2.
+
+    Returns
+    -------
+    MISResult
+        With ``fraction`` for finite laws.
+
+    Raises
+    ------
+    DomainError
+        If no oracle is known for the problem.
+
+    Examples
+    --------
+    >>> from qmis_stats import FiniteLaw, LossTable, Problem
+    >>> exact(Problem(FiniteLaw(["1/2", "1/2"]), LossTable([[0, 1], [1, 0]])), 3).fraction
+    Fraction(1, 4)
+    """
+    n = sample_size(n)
+    problem = problem.at(n)
+    if isinstance(problem.procedure, ReleasedHistogram):
+        assert isinstance(problem.law, FiniteLaw)
+        value = histogram.delta(problem.law.probabilities, n)
+        return MISResult("exact", n, finite.log_fraction(value), fraction=value, domain="rational arithmetic")
+    scores = problem.scores
+    if isinstance(scores, FiniteScores):
+        return _finite(scores, n)
+    thresholds = problem.line_thresholds
+    if thresholds is not None:
+        log_delta = gaussian_line.log_delta(thresholds, n) if thresholds.size else -math.inf
+        return MISResult("exact", n, log_delta, domain="quadrature, relative error below 1e-10")
+    if isinstance(scores, QuadraticScores):
+        found = _two_cells(scores, n)
+        if found is not None:
+            return found
+    raise DomainError(
+        "exact",
+        "no oracle is known for this law and procedure",
+        "exact needs a Gaussian estimate on a line, two codewords of a regression, or a finite law",
+    )
+
+
+def _finite(scores: FiniteScores, n: int) -> MISResult:
+    value = finite.delta(scores.probabilities, scores.losses, n)
+    fpr, tpr = finite.roc(scores.probabilities, scores.losses, n)
+    x, y = np.array([float(v) for v in fpr]), np.array([float(v) for v in tpr])
+    at = {f: float(np.interp(f, x, y)) for f in _REPORTED_FPR}
+    return MISResult(
+        "exact",
+        n,
+        finite.log_fraction(value),
+        fraction=value,
+        domain="rational arithmetic",
+        roc=ROCCurve(
+            tuple(x.tolist()),
+            tuple(y.tolist()),
+            float(np.trapezoid(y, x)),
+            {f: (v, v, v) for f, v in at.items()},
+        ),
+    )
+
+
+def _two_cells(scores: QuadraticScores, n: int) -> MISResult | None:
+    """Return the oracle's value when exactly two distinct cells remain, with an increment of both signs."""
+    distinct = [k for k in range(scores.cells) if not any(scores.same(k, j) for j in range(k))]
+    domain = "Bessel-density quadrature, relative error below 1e-8"
+    if len(distinct) == 1:
+        return MISResult("exact", n, -math.inf, domain="one cell: nothing can leak")
+    if len(distinct) != 2:
+        return None
+    rival = next(k for k in distinct if not scores.same(k, scores.best))
+    eigenvalues = scores.eigenvalues(rival, scores.best)
+    if len(eigenvalues) != 2 or not eigenvalues[0] < 0.0 < eigenvalues[1]:
+        return None
+    return MISResult("exact", n, quadratic_form.log_delta(eigenvalues[1], -eigenvalues[0], n), domain=domain)

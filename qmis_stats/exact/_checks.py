@@ -1,0 +1,31 @@
+"""Validation shared by the oracles."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+from fractions import Fraction
+from numbers import Rational
+from typing import SupportsIndex
+
+from qmis_stats.errors import InputError
+
+__all__ = ["rational_law", "sample_size"]
+
+
+def sample_size(n: object, least: int) -> int:
+    """Return ``n`` as an int, refusing anything but an integer of at least ``least``."""
+    if isinstance(n, bool) or not isinstance(n, SupportsIndex) or operator.index(n) < least:
+        raise InputError("n", n, f"an integer of at least {least}")
+    return operator.index(n)
+
+
+def rational_law(probabilities: Sequence[Fraction]) -> tuple[list[int], int]:
+    """Return integer weights and their sum d, so that atom j has probability ``weights[j] / d``."""
+    if len(probabilities) == 0 or not all(isinstance(p, Rational) and p >= 0 for p in probabilities):
+        raise InputError("probabilities", probabilities, "one or more non-negative fractions")
+    if sum(probabilities) != 1:
+        raise InputError("probabilities", probabilities, "fractions that sum to exactly one")
+    denominator = math.lcm(*(int(p.denominator) for p in probabilities))
+    return [int(p.numerator) * (denominator // int(p.denominator)) for p in probabilities], denominator

@@ -1,0 +1,69 @@
+"""What every simulation is told, checked once: replicates, seed, backend, and the key they make."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from types import ModuleType
+
+import numpy as np
+
+from qmis_stats.errors import BackendUnavailableError, InputError
+
+__all__ = ["MAX_REPLICATES", "Settings"]
+
+MAX_REPLICATES = 10**9
+_MAX_SEED = 2**32
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Checked settings of one simulation.
+
+    Parameters
+    ----------
+    replicates : int
+        Number of simulated sums, from 100 to 10⁹.
+    seed : int
+        In [0, 2³²).
+    backend : str
+        ``"auto"``, ``"numba"``, ``"cupy"`` or ``"reference"``.
+
+    Raises
+    ------
+    InputError
+        If a setting is out of range.
+
+    Examples
+    --------
+    >>> Settings(1000, 7, "reference").key("crude", 50) == Settings(1000, 7, "reference").key("crude", 50)
+    True
+    """
+
+    replicates: int
+    seed: int
+    backend: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name, low, high in (("replicates", 100, MAX_REPLICATES), ("seed", 0, _MAX_SEED - 1)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not low <= value <= high:
+                raise InputError(name, value, f"an integer from {low} to {high}")
+
+    def kernels(self) -> ModuleType:
+        """Return the table of compiled functions, or raise when the backend cannot run here."""
+        import qmis_kernels
+
+        try:
+            return qmis_kernels.backend(self.backend)
+        except qmis_kernels.BackendUnavailable as error:
+            raise BackendUnavailableError(str(error)) from None
+        except ValueError:
+            raise InputError("backend", self.backend, "one of auto, numba, cupy, reference") from None
+
+    def key(self, method: str, n: int) -> tuple[int, int]:
+        """Return the generator's key: different methods and sample sizes use independent random numbers.
+
+        Estimates at different n therefore have a diagonal covariance in a rate regression (Statement S11).
+        """
+        return int(self.seed), zlib.crc32(f"{method}:{n}".encode())

@@ -1,0 +1,262 @@
+"""The critical scale: cells of width n^{−1/2} and the central limit theorem (Statement S7).
+
+``Δ_n ≈ (1/(2√n)) E_T E_ψ |ψᵀV⁻¹m_T|`` with m_T the centroid, in the limit law G ~ N(0, V) of √n(θ̂ − θ*), of the cell
+that is output, and ψ the influence of a fresh point.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import numpy as np
+
+from qmis_stats.errors import DomainError
+from qmis_stats.increments import DiscreteIncrement
+from qmis_stats.laws import FiniteLaw, GaussianMean, LinearRegression, ProductCells
+from qmis_stats.problem import Problem
+from qmis_stats.procedures import ReleasedHistogram
+from qmis_stats.results import MISResult
+from qmis_stats.scores import FiniteScores, GaussianScores, reduce_rank
+from qmis_stats.scores.base import FloatArray
+from qmis_stats.theory.certificates import worst_case_constant
+from qmis_stats.theory.points import normal_rule
+from qmis_stats.theory.retained import CellMoments, cell_moments
+from qmis_stats.validation import sample_size
+
+__all__ = ["critical", "mean_norm", "unquantized"]
+
+SMALLEST_N = 10
+_LARGEST_GAP = 0.5
+_LARGEST_LATTICE_ERROR = 0.02
+_LOG_REACH = 75.0
+_LOG_NODES = 3001
+
+
+def critical(problem: Problem, n: int) -> MISResult:
+    """Return the critical-scale form of Δ_n (Statement S7).
+
+    Parameters
+    ----------
+    problem : Problem
+        Gaussian mean, linear regression or a finite law; codebook, thresholds or a released histogram.
+    n : int
+        Sample size, at least 2.
+
+    Returns
+    -------
+    MISResult
+        ``in_domain`` is true when n ≥ 10 and the nearest face is at most half a standard deviation of one point away.
+
+    Raises
+    ------
+    DomainError
+        If the influence of a fresh point is neither normal, a product of normals, nor finite.
+
+    Examples
+    --------
+    >>> from qmis_stats import FixedThresholds, GaussianMean, Problem, ThresholdPTQ
+    >>> problem = Problem(GaussianMean([0.0], [[1.0]]), ThresholdPTQ(FixedThresholds((0.0,))))
+    >>> round(critical(problem, 100).delta * 10 * math.pi, 12)
+    1.0
+    """
+    n = sample_size(n)
+    problem = problem.at(n)
+    if isinstance(problem.procedure, ReleasedHistogram):
+        assert isinstance(problem.law, FiniteLaw)
+        log_delta = math.log(worst_case_constant(problem.law)) - 0.5 * math.log(2.0 * math.pi * n)
+        return _result(n, log_delta, 0.0)
+    gap = math.sqrt(2.0 * problem.indicator)
+    if problem.product is not None and problem.product.independent:
+        value = 0.5 * _factor(problem) * mean_norm(_moments(problem.product, n))
+    elif isinstance(problem.scores, FiniteScores):
+        value = _finite(problem.scores, n)
+    else:
+        value = 0.5 * _factor(problem) * _mean_centroid_norm(_local_scores(problem), n)
+    return _result(n, math.log(value) - 0.5 * math.log(n) if value > 0.0 else -math.inf, gap, _lattice_error(problem))
+
+
+def _lattice_error(problem: Problem) -> float:
+    """Return the relative error hδ/(2σ²) that the lattice of the nearest face's sums causes; 0 without a lattice."""
+    nearest = min(problem.crossable_faces, key=lambda f: f.moderate_deviation_rate, default=None)
+    if nearest is None or not isinstance(nearest.increment, DiscreteIncrement):
+        return 0.0
+    return 0.5 * float(nearest.increment.span) * nearest.delta / nearest.sigma2
+
+
+def _factor(problem: Problem) -> float:
+    """Return E|ψᵀh|/√(hᵀVh): a normal influence, or a normal direction times independent normal noise."""
+    if isinstance(problem.law, GaussianMean):
+        return math.sqrt(2.0 / math.pi)
+    if isinstance(problem.law, LinearRegression):
+        return 2.0 / math.pi
+    raise DomainError(
+        "critical", f"the influence under {problem.law.kind} has no closed-form mean", "use method = crude"
+    )
+
+
+def _result(n: int, log_delta: float, gap: float, lattice_error: float = 0.0) -> MISResult:
+    reasons = []
+    if lattice_error > _LARGEST_LATTICE_ERROR:
+        reasons.append(
+            f"the losses are a lattice, whose steps change the result by about {100.0 * lattice_error:.2g} %: "
+            "see method = sharp"
+        )
+    if n < SMALLEST_N:
+        reasons.append(f"n < {SMALLEST_N}")
+    if gap > _LARGEST_GAP:
+        reasons.append(
+            f"the nearest face is {gap:.3g} standard deviations of one point away, beyond {_LARGEST_GAP}: "
+            "large deviations, see method = sharp"
+        )
+    return MISResult(
+        "critical",
+        n,
+        log_delta,
+        in_domain=not reasons,
+        domain="; ".join(reasons) if reasons else "relative error of order 1/n at cells of width n^(-1/2)",
+    )
+
+
+def _moments(product: ProductCells, n: int) -> list[CellMoments]:
+    cache: dict[bytes, CellMoments] = {}
+    for e in product.edges:
+        cache.setdefault(e.tobytes(), cell_moments(math.sqrt(n) * e))
+    return [cache[e.tobytes()] for e in product.edges]
+
+
+def mean_norm(moments: list[CellMoments]) -> float:
+    """Return E‖m_T‖ for independent coordinates, by ``E√Y = (1/(2√π)) ∫_0^∞ (1 − E e^{−sY}) s^{−3/2} ds``.
+
+    Examples
+    --------
+    >>> round(mean_norm([cell_moments(np.array([0.0]))]) ** 2 * math.pi, 12)
+    2.0
+    """
+    if len(moments) == 1:
+        return float(moments[0].probability @ np.abs(moments[0].centroid))
+    scale = math.fsum(m.retained for m in moments)
+    if scale == 0.0:
+        return 0.0
+    # With s = e^t/scale the integrand is smooth and decays like e^{−|t|/2}: the trapezoidal rule converges
+    # geometrically.
+    t = np.linspace(-_LOG_REACH, _LOG_REACH, _LOG_NODES)
+    s = np.exp(t) / scale
+    log_mgf = np.zeros_like(t)
+    for m, count in Counter(moments).items():
+        missing = m.probability @ np.expm1(-np.outer(m.centroid**2, s))
+        with np.errstate(divide="ignore"):
+            log_mgf += count * np.log1p(np.maximum(missing, -1.0))
+    value = float(np.sum(-np.expm1(log_mgf) * np.exp(-0.5 * t)) * (t[1] - t[0]))
+    return math.sqrt(scale) * value / (2.0 * math.sqrt(math.pi))
+
+
+def _local_scores(problem: Problem) -> GaussianScores:
+    """Return the scores of the limiting Gaussian problem: nearest codeword in the metric of the loss."""
+    if isinstance(problem.scores, GaussianScores):
+        return problem.scores
+    if isinstance(problem.law, LinearRegression) and problem.codebook is not None:
+        law = problem.law
+        steps = (problem.codebook - law.parameter) @ np.linalg.cholesky(law.covariance)
+        assert problem.scores is not None
+        best = problem.scores.best
+        linear = reduce_rank(-2.0 * law.noise_std * (steps - steps[best]))
+        return GaussianScores(problem.scores.means(), linear, best)
+    raise DomainError("critical", "correlated product cells are not enumerated", "use method = crude")
+
+
+def _cells_of_limit(scores: GaussianScores, nodes: FloatArray, n: int) -> np.ndarray:
+    totals = math.sqrt(n) * scores.constant + nodes @ scores.linear.T
+    return np.asarray(np.argmin(totals, axis=1))
+
+
+def _mean_centroid_norm(scores: GaussianScores, n: int) -> float:
+    """Return E‖m_T‖ over the cells of the limit law; closed form on a line, quadrature otherwise."""
+    if scores.rank == 0:
+        return 0.0
+    if scores.rank == 1:
+        edges = _line_edges(scores)
+        return mean_norm([cell_moments(math.sqrt(n) * edges)])
+    probability, centroid = _centroids(scores, n)
+    return float(probability @ np.linalg.norm(centroid, axis=1))
+
+
+def _line_edges(scores: GaussianScores) -> FloatArray:
+    """Return the break points of the lower envelope of ``constant + linear·w``, sorted."""
+    slopes = scores.linear[:, 0]
+    order = np.lexsort((scores.constant, -slopes))
+    hull: list[int] = []
+    cuts: list[float] = []
+    for k in order:
+        if hull and slopes[k] == slopes[hull[-1]]:
+            continue
+        while hull:
+            top = hull[-1]
+            cut = float((scores.constant[k] - scores.constant[top]) / (slopes[top] - slopes[k]))
+            if not cuts or cut > cuts[-1]:
+                cuts.append(cut)
+                break
+            hull.pop()
+            cuts.pop()
+        hull.append(int(k))
+    return np.array(cuts)
+
+
+def _centroids(scores: GaussianScores, n: int) -> tuple[FloatArray, FloatArray]:
+    """Return probabilities and centroids of the limit's cells by the rule for N(0, I_q)."""
+    nodes, weights = normal_rule(scores.rank)
+    cell = _cells_of_limit(scores, nodes, n)
+    probability = np.bincount(cell, weights, minlength=scores.cells)
+    first = np.stack(
+        [np.bincount(cell, weights * nodes[:, i], minlength=scores.cells) for i in range(scores.rank)], axis=1
+    )
+    seen = probability > 0.0
+    centroid = np.zeros(first.shape)
+    centroid[seen] = first[seen] / probability[seen, None]
+    return np.asarray(probability, dtype=np.float64), centroid
+
+
+def _finite(scores: FiniteScores, n: int) -> float:
+    """Return ½ E_T E_ψ|ψᵀm_T| with the atoms' own influences, in coordinates where the limit is standard normal."""
+    points = scores.enumerate_points()
+    # A duplicate would share its cell with the original by rounding alone.
+    distinct = [k for k in range(scores.cells) if not any(scores.same(k, j) for j in range(k))]
+    best = distinct.index(scores.best)
+    values = points.scores[:, distinct] * scores.unit_scale
+    mean = points.weights @ values
+    centred = values - mean
+    u, s, vt = np.linalg.svd(np.sqrt(points.weights)[:, None] * centred, full_matrices=False)
+    rank = int(np.sum(s > 1e-12 * max(s[0], 1e-300)))
+    if rank == 0:
+        return 0.0
+    linear = vt[:rank].T * s[:rank]
+    local = GaussianScores(mean, linear - linear[best], best)
+    influence = u[:, :rank] / np.sqrt(points.weights)[:, None]
+    if rank == 1:
+        moments = cell_moments(math.sqrt(n) * _line_edges(local))
+        probability, centroid = moments.probability, moments.centroid[:, None]
+    else:
+        probability, centroid = _centroids(local, n)
+    projections = np.abs(influence @ centroid.T)
+    return 0.5 * float(points.weights @ projections @ probability)
+
+
+def unquantized(dimension: int, n: int, *, regression: bool = False) -> float:
+    """Return Δ_n of an estimate released without quantization, E‖N(0, I_d)‖/√(2πn) (Statement S7).
+
+    Parameters
+    ----------
+    dimension : int
+        Dimension d of the estimate.
+    n : int
+        Sample size.
+    regression : bool
+        Multiply by √(2/π): the influence of a regression point is a normal direction times normal noise.
+
+    Examples
+    --------
+    >>> round(unquantized(1, 100) * 10 * math.pi, 12)
+    1.0
+    """
+    norm = math.sqrt(2.0) * math.exp(math.lgamma(0.5 * (dimension + 1)) - math.lgamma(0.5 * dimension))
+    return norm / math.sqrt(2.0 * math.pi * n) * (math.sqrt(2.0 / math.pi) if regression else 1.0)

@@ -1,0 +1,199 @@
+"""Product quantizers in high dimension: Δ_n ≈ 2Φ(μ/2) − 1 with μ = √(d ρ_Q/n), and the attack's ROC (Statement S8)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import erf, ndtr, ndtri
+
+from qmis_stats.errors import DomainError
+from qmis_stats.problem import Problem
+from qmis_stats.results import MISResult, ROCCurve
+from qmis_stats.scores.base import FloatArray
+from qmis_stats.theory.points import normal_rule
+from qmis_stats.theory.retained import cell_moments
+from qmis_stats.validation import sample_size
+
+__all__ = ["REPORTED_FPR", "Signal", "gaussian_roc", "high_dimension", "signal"]
+
+REPORTED_FPR = (1e-1, 1e-2, 1e-3)
+_LARGEST_KURTOSIS = 0.5
+_LARGEST_SHIFT = 0.5
+_NEVER = 1e-12
+
+
+@dataclass(frozen=True)
+class Signal:
+    """The signal of the high-dimensional limit.
+
+    Attributes
+    ----------
+    retained : float
+        ρ_Q, the mean over coordinates of the retained Fisher information.
+    mu : float
+        μ = √(d ρ_Q/n).
+    excess_kurtosis : float
+        Of the normalised log-likelihood ratio: (3 mean E m⁴/ρ² − 3)/d; Δ is overstated by a twenty-fourth of it.
+    largest_shift : float
+        Largest |m|/√n among cells, the effect of one member on one coordinate in standard errors.
+    """
+
+    retained: float
+    mu: float
+    excess_kurtosis: float
+    largest_shift: float
+
+
+def signal(problem: Problem, n: int) -> Signal:
+    """Return the signal of a product quantizer (Statement S8).
+
+    Raises
+    ------
+    DomainError
+        If the procedure is not a product quantizer with independent coordinates and a normal or regression influence.
+
+    Examples
+    --------
+    >>> from qmis_stats import GaussianMean, Problem, Sign, ThresholdPTQ
+    >>> problem = Problem(GaussianMean([0.0] * 8, np.eye(8)), ThresholdPTQ(Sign()))
+    >>> round(signal(problem, 100).retained * math.pi, 12)
+    2.0
+    """
+    n = sample_size(n)
+    product = problem.at(n).product
+    if product is None:
+        raise DomainError("high_dimension", "the procedure is not a product quantizer", "use kind = ptq, or sharp")
+    if not product.independent or product.influence == "other":
+        raise DomainError(
+            "high_dimension",
+            "the coordinates of the estimate are not independent",
+            "use a diagonal covariance",
+        )
+    cache: dict[bytes, tuple[float, float, float]] = {}
+    rows = []
+    for edges in product.edges:
+        key = edges.tobytes()
+        if key not in cache:
+            m = cell_moments(math.sqrt(n) * edges)
+            fourth = float(m.probability @ m.centroid**4)
+            reached = np.abs(m.centroid[m.probability > _NEVER])
+            cache[key] = (m.retained, fourth, float(reached.max(initial=0.0)))
+        rows.append(cache[key])
+    moments = np.array(rows)
+    rho, mean_fourth = float(moments[:, 0].mean()), float(moments[:, 1].mean())
+    d = len(rows)
+    kurtosis = (3.0 * mean_fourth / rho**2 - 3.0) / d if rho > 0.0 else 0.0
+    return Signal(rho, math.sqrt(d * rho / n), kurtosis, float(moments[:, 2].max()) / math.sqrt(n))
+
+
+def high_dimension(problem: Problem, n: int) -> MISResult:
+    """Return the high-dimensional form of Δ_n with the attack's ROC (Statement S8).
+
+    For linear regression the signal of a fresh point is proportional to its noise, μ(ε) = μ|ε|/τ, and both Δ and the
+    ROC are averaged over it.
+
+    Parameters
+    ----------
+    problem : Problem
+        Post-training quantization with independent coordinates.
+    n : int
+        Sample size, at least 2.
+
+    Returns
+    -------
+    MISResult
+        ``in_domain`` is true when the excess kurtosis of the log-likelihood ratio is at most one half (an error of
+        about two per cent) and one member moves no coordinate by more than half a standard error.
+
+    Raises
+    ------
+    DomainError
+        As :func:`signal`.
+
+    Examples
+    --------
+    >>> from qmis_stats import GaussianMean, Problem, Sign, ThresholdPTQ
+    >>> problem = Problem(GaussianMean([0.0] * 128, np.eye(128)), ThresholdPTQ(Sign()))
+    >>> round(high_dimension(problem, 500).delta, 4)
+    0.16
+    """
+    n = sample_size(n)
+    found = signal(problem, n)
+    product = problem.at(n).product
+    regression = product is not None and product.influence == "gaussian_times_noise"
+    reasons = []
+    if found.excess_kurtosis > _LARGEST_KURTOSIS:
+        reasons.append(
+            f"excess kurtosis {found.excess_kurtosis:.3g} > {_LARGEST_KURTOSIS}: too few coordinates carry the signal, "
+            "see method = critical or likelihood_ratio"
+        )
+    if found.largest_shift > _LARGEST_SHIFT:
+        reasons.append(f"one member moves a coordinate by {found.largest_shift:.3g} > {_LARGEST_SHIFT} standard errors")
+    scales, weights = _noise_rule() if regression else (np.ones(1), np.ones(1))
+    # 2Φ(μ/2) − 1 = erf(μ/√8) keeps its relative precision when μ is small.
+    delta = float(weights @ erf(found.mu * scales / math.sqrt(8.0)))
+    return MISResult(
+        "high_dimension",
+        n,
+        math.log(delta) if delta > 0.0 else -math.inf,
+        in_domain=not reasons,
+        domain="; ".join(reasons)
+        if reasons
+        else "normal log-likelihood ratio, error about a twenty-fourth of its "
+        f"excess kurtosis {found.excess_kurtosis:.2g}",
+        roc=gaussian_roc(found.mu, scales, weights),
+        details={
+            "retained_information": found.retained,
+            "signal": found.mu,
+            "excess_kurtosis": found.excess_kurtosis,
+        },
+    )
+
+
+def _noise_rule() -> tuple[FloatArray, FloatArray]:
+    nodes, weights = normal_rule(1)
+    positive = nodes[:, 0] > 0.0
+    return nodes[positive, 0], 2.0 * weights[positive]
+
+
+def gaussian_roc(mu: float, scales: FloatArray | None = None, weights: FloatArray | None = None) -> ROCCurve:
+    """Return the ROC of an attack that knows its own signal ``mu·scale``.
+
+    One signal gives the curve TPR = Φ(Φ⁻¹(FPR) + μ). Over a mixture of signals the optimal attack thresholds the
+    likelihood ratio itself, N(−μ²/2, μ²) without and N(μ²/2, μ²) with membership, so rates are averaged at a common
+    threshold.
+
+    Examples
+    --------
+    >>> roc = gaussian_roc(1.0)
+    >>> round(roc.auc, 6) == round(float(ndtr(1 / math.sqrt(2))), 6)
+    True
+    """
+    s = np.ones(1) if scales is None else np.asarray(scales)
+    w = np.ones(1) if weights is None else np.asarray(weights)
+    signals = mu * s
+    if not np.any(signals > 0.0):
+        diagonal = tuple(float(x) for x in np.linspace(0.0, 1.0, 3))
+        return ROCCurve(diagonal, diagonal, 0.5, {f: (f, f, f) for f in REPORTED_FPR})
+    if signals.size == 1:
+        fpr = np.concatenate(([0.0], ndtr(np.linspace(-6.0, 6.0, 241)), [1.0]))
+        tpr = ndtr(ndtri(fpr) + signals[0])
+        at = {f: float(ndtr(ndtri(f) + signals[0])) for f in REPORTED_FPR}
+        auc = float(ndtr(signals[0] / math.sqrt(2.0)))
+    else:
+        thin = slice(None, None, 8)
+        m, p = signals[thin], w[thin] / w[thin].sum()
+        reach = float(np.quantile(m, 0.999)) * 8.0 + float(np.max(m)) ** 2
+        cut = np.concatenate((np.linspace(-reach, reach, 2001),))[::-1]
+        fpr = np.concatenate(([0.0], ndtr(-(cut[:, None] + 0.5 * m**2) / m) @ p, [1.0]))
+        tpr = np.concatenate(([0.0], ndtr(-(cut[:, None] - 0.5 * m**2) / m) @ p, [1.0]))
+        at = {f: float(np.interp(f, fpr, tpr)) for f in REPORTED_FPR}
+        auc = float(np.trapezoid(tpr, fpr))
+    return ROCCurve(
+        tuple(float(x) for x in fpr),
+        tuple(float(x) for x in tpr),
+        auc,
+        {f: (v, v, v) for f, v in at.items()},
+    )

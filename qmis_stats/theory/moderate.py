@@ -1,0 +1,56 @@
+"""Moderate deviations: −log Δ_n = n r_Q^n (1 + o(1)) for cells that shrink more slowly than n^{−1/2} (Statement S6)."""
+
+from __future__ import annotations
+
+import math
+
+from qmis_stats.problem import Problem
+from qmis_stats.results import MISResult
+from qmis_stats.validation import sample_size
+
+__all__ = ["moderate"]
+
+_LARGE = 10.0
+_SMALL_GAP = 0.5
+
+
+def moderate(problem: Problem, n: int) -> MISResult:
+    """Return the leading order ``−n r_Q^n`` of log Δ_n (Statement S6).
+
+    Only the order of log Δ_n is right: the ratio log Δ_n / (−n r_Q^n) tends to one, the difference does not vanish.
+
+    Parameters
+    ----------
+    problem : Problem
+        Any problem with at least one face that can be crossed.
+    n : int
+        Sample size, at least 2.
+
+    Returns
+    -------
+    MISResult
+        ``in_domain`` is true when n r ≥ 10 and the gap is at most half a standard deviation of one point.
+
+    Examples
+    --------
+    >>> from qmis_stats import CodebookERM, GaussianMean, Problem
+    >>> problem = Problem(GaussianMean([0.0], [[1.0]]), CodebookERM([[0.0], [0.4]]))
+    >>> round(moderate(problem, 1000).log_delta, 9)
+    -20.0
+    """
+    n = sample_size(n)
+    problem = problem.at(n)
+    rate = problem.indicator
+    gap = math.sqrt(2.0 * rate)
+    reasons = []
+    if n * rate < _LARGE:
+        reasons.append(f"n r = {n * rate:.3g} < {_LARGE:g}: not in the moderate range, see method = critical")
+    if gap > _SMALL_GAP:
+        reasons.append(f"gap of {gap:.3g} standard deviations: r differs from the exponent, see method = sharp")
+    return MISResult(
+        "moderate",
+        n,
+        -n * rate,
+        in_domain=not reasons,
+        domain="; ".join(reasons) if reasons else "leading order of log delta only",
+    )
