@@ -17,8 +17,10 @@ METHODS = (
     "auto",
     "exact",
     "sharp",
+    "sharp2",
     "critical",
     "high_dimension",
+    "mixed",
     "moderate",
     "certificate",
     "crude",
@@ -99,8 +101,10 @@ def _routes(replicates: int, seed: int, backend: str) -> dict[str, Callable[[Pro
     routes: dict[str, Callable[[Problem, int], MISResult]] = {
         "exact": exact.exact,
         "sharp": theory.sharp,
+        "sharp2": theory.sharp2,
         "critical": theory.critical,
         "high_dimension": theory.high_dimension,
+        "mixed": theory.mixed,
         "moderate": theory.moderate,
         "certificate": theory.certificate,
     }

@@ -40,6 +40,10 @@ class Increment(ABC):
     def cgf(self, s: float) -> tuple[float, float, float]:
         """Return ``K(s), K'(s), K''(s)`` for ``s`` inside :attr:`domain`."""
 
+    @abstractmethod
+    def higher_cumulants(self, s: float) -> tuple[float, float]:
+        """Return the third and fourth derivative of K, the cumulants under the tilt exp(sX)."""
+
     @property
     @abstractmethod
     def domain(self) -> tuple[float, float]:
@@ -88,6 +92,10 @@ class GaussianIncrement(Increment):
     def cgf(self, s: float) -> tuple[float, float, float]:
         """Return ``K, K', K''`` at ``s``."""
         return s * self.mean + 0.5 * s * s * self.variance, self.mean + s * self.variance, self.variance
+
+    def higher_cumulants(self, s: float) -> tuple[float, float]:
+        """Return zeros: a normal law has no cumulants beyond the second."""
+        return 0.0, 0.0
 
     @property
     def domain(self) -> tuple[float, float]:
@@ -154,6 +162,14 @@ class QuadraticIncrement(Increment):
         first = self.constant + float(np.sum(e / d + squares * s * (1.0 - s * e) / d**2))
         second = float(np.sum(2.0 * (e / d) ** 2 + squares / d**3))
         return value, first, second
+
+    def higher_cumulants(self, s: float) -> tuple[float, float]:
+        """Return the third and fourth derivative of K at ``s``."""
+        e, linear = self._parts
+        d = 1.0 - 2.0 * s * e
+        squares = linear * linear
+        third = float(np.sum(8.0 * (e / d) ** 3 + 6.0 * e * squares / d**4))
+        return third, float(np.sum(48.0 * (e / d) ** 4 + 48.0 * e * e * squares / d**5))
 
     @property
     def domain(self) -> tuple[float, float]:
@@ -233,6 +249,13 @@ class DiscreteIncrement(Increment):
         first = float(weights @ x)
         return value, first, float(weights @ (x - first) ** 2)
 
+    def higher_cumulants(self, s: float) -> tuple[float, float]:
+        """Return the third and fourth derivative of K at ``s``."""
+        x, log_p = self._parts
+        value, first, second = self.cgf(s)
+        weights, centred = np.exp(log_p + s * x - value), x - first
+        return float(weights @ centred**3), float(weights @ centred**4) - 3.0 * second**2
+
     @property
     def domain(self) -> tuple[float, float]:
         """The whole line."""
@@ -303,6 +326,15 @@ class MixtureIncrement(Increment):
         slopes = m + s * v
         first = float(p @ slopes)
         return value, first, float(p @ (v + (slopes - first) ** 2))
+
+    def higher_cumulants(self, s: float) -> tuple[float, float]:
+        """Return the third and fourth derivative of K at ``s``."""
+        log_w, m, v = self._parts
+        value, first, second = self.cgf(s)
+        p = np.exp(log_w + s * m + 0.5 * s * s * v - value)
+        d = m + s * v - first
+        third = float(p @ (d**3 + 3.0 * d * v))
+        return third, float(p @ (d**4 + 6.0 * d * d * v + 3.0 * v * v)) - 3.0 * second**2
 
     @property
     def domain(self) -> tuple[float, float]:

@@ -3,8 +3,10 @@
 from qmis_stats.theory.certificates import certificate, collision_bound, worst_case_constant
 from qmis_stats.theory.critical import critical, unquantized
 from qmis_stats.theory.high_dimension import Signal, gaussian_roc, high_dimension, signal
+from qmis_stats.theory.mixed import mixed
 from qmis_stats.theory.moderate import moderate
 from qmis_stats.theory.retained import CellMoments, cell_moments, retained_information
+from qmis_stats.theory.second_order import sharp2
 from qmis_stats.theory.sharp import sharp
 
 __all__ = [
@@ -16,9 +18,11 @@ __all__ = [
     "critical",
     "gaussian_roc",
     "high_dimension",
+    "mixed",
     "moderate",
     "retained_information",
     "sharp",
+    "sharp2",
     "signal",
     "unquantized",
     "worst_case_constant",

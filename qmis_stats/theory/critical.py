@@ -24,7 +24,7 @@ from qmis_stats.theory.points import normal_rule
 from qmis_stats.theory.retained import CellMoments, cell_moments
 from qmis_stats.validation import sample_size
 
-__all__ = ["critical", "mean_norm", "unquantized"]
+__all__ = ["critical", "mean_norm", "product_moments", "unquantized"]
 
 SMALLEST_N = 10
 _LARGEST_GAP = 0.5
@@ -68,7 +68,7 @@ def critical(problem: Problem, n: int) -> MISResult:
         return _result(n, log_delta, 0.0)
     gap = math.sqrt(2.0 * problem.indicator)
     if problem.product is not None and problem.product.independent:
-        value = 0.5 * _factor(problem) * mean_norm(_moments(problem.product, n))
+        value = 0.5 * _factor(problem) * mean_norm(product_moments(problem.product, n))
     elif isinstance(problem.scores, FiniteScores):
         value = _finite(problem.scores, n)
     else:
@@ -118,7 +118,8 @@ def _result(n: int, log_delta: float, gap: float, lattice_error: float = 0.0) ->
     )
 
 
-def _moments(product: ProductCells, n: int) -> list[CellMoments]:
+def product_moments(product: ProductCells, n: int) -> list[CellMoments]:
+    """Return the moments of each coordinate's cells at sample size n; equal coordinates share one object."""
     cache: dict[bytes, CellMoments] = {}
     for e in product.edges:
         cache.setdefault(e.tobytes(), cell_moments(math.sqrt(n) * e))

@@ -9,10 +9,10 @@ import numpy as np
 from scipy.special import erf, ndtr, ndtri
 
 from qmis_stats.errors import DomainError
+from qmis_stats.numerics import gauss_legendre_panels
 from qmis_stats.problem import Problem
 from qmis_stats.results import MISResult, ROCCurve
 from qmis_stats.scores.base import FloatArray
-from qmis_stats.theory.points import normal_rule
 from qmis_stats.theory.retained import cell_moments
 from qmis_stats.validation import sample_size
 
@@ -22,6 +22,8 @@ REPORTED_FPR = (1e-1, 1e-2, 1e-3)
 _LARGEST_KURTOSIS = 0.5
 _LARGEST_SHIFT = 0.5
 _NEVER = 1e-12
+_REACH = 9.5
+_NOISE_PANELS = 20
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class Signal:
     mu : float
         μ = √(d ρ_Q/n).
     excess_kurtosis : float
-        Of the normalised log-likelihood ratio: (3 mean E m⁴/ρ² − 3)/d; Δ is overstated by a twenty-fourth of it.
+        Of the normalised log-likelihood ratio, 3 Σ_i (E m_i⁴ − ρ_i²)/(Σ_i ρ_i)²; Δ is overstated by about a
+        twenty-fourth of it.
     largest_shift : float
         Largest |m|/√n among cells, the effect of one member on one coordinate in standard errors.
     """
@@ -82,9 +85,10 @@ def signal(problem: Problem, n: int) -> Signal:
             cache[key] = (m.retained, fourth, float(reached.max(initial=0.0)))
         rows.append(cache[key])
     moments = np.array(rows)
-    rho, mean_fourth = float(moments[:, 0].mean()), float(moments[:, 1].mean())
-    d = len(rows)
-    kurtosis = (3.0 * mean_fourth / rho**2 - 3.0) / d if rho > 0.0 else 0.0
+    rho, d = float(moments[:, 0].mean()), len(rows)
+    # Fourth cumulant of Σ_i m_i ψ_i over its squared variance: E (mψ)⁴ = 3 E m⁴ for a normal influence.
+    cumulant = 3.0 * float(np.mean(moments[:, 1] - moments[:, 0] ** 2))
+    kurtosis = cumulant / (d * rho**2) if rho > 0.0 else 0.0
     return Signal(rho, math.sqrt(d * rho / n), kurtosis, float(moments[:, 2].max()) / math.sqrt(n))
 
 
@@ -153,9 +157,9 @@ def high_dimension(problem: Problem, n: int) -> MISResult:
 
 
 def _noise_rule() -> tuple[FloatArray, FloatArray]:
-    nodes, weights = normal_rule(1)
-    positive = nodes[:, 0] > 0.0
-    return nodes[positive, 0], 2.0 * weights[positive]
+    """Return a rule for |ε|/τ, the modulus of a standard normal."""
+    nodes, widths = gauss_legendre_panels(np.linspace(0.0, _REACH, _NOISE_PANELS + 1), 8)
+    return nodes, widths * np.exp(-0.5 * nodes**2) * math.sqrt(2.0 / math.pi)
 
 
 def gaussian_roc(mu: float, scales: FloatArray | None = None, weights: FloatArray | None = None) -> ROCCurve:
@@ -183,12 +187,11 @@ def gaussian_roc(mu: float, scales: FloatArray | None = None, weights: FloatArra
         at = {f: float(ndtr(ndtri(f) + signals[0])) for f in REPORTED_FPR}
         auc = float(ndtr(signals[0] / math.sqrt(2.0)))
     else:
-        thin = slice(None, None, 8)
-        m, p = signals[thin], w[thin] / w[thin].sum()
-        reach = float(np.quantile(m, 0.999)) * 8.0 + float(np.max(m)) ** 2
-        cut = np.concatenate((np.linspace(-reach, reach, 2001),))[::-1]
-        fpr = np.concatenate(([0.0], ndtr(-(cut[:, None] + 0.5 * m**2) / m) @ p, [1.0]))
-        tpr = np.concatenate(([0.0], ndtr(-(cut[:, None] - 0.5 * m**2) / m) @ p, [1.0]))
+        m, p = signals, w / w.sum()
+        reach = 8.0 * float(m.max()) + float(m.max()) ** 2
+        cut = np.sinh(np.linspace(math.asinh(reach), -math.asinh(reach), 2001))
+        fpr = _curve(ndtr(-(cut[:, None] + 0.5 * m**2) / m) @ p)
+        tpr = _curve(ndtr(-(cut[:, None] - 0.5 * m**2) / m) @ p)
         at = {f: float(np.interp(f, fpr, tpr)) for f in REPORTED_FPR}
         auc = float(np.trapezoid(tpr, fpr))
     return ROCCurve(
@@ -197,3 +200,8 @@ def gaussian_roc(mu: float, scales: FloatArray | None = None, weights: FloatArra
         auc,
         {f: (v, v, v) for f, v in at.items()},
     )
+
+
+def _curve(rates: FloatArray) -> FloatArray:
+    """Return rates from 0 to 1, made monotone against rounding in the averages."""
+    return np.concatenate(([0.0], np.minimum(np.maximum.accumulate(rates), 1.0), [1.0]))

@@ -1,4 +1,4 @@
-"""Moderate deviations: −log Δ_n = n r_Q^n (1 + o(1)) for cells that shrink more slowly than n^{−1/2} (Statement S6)."""
+"""Moderate deviations: −log Δ_n = n r_Q^n (1 + o(1)) for shrinking cells with n r_Q^n ≫ log n (Statement S6)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def moderate(problem: Problem, n: int) -> MISResult:
     Returns
     -------
     MISResult
-        ``in_domain`` is true when n r ≥ 10 and the gap is at most half a standard deviation of one point.
+        ``in_domain`` is true when n r ≥ 10 log n, so that the half logarithm of the prefactor is at most a twentieth
+        of the leading order, and the gap is at most half a standard deviation of one point.
 
     Examples
     --------
@@ -43,8 +44,11 @@ def moderate(problem: Problem, n: int) -> MISResult:
     rate = problem.indicator
     gap = math.sqrt(2.0 * rate)
     reasons = []
-    if n * rate < _LARGE:
-        reasons.append(f"n r = {n * rate:.3g} < {_LARGE:g}: not in the moderate range, see method = critical")
+    if n * rate < _LARGE * math.log(n):
+        reasons.append(
+            f"n r = {n * rate:.3g} is below {_LARGE:g} log n: the prefactor n^(-1/2) is not negligible, "
+            "see method = sharp"
+        )
     if gap > _SMALL_GAP:
         reasons.append(f"gap of {gap:.3g} standard deviations: r differs from the exponent, see method = sharp")
     return MISResult(

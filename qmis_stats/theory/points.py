@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import logsumexp, ndtri
 from scipy.stats import qmc
 
+from qmis_stats.numerics import gauss_legendre_panels
 from qmis_stats.scores.base import FloatArray, PointRule, ScoreModel
 
 __all__ = ["Component", "expectation_rule", "normal_rule"]
@@ -16,7 +17,9 @@ Component = tuple[int, float, float]
 """A tilt: cell, λ and the exponent I = −K(−λ)."""
 
 _REACH = 9.5
-_NODES = {1: 20001, 2: 601}
+_LINE_NODES = 20001
+_ANGLES = 720
+_RADIAL_PANELS = 60
 _LOG2_SOBOL = 15
 _SOBOL_SEED = 20250
 
@@ -24,8 +27,8 @@ _SOBOL_SEED = 20250
 def normal_rule(rank: int) -> tuple[FloatArray, FloatArray]:
     """Return nodes (M, rank) and weights (M,) for N(0, I_rank).
 
-    The trapezoidal rule in one and two dimensions (its error is negligible for smooth integrands and of second order
-    in the step at kinks), a scrambled Sobol sequence with a fixed seed above.
+    The trapezoidal rule in one dimension and polar coordinates in two (their error is negligible for smooth
+    integrands and of second order in the step at kinks), a scrambled Sobol sequence with a fixed seed above.
 
     Examples
     --------
@@ -35,20 +38,25 @@ def normal_rule(rank: int) -> tuple[FloatArray, FloatArray]:
     """
     if rank == 0:
         return np.zeros((1, 0)), np.ones(1)
-    if rank in _NODES:
-        axis = np.linspace(-_REACH, _REACH, _NODES[rank])
-        mass = np.exp(-0.5 * axis**2) * (axis[1] - axis[0]) / math.sqrt(2.0 * math.pi)
-        if rank == 1:
-            return axis[:, None], mass
-        x, y = np.meshgrid(axis, axis, indexing="ij")
-        nodes = np.column_stack([x.ravel(), y.ravel()])
-        weights = np.outer(mass, mass).ravel()
-        inside = np.sum(nodes**2, axis=1) <= _REACH**2
-        return nodes[inside], weights[inside]
+    if rank == 1:
+        axis = np.linspace(-_REACH, _REACH, _LINE_NODES)
+        return axis[:, None], np.exp(-0.5 * axis**2) * (axis[1] - axis[0]) / math.sqrt(2.0 * math.pi)
+    if rank == 2:
+        return _polar_rule()
     uniforms = qmc.Sobol(rank, scramble=True, rng=np.random.default_rng(_SOBOL_SEED)).random_base2(_LOG2_SOBOL)
     # Scrambled points are multiples of 2^-30; half a step keeps them off zero.
     nodes = ndtri(np.minimum(uniforms + 2.0**-31, 1.0 - 2.0**-31))
     return np.asarray(nodes, dtype=np.float64), np.full(len(nodes), 1.0 / len(nodes))
+
+
+def _polar_rule() -> tuple[FloatArray, FloatArray]:
+    """Return equally spaced angles, spectrally accurate, times Gauss-Legendre panels along the radius."""
+    radius, width = gauss_legendre_panels(np.linspace(0.0, _REACH, _RADIAL_PANELS + 1), 8)
+    # Half a step off the axes, where the cells of symmetric problems have their corners.
+    angle = 2.0 * math.pi * (np.arange(_ANGLES) + 0.5) / _ANGLES
+    nodes = np.stack([np.outer(radius, np.cos(angle)), np.outer(radius, np.sin(angle))], axis=-1)
+    mass = np.repeat(width * radius * np.exp(-0.5 * radius**2) / _ANGLES, _ANGLES)
+    return nodes.reshape(-1, 2), mass
 
 
 def expectation_rule(scores: ScoreModel, components: list[Component]) -> PointRule:
