@@ -161,7 +161,7 @@ class MISResult:
             "replicates": self.replicates,
         }
         if self.fraction is not None:
-            data["fraction"] = str(self.fraction)
+            data["fraction"] = _fraction_text(self.fraction)
         if self.roc is not None:
             data["roc"] = self.roc.to_dict()
         if self.details:
@@ -196,6 +196,14 @@ class MISResult:
 
     def __str__(self) -> str:
         return self.summary()
+
+
+def _fraction_text(value: Fraction) -> str | None:
+    """Return ``"8/27"``; ``None`` beyond the digits that Python reads back as an integer (4300 by default)."""
+    try:
+        return str(value)
+    except ValueError:
+        return None
 
 
 def _json_number(value: float | None) -> float | None:

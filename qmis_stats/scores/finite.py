@@ -104,8 +104,11 @@ class FiniteScores(ScoreModel):
         return self.losses[cell] == self.losses[other]
 
     def tilted_probabilities(self, cell: int, lam: float) -> FloatArray:
-        """Return the atoms' probabilities under the tilt."""
+        """Return the atoms' probabilities under the tilt; at λ = ∞ the law given that the score is smallest."""
         relative, p = self._floats
+        if np.isinf(lam):
+            lowest = np.where(relative[cell] == relative[cell].min(), p, 0.0)
+            return np.asarray(lowest / lowest.sum(), dtype=np.float64)
         exponents = -lam * relative[cell]
         weights = p * np.exp(exponents - exponents.max())
         return np.asarray(weights / weights.sum(), dtype=np.float64)

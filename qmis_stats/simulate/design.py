@@ -46,16 +46,24 @@ class TiltMixture:
 
     def log_weights(self, scores: FloatArray, terms: int, unit: float) -> FloatArray:
         """Return log dP/dQ of sums of ``terms`` points, Q the equal mixture; scores in units of ``unit``."""
-        columns = [-lam * unit * scores[:, cell] - terms * cgf for cell, lam, cgf in self.components]
+        columns = [_log_density(unit * scores[:, cell], lam, terms * cgf) for cell, lam, cgf in self.components]
         return np.asarray(np.log(self.size) - logsumexp(np.stack(columns), axis=0), dtype=np.float64)
+
+
+def _log_density(sums: FloatArray, lam: float, log_mean: float) -> FloatArray:
+    """Return the log density of a tilt relative to the law; λ = ∞ is the law given that every score is zero."""
+    if np.isinf(lam):
+        return np.where(sums == 0.0, -log_mean, -np.inf)
+    return np.asarray(-lam * sums - log_mean, dtype=np.float64)
 
 
 def tilt_mixtures(scores: ScoreModel, n: int) -> tuple[TiltMixture, TiltMixture]:
     """Return the mixtures for sums of n − 1 points and for fresh points.
 
     One tilt a rival: a sum that returns rival k has a weight bounded through k's own tilt, so no rival may be missing
-    unless its crossings are rarer than the commonest by a factor e^−20. The law itself joins the sums when crossings
-    are common, or when a rival ties with the best and has no tilt; it always joins the fresh points.
+    unless its crossings are rarer than the commonest by a factor e^−20. A face that only ties cross has the tilt λ = ∞,
+    the law given a tie. The law itself joins the sums when crossings are common, or when a rival ties with the best;
+    it always joins the fresh points.
     """
     tilts: dict[tuple[float, float, int], Tilt] = {}
     tied = False
@@ -63,10 +71,10 @@ def tilt_mixtures(scores: ScoreModel, n: int) -> tuple[TiltMixture, TiltMixture]
         if cell == scores.best or scores.same(cell, scores.best):
             continue
         tilt = scores.increment(cell, scores.best).tilt()
-        if tilt.proper and tilt.exponent > 0.0:
-            tilts.setdefault((tilt.lam, tilt.exponent, cell), tilt)
-        elif tilt.exponent < np.inf:
+        if tilt.exponent == 0.0:
             tied = True
+        elif tilt.exponent < np.inf:
+            tilts[(tilt.lam, tilt.exponent, cell)] = tilt
     commonest = min((t.exponent for t in tilts.values()), default=0.0)
     components: list[TiltedComponent] = [
         (cell, t.lam, -t.exponent) for (_, _, cell), t in tilts.items() if n * (t.exponent - commonest) <= _NEGLIGIBLE

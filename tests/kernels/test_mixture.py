@@ -23,9 +23,7 @@ def test_distribution_on_the_line(alpha: float) -> None:
             total += stats.binom.pmf(k, trials, weights[0]) * stats.norm.cdf((x - sizes @ means) / spread)
         return total
 
-    draws = backend().mixture_sums(
-        (1, 0), 0, 0, COUNT, trials, weights, means[:, None], scales[:, None, None]
-    )
+    draws = backend().mixture_sums((1, 0), 0, 0, COUNT, trials, weights, means[:, None], scales[:, None, None])
     assert stats.kstest(draws[:, 0], cdf).pvalue > alpha
     assert stats.kstest(draws[:, 0], cdf, args=(1.0,)).pvalue < alpha
 

@@ -70,9 +70,7 @@ def test_counts_follow_the_exact_law(alpha: float) -> None:
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize(
-    ("trials", "p"), [(300, 0.02), (10_000, 0.4), (10_000_000, 0.3), (10_000_000, 0.999)]
-)
+@pytest.mark.parametrize(("trials", "p"), [(300, 0.02), (10_000, 0.4), (10_000_000, 0.3), (10_000_000, 0.999)])
 def test_large_binomials_by_their_distribution_function(trials: int, p: float, alpha: float) -> None:
     """A uniform number between P(X < x) and P(X <= x) is uniform exactly when X has the law."""
     table = backend()

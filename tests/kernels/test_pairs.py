@@ -27,9 +27,7 @@ def winners(sums: np.ndarray, points: np.ndarray, last: bool = False) -> np.ndar
     return np.argmin(scores, axis=2)
 
 
-def brute_force(
-    cells: np.ndarray, weights: np.ndarray, coefficients: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def brute_force(cells: np.ndarray, weights: np.ndarray, coefficients: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     chosen = cells[:, :, None] == np.arange(coefficients.shape[1])
     return np.einsum("r,rmk->mk", weights, chosen), np.einsum("mk,rmk->r", coefficients, chosen)
 
@@ -56,9 +54,7 @@ def test_giving_ties_to_the_last_cell_is_caught() -> None:
 
 
 @pytest.mark.parametrize(("R", "M", "K"), SHAPES)
-def test_bits_equal_the_reference_for_any_number_of_threads(
-    R: int, M: int, K: int, one_and_all_threads
-) -> None:
+def test_bits_equal_the_reference_for_any_number_of_threads(R: int, M: int, K: int, one_and_all_threads) -> None:
     rng = np.random.default_rng(R * M + K)
     sums, points = rng.normal(size=(R, K)), rng.normal(size=(M, K))
     weights, coefficients = rng.random(R), rng.normal(size=(M, K))
@@ -80,7 +76,5 @@ def test_arrays_in_any_memory_order() -> None:
     rng = np.random.default_rng(4)
     sums, points = rng.normal(size=(30, 3)), rng.normal(size=(20, 3))
     expected = backend().all_pairs_wins(sums, np.ones(30), points)
-    found = backend().all_pairs_wins(
-        np.asfortranarray(sums), np.ones(60)[::2], np.repeat(points, 2, axis=0)[::2]
-    )
+    found = backend().all_pairs_wins(np.asfortranarray(sums), np.ones(60)[::2], np.repeat(points, 2, axis=0)[::2])
     np.testing.assert_array_equal(found, expected)

@@ -61,9 +61,7 @@ def test_equal_degrees_of_freedom_on_the_diagonal_are_caught(factor: np.ndarray,
 
 @pytest.mark.statistical
 @pytest.mark.parametrize("dof", [3, 5, 40])
-def test_exact_laws_of_a_quadratic_form_and_of_the_inverse(
-    dof: int, factor: np.ndarray, alpha: float
-) -> None:
+def test_exact_laws_of_a_quadratic_form_and_of_the_inverse(dof: int, factor: np.ndarray, alpha: float) -> None:
     """Check a'Wa / a'Σa ~ chi² with dof, and a'Σ⁻¹a / a'W⁻¹a ~ chi² with dof - q + 1 degrees of freedom."""
     sigma = factor @ factor.T
     a = np.array([1.0, -2.0, 0.5])

@@ -1,5 +1,6 @@
 """Problems: faces, ties, duplicates, chains, and the argmin representation against the procedures themselves."""
 
+import itertools
 import math
 from fractions import Fraction
 
@@ -262,7 +263,7 @@ def test_lloyd_max_satisfies_its_conditions():
         levels = np.array(
             [
                 quad(lambda x: x * norm.pdf(x), a, b, epsabs=1e-15)[0] / quad(norm.pdf, a, b, epsabs=1e-15)[0]
-                for a, b in zip(padded[:-1], padded[1:], strict=True)
+                for a, b in itertools.pairwise(padded)
             ]
         )
         np.testing.assert_allclose(edges, 0.5 * (levels[1:] + levels[:-1]), atol=2e-7)

@@ -1,0 +1,183 @@
+"""The command ``qmis``: results on standard output, everything else on standard error.
+
+Exit status: 0 done; 1 a claim failed; 2 bad input, with one line on standard error; 130 interrupted; 141
+nobody reads the output any more. Whatever takes long to import is imported inside the commands.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from qmis_stats import __version__
+from qmis_stats.errors import DomainWarning, InputError, QmisError
+
+__all__ = ["cli", "main"]
+
+_CLAIM_FAILED = 1
+_BAD_INPUT = 2
+_INTERRUPTED = 130
+_BROKEN_PIPE = 141
+
+
+class _Stop(Exception):  # noqa: N818  (ends the command; not always for an error)
+    """Ends the command with an exit status and at most one line."""
+
+    def __init__(self, status: int, line: str = "") -> None:
+        super().__init__(line)
+        self.status = status
+
+
+class _OneLineGroup(click.Group):
+    """A group of commands whose every failure is one line on standard error and an exit status."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run a command and exit."""
+        try:
+            status = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        except _Stop as stop:
+            _complain(str(stop))
+            status = stop.status
+        except click.ClickException as error:
+            context = error.ctx if isinstance(error, click.UsageError) else None
+            _complain(f"{error.format_message()} See '{context.command_path if context else 'qmis'} --help'.")
+            status = _BAD_INPUT
+        if standalone_mode:
+            sys.exit(status or 0)
+        return status
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; what it may raise becomes an exit status."""
+        try:
+            status = super().invoke(ctx)
+            sys.stdout.flush()
+        except QmisError as error:
+            raise _Stop(_BAD_INPUT, str(error)) from None
+        except ArithmeticError as error:
+            raise _Stop(_BAD_INPUT, f"out of the range of floating-point numbers: {error}") from None
+        except MemoryError:
+            raise _Stop(_BAD_INPUT, "out of memory: ask for a smaller problem") from None
+        except KeyboardInterrupt:
+            raise _Stop(_INTERRUPTED, "interrupted") from None
+        except BrokenPipeError:
+            # Python would complain once more when it flushes standard output at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise _Stop(_BROKEN_PIPE) from None
+        except OSError as error:
+            raise _Stop(_BAD_INPUT, str(error)) from None
+        return status
+
+
+def _complain(line: str) -> None:
+    if line:
+        click.echo(" ".join(line.split()), err=True)
+
+
+@contextlib.contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """Print each warning as one line on standard error, after the work is done; none when it fails."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", DomainWarning)
+        yield
+    for line in dict.fromkeys(f"warning: {warning.message}" for warning in caught):
+        _complain(line)
+
+
+def _print_json(data: Any) -> None:
+    click.echo(json.dumps(data, indent=2, allow_nan=False))
+
+
+@click.group(cls=_OneLineGroup, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def cli() -> None:
+    """Membership inference security of quantized models."""
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def evaluate(file: Path, as_json: bool) -> None:
+    """Compute 1 - MIS for the experiment in FILE (TOML)."""
+    with _warnings_as_lines():
+        from qmis_stats.experiment import load_experiment, run_experiment
+
+        outcome = run_experiment(load_experiment(file))
+    if as_json:
+        _print_json(outcome.to_dict())
+    else:
+        from qmis_stats.display import outcome_tables, print_to_stdout
+
+        print_to_stdout(outcome_tables(outcome))
+
+
+@cli.command()
+@click.option("--quick", is_flag=True, help="Smaller samples: minutes instead of half an hour.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for report.json and report.html.")
+def verify(quick: bool, as_json: bool, out: Path | None) -> int:
+    """Check every theorem; exit status 1 when a claim fails."""
+    if out is not None:
+        _make_folder(out)
+    with _warnings_as_lines():
+        from qmis_stats.verify import run_verification
+
+        report = run_verification(quick=quick, progress=sys.stderr.isatty())
+        written = report.write(out) if out is not None else []
+    if as_json:
+        _print_json(report.to_dict())
+    else:
+        from qmis_stats.display import print_to_stdout
+
+        print_to_stdout(report.table())
+    for path in written:
+        _complain(f"wrote {path}")
+    return 0 if report.passed else _CLAIM_FAILED
+
+
+def _make_folder(path: Path) -> None:
+    """Create a folder now: a long run must not end at a folder that cannot be written."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError("--out", str(path), f"a folder that can be written: {error.strerror}") from None
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise InputError("--out", str(path), "a folder that can be written")
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def info(as_json: bool) -> None:
+    """Show versions, backends, threads and GPU."""
+    from qmis_stats.environment import environment
+
+    data = environment()
+    if as_json:
+        _print_json(data)
+    else:
+        from qmis_stats.display import environment_table, print_to_stdout
+
+        print_to_stdout(environment_table(data))
+
+
+def main() -> None:
+    """Run the command line."""
+    cli(prog_name="qmis")
+
+
+if __name__ == "__main__":
+    main()

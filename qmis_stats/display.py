@@ -1,0 +1,130 @@
+"""Tables for a terminal, readable at 80 columns and through a pipe."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from qmis_stats.experiment import Outcome
+    from qmis_stats.problem import Face
+    from qmis_stats.results import MISResult
+
+__all__ = ["environment_table", "outcome_tables", "power_of_ten", "print_to_stdout"]
+
+_SHOWN_FACES = 10
+_LARGEST_DENOMINATOR = 10**7
+
+
+def print_to_stdout(content: RenderableType) -> None:
+    """Print on standard output, plain when it is a pipe; nothing is written before all of it is rendered."""
+    console = Console(highlight=False)
+    with console.capture() as capture:
+        console.print(content)
+    text = "\n".join(line.rstrip() for line in capture.get().splitlines())
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def power_of_ten(log_value: float, digits: int = 5) -> str:
+    """Return e^log_value in decimal, also far below the smallest float.
+
+    Examples
+    --------
+    >>> power_of_ten(-1.0), power_of_ten(-5000.0), power_of_ten(-math.inf)
+    ('0.36788', '3.3697e-2172', '0')
+    """
+    if log_value == -math.inf:
+        return "0"
+    if log_value > -600.0:
+        return f"{math.exp(log_value):.{digits}g}"
+    exponent, mantissa = divmod(log_value / math.log(10.0), 1.0)
+    shown = f"{10.0**mantissa:.{digits - 1}f}"
+    return f"1e{int(exponent) + 1}" if shown.startswith("10") else f"{shown}e{int(exponent)}"
+
+
+def _table(title: str, *columns: str, left: int = 1) -> Table:
+    """Return an empty table; the first ``left`` columns hold words, the others numbers."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, show_edge=False)
+    for i, column in enumerate(columns):
+        table.add_column(column, justify="left" if i < left else "right", overflow="fold")
+    return table
+
+
+def outcome_tables(outcome: Outcome) -> RenderableType:
+    """Return the faces with their rates, and the results."""
+    n, problem = outcome.problems[0]
+    where = f" at n = {n}" if outcome.size_adaptive else ""
+    parts: list[RenderableType] = []
+    if problem.faces:
+        parts.append(_faces_table(f"Faces of the best cell{where}", problem.faces))
+    if len(problem.faces) > _SHOWN_FACES:
+        parts.append(Text(f"the lowest {_SHOWN_FACES} of {len(problem.faces)} faces; --json has all of them"))
+    if problem.faces:
+        rates = f"indicator r = {problem.indicator:.6g}, exponent I = {problem.exponent:.6g}"
+        parts.append(Text(f"{rates}{where}\n"))
+    parts.append(_results_table(outcome.results))
+    outside = [r for r in outcome.results if not r.in_domain]
+    parts.extend(Text(f"outside its domain: {r.method} at n = {r.n}: {r.domain}") for r in outside)
+    return Group(*parts)
+
+
+def _faces_table(title: str, faces: tuple[Face, ...]) -> Table:
+    remarks = [face.kind if face.exact else f"{face.kind}, linearised" for face in faces]
+    shown = any(remark != "regular" for remark in remarks)
+    kind = ["kind"] * shown
+    table = _table(title, "face", *kind, "delta", "sigma2", "rate r", "exponent I", "tilt", left=1 + shown)
+    # The faces that matter come first: the lowest exponent leaks most.
+    order = sorted(range(len(faces)), key=lambda i: (faces[i].chernoff_exponent, i))[:_SHOWN_FACES]
+    for i in order:
+        face = faces[i]
+        rates = (face.moderate_deviation_rate, face.chernoff_exponent, face.tilt.lam)
+        kind = [remarks[i]] * shown
+        table.add_row(face.name, *kind, *(f"{x:.4g}" for x in (face.delta, face.sigma2, *rates)))
+    return table
+
+
+def _short_fraction(result: MISResult) -> str:
+    """Return Δ as a fraction of a few digits, or nothing: exact numbers may have millions of digits."""
+    fraction = result.fraction
+    return str(fraction) if fraction is not None and fraction.denominator < _LARGEST_DENOMINATOR else ""
+
+
+def _results_table(results: tuple[MISResult, ...]) -> Table:
+    fractions = [_short_fraction(result) for result in results]
+    shown = any(fractions)
+    table = _table("Results", "method", "n", "log delta", "std err", "delta", "MIS", *["exact"] * shown)
+    for result, fraction in zip(results, fractions, strict=True):
+        row = [
+            result.method,
+            str(result.n),
+            f"{result.log_delta:.6f}",
+            "" if result.std_error is None else f"{result.std_error:.2g}",
+            power_of_ten(result.log_delta),
+            f"{result.mis:.6f}",
+        ]
+        if shown:
+            row.append(fraction)
+        table.add_row(*row)
+    return table
+
+
+def environment_table(data: dict[str, Any]) -> RenderableType:
+    """Return what :func:`qmis_stats.environment.environment` found."""
+    table = Table.grid(padding=(0, 2))
+    for name in ("qmis_stats", "python", "platform"):
+        table.add_row(name, data[name])
+    for name, version in data["packages"].items():
+        table.add_row(name, version)
+    for name, backend in data["backends"].items():
+        reason = "available" if backend["available"] else f"not available: {backend['reason']}"
+        table.add_row(f"backend {name}", reason)
+    table.add_row("threads", f"{data['threads']} of {data['cpus']} processors")
+    table.add_row("GPU", data["gpu"] or "none")
+    return table

@@ -1,0 +1,76 @@
+"""What this machine offers: versions, backends, threads, GPU."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+__all__ = ["environment"]
+
+_PACKAGES = ("numpy", "scipy", "numba", "statsmodels", "matplotlib", "cupy")
+_CUPY_WHEELS = ("cupy", "cupy-cuda12x", "cupy-cuda13x", "cupy-cuda11x")
+_NOT_INSTALLED = "not installed"
+
+
+def environment() -> dict[str, Any]:
+    """Return versions, backends with the reason why one cannot run, threads and GPU, ready for JSON.
+
+    Returns
+    -------
+    dict
+        ``qmis_stats``, ``python``, ``platform``: str; ``packages``: version or ``"not installed"`` by name;
+        ``backends``: ``{"available": bool, "reason": str or None}`` by name; ``threads``, ``cpus``: int;
+        ``gpu``: str or None.
+
+    Examples
+    --------
+    >>> environment()["backends"]["reference"]
+    {'available': True, 'reason': None}
+    """
+    import qmis_kernels
+    from qmis_stats import __version__
+
+    packages = {name: _version(name) for name in _PACKAGES}
+    return {
+        "qmis_stats": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": packages,
+        "backends": {name: _backend(name) for name in qmis_kernels.BACKENDS if name != "auto"},
+        "threads": qmis_kernels.threads() if packages["numba"] != _NOT_INSTALLED else 1,
+        "cpus": os.cpu_count() or 1,
+        "gpu": _gpu(),
+    }
+
+
+def _version(package: str) -> str:
+    for name in _CUPY_WHEELS if package == "cupy" else (package,):
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return _NOT_INSTALLED
+
+
+def _backend(name: str) -> dict[str, Any]:
+    import qmis_kernels
+
+    try:
+        qmis_kernels.backend(name)
+    except (qmis_kernels.BackendUnavailable, ImportError) as error:
+        return {"available": False, "reason": " ".join(str(error).split())}
+    return {"available": True, "reason": None}
+
+
+def _gpu() -> str | None:
+    """Return the name of the first GPU that CuPy sees."""
+    if _version("cupy") == _NOT_INSTALLED:
+        return None
+    try:
+        import cupy
+
+        return str(cupy.cuda.runtime.getDeviceProperties(0)["name"].decode())
+    except (ImportError, RuntimeError):
+        return None

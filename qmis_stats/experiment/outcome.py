@@ -1,0 +1,153 @@
+"""Everything that an experiment asks for, computed before anything is shown."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from qmis_stats.errors import BackendUnavailableError, DomainError, InputError
+from qmis_stats.evaluate import mis
+from qmis_stats.experiment.load import Experiment
+from qmis_stats.experiment.refusal import ExperimentError
+from qmis_stats.problem import Face, Problem
+from qmis_stats.results import MISResult
+
+__all__ = ["Outcome", "run_experiment"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The results of an experiment.
+
+    Attributes
+    ----------
+    problems : tuple of (int, Problem)
+        The problem at each sample size; a single entry when its cells do not depend on n.
+    size_adaptive : bool
+        Whether the cells depend on n.
+    results : tuple of MISResult
+        One for each sample size and method, in the order of the file, sample sizes first.
+    """
+
+    problems: tuple[tuple[int, Problem], ...]
+    size_adaptive: bool
+    results: tuple[MISResult, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready data in the public form; infinities become ``None``."""
+        problem = self.problems[0][1]
+        rates: dict[str, Any] = {
+            "faces": [_face(face) for face in problem.faces],
+            "indicator": problem.indicator,
+            "exponent": problem.exponent,
+        }
+        if self.size_adaptive:
+            rates["rates_by_n"] = [
+                {"n": n, "indicator": at.indicator, "exponent": at.exponent} for n, at in self.problems
+            ]
+        results = [result.to_dict() for result in self.results]
+        return {"rates": _plain(rates), "results": _plain(results)}
+
+
+def run_experiment(experiment: Experiment) -> Outcome:
+    """Evaluate every method at every sample size.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        From :func:`load_experiment`.
+
+    Returns
+    -------
+    Outcome
+
+    Raises
+    ------
+    ExperimentError
+        If a method does not reach the problem, its numbers leave the range of floats, or a backend cannot run here.
+
+    Warns
+    -----
+    DomainWarning
+        If a method's error is not controlled; the result says ``in_domain = False``.
+
+    Examples
+    --------
+    >>> from qmis_stats.experiment import parse_experiment
+    >>> outcome = run_experiment(parse_experiment({
+    ...     "law": {"kind": "finite", "probabilities": ["1/2", "1/2"]},
+    ...     "procedure": {"kind": "erm", "losses": [[0, 1], [1, 0]]},
+    ...     "run": {"n": 3, "methods": ["exact"]},
+    ... }))
+    >>> outcome.to_dict()["results"][0]["fraction"]
+    '1/4'
+    """
+    problem, path = experiment.problem, experiment.path
+    adaptive = problem.procedure.size_adaptive
+    sizes = experiment.n if adaptive else experiment.n[:1]
+    problems = tuple((n, problem.at(n)) for n in sizes)
+    results = tuple(_evaluate(experiment, n, method) for n in experiment.n for method in experiment.methods)
+    try:
+        for _, at in problems:
+            at.faces  # noqa: B018  (the faces are computed here, where a refusal still names the file)
+    except (DomainError, ArithmeticError, ValueError) as error:
+        allowed = f"a procedure whose faces can be computed: {error}"
+        raise ExperimentError(path, "procedure.kind", problem.procedure.kind, allowed) from error
+    return Outcome(problems, adaptive, results)
+
+
+def _evaluate(experiment: Experiment, n: int, method: str) -> MISResult:
+    path = experiment.path
+    try:
+        return mis(
+            experiment.problem,
+            n,
+            method,
+            replicates=experiment.replicates,
+            seed=experiment.seed,
+            backend=experiment.backend,
+        )
+    except DomainError as error:
+        allowed = f"a method that reaches this problem at n = {n}: {error.reason}; {error.advice}"
+        raise ExperimentError(path, "run.methods", method, allowed) from None
+    except BackendUnavailableError as error:
+        allowed = f"a backend that can run here: {error}"
+        raise ExperimentError(path, "run.backend", experiment.backend, allowed) from None
+    except InputError as error:
+        raise ExperimentError(path, error.field, error.value, error.allowed) from None
+    except (ArithmeticError, ValueError) as error:
+        # Scales so far apart that a formula leaves the range of floating-point numbers.
+        allowed = f"a method whose numbers stay in range for this problem at n = {n}: {error}"
+        raise ExperimentError(path, "run.methods", method, allowed) from error
+
+
+def _face(face: Face) -> dict[str, Any]:
+    return {
+        "face": face.name,
+        "kind": face.kind,
+        "cell": face.cell,
+        "delta": face.delta,
+        "sigma2": face.sigma2,
+        "moderate_deviation_rate": face.moderate_deviation_rate,
+        "chernoff_exponent": face.chernoff_exponent,
+        "tilt": face.tilt.lam,
+        "exact": face.exact,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Return plain JSON types: no NumPy scalars, ``None`` for infinities (JSON has none), never a NaN."""
+    if isinstance(value, dict):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        if math.isnan(value):
+            raise ArithmeticError("a computed number is not a number; please report this problem")
+        return None
+    return value

@@ -1,0 +1,144 @@
+"""One line for the first thing that is wrong with an experiment file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from qmis_stats.errors import InputError
+from qmis_stats.experiment import schema
+from qmis_stats.experiment.fields import REFUSED
+from qmis_stats.experiment.shown import shown
+
+__all__ = ["ExperimentError", "refusal"]
+
+_LATER_KINDS = ("logistic_regression",)
+
+
+class ExperimentError(InputError):
+    """An entry of an experiment file that cannot be used; the line starts with the file's name.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    field : str
+        Dotted path of the entry with indices, e.g. ``"law.covariance[0]"``.
+    value : object
+        The offending value; with ``missing`` it is not shown.
+    allowed : str
+        What is allowed instead, as the end of the sentence "must be ...".
+    missing : bool
+        Whether the entry is absent.
+
+    Examples
+    --------
+    >>> print(ExperimentError("a.toml", "run.n[1]", 1, "an integer of at least 2"))
+    a.toml: run.n[1] = 1: must be an integer of at least 2
+    >>> print(ExperimentError("a.toml", "run.n", None, "an integer of at least 2", missing=True))
+    a.toml: run.n is missing: must be an integer of at least 2
+    """
+
+    def __init__(self, path: str, field: str, value: object, allowed: str, *, missing: bool = False) -> None:
+        super().__init__(field, shown(value), allowed)
+        self.path = path
+        self.value = value
+        text = f"{field} is missing: must be {allowed}" if missing else str(self)
+        self.args = (" ".join(f"{path}: {text}".split()),)
+
+
+def refusal(path: str, error: ValidationError) -> ExperimentError:
+    """Return the first error as one line; an unknown key comes first, since it explains a missing one."""
+    errors = error.errors(include_url=False)
+    first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
+    location = _without_tags(first["loc"])
+    field, value = _dotted(location), first["input"]
+    context: Mapping[str, Any] = first.get("ctx") or {}
+    match first["type"]:
+        case kind if kind == REFUSED:
+            index = "".join(f"[{i}]" for i in context["index"])
+            return ExperimentError(path, field + index, context["value"], context["allowed"])
+        case "missing":
+            return ExperimentError(path, field, None, _description(first["loc"]), missing=True)
+        case "extra_forbidden":
+            return ExperimentError(path, field, value, _known_keys(first["loc"]))
+        case "union_tag_not_found" | "union_tag_invalid":
+            return _wrong_kind(path, first["loc"], value)
+        case "literal_error":
+            return ExperimentError(path, field, value, str(context["expected"]))
+        case "invalid_key":
+            return ExperimentError(path, field, value, "a key that is a string")
+        case _:
+            allowed = _description(first["loc"]) if location else "tables [law], [procedure] and [run]"
+            return ExperimentError(path, field or "file", value, allowed)
+
+
+def _without_tags(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Drop the names of the alternatives that a tagged union puts after ``law`` and ``procedure``."""
+    return location[:1] + location[1 + _tags(location) :]
+
+
+def _tags(location: tuple[int | str, ...]) -> int:
+    if len(location) < 2 or location[0] not in ("law", "procedure"):
+        return 0
+    return 2 if location[:2] == ("procedure", "ptq") and len(location) > 2 else 1
+
+
+def _dotted(location: tuple[int | str, ...]) -> str:
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    return text.removeprefix(".")
+
+
+def _model(location: tuple[int | str, ...]) -> type[BaseModel]:
+    """Return the table that holds the last entry of ``location``."""
+    if len(location) < 2:
+        return schema.ExperimentTable
+    if location[0] == "run":
+        return schema.RunTable
+    names = location[1 : 1 + _tags(location)]
+    tables: tuple[type[BaseModel], ...] = (
+        *get_args(schema.LawUnion),
+        schema.ERMTable,
+        schema.HistogramTable,
+        *get_args(schema.PTQUnion),
+    )
+    return next(table for table in tables if _literal(table) == names[-1])
+
+
+def _literal(table: type[BaseModel]) -> str:
+    """Return the tag that selects a table."""
+    field = table.model_fields.get("quantizer") or table.model_fields["kind"]
+    return str(get_args(field.annotation)[0])
+
+
+def _description(location: tuple[int | str, ...]) -> str:
+    field = _model(location).model_fields.get(str(location[-1]))
+    return (field.description if field is not None else None) or "of another type"
+
+
+def _known_keys(location: tuple[int | str, ...]) -> str:
+    keys = sorted(_model(location).model_fields)
+    near = get_close_matches(str(location[-1]), keys, 1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"one of the known keys {', '.join(keys)}{hint}"
+
+
+def _wrong_kind(path: str, location: tuple[int | str, ...], table: Mapping[str, Any]) -> ExperimentError:
+    key, choices = {
+        ("law",): ("kind", schema.LAW_KINDS),
+        ("procedure",): ("kind", schema.PROCEDURE_KINDS),
+        ("procedure", "ptq"): ("quantizer", schema.QUANTIZERS),
+    }[tuple(str(part) for part in location)]
+    field, allowed = f"{location[0]}.{key}", f"one of {', '.join(choices)}"
+    if key not in table:
+        return ExperimentError(path, field, None, allowed, missing=True)
+    value = table[key]
+    if value in _LATER_KINDS:
+        allowed += f"; {value} is not available in this version"
+    near = get_close_matches(value, choices, 1) if isinstance(value, str) else []
+    if near:
+        allowed += f"; did you mean {near[0]}?"
+    return ExperimentError(path, field, value, allowed)

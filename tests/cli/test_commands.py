@@ -1,0 +1,236 @@
+"""Exit status, streams, `info`, `verify`, `--version`, and failures that are nobody's bad file."""
+
+from __future__ import annotations
+
+import errno
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+import qmis_stats
+import qmis_stats.experiment
+import qmis_stats.verify
+
+Qmis = Callable[..., Result]
+Write = Callable[[str], Path]
+
+COIN = """
+law = {kind = "finite", probabilities = ["1/2", "1/2"]}
+procedure = {kind = "erm", losses = [[0, 1], [1, 0]]}
+run = {n = 3, methods = ["exact"]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "Missing command"),
+        (["bogus"], "bogus"),
+        (["--bogus"], "--bogus"),
+        (["evaluate"], "FILE"),
+        (["evaluate", "a.toml", "b.toml"], "b.toml"),
+        (["evaluate", "a.toml", "--yaml"], "--yaml"),
+        (["info", "extra"], "extra"),
+        (["verify", "--out"], "--out"),
+        (["rank", "losses.npz"], "rank"),
+    ],
+)
+def test_wrong_usage_is_one_line(arguments: list[str], words: str, qmis: Qmis) -> None:
+    result = qmis(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert words in result.stderr
+    assert "--help" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["evaluate", "--help"], ["verify", "--help"]])
+def test_help(arguments: list[str], qmis: Qmis) -> None:
+    result = qmis(*arguments)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.startswith("Usage: qmis")
+
+
+def test_help_lists_exactly_the_commands_that_exist(qmis: Qmis) -> None:
+    listed = qmis("--help").stdout.partition("Commands:")[2].splitlines()
+    assert [line.split()[0] for line in listed if line.strip()] == ["evaluate", "info", "verify"]
+
+
+def test_version(qmis: Qmis) -> None:
+    assert qmis("--version").stdout == f"qmis {qmis_stats.__version__}\n"
+
+
+def test_info(qmis: Qmis) -> None:
+    result = qmis("info", "--json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    data = json.loads(result.stdout)
+    assert data["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert set(data["packages"]) == {"numpy", "scipy", "numba", "statsmodels", "matplotlib", "cupy"}
+    assert data["backends"]["numba"] == {"available": True, "reason": None}
+    assert data["backends"]["reference"]["available"] is True
+    cupy = data["backends"]["cupy"]
+    assert cupy["available"] is (cupy["reason"] is None)
+    assert data["threads"] >= 1
+    text = qmis("info").stdout
+    for name in ("numpy", "numba", "cupy", "backend reference", "threads", "GPU"):
+        assert name in text
+    assert max(len(line) for line in text.splitlines()) <= 80
+
+
+def test_info_says_what_is_not_installed(qmis: Qmis, monkeypatch: pytest.MonkeyPatch) -> None:
+    from qmis_stats import environment
+
+    def absent(name: str) -> str:
+        raise environment.PackageNotFoundError(name)
+
+    monkeypatch.setattr(environment, "version", absent)
+    data = json.loads(qmis("info", "--json").stdout)
+    assert set(data["packages"].values()) == {"not installed"}
+    assert data["gpu"] is None
+
+
+@dataclass
+class _Report:
+    passed: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"passed": self.passed}
+
+    def table(self) -> str:
+        return "the table"
+
+    def write(self, directory: Path) -> list[Path]:
+        file = directory / "report.json"
+        file.write_text("{}")
+        return [file]
+
+
+@pytest.mark.parametrize(("passed", "status"), [(True, 0), (False, 1)])
+def test_verify_status_and_streams(
+    passed: bool, status: int, qmis: Qmis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def run_verification(quick: bool, progress: bool) -> _Report:
+        asked.append((quick, progress))
+        return _Report(passed)
+
+    monkeypatch.setattr(qmis_stats.verify, "run_verification", run_verification)
+    text = qmis("verify")
+    assert (text.exit_code, text.stdout, text.stderr) == (status, "the table\n", "")
+    out = tmp_path / "new" / "folder"
+    as_json = qmis("verify", "--quick", "--json", "--out", out)
+    assert (as_json.exit_code, json.loads(as_json.stdout)) == (status, {"passed": passed})
+    assert as_json.stderr == f"wrote {out / 'report.json'}\n"
+    # Standard error is no terminal here: no progress bar.
+    assert asked == [(False, False), (True, False)]
+
+
+def test_verify_refuses_a_folder_before_it_runs(qmis: Qmis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qmis_stats.verify, "run_verification", lambda **_: pytest.fail("ran"))
+    file = tmp_path / "file"
+    file.write_text("")
+    for folder in (file, file / "below"):
+        result = qmis("verify", "--out", folder)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert result.stderr.startswith(f"--out = '{folder}': must be a folder")
+        assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "line"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+        (MemoryError(), 2, "out of memory: ask for a smaller problem\n"),
+        (OverflowError("too large"), 2, "out of the range of floating-point numbers: too large\n"),
+        (OSError(errno.ENOSPC, "No space left on device"), 2, "[Errno 28] No space left on device\n"),
+        (qmis_stats.QmisError("two\nlines"), 2, "two lines\n"),
+        (qmis_stats.BackendUnavailableError("no GPU"), 2, "no GPU\n"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_failures_while_running(
+    error: BaseException,
+    status: int,
+    line: str,
+    qmis: Qmis,
+    experiment: Write,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(qmis_stats.experiment, "run_experiment", fail)
+    result = qmis("evaluate", experiment(COIN))
+    assert (result.exit_code, result.stdout, result.stderr) == (status, "", line)
+
+
+@pytest.mark.parametrize("error", [ValueError("math domain error"), OverflowError("too large")], ids=str)
+def test_numbers_out_of_range_name_the_method(
+    error: Exception, qmis: Qmis, experiment: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from qmis_stats.experiment import outcome
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(outcome, "mis", fail)
+    file = experiment(COIN)
+    result = qmis("evaluate", file)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"{file}: run.methods = 'exact': must be a method whose numbers stay in range")
+    assert str(error) in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_defect_is_not_hidden(qmis: Qmis, experiment: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> None:
+        raise KeyError("a defect")
+
+    monkeypatch.setattr(qmis_stats.experiment, "run_experiment", fail)
+    assert isinstance(qmis("evaluate", experiment(COIN)).exception, KeyError)
+
+
+# --- through a real process ---
+
+
+def process(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "qmis_stats.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+def test_process_evaluates(experiment: Write) -> None:
+    done = process("evaluate", experiment(COIN), "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["results"][0]["fraction"] == "1/4"
+
+
+def test_process_refuses_in_one_line(experiment: Write) -> None:
+    file = experiment(COIN.replace("n = 3", "n = 1"))
+    done = process("evaluate", file)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"{file}: run.n = 1: must be an integer from 2 to 1000000000000000\n"
+
+
+def test_process_prints_through_an_ascii_pipe(experiment: Write) -> None:
+    import os
+
+    done = process("evaluate", experiment(COIN), env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.isascii()
+
+
+def test_process_is_quiet_when_nobody_reads() -> None:
+    command = [sys.executable, "-m", "qmis_stats.cli", "info", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.close()
+        assert running.stderr.read() == b""
+        assert running.wait() == 141
