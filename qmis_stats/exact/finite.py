@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 MAX_COUNT_VECTORS = 1_000_000
+_MOST_WORK = 2e9
 """Largest number of multinomial count vectors that is enumerated."""
 
 _LARGEST_INT64 = 2**62
@@ -112,6 +113,10 @@ def conditional_cell_probabilities(
             "exact",
             f"n = {n} with {len(masses)} atoms has {vectors} count vectors, more than {MAX_COUNT_VECTORS}",
             "use a smaller n or method = tilted",
+        )
+    if vectors * n * math.log2(n + 1) > _MOST_WORK:
+        raise DomainError(
+            "exact", f"n = {n} needs integers of {n * math.log2(n + 1):.3g} bits", "use a smaller n or method = tilted"
         )
     counts = _compositions(n - 1, len(masses))
     weights = _multinomial_weights(counts, masses)

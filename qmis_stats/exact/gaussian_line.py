@@ -62,9 +62,7 @@ def _cell_changes(thresholds: FloatArray, n: int, w: FloatArray) -> tuple[FloatA
     return scale, change
 
 
-def _turning_point(
-    thresholds: FloatArray, n: int, low: FloatArray, high: FloatArray, *, rising: bool
-) -> FloatArray:
+def _turning_point(thresholds: FloatArray, n: int, low: FloatArray, high: FloatArray, *, rising: bool) -> FloatArray:
     """Return where each cell's change turns positive (rising) or stops being positive on [low, high]."""
     for _ in range(_BISECTIONS):
         middle = 0.5 * (low + high)

@@ -12,10 +12,13 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 
+from qmis_stats.errors import DomainError
 from qmis_stats.exact._checks import rational_law, sample_size
 from qmis_stats.exact.finite import log_fraction
 
 __all__ = ["delta", "log_delta"]
+
+_MOST_BITS = 300_000
 
 
 def delta(probabilities: Sequence[Fraction], n: int) -> Fraction:
@@ -36,6 +39,8 @@ def delta(probabilities: Sequence[Fraction], n: int) -> Fraction:
     ------
     InputError
         If a probability is negative or not rational, their sum is not one, or n is not a positive integer.
+    DomainError
+        If the integers would have more than 300 000 bits.
 
     Examples
     --------
@@ -44,6 +49,8 @@ def delta(probabilities: Sequence[Fraction], n: int) -> Fraction:
     """
     n = sample_size(n, 1)
     masses, unit = rational_law(probabilities)
+    if n * math.log2(unit + 1) > _MOST_BITS:
+        raise DomainError("exact", f"n = {n} needs integers of more than {_MOST_BITS} bits", "use method = critical")
     total = 0
     for mass in masses:
         v = n * mass // unit + 1

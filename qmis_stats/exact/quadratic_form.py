@@ -54,9 +54,7 @@ def _checked(alpha: float, gamma: float) -> tuple[float, float, float]:
     half_sum = 0.5 * large + 0.5 * small
     b = (0.5 * large - 0.5 * small) / half_sum
     ratio = small / large
-    exponent = (
-        -0.5 * math.log1p(-b * b) if b < 0.5 else math.log1p(ratio) - 0.5 * math.log(ratio) - math.log(2.0)
-    )
+    exponent = -0.5 * math.log1p(-b * b) if b < 0.5 else math.log1p(ratio) - 0.5 * math.log(ratio) - math.log(2.0)
     return b, small / half_sum, exponent
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from scipy.linalg import solve_banded
 from scipy.optimize import brentq, minimize_scalar
 from scipy.special import ndtr, ndtri
 
@@ -18,6 +19,7 @@ from qmis_stats.validation import finite_array, positive_number
 __all__ = ["FixedThresholds", "LloydMax", "ScalarQuantizer", "Sign", "Ternary", "Uniform"]
 
 MAX_BITS = 8
+_MAX_NEWTON = 100
 
 
 class ScalarQuantizer(ABC):
@@ -113,7 +115,8 @@ class Ternary(ScalarQuantizer):
             zeroed = ndtr(t / standard_error - standardised) - ndtr(-t / standard_error - standardised)
             return float(np.mean(zeroed)) - self.sparsity
 
-        largest = float(np.max(np.abs(location) + 40.0 * standard_error))
+        # Rounding must not swallow the standard errors, or the share of zeros would never exceed the sparsity.
+        largest = float(np.max(np.abs(location) * (1.0 + 1e-12) + 40.0 * standard_error))
         t = float(brentq(excess, 0.0, largest, xtol=1e-15 * largest, rtol=1e-14))
         return tuple(np.array([-t, t]) for _ in location)
 
@@ -224,13 +227,16 @@ def _lloyd_max_edges(bits: int) -> FloatArray:
     """Solve the fixed point "edges are midpoints of centroids" by Newton's method on the edges."""
     count = 2**bits
     edges = np.sqrt(3.0) * _companded(count)
-    for _ in range(200):
+    smallest = math.inf
+    for _ in range(_MAX_NEWTON):
         mass, first = _cell_moments(edges)
         levels = first / mass
         residual = edges - 0.5 * (levels[1:] + levels[:-1])
-        if float(np.max(np.abs(residual))) < 1e-14:
-            break
-        edges = np.sort(edges - np.linalg.solve(_edge_jacobian(edges, mass, levels), residual))
+        size = float(np.max(np.abs(residual)))
+        if smallest <= 1e-9 and size >= smallest:
+            break  # rounding is all that is left
+        smallest = min(size, smallest)
+        edges = np.sort(edges - solve_banded((1, 1), _edge_jacobian(edges, mass, levels), residual))
     return np.asarray(0.5 * (edges - edges[::-1]), dtype=np.float64)
 
 
@@ -243,9 +249,9 @@ def _edge_jacobian(edges: FloatArray, mass: FloatArray, levels: FloatArray) -> F
     density = _density(edges)
     left = density * (edges - levels[:-1]) / mass[:-1]
     right = density * (levels[1:] - edges) / mass[1:]
-    jacobian = np.diag(1.0 - 0.5 * (left + right))
-    # The centroid between edges j and j+1 moves with both of them.
-    upper = density[1:] * (edges[1:] - levels[1:-1]) / mass[1:-1]
-    lower = density[:-1] * (levels[1:-1] - edges[:-1]) / mass[1:-1]
-    jacobian += np.diag(-0.5 * upper, 1) + np.diag(-0.5 * lower, -1)
+    # Rows of the banded matrix: above, on and below the diagonal. The centroid between two edges moves with both.
+    jacobian = np.zeros((3, edges.size))
+    jacobian[0, 1:] = -0.5 * density[1:] * (edges[1:] - levels[1:-1]) / mass[1:-1]
+    jacobian[1] = 1.0 - 0.5 * (left + right)
+    jacobian[2, :-1] = -0.5 * density[:-1] * (levels[1:-1] - edges[:-1]) / mass[1:-1]
     return jacobian

@@ -10,9 +10,10 @@ import numpy as np
 
 from qmis_stats.errors import BackendUnavailableError, InputError
 
-__all__ = ["MAX_REPLICATES", "Settings"]
+__all__ = ["MAX_REPLICATES", "MAX_TERMS", "Settings"]
 
 MAX_REPLICATES = 10**9
+MAX_TERMS = 10**9
 _MAX_SEED = 2**32
 
 

@@ -7,10 +7,11 @@ import math
 from qmis_stats.errors import DomainError
 from qmis_stats.problem import Problem
 from qmis_stats.results import MISResult
+from qmis_stats.scores import FiniteScores, MixtureScores
 from qmis_stats.scores.base import ScoreModel
 from qmis_stats.simulate.design import LAW, TiltMixture, draw_points, draw_sums, tilt_mixtures
 from qmis_stats.simulate.estimator import Estimate, cross_fitted_delta
-from qmis_stats.simulate.settings import Settings
+from qmis_stats.simulate.settings import MAX_TERMS, Settings
 from qmis_stats.validation import sample_size
 
 __all__ = ["crude", "tilted"]
@@ -104,6 +105,8 @@ def _run(method: str, problem: Problem, n: int, settings: Settings, *, tilt: boo
             "the cells of this procedure are not an argmin of enumerable sums",
             "use method = likelihood_ratio for a product quantizer on a Gaussian mean",
         )
+    if n > MAX_TERMS and isinstance(scores, (FiniteScores, MixtureScores)):
+        raise DomainError(method, f"drawing counts of n = {n} points would not end", f"use n up to {MAX_TERMS}")
     if all(scores.same(k, scores.best) for k in range(scores.cells)):
         return _degenerate(method, n, settings, "a single distinct cell: nothing can leak")
     for_sums, for_points = tilt_mixtures(scores, n) if tilt else (TiltMixture([LAW]), TiltMixture([LAW]))

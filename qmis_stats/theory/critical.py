@@ -64,8 +64,8 @@ def critical(problem: Problem, n: int) -> MISResult:
     problem = problem.at(n)
     if isinstance(problem.procedure, ReleasedHistogram):
         assert isinstance(problem.law, FiniteLaw)
-        log_delta = math.log(worst_case_constant(problem.law)) - 0.5 * math.log(2.0 * math.pi * n)
-        return _result(n, log_delta, 0.0)
+        constant = worst_case_constant(problem.law)
+        return _result(n, math.log(constant / math.sqrt(2.0 * math.pi * n)) if constant > 0.0 else -math.inf, 0.0)
     gap = math.sqrt(2.0 * problem.indicator)
     if problem.product is not None and problem.product.independent:
         value = 0.5 * _factor(problem) * mean_norm(product_moments(problem.product, n))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from scipy.special import logsumexp, ndtri
 from scipy.stats import qmc
 
 from qmis_stats.numerics import gauss_legendre_panels
-from qmis_stats.scores.base import FloatArray, PointRule, ScoreModel
+from qmis_stats.scores.base import FloatArray, ScoreModel
 
-__all__ = ["Component", "expectation_rule", "normal_rule"]
+__all__ = ["Component", "expectation", "normal_rule"]
 
 Component = tuple[int, float, float]
 """A tilt: cell, λ and the exponent I = −K(−λ)."""
@@ -22,6 +23,9 @@ _ANGLES = 720
 _RADIAL_PANELS = 60
 _LOG2_SOBOL = 15
 _SOBOL_SEED = 20250
+_BLOCK = 4_000_000
+_RESOLVED = 0.5
+_MOST_TILTS = 16
 
 
 def normal_rule(rank: int) -> tuple[FloatArray, FloatArray]:
@@ -59,30 +63,44 @@ def _polar_rule() -> tuple[FloatArray, FloatArray]:
     return nodes.reshape(-1, 2), mass
 
 
-def expectation_rule(scores: ScoreModel, components: list[Component]) -> PointRule:
-    """Return a rule for expectations under the law that also resolves the regions favoured by tilts.
+def expectation(
+    scores: ScoreModel, components: list[Component], integrand: Callable[[FloatArray], FloatArray]
+) -> FloatArray:
+    """Return E of ``integrand`` over one point, by a rule that also resolves the regions favoured by tilts.
 
     Parameters
     ----------
     scores : ScoreModel
         Joint law of the scores of one point.
     components : list of (cell, λ, I)
-        Tilts under which the integrand may be concentrated.
+        Tilts under which the integrand may be concentrated. Nodes under the law and under each tilt are combined by
+        the balance heuristic; tilts that the law's own nodes resolve are left out.
+    integrand : callable
+        Maps scores (M, K), in loss units, to values (M, p).
 
     Returns
     -------
-    PointRule
-        Nodes under the law and under each tilt, combined by the balance heuristic; scores in loss units.
+    (p,) array
+
+    Notes
+    -----
+    Nodes are visited in blocks, so that memory does not grow with their number.
     """
     enumerated = scores.enumerate_points()
     if enumerated is not None:
-        return PointRule(enumerated.scores * scores.unit_scale, enumerated.weights, exact=True)
+        return enumerated.weights @ integrand(enumerated.scores * scores.unit_scale)
+    far = sorted((c for c in components if c[2] > _RESOLVED), key=lambda c: c[2])[:_MOST_TILTS]
     nodes, weights = normal_rule(scores.rank)
-    rules = [scores.points_from_normals(nodes, weights)]
-    rules += [scores.points_from_normals(nodes, weights, (cell, lam)) for cell, lam, _ in components]
-    values = np.concatenate([rule.scores for rule in rules])
-    joined = np.concatenate([rule.weights for rule in rules])
-    if components:
-        columns = [np.zeros(len(values))] + [-lam * values[:, cell] + exponent for cell, lam, exponent in components]
-        joined = joined * np.exp(-logsumexp(np.stack(columns), axis=0))
-    return PointRule(values, joined, exact=False)
+    block = max(1, _BLOCK // scores.cells)
+    total: FloatArray | None = None
+    for tilt in (None, *((cell, lam) for cell, lam, _ in far)):
+        for first in range(0, len(weights), block):
+            rule = scores.points_from_normals(nodes[first : first + block], weights[first : first + block], tilt)
+            mass = rule.weights
+            if far:
+                columns = [np.zeros(len(mass))] + [-lam * rule.scores[:, cell] + i for cell, lam, i in far]
+                mass = mass * np.exp(-logsumexp(np.stack(columns), axis=0))
+            part = mass @ integrand(rule.scores)
+            total = part if total is None else total + part
+    assert total is not None
+    return total

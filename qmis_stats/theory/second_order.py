@@ -12,9 +12,9 @@ from qmis_stats.increments import DiscreteIncrement, Increment
 from qmis_stats.numerics import gauss_legendre_panels
 from qmis_stats.problem import Problem
 from qmis_stats.results import MISResult
-from qmis_stats.scores.base import FloatArray, PointRule, ScoreModel
-from qmis_stats.theory.points import Component, expectation_rule
-from qmis_stats.theory.sharp import SMALLEST_N, lattice_overshoot, log_prefactor
+from qmis_stats.scores.base import FloatArray, ScoreModel
+from qmis_stats.theory.points import Component, expectation
+from qmis_stats.theory.sharp import SMALLEST_N, lattice_overshoot, log_positive, log_prefactor, tilt_components
 from qmis_stats.theory.total_variation import scaled_ratio
 from qmis_stats.tilting import Tilt
 from qmis_stats.validation import sample_size
@@ -78,14 +78,18 @@ def sharp2(problem: Problem, n: int) -> MISResult:
         return _result(n, -math.inf)
     scale = max(c.log_b for c in crossings)
     crossings = [c for c in crossings if c.log_b > scale - _NEGLIGIBLE]
-    rule = expectation_rule(scores, _components(scores, crossings))
-    deviations = np.zeros((rule.weights.size, len(crossings) + 2))
-    for column, crossing in enumerate(crossings, start=1):
-        x = rule.scores[:, crossing.outer] - rule.scores[:, crossing.inner]
-        size = math.exp(crossing.log_b - scale) * _deviation(crossing, x, rule, n)
-        deviations[:, column] = -size if crossing.upper else size
-    total = 0.5 * float(rule.weights @ np.sum(np.abs(np.diff(deviations, axis=1)), axis=1))
-    return _result(n, scale + math.log(total))
+    components = tilt_components(scores, [c.outer for c in crossings])
+    forms = [_Deviation(c, scores, components, n) for c in crossings]
+
+    def cell_changes(points: FloatArray) -> FloatArray:
+        deviations = np.zeros((len(points), len(crossings) + 2))
+        for column, (crossing, form) in enumerate(zip(crossings, forms, strict=True), start=1):
+            size = math.exp(crossing.log_b - scale) * form(points[:, crossing.outer] - points[:, crossing.inner])
+            deviations[:, column] = -size if crossing.upper else size
+        return np.asarray(np.sum(np.abs(np.diff(deviations, axis=1)), axis=1, keepdims=True), dtype=np.float64)
+
+    total = expectation(scores, components, cell_changes)[0]
+    return _result(n, scale + log_positive(0.5 * float(total), "sharp2"))
 
 
 def _result(n: int, log_delta: float) -> MISResult:
@@ -116,33 +120,46 @@ def _crossing(increment: Increment, outer: int, inner: int, upper: bool, n: int)
     return _Crossing(outer, inner, upper, increment, tilt, log_b)
 
 
-def _components(scores: ScoreModel, crossings: list[_Crossing]) -> list[Component]:
-    components: dict[int, Component] = {}
-    for crossing in crossings:
-        tilt = scores.increment(crossing.outer, scores.best).tilt()
-        if tilt.proper and tilt.lam > 0.0:
-            components[crossing.outer] = (crossing.outer, tilt.lam, tilt.exponent)
-    return list(components.values())
+class _Deviation:
+    """P(crossed | x) − P(crossed) of one crossing in units of λA_n, up to O(n⁻²)."""
 
-
-def _deviation(crossing: _Crossing, x: FloatArray, rule: PointRule, n: int) -> FloatArray:
-    """Return P(crossed | x) − P(crossed) in units of λA_n, up to O(n⁻²)."""
-    lam, sigma = crossing.tilt.lam, math.sqrt(crossing.tilt.variance)
-    third, fourth = crossing.increment.higher_cumulants(-lam)
-    skewness, kurtosis = third / sigma**3, fourth / sigma**4
-    c = kurtosis / 8.0 - 5.0 * skewness**2 / 24.0
-    first_order = scaled_ratio(x, lam, crossing.tilt.exponent)
-    if lam * sigma < _SMALL_TILT:
+    def __init__(self, crossing: _Crossing, scores: ScoreModel, components: list[Component], n: int) -> None:
+        self.n = n
+        self.lam, self.exponent = crossing.tilt.lam, crossing.tilt.exponent
+        self.sigma = math.sqrt(crossing.tilt.variance)
+        third, fourth = crossing.increment.higher_cumulants(-self.lam)
+        self.skewness = third / self.sigma**3
+        self.c = fourth / self.sigma**4 / 8.0 - 5.0 * self.skewness**2 / 24.0
+        self.vanishing = self.lam * self.sigma < _SMALL_TILT
+        if not self.vanishing:
+            self.mean, square = _overshoot(crossing.increment, self.lam, n)
+            self.b = self.c + 0.5 * self.skewness * self.mean / self.sigma - 0.5 * square / self.sigma**2
+            return
         if isinstance(crossing.increment, DiscreteIncrement):
             raise DomainError("sharp2", "the lattice's tilt vanishes", "use method = sharp")
-        edge = _edgeworth_integral(x, lam, sigma, skewness, c)
-        centred = edge - float(rule.weights @ edge) / float(rule.weights.sum())
-        return first_order + math.exp(crossing.tilt.exponent) * centred / n
-    mean, square = _overshoot(crossing.increment, lam, n)
-    b = c + 0.5 * skewness * mean / sigma - 0.5 * square / sigma**2
-    q = 0.5 - 0.5 * (x / sigma) ** 2 - x * mean / sigma**2 + 0.5 * skewness * x / sigma
-    ratio = np.exp(crossing.tilt.exponent - lam * x)
-    return np.asarray(first_order * (1.0 + b / n) + ratio * q / (lam * n), dtype=np.float64)
+
+        def edge(points: FloatArray) -> FloatArray:
+            values = self._edgeworth_integral(points[:, crossing.outer] - points[:, crossing.inner])
+            return np.column_stack([values, np.ones_like(values)])
+
+        total, mass = expectation(scores, components, edge)
+        self.centre = float(total / mass)
+
+    def __call__(self, x: FloatArray) -> FloatArray:
+        """Return the deviation at increments ``x``."""
+        first_order = scaled_ratio(x, self.lam, self.exponent)
+        if self.vanishing:
+            return first_order + math.exp(self.exponent) / self.n * (self._edgeworth_integral(x) - self.centre)
+        q = 0.5 - 0.5 * (x / self.sigma) ** 2 - x * self.mean / self.sigma**2 + 0.5 * self.skewness * x / self.sigma
+        ratio = np.exp(self.exponent - self.lam * x)
+        return np.asarray(first_order * (1.0 + self.b / self.n) + ratio * q / (self.lam * self.n), dtype=np.float64)
+
+    def _edgeworth_integral(self, x: FloatArray) -> FloatArray:
+        """Return W(x) = −∫_0^x e^{−λy} (½ + c + κ₃y/(2σ̃) − y²/(2σ̃²)) dy, stable as λ → 0."""
+        unit, mass = gauss_legendre_panels([0.0, 1.0], _ORDER)
+        y = x[:, None] * unit
+        w = 0.5 + self.c + 0.5 * self.skewness * y / self.sigma - 0.5 * (y / self.sigma) ** 2
+        return np.asarray(-x * ((np.exp(-self.lam * y) * w) @ mass), dtype=np.float64)
 
 
 def _overshoot(increment: Increment, lam: float, n: int) -> tuple[float, float]:
@@ -153,11 +170,3 @@ def _overshoot(increment: Increment, lam: float, n: int) -> tuple[float, float]:
     rest = -math.expm1(-lam * h)
     steps, squares = math.exp(-lam * h) / rest, math.exp(-lam * h) * (1.0 + math.exp(-lam * h)) / rest**2
     return u + h * steps, u * u + 2.0 * u * h * steps + h * h * squares
-
-
-def _edgeworth_integral(x: FloatArray, lam: float, sigma: float, skewness: float, c: float) -> FloatArray:
-    """Return W(x) = −∫_0^x e^{−λy} (½ + c + κ₃y/(2σ̃) − y²/(2σ̃²)) dy, stable as λ → 0."""
-    unit, mass = gauss_legendre_panels([0.0, 1.0], _ORDER)
-    y = x[:, None] * unit
-    w = 0.5 + c + 0.5 * skewness * y / sigma - 0.5 * (y / sigma) ** 2
-    return np.asarray(-x * ((np.exp(-lam * y) * w) @ mass), dtype=np.float64)

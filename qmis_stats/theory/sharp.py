@@ -18,13 +18,21 @@ from qmis_stats.errors import DomainError
 from qmis_stats.increments import DiscreteIncrement, Increment
 from qmis_stats.problem import ChainFace, Problem
 from qmis_stats.results import MISResult
-from qmis_stats.scores.base import ScoreModel
-from qmis_stats.theory.points import Component, expectation_rule
+from qmis_stats.scores.base import FloatArray, ScoreModel
+from qmis_stats.theory.points import Component, expectation
 from qmis_stats.theory.total_variation import log_mean_tilt_distance, scaled_ratio
 from qmis_stats.tilting import Tilt
 from qmis_stats.validation import sample_size
 
-__all__ = ["lattice_overshoot", "lattice_ripple", "log_prefactor", "sharp"]
+__all__ = [
+    "SMALLEST_N",
+    "lattice_overshoot",
+    "lattice_ripple",
+    "log_positive",
+    "log_prefactor",
+    "sharp",
+    "tilt_components",
+]
 
 SMALLEST_N = 10
 _SEPARATION = 3.0
@@ -197,25 +205,36 @@ def _chain(scores: ScoreModel, faces: tuple[ChainFace, ...], n: int) -> MISResul
         return _result(n, present[0].log_b + log_mean_tilt_distance(crossing[0].increment), [])
     scale = max(t.log_b for t in present)
     kept = [(f, t) for f, t in zip(crossing, present, strict=True) if t.log_b > scale - _NEGLIGIBLE]
-    rule = expectation_rule(scores, _tilts(scores, [t for _, t in kept]))
-    deviations = np.zeros((len(rule.weights), len(kept) + 2))
-    for column, (face, term) in enumerate(kept, start=1):
-        x = rule.scores[:, term.cell] - rule.scores[:, term.reference]
-        size = math.exp(term.log_b - scale) * scaled_ratio(x, term.tilt.lam, term.tilt.exponent)
-        deviations[:, column] = size if not face.upper else -size
-    total = 0.5 * float(rule.weights @ np.sum(np.abs(np.diff(deviations, axis=1)), axis=1))
-    return _result(n, scale + math.log(total), [])
+
+    def cell_changes(points: FloatArray) -> FloatArray:
+        deviations = np.zeros((len(points), len(kept) + 2))
+        for column, (face, term) in enumerate(kept, start=1):
+            x = points[:, term.cell] - points[:, term.reference]
+            size = math.exp(term.log_b - scale) * scaled_ratio(x, term.tilt.lam, term.tilt.exponent)
+            deviations[:, column] = size if not face.upper else -size
+        return np.asarray(np.sum(np.abs(np.diff(deviations, axis=1)), axis=1, keepdims=True), dtype=np.float64)
+
+    total = expectation(scores, tilt_components(scores, [t.cell for _, t in kept]), cell_changes)[0]
+    return _result(n, scale + log_positive(0.5 * float(total), "sharp"), [])
 
 
-def _tilts(scores: ScoreModel, terms: list[_Term]) -> list[Component]:
-    """Return tilts of rivals against the best cell that resolve the terms' tilted regions."""
-    components: dict[tuple[int, float], Component] = {}
-    for term in terms:
-        increment = scores.increment(term.cell, scores.best)
-        tilt = increment.tilt()
+def tilt_components(scores: ScoreModel, cells: list[int]) -> list[Component]:
+    """Return the tilts of ``cells`` against the best cell, once each: where the integrands are concentrated."""
+    components: dict[int, Component] = {}
+    for cell in cells:
+        tilt = scores.increment(cell, scores.best).tilt()
         if tilt.proper and tilt.lam > 0.0:
-            components.setdefault((term.cell, tilt.lam), (term.cell, tilt.lam, tilt.exponent))
+            components[cell] = (cell, tilt.lam, tilt.exponent)
     return list(components.values())
+
+
+def log_positive(value: float, method: str) -> float:
+    """Return the logarithm, or refuse when the increments left the range of floating-point numbers."""
+    if not (math.isfinite(value) and value > 0.0):
+        raise DomainError(
+            method, "the increments are beyond the range of floating-point numbers", "rescale the problem"
+        )
+    return math.log(value)
 
 
 def _rivals(problem: Problem, scores: ScoreModel, n: int) -> MISResult:
@@ -240,12 +259,16 @@ def _rivals(problem: Problem, scores: ScoreModel, n: int) -> MISResult:
         increment = scores.increment(terms[0].cell, scores.best)
         return _result(n, terms[0].log_b + log_mean_tilt_distance(increment), reasons)
     scale = max(t.log_b for t in terms)
-    rule = expectation_rule(scores, _tilts(scores, terms))
-    deviations = np.column_stack(
-        [math.exp(t.log_b - scale) * scaled_ratio(rule.scores[:, t.cell], t.tilt.lam, t.tilt.exponent) for t in terms]
-    )
-    absolute = np.sum(np.abs(deviations), axis=1) + np.abs(deviations.sum(axis=1))
-    return _result(n, scale + math.log(0.5 * float(rule.weights @ absolute)), reasons)
+
+    def cell_changes(points: FloatArray) -> FloatArray:
+        deviations = np.column_stack(
+            [math.exp(t.log_b - scale) * scaled_ratio(points[:, t.cell], t.tilt.lam, t.tilt.exponent) for t in terms]
+        )
+        absolute = np.sum(np.abs(deviations), axis=1, keepdims=True)
+        return np.asarray(absolute + np.abs(deviations.sum(axis=1, keepdims=True)), dtype=np.float64)
+
+    total = expectation(scores, tilt_components(scores, [t.cell for t in terms]), cell_changes)[0]
+    return _result(n, scale + log_positive(0.5 * float(total), "sharp"), reasons)
 
 
 def _exclusive(scores: ScoreModel, candidates: dict[int, _Term], n: int) -> tuple[list[int], list[str]]:
