@@ -17,8 +17,8 @@ from collections.abc import Callable
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
-import qmis_kernels
 
+import qmis_kernels
 from qmis_stats import CodebookERM, DomainWarning, GaussianMean, LinearRegression, Problem
 from qmis_stats.simulate import tilted
 

@@ -66,8 +66,8 @@ def draw(exponent: float, rows: list[dict[str, object]], folder: Path) -> None:
     axes.annotate(r"$I_Q$", (SIZES[-1], exponent), textcoords="offset points", xytext=(0, 3), ha="right", color="0.3")
     axes.set(xscale="log", xlabel=r"sample size $n$", ylabel=r"$-\log \Delta_n\,/\,n$", ylim=(0, None))
     axes.legend(frameon=False, fontsize=7)
-    for suffix in ("pdf", "png"):
-        figure.savefig(folder / f"convergence.{suffix}", dpi=200, metadata={"CreationDate": None} if suffix == "pdf" else None)
+    figure.savefig(folder / "convergence.pdf", metadata={"CreationDate": None})
+    figure.savefig(folder / "convergence.png", dpi=200)
     plt.close(figure)
 
 

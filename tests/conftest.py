@@ -1,6 +1,7 @@
 """One compiled thread a test process: the workers of a parallel run share the cores."""
 
 import pytest
+
 import qmis_kernels
 
 

@@ -63,13 +63,7 @@ def partition(edges: ArrayLike, offsets: ArrayLike) -> tuple[Matrix, NDArray[np.
     """Return the edges and the offsets that divide them among coordinates."""
     flat = array("edges", edges, (None,))
     parts = np.ascontiguousarray(offsets, dtype=np.int64)
-    if (
-        parts.ndim != 1
-        or parts.size == 0
-        or parts[0] != 0
-        or parts[-1] != flat.size
-        or (np.diff(parts) < 0).any()
-    ):
+    if parts.ndim != 1 or parts.size == 0 or parts[0] != 0 or parts[-1] != flat.size or (np.diff(parts) < 0).any():
         raise ValueError(f"offsets: must increase from 0 to the number of edges, {flat.size}")
     return flat, parts
 

@@ -34,9 +34,7 @@ def normals(key: Key, stream: int, first: int, count: int, draws: int) -> Matrix
     return out
 
 
-def gaussian_sums(
-    key: Key, stream: int, first: int, count: int, mean: ArrayLike, factor: ArrayLike
-) -> Matrix:
+def gaussian_sums(key: Key, stream: int, first: int, count: int, mean: ArrayLike, factor: ArrayLike) -> Matrix:
     """Return draws of N(mean, factor factorᵀ), shape (count, d)."""
     start, count = checks.replicates(first, count)
     centre = checks.array("mean", mean, (None,))
@@ -56,9 +54,7 @@ def wishart_sums(key: Key, stream: int, first: int, count: int, dof: int, factor
     return out
 
 
-def multinomial_sums(
-    key: Key, stream: int, first: int, count: int, trials: int, probabilities: ArrayLike
-) -> Integers:
+def multinomial_sums(key: Key, stream: int, first: int, count: int, trials: int, probabilities: ArrayLike) -> Integers:
     """Return multinomial counts, shape (count, m)."""
     start, count = checks.replicates(first, count)
     p, tails = checks.probabilities("probabilities", probabilities)

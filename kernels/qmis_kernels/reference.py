@@ -174,9 +174,7 @@ def _add_product(total: Matrix, factor: Matrix, z: Matrix) -> None:
         total += factor[:, k] * z[:, k, None]
 
 
-def gaussian_sums(
-    key: Key, stream: int, first: int, count: int, mean: ArrayLike, factor: ArrayLike
-) -> Matrix:
+def gaussian_sums(key: Key, stream: int, first: int, count: int, mean: ArrayLike, factor: ArrayLike) -> Matrix:
     """Return draws of N(mean, factor factorᵀ): mean + factor z, added by columns, z the :func:`normals`.
 
     Parameters
@@ -325,9 +323,7 @@ def _binomials(n: Integers, p: float, q: float, u: Matrix) -> Integers:
     return value
 
 
-def multinomial_sums(
-    key: Key, stream: int, first: int, count: int, trials: int, probabilities: ArrayLike
-) -> Integers:
+def multinomial_sums(key: Key, stream: int, first: int, count: int, trials: int, probabilities: ArrayLike) -> Integers:
     """Return multinomial counts, by binomials given the counts before them.
 
     Category k is decided by draw k: inversion, searching outwards from the mode.  The law is exact up to

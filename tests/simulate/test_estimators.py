@@ -5,8 +5,8 @@ import math
 import numba
 import numpy as np
 import pytest
-import qmis_kernels
 
+import qmis_kernels
 from qmis_stats import (
     CodebookERM,
     DomainError,

@@ -1,5 +1,6 @@
 """The critical scale against exact oracles and against quadrature that shares no code."""
 
+import itertools
 import math
 
 import mpmath as mp
@@ -126,7 +127,7 @@ def test_cell_moments_against_mpmath(edges):
     with mp.workdps(40):
         ends = [-mp.inf, *map(mp.mpf, edges), mp.inf]
         retained = mp.mpf(0)
-        for k, (a, b) in enumerate(zip(ends[:-1], ends[1:], strict=True)):
+        for k, (a, b) in enumerate(itertools.pairwise(ends)):
             mass = mp.ncdf(-a) - mp.ncdf(-b) if a > 0 else mp.ncdf(b) - mp.ncdf(a)
             first = (mp.npdf(a) if a != -mp.inf else 0) - (mp.npdf(b) if b != mp.inf else 0)
             assert found.probability[k] == pytest.approx(float(mass), rel=1e-12)

@@ -1,5 +1,6 @@
 """High dimension and certificates."""
 
+import itertools
 import math
 
 import numpy as np
@@ -115,7 +116,7 @@ def test_certificate_of_linearised_faces_is_refused():
 def test_moderate_deviations():
     p = Problem(GaussianMean([0.0], [[1.0]]), CodebookERM([[0.0], [1.0]], exponent=0.25))
     ratios = [exact(p, n).log_delta / moderate(p, n).log_delta for n in (10**3, 10**5, 10**7, 10**9)]
-    assert all(a > b > 1.0 for a, b in zip(ratios[:-1], ratios[1:], strict=True))
+    assert all(a > b > 1.0 for a, b in itertools.pairwise(ratios))
     assert ratios[-1] == pytest.approx(1.0, abs=0.004)
     assert not moderate(Problem(GaussianMean([0.0], [[1.0]]), CodebookERM([[0.0], [4.0]])), 100).in_domain
     assert not moderate(p, 10).in_domain

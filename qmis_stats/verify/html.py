@@ -1,0 +1,94 @@
+"""The HTML report: one self-contained page, without scripts, fonts or addresses from elsewhere."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup, escape
+
+from qmis_stats.verify.decisions import FAMILY_WISE_RATE
+from qmis_stats.verify.plots import svg
+from qmis_stats.verify.registry import STATEMENTS
+
+if TYPE_CHECKING:
+    from qmis_stats.verify.report import CheckedClaim, Report
+
+__all__ = ["render", "with_indices"]
+
+_KINDS = (
+    ("exact", "an identity or inequality, without tolerance"),
+    ("numeric", "a deviation within a stated bound"),
+    ("statistical", "a test at this run's level for one check"),
+    ("limit", "a formula outside its domain must fail and say so"),
+    ("control", "a deliberately wrong number must be rejected"),
+)
+
+
+def render(report: Report) -> str:
+    """Return the page."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("qmis_stats.verify", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    sections = []
+    for label, title in STATEMENTS.items():
+        claims = [_claim(c, report.level) for c in report.checked if c.claim.statement == label]
+        if claims:
+            passed = all(c["passed"] for c in claims)
+            sections.append({"label": label, "title": title, "claims": claims, "passed": passed})
+    kinds = [(kind, report.kinds[kind], meaning) for kind, meaning in _KINDS if report.kinds[kind]]
+    return environment.get_template("report.html.j2").render(
+        report=report, sections=sections, kinds=kinds, rate=FAMILY_WISE_RATE
+    )
+
+
+def with_indices(formula: str) -> Markup:
+    """Return a formula in plain text, ``E_prod e^{−n I_f}``, with its indices and exponents as HTML.
+
+    Examples
+    --------
+    >>> with_indices("Σ_f e^{−n I_f} < c_{k−1}")
+    Markup('Σ<sub>f</sub> e<sup>−n I<sub>f</sub></sup> &lt; c<sub>k−1</sub>')
+    """
+    text = re.sub(r"_(?:\{([^{}]*)\}|([A-Za-z0-9]+))", r"<sub>\1\2</sub>", str(escape(formula)))
+    return Markup(re.sub(r"\^(?:\{([^{}]*)\}|([A-Za-z0-9]+))", r"<sup>\1\2</sup>", text))
+
+
+def _claim(checked: CheckedClaim, level: float) -> dict[str, Any]:
+    from qmis_stats.verify.report import format_estimate, format_value
+
+    claim = checked.claim
+    rows = [
+        {
+            "setting": row.setting,
+            "n": "" if row.n is None else f"{row.n:,}".replace(",", "\u202f"),
+            "theory": format_value(row.theory, claim.scale),
+            "exact": format_value(row.exact, claim.scale),
+            "estimate": format_estimate(row, claim.scale),
+            "how": row.decision.describe(),
+            "kind": row.decision.kind,
+            "passed": row.decision.passed(level),
+        }
+        for row in checked.rows
+    ]
+    prefix = claim.key.replace(".", "-")
+    figures = [
+        {"title": plot.title, "alt": plot.alt, "svg": Markup(svg(plot, f"{prefix}-{i}"))}
+        for i, plot in enumerate(checked.plots)
+    ]
+    columns = [name for name in ("n", "theory", "exact", "estimate") if any(row[name] for row in rows)]
+    return {
+        "claim": claim,
+        "anchor": prefix,
+        "formula": with_indices(claim.formula),
+        "rows": rows,
+        "columns": columns,
+        "figures": figures,
+        "passed": checked.passed(level),
+    }

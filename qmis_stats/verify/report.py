@@ -1,0 +1,239 @@
+"""The report: verdicts, a table for the terminal, JSON and HTML files."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qmis_stats.errors import InputError
+from qmis_stats.verify.decisions import FAMILY_WISE_RATE, level_per_check
+from qmis_stats.verify.evidence import Claim, Plot, Row, Scale
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+__all__ = ["CheckedClaim", "Report", "format_estimate", "format_value"]
+
+
+def format_value(value: float | None, scale: Scale) -> str:
+    """Return a value for a table; logarithms are shown as the number itself, whatever its size.
+
+    Examples
+    --------
+    >>> format_value(-1000.0, "log"), format_value(0.25, "plain"), format_value(None, "plain")
+    ('5.0760e-435', '0.25', '')
+    """
+    if value is None:
+        return ""
+    if scale == "plain":
+        return f"{value:.6g}"
+    if value == -math.inf:
+        return "0"
+    if value > math.log(1e-4):
+        return f"{math.exp(value):.5f}"
+    exponent = math.floor(value / math.log(10.0))
+    mantissa = f"{math.exp(value - exponent * math.log(10.0)):.4f}"
+    return f"1.0000e{exponent + 1}" if mantissa == "10.0000" else f"{mantissa}e{exponent}"
+
+
+def format_estimate(row: Row, scale: Scale) -> str:
+    """Return a Monte Carlo value with its standard error (relative on the logarithmic scale) or interval."""
+    if row.estimate is None:
+        return ""
+    text = format_value(row.estimate, scale)
+    if row.interval is not None:
+        return f"{text} [{row.interval[0]:.3f}, {row.interval[1]:.3f}]"
+    if row.std_error is None or not math.isfinite(row.std_error):
+        return text
+    return f"{text} ±{100.0 * row.std_error:.2g} %" if scale == "log" else f"{text} ±{row.std_error:.2g}"
+
+
+@dataclass(frozen=True)
+class CheckedClaim:
+    """A claim with what checking it produced."""
+
+    claim: Claim
+    rows: tuple[Row, ...]
+    plots: tuple[Plot, ...]
+
+    def passed(self, level: float) -> bool:
+        """Return whether every row passed; a claim without rows has shown nothing and fails."""
+        return bool(self.rows) and all(bool(row.decision.passed(level)) for row in self.rows)
+
+    @property
+    def kinds(self) -> Counter[str]:
+        """Number of rows of each kind of decision."""
+        return Counter(row.decision.kind for row in self.rows)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a verification found.
+
+    Attributes
+    ----------
+    checked : tuple of CheckedClaim
+        The claims in order.
+    quick : bool
+        Whether it was the short version.
+    seed : int
+        Its seed.
+    statistical_checks : int
+        Number of statistical checks, over which the family-wise rate is shared.
+    """
+
+    checked: tuple[CheckedClaim, ...]
+    quick: bool
+    seed: int
+    statistical_checks: int
+
+    @property
+    def level(self) -> float:
+        """Level of one statistical check."""
+        return level_per_check(self.statistical_checks)
+
+    @cached_property
+    def passed(self) -> bool:
+        """Whether every claim passed."""
+        return all(c.passed(self.level) for c in self.checked)
+
+    @property
+    def failures(self) -> tuple[CheckedClaim, ...]:
+        """The claims that failed."""
+        return tuple(c for c in self.checked if not c.passed(self.level))
+
+    @property
+    def kinds(self) -> Counter[str]:
+        """Number of rows of each kind of decision."""
+        return sum((c.kinds for c in self.checked), Counter())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready data, the same for two runs with one seed: no times, dates or names of machines."""
+        return {
+            "passed": self.passed,
+            "quick": self.quick,
+            "seed": self.seed,
+            "family_wise_rate": FAMILY_WISE_RATE,
+            "statistical_checks": self.statistical_checks,
+            "level_per_check": self.level,
+            "decisions": dict(sorted(self.kinds.items())),
+            "claims": [
+                {
+                    "key": c.claim.key,
+                    "statement": c.claim.statement,
+                    "title": c.claim.title,
+                    "text": c.claim.text,
+                    "formula": c.claim.formula,
+                    "law": c.claim.law,
+                    "decided": c.claim.decided,
+                    "quantity": c.claim.quantity,
+                    "scale": c.claim.scale,
+                    "passed": c.passed(self.level),
+                    "rows": [row.to_dict(self.level) for row in c.rows],
+                    "plots": [plot.to_dict() for plot in c.plots],
+                }
+                for c in self.checked
+            ],
+        }
+
+    def table(self) -> Group:
+        """Return a rich renderable: one line a claim, the failing rows in full, and the verdict.
+
+        Readable at 80 columns.
+        """
+        from rich import box
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+        table.add_column("")
+        table.add_column("Claim", ratio=1)
+        table.add_column("Checks", justify="right")
+        table.add_column("Verdict")
+        for c in self.checked:
+            passed = c.passed(self.level)
+            table.add_row(
+                c.claim.statement,
+                Text(c.claim.title),
+                str(len(c.rows)),
+                Text("passed", style="green") if passed else Text("FAILED", style="bold red"),
+            )
+        parts: list[Table | Text] = [table]
+        for c in self.failures:
+            parts.append(Text(f"{c.claim.statement} {c.claim.title} ({c.claim.key})", style="bold red"))
+            parts += [
+                Text(f"  {row.setting}, n = {row.n}: {row.decision.describe()}")
+                for row in c.rows
+                if not row.decision.passed(self.level)
+            ]
+        parts.append(Text(self.verdict(), style="bold green" if self.passed else "bold red"))
+        parts.append(Text(self.how_decided()))
+        return Group(*parts)
+
+    def verdict(self) -> str:
+        """Return one sentence."""
+        total, failed = len(self.checked), len(self.failures)
+        if self.passed:
+            return f"All {total} claims hold ({sum(self.kinds.values())} checks)."
+        return f"{failed} of {total} claims FAILED."
+
+    def how_decided(self) -> str:
+        """Return how the verdict is decided, in two sentences."""
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(self.kinds.items()))
+        return (
+            f"Decisions: {kinds}. The {self.statistical_checks} statistical checks share one family-wise false-alarm "
+            f"rate of {FAMILY_WISE_RATE:g}: {self.level:.2g} each."
+        )
+
+    def write(self, directory: str | os.PathLike[str]) -> list[Path]:
+        """Write ``report.json`` and the self-contained ``report.html``; each appears complete or not at all.
+
+        Parameters
+        ----------
+        directory : path
+            Created when missing.
+
+        Returns
+        -------
+        list of Path
+
+        Raises
+        ------
+        InputError
+            If the directory cannot be created or written.
+        """
+        from qmis_stats.verify.html import render
+
+        contents = {
+            "report.json": json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+            "report.html": render(self),
+        }
+        folder = Path(directory)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            return [_write_atomically(folder / name, text) for name, text in contents.items()]
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise InputError("out", str(directory), f"a directory that can be written ({reason})") from None
+
+
+def _write_atomically(path: Path, text: str) -> Path:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return path

@@ -1,0 +1,35 @@
+"""The registry is complete: every statement, every kind of decision, a negative control for every statistical claim."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import pytest
+
+from qmis_stats.verify.evidence import Claim
+from qmis_stats.verify.registry import CLAIMS, STATEMENTS
+
+
+def test_every_statement_is_covered_and_in_order() -> None:
+    assert set(STATEMENTS) >= {f"S{i}" for i in range(1, 12)}
+    assert {c.statement for c in CLAIMS} == set(STATEMENTS)
+    labels = [int(c.statement[1:]) for c in CLAIMS]
+    assert labels == sorted(labels)
+
+
+def test_keys_are_unique() -> None:
+    assert max(Counter(c.key for c in CLAIMS).values()) == 1
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda c: c.key)
+def test_each_claim_says_what_it_states_and_how_it_is_decided(claim: Claim) -> None:
+    for text in (claim.title, claim.text, claim.formula, claim.law, claim.decided, claim.quantity):
+        assert text.strip() == text
+        assert text
+    assert re.match(r"(Exact|Numeric|Statistical|Limit|Negative control)", claim.decided)
+    assert len(claim.title) <= 60
+
+
+def test_limits_are_shown_for_every_approximation() -> None:
+    assert {c.statement for c in CLAIMS if c.key.startswith("limits.")} == {"S4", "S6", "S7", "S8", "S10"}
