@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["BackendUnavailableError", "DomainError", "DomainWarning", "InputError", "QmisError"]
 
-_LONGEST_VALUE = 80
+_LONGEST_VALUE = 160
 
 
 def _short(value: object) -> str:
