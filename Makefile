@@ -7,12 +7,13 @@ PYTEST_WORKERS ?= 2
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help verify verify-full test lint format typecheck docs check clean
+.PHONY: help verify verify-full study test lint format typecheck docs check clean
 
 help:
 	@echo "make verify       create the environment, validate the theorems at a quick scale, write $(OUT)/"
 	@echo "make verify-full  the same at full scale (up to 30 minutes on 2 cores)"
 	@echo "make test         create the environment and run the tests, doctests included"
+	@echo "make study        the full run, written to docs/studies/verification.md"
 	@echo "make lint         ruff and mypy"
 	@echo "make docs         build the documentation, warnings are errors"
 	@echo "make check        lint, docs and test"
@@ -35,6 +36,10 @@ verify: $(VENV)/.installed
 
 verify-full: $(VENV)/.installed
 	$(BIN)/qmis verify --out $(OUT)
+
+study: $(VENV)/.test-installed
+	$(BIN)/qmis verify --out report-full
+	$(BIN)/python docs/studies/write_verification.py report-full/report.json > docs/studies/verification.md
 
 test: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal

@@ -23,10 +23,13 @@ class CellMoments:
         P_k, computed from the nearer tail.
     centroid : (K,) array
         m_k = E[G | cell k]; zero for a cell of probability zero.
+    second : (K,) array
+        h_k = E[G² − 1 | cell k]; zero for a cell of probability zero.
     """
 
     probability: FloatArray
     centroid: FloatArray
+    second: FloatArray
 
     @property
     def retained(self) -> float:
@@ -48,7 +51,9 @@ def cell_moments(edges: FloatArray) -> CellMoments:
     density = np.exp(-0.5 * np.concatenate(([np.inf], edges, [np.inf])) ** 2) / math.sqrt(2.0 * math.pi)
     moment = -np.diff(density)
     centroid = np.divide(moment, mass, out=np.zeros_like(moment), where=mass > 0.0)
-    return CellMoments(mass, np.clip(centroid, lower, upper))
+    ends = np.concatenate(([0.0], edges * density[1:-1], [0.0]))
+    second = np.divide(-np.diff(ends), mass, out=np.zeros_like(mass), where=mass > 0.0)
+    return CellMoments(mass, np.clip(centroid, lower, upper), second)
 
 
 def retained_information(edges: FloatArray) -> float:

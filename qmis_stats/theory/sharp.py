@@ -9,7 +9,7 @@ is its span and −u_n the largest crossing value of the sum.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -251,7 +251,7 @@ def _rivals(problem: Problem, scores: ScoreModel, n: int) -> MISResult:
     reasons += conflicts
     if not active:
         raise DomainError("sharp", "no face has a proper tilt", "use method = exact or crude")
-    terms = [candidates[k] for k in active]
+    terms = [_with_ties(scores, candidates[k], twins, n) for k, twins in active.items()]
     ripple = max(lattice_ripple(scores.increment(t.cell, scores.best), t.tilt, n) for t in terms)
     if ripple > _LARGEST_RIPPLE:
         reasons.append(f"the lattice's finer structure still changes the result by up to {100.0 * ripple:.2g} %")
@@ -271,8 +271,20 @@ def _rivals(problem: Problem, scores: ScoreModel, n: int) -> MISResult:
     return _result(n, scale + log_positive(0.5 * float(total), "sharp"), reasons)
 
 
-def _exclusive(scores: ScoreModel, candidates: dict[int, _Term], n: int) -> tuple[list[int], list[str]]:
-    """Return the rivals whose own tilt leads to their own cell, and what is unclear about the others.
+def _with_ties(scores: ScoreModel, term: _Term, twins: list[int], n: int) -> _Term:
+    """Return the term of a face that several rivals share: a tie leaves the best cell if any of them has a lower index.
+
+    The tie goes to the lowest index and the rest to the steepest rival; both deviations have the sign of L − 1, so
+    together they count as one crossing.
+    """
+    increment = scores.increment(term.cell, scores.best)
+    if not isinstance(increment, DiscreteIncrement) or min(twins, default=term.cell) > scores.best:
+        return term
+    return replace(term, log_b=log_prefactor(replace(increment, strict=False), term.tilt, n))
+
+
+def _exclusive(scores: ScoreModel, candidates: dict[int, _Term], n: int) -> tuple[dict[int, list[int]], list[str]]:
+    """Return the rivals whose own tilt leads to their own cell, each with its twins, and what is unclear.
 
     Rival k is shadowed by j when j's mean under k's tilt is negative by several standard deviations of the sum: k is
     then reached elsewhere, exponentially more rarely than j. Competing within a few standard deviations is reported
@@ -285,7 +297,7 @@ def _exclusive(scores: ScoreModel, candidates: dict[int, _Term], n: int) -> tupl
     means = scores.means()[cells]
     exponents = np.array([t.tilt.exponent for t in candidates.values()])
     largest = max((t.log_b for t in candidates.values()), default=0.0)
-    active: list[int] = []
+    active: dict[int, list[int]] = {}
     reasons: set[str] = set()
     for i, (k, term) in enumerate(candidates.items()):
         tilted, deviations = (a[cells] for a in scores.tilted_moments(k, term.tilt.lam))
@@ -295,7 +307,7 @@ def _exclusive(scores: ScoreModel, candidates: dict[int, _Term], n: int) -> tupl
         z[one_face | (cells == k)] = np.inf
         if np.any(one_face & steeper & (cells != k)) or np.any(z < -_SEPARATION):
             continue
-        active.append(k)
+        active[k] = [int(j) for j in cells[one_face & (cells != k)]]
         if term.log_b > largest - _MATTERS:
             reasons |= {f"cells {min(j, k)} and {max(j, k)} are reached together" for j in cells[z < _SEPARATION]}
     return active, sorted(reasons)

@@ -29,6 +29,7 @@ __all__ = [
     "z_score",
 ]
 
+_DECIMALS, _DIGITS = 11, 6
 FAMILY_WISE_RATE = 1e-6
 """Probability that a correct package fails any statistical check in one run."""
 
@@ -42,6 +43,11 @@ def level_per_check(checks: int) -> float:
     1e-08
     """
     return FAMILY_WISE_RATE / max(checks, 1)
+
+
+def _rounded(deviation: float) -> float:
+    """Return a deviation for reports without its last bits, which depend on how a library sums."""
+    return float(f"{round(deviation, _DECIMALS):.{_DIGITS}g}") if math.isfinite(deviation) else deviation
 
 
 @dataclass(frozen=True)
@@ -82,12 +88,12 @@ class Numeric:
 
     def describe(self) -> str:
         """Return deviation and bound."""
-        text = f"{self.deviation:+.2g}, bound {self.bound:.2g}"
+        text = f"{_rounded(self.deviation):+.2g}, bound {self.bound:.2g}"
         return text if self.in_domain else f"{text}, out of domain"
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready data."""
-        return {"deviation": self.deviation, "bound": self.bound, "in_domain": bool(self.in_domain)}
+        return {"deviation": _rounded(self.deviation), "bound": self.bound, "in_domain": bool(self.in_domain)}
 
 
 @dataclass(frozen=True)
@@ -135,7 +141,7 @@ class Limit:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready data."""
-        return {"deviation": self.deviation, "least": self.least, "in_domain": bool(self.in_domain)}
+        return {"deviation": _rounded(self.deviation), "least": self.least, "in_domain": bool(self.in_domain)}
 
 
 @dataclass(frozen=True)

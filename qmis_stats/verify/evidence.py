@@ -46,6 +46,11 @@ def json_number(value: float | None) -> float | None:
     return float(f"{float(value):.{_SIGNIFICANT}g}")
 
 
+def _plotted(value: float) -> float | None:
+    """Return a plotted value with six significant digits: differences keep no more."""
+    return json_number(float(f"{float(value):.6g}"))
+
+
 @dataclass(frozen=True)
 class Row:
     """One comparison.
@@ -110,8 +115,8 @@ class Series:
         return {
             "label": self.label,
             "x": [json_number(float(v)) for v in self.x],
-            "y": [json_number(float(v)) for v in self.y],
-            "error": None if self.error is None else [json_number(float(v)) for v in self.error],
+            "y": [_plotted(v) for v in self.y],
+            "error": None if self.error is None else [_plotted(v) for v in self.error],
         }
 
 

@@ -149,3 +149,33 @@ def test_ternary_keeps_more_at_a_third_than_at_nine_tenths():
     p33 = Problem(STANDARD, ThresholdPTQ(Ternary(1 / 3)))
     p90 = Problem(STANDARD, ThresholdPTQ(Ternary(0.9)))
     assert critical(p33, 1000).delta > critical(p90, 1000).delta
+
+
+def test_second_cell_moments_against_quadrature():
+    from scipy.integrate import quad
+    from scipy.stats import norm
+
+    found = cell_moments(np.array([-0.7, 0.2, 1.5]))
+    ends = [-np.inf, -0.7, 0.2, 1.5, np.inf]
+    for k, (a, b) in enumerate(itertools.pairwise(ends)):
+        integral = quad(lambda x: (x * x - 1) * norm.pdf(x), a, b)[0]
+        assert found.second[k] == pytest.approx(integral / found.probability[k], rel=1e-7)
+
+
+def test_cells_centred_at_the_parameter_cost_half_an_order():
+    """Their own leak is of order 1/n where the others' is n^(-1/2): announced until it is small."""
+    p = Problem(STANDARD, ThresholdPTQ(FixedThresholds((-2.5, 2.5), "standard_error")))
+    errors = []
+    for n in (100, 10_000, 10**6):
+        found = critical(p, n)
+        errors.append(abs(found.delta / exact(p, n).delta - 1.0))
+        assert found.in_domain == (errors[-1] < 0.05)
+    assert errors[0] / errors[1] == pytest.approx(10.0, rel=0.2)
+    assert "centred" in critical(p, 100).domain
+
+
+def test_regression_tail_that_is_not_yet_normal_is_announced():
+    p = Problem(LinearRegression([0.0], [[1.0]], 1.0), ThresholdPTQ(FixedThresholds((3.0,), "standard_error")))
+    assert not critical(p, 100).in_domain
+    assert critical(p, 10**5).in_domain
+    assert critical(p, 10**5).delta == pytest.approx(exact(p, 10**5).delta, rel=2e-3)

@@ -160,3 +160,11 @@ def test_prefactor_limit_at_zero_tilt():
 
 def test_nothing_leaks_through_a_single_cell():
     assert sharp(Problem(STANDARD, CodebookERM([[0.0], [0.0]])), 10).log_delta == -math.inf
+
+
+@pytest.mark.parametrize("losses", [[[0, 0], [-2, 2], [2, -2]], [[2, -2], [0, 0], [1, -1]], [[1, -1], [2, -2], [0, 0]]])
+def test_ties_of_a_shared_face_go_to_the_lowest_index(losses):
+    """Two rivals share one face; whether a tie leaves the best codeword depends on the less steep one too."""
+    p = Problem(FiniteLaw(["9/11", "2/11"]), LossTable(losses))
+    for n in (20, 21, 40, 41):
+        assert ratio(p, n) == pytest.approx(1.0, abs=2.5 / n)

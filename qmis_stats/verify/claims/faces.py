@@ -110,6 +110,14 @@ def _degenerate_finite(context: Context) -> list[Row]:
         rows.append(Row("coinciding faces: the steeper rival wins", same, n))
         s, u = (context.evaluate(p, max(n, 10), "sharp") for p in (coincide, only_steeper))
         rows.append(_same_row("coinciding faces: sharp form counts one", s, u))
+    # Here the tie of one face goes to another cell than its crossing: at even n it carries most of Δ.
+    coin, split = FiniteLaw(["9/11", "2/11"]), LossTable([[0, 0], [-2, 2], [2, -2]])
+    for n in (20, 21):
+        found, truth = (context.evaluate(Problem(coin, split), n, m) for m in ("sharp", "exact"))
+        off = found.log_delta - truth.log_delta
+        honest = Exact(not found.in_domain or abs(off) <= 1.0 / n, f"{off:+.2g}, in domain: {found.in_domain}")
+        name = "coinciding faces, ties to a third cell: sharp form right or out of domain"
+        rows.append(Row(name, honest, n, found.log_delta, truth.log_delta))
     never = Problem(law, LossTable([[0, 0, 0], [1, 2, 3]]))
     value = context.evaluate(never, 6, "exact").fraction
     unreachable = Exact(value == 0 and never.exponent == np.inf, f"Δ = {value}, I = {never.exponent}")
