@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import operator
+from typing import Any, SupportsIndex
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -72,14 +73,14 @@ def positive_number(field: str, value: Any) -> float:
     return number
 
 
-def sample_size(n: Any) -> int:
-    """Return ``n`` as an int of at least 2, or raise :class:`~qmis_stats.errors.InputError`.
+def sample_size(n: object, least: int = 2) -> int:
+    """Return ``n`` as an int of at least ``least``, or raise :class:`~qmis_stats.errors.InputError`.
 
     Examples
     --------
     >>> sample_size(10)
     10
     """
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 2:
-        raise InputError("n", n, "an integer of at least 2: one point must be a member among others")
-    return int(n)
+    if isinstance(n, bool) or not isinstance(n, SupportsIndex) or operator.index(n) < least:
+        raise InputError("n", n, f"an integer of at least {least}")
+    return operator.index(n)

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Sequence
 from fractions import Fraction
 from numbers import Rational
-from typing import SupportsIndex
 
 from qmis_stats.errors import InputError
 
-__all__ = ["rational_law", "sample_size"]
-
-
-def sample_size(n: object, least: int) -> int:
-    """Return ``n`` as an int, refusing anything but an integer of at least ``least``."""
-    if isinstance(n, bool) or not isinstance(n, SupportsIndex) or operator.index(n) < least:
-        raise InputError("n", n, f"an integer of at least {least}")
-    return operator.index(n)
+__all__ = ["rational_law"]
 
 
 def rational_law(probabilities: Sequence[Fraction]) -> tuple[list[int], int]:

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qmis_stats.errors import DomainError, InputError
-from qmis_stats.exact._checks import rational_law, sample_size
+from qmis_stats.exact._checks import rational_law
+from qmis_stats.validation import sample_size
 
 __all__ = [
     "MAX_COUNT_VECTORS",

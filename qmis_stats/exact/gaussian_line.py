@@ -20,8 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
 
 from qmis_stats.errors import InputError
-from qmis_stats.exact._checks import sample_size
 from qmis_stats.numerics import gauss_legendre_panels, log_ndtr_difference, tail_changes
+from qmis_stats.validation import sample_size
 
 __all__ = ["log_cell_probabilities", "log_delta", "log_likelihood_ratio"]
 

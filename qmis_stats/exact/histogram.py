@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from qmis_stats.errors import DomainError
-from qmis_stats.exact._checks import rational_law, sample_size
+from qmis_stats.exact._checks import rational_law
 from qmis_stats.exact.finite import log_fraction
+from qmis_stats.validation import sample_size
 
 __all__ = ["delta", "log_delta"]
 

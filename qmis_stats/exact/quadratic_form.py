@@ -26,8 +26,8 @@ from scipy.optimize import brentq
 from scipy.special import k0
 
 from qmis_stats.errors import InputError
-from qmis_stats.exact._checks import sample_size
 from qmis_stats.numerics import gauss_legendre_panels, log_bessel_profile, log_beta_half
+from qmis_stats.validation import sample_size
 
 __all__ = ["log_crossing_probability", "log_delta"]
 
