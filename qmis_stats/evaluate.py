@@ -31,7 +31,7 @@ METHODS = (
 """Names accepted by :func:`mis` and by the experiment file."""
 
 _SIMULATED = ("crude", "conditional", "tilted", "likelihood_ratio")
-_AUTO_ORDER = ("exact", "conditional", "likelihood_ratio", "tilted", "high_dimension")
+_AUTO_ORDER = ("exact", "conditional", "likelihood_ratio", "tilted", "critical", "high_dimension")
 
 
 def mis(
@@ -52,8 +52,8 @@ def mis(
     n : int
         Sample size, at least 2.
     method : str
-        One of :data:`METHODS`. ``auto`` takes the first that reaches the problem: exact, conditional,
-        likelihood_ratio, tilted, high_dimension.
+        One of :data:`METHODS`. ``auto`` takes the first that reaches the problem inside its domain: exact, conditional,
+        likelihood_ratio, tilted, critical, high_dimension; the first that reaches it at all when none is inside.
     replicates : int
         Number of simulated sums, points or pairs, for Monte Carlo methods.
     seed : int
@@ -85,6 +85,8 @@ def mis(
     >>> round(mis(problem, 50, "exact").log_delta, 4), round(mis(problem, 50, "sharp").log_delta, 4)
     (-9.3578, -9.3611)
     """
+    if not isinstance(problem, Problem):
+        raise InputError("problem", problem, "a Problem")
     n = sample_size(n)
     if method not in METHODS:
         raise InputError("method", method, f"one of {', '.join(METHODS)}")
@@ -97,6 +99,11 @@ def mis(
 
 def _routes(replicates: int, seed: int, backend: str) -> dict[str, Callable[[Problem, int], MISResult]]:
     from qmis_stats import exact, simulate, theory
+    from qmis_stats.simulate.settings import Settings
+
+    settings = Settings(replicates, seed, backend)
+    if backend == "cupy":
+        settings.kernels()  # a backend that cannot run is refused whatever the method
 
     routes: dict[str, Callable[[Problem, int], MISResult]] = {
         "exact": exact.exact,
@@ -114,9 +121,15 @@ def _routes(replicates: int, seed: int, backend: str) -> dict[str, Callable[[Pro
 
 
 def _first_in_reach(routes: dict[str, Callable[[Problem, int], MISResult]], problem: Problem, n: int) -> MISResult:
+    outside: MISResult | None = None
     for method in _AUTO_ORDER:
         try:
-            return routes[method](problem, n)
+            result = routes[method](problem, n)
         except DomainError:
             continue
-    raise DomainError("auto", "no method reaches this law and procedure", "see the documentation of the methods")
+        if result.in_domain:
+            return result
+        outside = outside or result
+    if outside is None:
+        raise DomainError("auto", "no method reaches this law and procedure", "see the documentation of the methods")
+    return outside

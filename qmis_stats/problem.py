@@ -136,6 +136,10 @@ class Problem:
     n: int | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.law, Law):
+            raise InputError("law", self.law, "a law such as GaussianMean(...)")
+        if not isinstance(self.procedure, Procedure):
+            raise InputError("procedure", self.procedure, "a procedure such as CodebookERM(...)")
         self.procedure.check(self.law)
 
     def at(self, n: int) -> Problem:
@@ -230,6 +234,15 @@ class Problem:
     def crossable_faces(self) -> tuple[Face, ...]:
         """The faces that some sample crosses: neither duplicates nor unreachable."""
         return tuple(f for f in self.faces if f.kind in ("regular", "tie"))
+
+    @cached_property
+    def scores_reachable(self) -> tuple[bool, ...]:
+        """For each enumerated cell but the best, whether some sample returns it."""
+        scores = self.scores
+        if scores is None:
+            return ()
+        rivals = (k for k in range(scores.cells) if k != scores.best and not scores.same(k, scores.best))
+        return tuple(scores.increment(k, scores.best).tilt().exponent < np.inf for k in rivals)
 
     @property
     def indicator(self) -> float:

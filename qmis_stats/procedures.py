@@ -131,7 +131,8 @@ class LossTable(Procedure):
     def check(self, law: Law) -> None:
         """Require a finite law with one atom a column."""
         if not isinstance(law, FiniteLaw):
-            raise InputError("procedure.losses", "a table", f"used with a finite law, not with {law.kind}")
+            shape = f"{len(self.losses)} rows of losses"
+            raise InputError("procedure.losses", shape, f"a codebook under {law.kind}: losses belong to a finite law")
         for row in self.losses:
             if len(row) != law.atoms:
                 raise InputError(

@@ -118,7 +118,7 @@ class MISResult:
     @property
     def mis(self) -> float:
         """Membership inference security 1 − Δ_n."""
-        return -math.expm1(self.log_delta)
+        return 0.0 - math.expm1(self.log_delta)
 
     @property
     def accuracy(self) -> float:

@@ -9,6 +9,7 @@ import pytest
 
 from qmis_stats import (
     METHODS,
+    BackendUnavailableError,
     CodebookERM,
     DomainError,
     DomainWarning,
@@ -36,7 +37,7 @@ LINE = Problem(GaussianMean([0.0], [[1.0]]), CodebookERM([[0.0], [1.0]]))
         (Problem(FiniteLaw(["1/2", "1/2"]), ReleasedHistogram()), "exact"),
         (Problem(GaussianMean(np.zeros(40), np.eye(40)), ThresholdPTQ(Sign())), "likelihood_ratio"),
         (Problem(GaussianMean([0, 0], np.eye(2)), CodebookERM([[0, 0], [0.4, 0], [0, 0.4]])), "tilted"),
-        (Problem(LinearRegression(np.zeros(200), np.eye(200), 1.0), ThresholdPTQ(Sign())), "high_dimension"),
+        (Problem(LinearRegression(np.zeros(200), np.eye(200), 1.0), ThresholdPTQ(Sign())), "critical"),
     ],
 )
 def test_auto_takes_the_first_method_in_reach(problem, expected):
@@ -55,6 +56,31 @@ def test_every_method_runs_or_refuses_in_one_line(method):
         result = mis(LINE, 40, method, replicates=2000)
     assert json.dumps(result.to_dict(), allow_nan=False)
     assert result.n == 40
+
+
+def test_auto_prefers_a_result_inside_its_domain():
+    """Three coordinates are too few for the high-dimensional form: the critical form is inside its domain."""
+    p = Problem(LinearRegression([0.1, -0.2, 0.0], np.eye(3), 1.0), ThresholdPTQ(Sign()))
+    assert mis(p, 100).method == "critical"
+    assert mis(p, 100).in_domain
+
+
+def test_a_backend_that_cannot_run_is_refused_whatever_the_method():
+    with pytest.raises(BackendUnavailableError, match="cupy"):
+        mis(LINE, 10, "exact", backend="cupy")
+    with pytest.raises(InputError, match="backend"):
+        mis(LINE, 10, "exact", backend="fpga")
+
+
+def test_things_that_are_not_problems():
+    for build, field in (
+        (lambda: mis(None, 5), "problem"),
+        (lambda: Problem(LINE.law, None), "procedure"),
+        (lambda: Problem(None, LINE.procedure), "law"),
+    ):
+        with pytest.raises(InputError) as caught:
+            build()
+        assert caught.value.field == field
 
 
 def test_outside_the_domain_warns():

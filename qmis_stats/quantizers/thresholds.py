@@ -104,8 +104,9 @@ class Ternary(ScalarQuantizer):
     sparsity: float
 
     def __post_init__(self) -> None:
-        if not 0.0 < positive_number("procedure.sparsity", self.sparsity) < 1.0:
-            raise InputError("procedure.sparsity", self.sparsity, "strictly between 0 and 1")
+        value = self.sparsity
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 < value < 1.0:
+            raise InputError("procedure.sparsity", value, "a number strictly between 0 and 1")
 
     def thresholds(self, location: FloatArray, standard_error: FloatArray) -> tuple[FloatArray, ...]:
         """Return ±t for every coordinate."""

@@ -64,7 +64,7 @@ def conditional(
         raise DomainError(
             "conditional",
             "P(T | Z) is closed only for a Gaussian estimate on a line",
-            "use method = tilted or crude",
+            "use method = tilted or auto",
         )
     if thresholds.size == 0:
         return MISResult("conditional", n, -math.inf, 0.0, domain="one cell: nothing can leak", seed=seed)

@@ -10,10 +10,11 @@ import numpy as np
 
 from qmis_stats.errors import BackendUnavailableError, InputError
 
-__all__ = ["MAX_REPLICATES", "MAX_TERMS", "Settings"]
+__all__ = ["BACKENDS", "MAX_REPLICATES", "MAX_TERMS", "Settings"]
 
 MAX_REPLICATES = 10**9
 MAX_TERMS = 10**9
+BACKENDS = ("auto", "numba", "cupy", "reference")
 _MAX_SEED = 2**32
 
 
@@ -51,6 +52,9 @@ class Settings:
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not low <= value <= high:
                 raise InputError(name, value, f"an integer from {low} to {high}")
 
+        if self.backend not in BACKENDS:
+            raise InputError("backend", self.backend, f"one of {', '.join(BACKENDS)}")
+
     def kernels(self) -> ModuleType:
         """Return the table of compiled functions, or raise when the backend cannot run here."""
         import qmis_kernels
@@ -59,8 +63,6 @@ class Settings:
             return qmis_kernels.backend(self.backend)
         except qmis_kernels.BackendUnavailable as error:
             raise BackendUnavailableError(str(error)) from None
-        except ValueError:
-            raise InputError("backend", self.backend, "one of auto, numba, cupy, reference") from None
 
     def key(self, method: str, n: int) -> tuple[int, int]:
         """Return the generator's key: different methods and sample sizes use independent random numbers.

@@ -21,6 +21,7 @@ _FEWEST_POINTS = 256
 _MOST_POINTS = 50_000
 _FEWEST_EFFECTIVE = 50.0
 _LARGEST_RELATIVE_ERROR = 0.3
+_LARGEST_BIAS = 0.5
 
 
 def crude(problem: Problem, n: int, *, replicates: int = 100_000, seed: int = 0, backend: str = "auto") -> MISResult:
@@ -45,7 +46,8 @@ def crude(problem: Problem, n: int, *, replicates: int = 100_000, seed: int = 0,
     Returns
     -------
     MISResult
-        ``in_domain`` is false when too few sums cross a face for the interval to be trusted.
+        ``in_domain`` is false when too few sums cross a face for the interval to be trusted: few effective sums, or a
+        plug-in estimate more than half a standard error above the cross-fitted one. In expectation the two bracket Δ.
 
     Raises
     ------
@@ -77,7 +79,7 @@ def tilted(problem: Problem, n: int, *, replicates: int = 100_000, seed: int = 0
     Returns
     -------
     MISResult
-        ``in_domain`` is false when few sums carry the estimate or its relative error exceeds 0.3.
+        ``in_domain`` is false as in :func:`crude`, or when the relative error exceeds 0.3.
 
     Raises
     ------
@@ -103,12 +105,12 @@ def _run(method: str, problem: Problem, n: int, settings: Settings, *, tilt: boo
         raise DomainError(
             method,
             "the cells of this procedure are not an argmin of enumerable sums",
-            "use method = likelihood_ratio for a product quantizer on a Gaussian mean",
+            "use method = likelihood_ratio (Gaussian mean, diagonal covariance), critical or high_dimension",
         )
     if n > MAX_TERMS and isinstance(scores, (FiniteScores, MixtureScores)):
         raise DomainError(method, f"drawing counts of n = {n} points would not end", f"use n up to {MAX_TERMS}")
-    if all(scores.same(k, scores.best) for k in range(scores.cells)):
-        return _degenerate(method, n, settings, "a single distinct cell: nothing can leak")
+    if not any(problem.scores_reachable):
+        return _degenerate(method, n, settings, "one cell is always returned: nothing can leak")
     for_sums, for_points = tilt_mixtures(scores, n) if tilt else (TiltMixture([LAW]), TiltMixture([LAW]))
     kernels, key = settings.kernels(), settings.key(method, n)
     sums = draw_sums(kernels, scores, for_sums, key, terms=n - 1, count=settings.replicates)
@@ -135,6 +137,12 @@ def _result(
     reasons = []
     if estimate.effective_sums < _FEWEST_EFFECTIVE:
         reasons.append(f"only {estimate.effective_sums:.3g} effective sums cross a face")
+    gap = math.exp(estimate.log_plug_in - estimate.log_scale) - estimate.delta_scaled
+    if gap > _LARGEST_BIAS * estimate.std_error_scaled:
+        reasons.append(
+            f"too few crossings a cell to tell the signs: log delta lies between {estimate.log_delta:.4g} and the "
+            f"plug-in {estimate.log_plug_in:.4g}"
+        )
     if estimate.std_error > _LARGEST_RELATIVE_ERROR:
         reasons.append("the relative standard error is above 0.3")
     if reasons:

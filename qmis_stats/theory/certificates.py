@@ -48,7 +48,7 @@ def certificate(problem: Problem, n: int) -> MISResult:
         raise DomainError("certificate", "the procedure has no faces", "use method = exact")
     if any(not f.exact for f in problem.faces):
         raise DomainError(
-            "certificate", "the increments of this quantizer are linearised", "use method = high_dimension"
+            "certificate", "the increments of this quantizer are linearised", "use method = critical or auto"
         )
     exponents = [f.chernoff_exponent for f in problem.crossable_faces]
     value = math.log(2.0) + float(logsumexp([-n * i for i in exponents])) if exponents else -math.inf

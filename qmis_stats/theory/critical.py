@@ -10,10 +10,12 @@ import math
 from collections import Counter
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qmis_stats.errors import DomainError
 from qmis_stats.increments import DiscreteIncrement
-from qmis_stats.laws import FiniteLaw, GaussianMean, LinearRegression, ProductCells
+from qmis_stats.laws import FiniteLaw, GaussianMean, LinearRegression, ParametricLaw, ProductCells
+from qmis_stats.laws.base import MAX_CELLS, product_index
 from qmis_stats.numerics import gauss_legendre_panels
 from qmis_stats.problem import Problem
 from qmis_stats.procedures import ReleasedHistogram
@@ -77,6 +79,8 @@ def critical(problem: Problem, n: int) -> MISResult:
         reasons += _centred_reasons(moments, n)
     elif isinstance(problem.scores, FiniteScores):
         value = _finite(problem.scores, n)
+    elif problem.thresholds is not None and problem.scores is None:
+        value = 0.5 * _factor(problem) * _correlated_product_norm(problem, n)
     else:
         local = _local_scores(problem)
         value = 0.5 * _factor(problem) * _mean_centroid_norm(local, n)
@@ -193,12 +197,33 @@ def _local_scores(problem: Problem) -> GaussianScores:
         best = problem.scores.best
         linear = reduce_rank(-2.0 * law.noise_std * (steps - steps[best]))
         return GaussianScores(problem.scores.means(), linear, best)
-    raise DomainError("critical", "correlated product cells are not enumerated", "use method = crude")
+    raise DomainError("critical", f"no local limit is known under {problem.law.kind}", "use method = crude or tilted")
 
 
-def _cells_of_limit(scores: GaussianScores, nodes: FloatArray, n: int) -> np.ndarray:
+def _correlated_product_norm(problem: Problem, n: int) -> float:
+    """Return E‖V^{−1/2} m_T‖ over product cells of a correlated estimate, by quadrature over its limit law."""
+    assert isinstance(problem.law, ParametricLaw)
+    assert problem.thresholds is not None
+    if product_index(problem.thresholds) is None:
+        raise DomainError(
+            "critical",
+            f"correlated product cells are enumerated up to {MAX_CELLS}",
+            "use a diagonal covariance or fewer coordinates",
+        )
+    nodes, weights = normal_rule(problem.law.dimension)
+    estimate = math.sqrt(1.0 / n) * nodes @ np.linalg.cholesky(problem.law.parameter_covariance).T
+    index = [
+        np.searchsorted(t - location, estimate[:, i])
+        for i, (t, location) in enumerate(zip(problem.thresholds, problem.law.parameter, strict=True))
+    ]
+    cell = np.ravel_multi_index(index, [t.size + 1 for t in problem.thresholds])
+    probability, centroid = _cell_centroids(np.asarray(cell), nodes, weights)
+    return float(probability @ np.linalg.norm(centroid, axis=1))
+
+
+def _cells_of_limit(scores: GaussianScores, nodes: FloatArray, n: int) -> NDArray[np.int64]:
     totals = math.sqrt(n) * scores.constant + nodes @ scores.linear.T
-    return np.asarray(np.argmin(totals, axis=1))
+    return np.asarray(np.argmin(totals, axis=1), dtype=np.int64)
 
 
 def _mean_centroid_norm(scores: GaussianScores, n: int) -> float:
@@ -236,11 +261,13 @@ def _line_edges(scores: GaussianScores) -> FloatArray:
 def _centroids(scores: GaussianScores, n: int) -> tuple[FloatArray, FloatArray]:
     """Return probabilities and centroids of the limit's cells by the rule for N(0, I_q)."""
     nodes, weights = normal_rule(scores.rank)
-    cell = _cells_of_limit(scores, nodes, n)
-    probability = np.bincount(cell, weights, minlength=scores.cells)
-    first = np.stack(
-        [np.bincount(cell, weights * nodes[:, i], minlength=scores.cells) for i in range(scores.rank)], axis=1
-    )
+    return _cell_centroids(_cells_of_limit(scores, nodes, n), nodes, weights)
+
+
+def _cell_centroids(cell: NDArray[np.int64], nodes: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the cells' probabilities (K,) and centroids (K, q) from weighted nodes and the cell of each."""
+    probability = np.bincount(cell, weights)
+    first = np.stack([np.bincount(cell, weights * column) for column in nodes.T], axis=1)
     seen = probability > 0.0
     centroid = np.zeros(first.shape)
     centroid[seen] = first[seen] / probability[seen, None]

@@ -72,7 +72,7 @@ def sharp2(problem: Problem, n: int) -> MISResult:
     problem = problem.at(n)
     scores = problem.scores
     if scores is None:
-        raise DomainError("sharp2", "the cells are not an argmin of enumerable sums", "use method = high_dimension")
+        raise DomainError("sharp2", "the cells are not an argmin of enumerable sums", "use method = critical or auto")
     crossings = [c for c in _crossings(problem, scores, n) if c.increment.variance > 0.0 and c.tilt.proper]
     if not crossings:
         return _result(n, -math.inf)
@@ -93,13 +93,15 @@ def sharp2(problem: Problem, n: int) -> MISResult:
 
 
 def _result(n: int, log_delta: float) -> MISResult:
-    controlled = n >= SMALLEST_N
+    controlled = n >= SMALLEST_N and log_delta <= 0.0
     return MISResult(
         "sharp2",
         n,
-        log_delta,
+        min(log_delta, 0.0),
         in_domain=controlled,
-        domain="relative error of order 1/n², uniform in the gap" if controlled else f"n < {SMALLEST_N}",
+        domain="relative error of order 1/n², uniform in the gap"
+        if controlled
+        else f"n < {SMALLEST_N}, or the form exceeded one",
     )
 
 

@@ -39,6 +39,7 @@ _SEPARATION = 3.0
 _SAME = 1e-9
 _MATTERS = math.log(1e3)
 _NEGLIGIBLE = 60.0
+_NAMED_PAIRS = 3
 _LARGEST_RIPPLE = 0.01
 _LOBE = 4.5
 _FREQUENCIES = 4001
@@ -168,7 +169,7 @@ def sharp(problem: Problem, n: int) -> MISResult:
         raise DomainError(
             "sharp",
             "the cells of this procedure are not an argmin of enumerable sums",
-            "use method = critical, high_dimension or likelihood_ratio",
+            "use method = critical or auto",
         )
     if problem.chain_faces is not None:
         return _chain(scores, problem.chain_faces, n)
@@ -185,6 +186,9 @@ def _term(increment: Increment, cell: int, reference: int, n: int) -> _Term | No
 def _result(n: int, log_delta: float, reasons: list[str]) -> MISResult:
     if n < SMALLEST_N:
         reasons = [f"n < {SMALLEST_N}: the relative error is of order 1/n", *reasons]
+    if log_delta > 0.0:
+        reasons = [*reasons, "the form exceeds one and was cut off there"]
+        log_delta = 0.0
     return MISResult(
         "sharp",
         n,
@@ -249,8 +253,10 @@ def _rivals(problem: Problem, scores: ScoreModel, n: int) -> MISResult:
         reasons.append("a face is crossed only by ties, where no sharp form is known")
     active, conflicts = _exclusive(scores, candidates, n)
     reasons += conflicts
+    if not cells:
+        return _result(n, -math.inf, reasons)  # no sample crosses any face
     if not active:
-        raise DomainError("sharp", "no face has a proper tilt", "use method = exact or crude")
+        raise DomainError("sharp", "only ties cross the faces, where no sharp form is known", "use method = exact")
     terms = [_with_ties(scores, candidates[k], twins, n) for k, twins in active.items()]
     ripple = max(lattice_ripple(scores.increment(t.cell, scores.best), t.tilt, n) for t in terms)
     if ripple > _LARGEST_RIPPLE:
@@ -298,10 +304,11 @@ def _exclusive(scores: ScoreModel, candidates: dict[int, _Term], n: int) -> tupl
     exponents = np.array([t.tilt.exponent for t in candidates.values()])
     largest = max((t.log_b for t in candidates.values()), default=0.0)
     active: dict[int, list[int]] = {}
-    reasons: set[str] = set()
+    together: list[tuple[int, int]] = []
     for i, (k, term) in enumerate(candidates.items()):
         tilted, deviations = (a[cells] for a in scores.tilted_moments(k, term.tilt.lam))
         one_face = (np.abs(tilted) <= _SAME * deviations) & (np.abs(exponents - exponents[i]) <= _SAME * exponents[i])
+        one_face &= exponents > 0.0  # rivals that tie with the best share the untilted law, not a face
         steeper = (means > means[i]) | ((means == means[i]) & (cells < k))
         z = math.sqrt(n) * tilted / np.maximum(deviations, np.finfo(np.float64).tiny)
         z[one_face | (cells == k)] = np.inf
@@ -309,5 +316,14 @@ def _exclusive(scores: ScoreModel, candidates: dict[int, _Term], n: int) -> tupl
             continue
         active[k] = [int(j) for j in cells[one_face & (cells != k)]]
         if term.log_b > largest - _MATTERS:
-            reasons |= {f"cells {min(j, k)} and {max(j, k)} are reached together" for j in cells[z < _SEPARATION]}
-    return active, sorted(reasons)
+            together += [(min(int(j), k), max(int(j), k)) for j in cells[z < _SEPARATION]]
+    return active, _together(sorted(set(together)))
+
+
+def _together(pairs: list[tuple[int, int]]) -> list[str]:
+    """Name the first pairs of cells and count the others."""
+    if not pairs:
+        return []
+    named = ", ".join(f"{j} and {k}" for j, k in pairs[:_NAMED_PAIRS])
+    rest = f" and {len(pairs) - _NAMED_PAIRS} other pairs" if len(pairs) > _NAMED_PAIRS else ""
+    return [f"cells {named}{rest} are reached together"]

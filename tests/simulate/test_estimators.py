@@ -127,11 +127,8 @@ def brute_force(sums, weights, points, q, best):
     return 0.25 * sum(q @ (np.sign(deviations[1 - h]) * deviations[h]).sum(axis=1) for h in (0, 1))
 
 
-@pytest.mark.parametrize("best", [0, 1, 2])
-@pytest.mark.parametrize("cells", [2, 4])
+@pytest.mark.parametrize(("cells", "best"), [(2, 0), (2, 1), (4, 0), (4, 1), (4, 2)])
 def test_estimator_against_brute_force(cells, best):
-    if best >= cells:
-        pytest.skip("no such cell")
     rng = np.random.default_rng(4)
     sums = np.round(rng.normal(size=(60, cells)) * 2)  # rounded, so that ties happen
     points = np.round(rng.normal(size=(25, cells)))
@@ -250,3 +247,14 @@ def test_refusals():
         with pytest.raises(InputError) as caught:
             crude(LINE, 10, **settings)
         assert caught.value.field == field
+
+
+def test_too_few_crossings_a_cell_are_announced():
+    """With a thousand cells the signs are guesses: the estimate is low, the plug-in high, and the result says so."""
+    fine = Problem(GaussianMean([0.07], [[1.0]]), CodebookERM(np.linspace(-3, 3, 1000)[:, None]))
+    truth = exact(fine, 20).log_delta
+    found = crude(fine, 20, replicates=2000, seed=1)
+    assert not found.in_domain
+    assert "signs" in found.domain
+    assert found.log_delta < truth < found.details["log_plug_in"]
+    assert crude(LINE, 20, replicates=20_000, seed=1).in_domain

@@ -179,3 +179,26 @@ def test_regression_tail_that_is_not_yet_normal_is_announced():
     assert not critical(p, 100).in_domain
     assert critical(p, 10**5).in_domain
     assert critical(p, 10**5).delta == pytest.approx(exact(p, 10**5).delta, rel=2e-3)
+
+
+def test_correlated_product_cells():
+    """Without correlation the quadrature agrees with the product's closed form; with it, with two other routes."""
+    from qmis_stats.simulate import crude
+    from qmis_stats.theory.critical import _correlated_product_norm, product_moments
+
+    mean = [0.02, -0.05]
+    for law in (GaussianMean(mean, np.eye(2)), LinearRegression(mean, np.eye(2), 1.0)):
+        p = Problem(law, ThresholdPTQ(FixedThresholds((-0.1, 0.1))))
+        assert _correlated_product_norm(p, 100) == pytest.approx(mean_norm(product_moments(p.product, 100)), rel=2e-3)
+    covariance = [[1.0, 0.6], [0.6, 2.0]]
+    gaussian = Problem(GaussianMean(mean, covariance), ThresholdPTQ(Sign()))
+    simulated = crude(gaussian, 200, replicates=40_000, seed=2)
+    assert abs(critical(gaussian, 200).log_delta - simulated.log_delta) < 0.02 + 6 * simulated.std_error
+    # The estimate of a regression with V = τ²Σ⁻¹ has the same limit as a Gaussian mean with covariance V.
+    design = np.linalg.inv(covariance)
+    regression = Problem(LinearRegression(mean, 0.5 * (design + design.T), 1.0), ThresholdPTQ(Sign()))
+    ratio = critical(regression, 200).delta / critical(gaussian, 200).delta
+    assert ratio == pytest.approx(math.sqrt(2 / math.pi), rel=2e-3)
+    wide = Problem(LinearRegression(np.zeros(13), np.eye(13) + 0.1, 1.0), ThresholdPTQ(Sign()))
+    with pytest.raises(DomainError, match="enumerated up to"):
+        critical(wide, 100)

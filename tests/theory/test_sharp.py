@@ -168,3 +168,32 @@ def test_ties_of_a_shared_face_go_to_the_lowest_index(losses):
     p = Problem(FiniteLaw(["9/11", "2/11"]), LossTable(losses))
     for n in (20, 21, 40, 41):
         assert ratio(p, n) == pytest.approx(1.0, abs=2.5 / n)
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        Problem(FiniteLaw(["1/4"] * 4), LossTable([[0, 1, 1, 1], [1, 0, 1, 1], [1, 1, 0, 1], [1, 1, 1, 0]])),
+        Problem(GaussianMean([0.0, 0.0], np.eye(2)), CodebookERM([[-0.5, 0.0], [0.5, 0.0], [0.0, 0.5]])),
+    ],
+)
+def test_several_ties_for_the_best_are_outside_the_domain(problem):
+    """Rivals that tie with the best share the untilted law without being one face."""
+    for n in (20, 400):
+        assert not sharp(problem, n).in_domain
+
+
+def test_no_reachable_face_means_that_nothing_leaks():
+    p = Problem(FiniteLaw(["1/2", "1/2"]), LossTable([[0, 0], [1, 1]]))
+    assert sharp(p, 20).log_delta == -math.inf
+    only_ties = Problem(FiniteLaw(["1/3", "2/3"]), LossTable([[0, 2], [0, 1]]))
+    with pytest.raises(DomainError, match="ties"):
+        sharp(only_ties, 20)
+
+
+def test_many_conflicts_are_counted_and_the_value_stays_below_one():
+    codebook = np.random.default_rng(0).normal(size=(200, 5))
+    found = sharp(Problem(GaussianMean(np.zeros(5), np.eye(5)), CodebookERM(codebook)), 20)
+    assert not found.in_domain
+    assert len(found.domain) < 300
+    assert 0.0 <= found.mis <= 1.0
