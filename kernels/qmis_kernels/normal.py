@@ -19,11 +19,13 @@ from qmis_kernels._constants import (
     TAIL_NUMERATOR,
 )
 from qmis_kernels.elementary import log
-from qmis_kernels.uniform import Source, fill_uniforms
+from qmis_kernels.uniform import Source, fill_uniform_rows, fill_uniforms, rows_a_group
 
-_MARK = 2.0**100
-_UNMARK = 2.0**-100
-_LARGEST_CENTRAL = 2.0
+CENTRAL_HALF = 0.425
+"""The central formula serves uniforms within this distance of 1/2."""
+
+_STRETCH = 512
+_STAGED_FROM = 32  # shorter vectors are not worth the three work arrays
 
 
 @inlined
@@ -44,14 +46,23 @@ def _central(q: float) -> float:
     return q * (_polynomial(r, CENTRAL_NUMERATOR) / _polynomial(r, CENTRAL_DENOMINATOR))
 
 
-@compiled
-def _tail(u: float) -> float:
-    """Return the quantile at u, |u - 1/2| > 0.425."""
-    r = np.sqrt(-log(min(u, 1.0 - u)))
-    if r <= 5.0:
-        x = _polynomial(r - 1.6, TAIL_NUMERATOR) / _polynomial(r - 1.6, TAIL_DENOMINATOR)
-    else:
-        x = _polynomial(r - 5.0, FAR_NUMERATOR) / _polynomial(r - 5.0, FAR_DENOMINATOR)
+@inlined
+def _tail_radius(u: float) -> float:
+    """Return sqrt(-log min(u, 1 - u)), the argument of both tail formulas."""
+    return np.sqrt(-log(min(u, 1.0 - u)))  # type: ignore[no-any-return]
+
+
+@inlined
+def _near_tail(u: float, radius: float) -> float:
+    """Return the quantile at u, |u - 1/2| > 0.425, for a radius up to 5."""
+    x = _polynomial(radius - 1.6, TAIL_NUMERATOR) / _polynomial(radius - 1.6, TAIL_DENOMINATOR)
+    return -x if u < 0.5 else x
+
+
+@inlined
+def _far_tail(u: float, radius: float) -> float:
+    """Return the quantile at u for a radius above 5: u or 1 - u below 1.4e-11."""
+    x = _polynomial(radius - 5.0, FAR_NUMERATOR) / _polynomial(radius - 5.0, FAR_DENOMINATOR)
     return -x if u < 0.5 else x
 
 
@@ -59,24 +70,47 @@ def _tail(u: float) -> float:
 def normal(u: float) -> float:
     """Return the standard normal quantile at the uniform u."""
     q = u - 0.5
-    return _central(q) if abs(q) <= 0.425 else _tail(u)
+    if abs(q) <= CENTRAL_HALF:
+        return _central(q)
+    radius = _tail_radius(u)
+    return _near_tail(u, radius) if radius <= 5.0 else _far_tail(u, radius)
 
 
 @compiled
 def uniforms_to_normals(out: NDArray[np.float64]) -> None:
     """Replace every uniform in the vector by its normal quantile.
 
-    Two passes: the central formula without branches, which vectorises, leaving a uniform of the tails marked
-    by a factor 2^100 (exact); then the tails, 15 % of the numbers, one by one.
+    In stages over short stretches, each a loop without branches that runs on vectors: the tails, 15 % of the numbers,
+    are set aside; the central formula is applied to all; the tail formula is applied to those set aside, and they go
+    back to their places.  A far tail (three numbers in 1e11) is computed again by itself.
     """
-    for t in range(out.size):
-        u = out[t]
-        q = u - 0.5
-        x = _central(q)
-        out[t] = x if abs(q) <= 0.425 else u * _MARK
-    for t in range(out.size):
-        if out[t] > _LARGEST_CENTRAL:
-            out[t] = _tail(out[t] * _UNMARK)
+    if out.size < _STAGED_FROM:
+        for t in range(out.size):
+            out[t] = normal(out[t])
+        return
+    place = np.empty(_STRETCH, dtype=np.int64)
+    tail = np.empty(_STRETCH)
+    value = np.empty(_STRETCH)
+    for begin in range(0, out.size, _STRETCH):
+        part = out[begin : begin + _STRETCH]
+        tails = 0
+        for t in range(part.size):
+            u = part[t]
+            place[tails] = t
+            tail[tails] = u
+            tails += 1 if abs(u - 0.5) > CENTRAL_HALF else 0
+        for t in range(part.size):
+            part[t] = _central(part[t] - 0.5)
+        far = 0
+        for j in range(tails):
+            radius = _tail_radius(tail[j])
+            far += 1 if radius > 5.0 else 0
+            value[j] = _near_tail(tail[j], radius)
+        if far:
+            for j in range(tails):
+                value[j] = normal(tail[j])
+        for j in range(tails):
+            part[place[j]] = value[j]
 
 
 @compiled
@@ -89,5 +123,10 @@ def fill_normals(out: NDArray[np.float64], source: Source, replicate: np.uint64,
 @parallel
 def normal_rows(out: NDArray[np.float64], source: Source, first: np.uint64) -> None:
     """Fill each row of ``out`` with the first normals of its replicate."""
-    for r in prange(out.shape[0]):
-        fill_normals(out[r], source, first + np.uint64(r), np.uint64(0))
+    count = out.shape[0]
+    rows = rows_a_group(out.shape[1])
+    for group in prange((count + rows - 1) // rows):
+        start = group * rows
+        part = out[start : start + rows]
+        fill_uniform_rows(part, source, first + np.uint64(start))
+        uniforms_to_normals(part.reshape(part.size))

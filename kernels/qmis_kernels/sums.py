@@ -11,8 +11,15 @@ from numpy.typing import NDArray
 from qmis_kernels._compile import compiled, parallel, prange
 from qmis_kernels.binomial import binomial
 from qmis_kernels.chi_square import chi_square
-from qmis_kernels.normal import fill_normals
-from qmis_kernels.uniform import Source, fill_uniforms
+from qmis_kernels.normal import fill_normals, uniforms_to_normals
+from qmis_kernels.uniform import (
+    MANY_DRAWS,
+    Source,
+    fill_uniform_columns,
+    fill_uniform_rows,
+    fill_uniforms,
+    rows_a_group,
+)
 
 Vector = NDArray[np.float64]
 
@@ -28,19 +35,54 @@ def add_product(out: Vector, columns: Vector, z: Vector) -> None:
             out[i] += columns[k, i] * weight
 
 
+@compiled
+def gaussian_group_by_columns(
+    out: Vector, source: Source, first: np.uint64, mean: Vector, columns: Vector, z: Vector, total: Vector
+) -> None:
+    """Write the rows of one group from few normals each: the loops over replicates run on vectors."""
+    count, d = out.shape
+    fill_uniform_columns(z, source, first, np.uint64(0))
+    uniforms_to_normals(z.reshape(z.size))
+    for i in range(d):
+        total[:] = 0.0
+        for k in range(columns.shape[0]):
+            weight = columns[k, i]
+            for r in range(count):
+                total[r] += weight * z[k, r]
+        for r in range(count):
+            out[r, i] = mean[i] + total[r]
+
+
+@compiled
+def gaussian_group_by_rows(
+    out: Vector, source: Source, first: np.uint64, mean: Vector, columns: Vector, z: Vector, total: Vector
+) -> None:
+    """Write the rows of one group from many normals each: the loops over coordinates run on vectors."""
+    count, d = out.shape
+    fill_uniform_rows(z, source, first)
+    uniforms_to_normals(z.reshape(z.size))
+    for r in range(count):
+        total[:] = 0.0
+        add_product(total, columns, z[r])
+        for i in range(d):
+            out[r, i] = mean[i] + total[i]
+
+
 @parallel
 def gaussian_rows(out: Vector, source: Source, first: np.uint64, mean: Vector, columns: Vector) -> None:
     """Write mean + sum over k of z[k] columns[k], z[k] the normal of draw k."""
     count, d = out.shape
-    for group in prange((count + _ROWS - 1) // _ROWS):
-        z = np.empty(columns.shape[0])
-        total = np.empty(d)
-        for r in range(group * _ROWS, min(count, (group + 1) * _ROWS)):
-            fill_normals(z, source, first + np.uint64(r), np.uint64(0))
-            total[:] = 0.0
-            add_product(total, columns, z)
-            for i in range(d):
-                out[r, i] = mean[i] + total[i]
+    draws = columns.shape[0]
+    rows = rows_a_group(draws)
+    for group in prange((count + rows - 1) // rows):
+        start = group * rows
+        part = out[start : start + rows]
+        size = part.shape[0]
+        begin = first + np.uint64(start)
+        if draws < MANY_DRAWS:
+            gaussian_group_by_columns(part, source, begin, mean, columns, np.empty((draws, size)), np.empty(size))
+        else:
+            gaussian_group_by_rows(part, source, begin, mean, columns, np.empty((size, draws)), np.empty(d))
 
 
 @compiled

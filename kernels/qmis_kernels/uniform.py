@@ -15,6 +15,11 @@ _SHIFT = np.uint64(12)
 _ONE = np.uint64(0x3FF0000000000000)  # bits of 1.0
 _BELOW_ONE = 1.0 - 2.0**-53
 
+MANY_DRAWS = 12
+"""From this many draws on a replicate's numbers fill vectors by themselves."""
+GROUP = 1024
+"""Numbers that are worked on at once."""
+
 
 @inlined
 def uniform(word: np.uint64) -> float:
@@ -45,8 +50,41 @@ def fill_uniforms(out: NDArray[np.float64], source: Source, replicate: np.uint64
         out[out.size - 1] = uniform_pair(source, replicate, block + np.uint64(out.size // 2))[0]
 
 
+@compiled
+def fill_uniform_columns(out: NDArray[np.float64], source: Source, first: np.uint64, block: np.uint64) -> None:
+    """Write draw 2 block + t of replicate first + r to ``out[t, r]``: the loop over replicates runs on vectors."""
+    draws, count = out.shape
+    for pair in range(draws // 2):
+        for r in range(count):
+            u0, u1 = uniform_pair(source, first + np.uint64(r), block + np.uint64(pair))
+            out[2 * pair, r] = u0
+            out[2 * pair + 1, r] = u1
+    if draws % 2:
+        for r in range(count):
+            out[draws - 1, r] = uniform_pair(source, first + np.uint64(r), block + np.uint64(draws // 2))[0]
+
+
+@compiled
+def fill_uniform_rows(out: NDArray[np.float64], source: Source, first: np.uint64) -> None:
+    """Fill each row of ``out`` with the first draws of its replicate, along whichever axis is longer."""
+    if out.shape[1] < MANY_DRAWS:
+        fill_uniform_columns(out.T, source, first, np.uint64(0))
+    else:
+        for r in range(out.shape[0]):
+            fill_uniforms(out[r], source, first + np.uint64(r), np.uint64(0))
+
+
+@compiled
+def rows_a_group(draws: int) -> int:
+    """Return how many replicates to work on at once: enough numbers for vectors, few enough for the nearest cache."""
+    return max(1, GROUP // max(1, draws))
+
+
 @parallel
 def uniform_rows(out: NDArray[np.float64], source: Source, first: np.uint64) -> None:
     """Fill each row of ``out`` with the first draws of its replicate."""
-    for r in prange(out.shape[0]):
-        fill_uniforms(out[r], source, first + np.uint64(r), np.uint64(0))
+    count = out.shape[0]
+    rows = rows_a_group(out.shape[1])
+    for group in prange((count + rows - 1) // rows):
+        start = group * rows
+        fill_uniform_rows(out[start : start + rows], source, first + np.uint64(start))
