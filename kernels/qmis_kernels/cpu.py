@@ -110,6 +110,7 @@ def product_log_ratios(
     size = checks.integer("n", n, 2, 2**53)
     flat, parts = checks.partition(edges, offsets)
     out = np.empty((count, 2))
-    marginal = likelihood.log_marginals(flat, parts, size)
-    likelihood.log_ratio_rows(out, checks.source(key, stream), start, size, flat, parts, marginal)
+    tables = np.empty((flat.size + parts.size - 1, likelihood.pieces(size), likelihood.DEGREE + 1))
+    likelihood.cell_polynomials(tables, flat, parts, size)
+    likelihood.log_ratio_rows(out, checks.source(key, stream), start, size, flat, parts, tables)
     return out
