@@ -162,3 +162,8 @@ SQRT_2PI = 2.5066282746310005024
 SQRT_HALF = 0.7071067811865475244
 SQRT_HALF_PI = 1.2533141373155002512
 INVERSE_SQRT_PI = 0.56418958354775628695
+TWO_PI = 6.2831853071795864769
+
+# Choices that decide bits: every backend has to make the same.
+NEGLIGIBLE = 1e-20  # the binomial search stops on a side where probabilities fall below: far below 2^-53
+PAIR_BLOCK = 1024  # sums over pairs are added within blocks of this length, then the blocks in order

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qmis_kernels._compile import compiled, parallel, prange
+from qmis_kernels._constants import PAIR_BLOCK
 
 Matrix = NDArray[np.float64]
 
-PAIR_BLOCK = 1024
 _TILE = 128
 
 
