@@ -6,10 +6,10 @@ budget of device memory is split; results do not depend on the budget.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,6 +25,7 @@ Integers = NDArray[np.int64]
 Key = tuple[int, int]
 Source = tuple[int, int, int]
 Buffer = Any
+Result = TypeVar("Result", Matrix, Integers)
 
 _BYTES = 8  # of every number in device memory
 _BLOCK = 128  # threads
@@ -116,12 +117,14 @@ class Table(ModuleType):
         source = _source(key, stream)
         out = np.empty((count, d))
         fixed = self.device.upload(centre), self.device.upload(columns)
-        for begin, rows in spans(count, _BYTES * (p + d), self.budget):
+
+        def part(begin: int, rows: int) -> Buffer:
             z = self._normals(source, int(start) + begin, rows, p)
-            part = self.device.allocate((rows, d), np.float64)
-            self._launch("gaussian_rows", rows * d, part, rows, d, p, *fixed, z)
-            self.device.download(part, out[begin : begin + rows])
-        return out
+            result = self.device.allocate((rows, d), np.float64)
+            self._launch("gaussian_rows", rows * d, result, rows, d, p, *fixed, z)
+            return result
+
+        return self._in_parts(out, p + d, part)
 
     def wishart_sums(self, key: Key, stream: int, first: int, count: int, dof: int, factor: ArrayLike) -> Matrix:
         """Return draws of the Wishart law with scale factor factorᵀ, shape (count, q, q)."""
@@ -134,7 +137,8 @@ class Table(ModuleType):
         width = min(q, degrees)
         below = width * (width - 1) // 2 + (q - width) * width  # normals of a replicate
         out = np.empty((count, q, q))
-        for begin, rows in spans(count, _BYTES * (below + width + q * width + q * q), self.budget):
+
+        def part(begin: int, rows: int) -> Buffer:
             number = int(start) + begin
             z = self._normals(source, number, rows, below)
             diagonal = self.device.allocate((rows, width), np.float64)
@@ -142,10 +146,11 @@ class Table(ModuleType):
             self._launch("wishart_diagonal", rows * width, diagonal, rows, width, degrees, *attempts)
             b = self.device.allocate((rows, q, width), np.float64)
             self._launch("wishart_factor", rows * q * width, b, rows, q, width, below, columns, z, diagonal)
-            part = self.device.allocate((rows, q, q), np.float64)
-            self._launch("wishart_product", rows * q * q, part, rows, q, width, b)
-            self.device.download(part, out[begin : begin + rows])
-        return out
+            result = self.device.allocate((rows, q, q), np.float64)
+            self._launch("wishart_product", rows * q * q, result, rows, q, width, b)
+            return result
+
+        return self._in_parts(out, below + width + q * width + q * q, part)
 
     def multinomial_sums(
         self, key: Key, stream: int, first: int, count: int, trials: int, probabilities: ArrayLike
@@ -157,10 +162,7 @@ class Table(ModuleType):
         size = checks.integer("trials", trials, 0, 2**53)
         out = np.empty((count, p.size), dtype=np.int64)
         law = p.size, size, self.device.upload(p), self.device.upload(tails)
-        for begin, rows in spans(count, _BYTES * p.size, self.budget):
-            part = self._counts(source, int(start) + begin, rows, law)
-            self.device.download(part, out[begin : begin + rows])
-        return out
+        return self._in_parts(out, p.size, lambda begin, rows: self._counts(source, int(start) + begin, rows, law))
 
     def mixture_sums(
         self,
@@ -185,14 +187,16 @@ class Table(ModuleType):
         out = np.empty((count, d))
         law = p.size, size, self.device.upload(p), self.device.upload(tails)
         fixed = self.device.upload(centres), self.device.upload(columns)
-        for begin, rows in spans(count, _BYTES * (p.size + p.size * stride + d), self.budget):
+
+        def part(begin: int, rows: int) -> Buffer:
             number = int(start) + begin
             counts = self._counts(source, number, rows, law)
             z = self._normals(source, number, rows, p.size * stride, block=(p.size + 1) // 2)
-            part = self.device.allocate((rows, d), np.float64)
-            self._launch("mixture_rows", rows * d, part, rows, d, p.size, stride, *fixed, counts, z)
-            self.device.download(part, out[begin : begin + rows])
-        return out
+            result = self.device.allocate((rows, d), np.float64)
+            self._launch("mixture_rows", rows * d, result, rows, d, p.size, stride, *fixed, counts, z)
+            return result
+
+        return self._in_parts(out, p.size + p.size * stride + d, part)
 
     def all_pairs_wins(self, sum_scores: ArrayLike, weights: ArrayLike, point_scores: ArrayLike) -> Matrix:
         """Return, for each point and cell, the weight of the sums with which the cell wins, shape (M, K)."""
@@ -220,19 +224,30 @@ class Table(ModuleType):
         cells = self.device.upload(flat), self.device.upload(parts)
         marginal = self.device.allocate((flat.size + d,), np.float64)
         self._launch("log_marginals", flat.size + d, marginal, d, size, *cells)
-        for begin, rows in spans(count, _BYTES * (5 * d + 2), self.budget):
+
+        def part(begin: int, rows: int) -> Buffer:
             z = self._normals(source, int(start) + begin, rows, 3 * d)
             terms = self.device.allocate((d, rows, 2), np.float64)
             self._launch("log_ratio_terms", d * rows, terms, rows, d, size, *cells, marginal, z)
-            part = self.device.allocate((rows, 2), np.float64)
-            self._add_blocks(part, 2 * rows, d, terms, fresh=True)
-            self.device.download(part, out[begin : begin + rows])
-        return out
+            result = self.device.allocate((rows, 2), np.float64)
+            self._add_blocks(result, 2 * rows, d, terms, fresh=True)
+            return result
+
+        return self._in_parts(out, 5 * d + 2, part)
 
     def _launch(self, kernel: str, items: int, *arguments: Any) -> None:
         """Start a kernel with about one thread for each item."""
         if items:
             self.device.launch(kernel, min(-(-items // _BLOCK), _MOST_BLOCKS), _BLOCK, arguments)
+
+    def _in_parts(self, out: Result, numbers: int, part: Callable[[int, int], Buffer]) -> Result:
+        """Fill ``out`` by its first axis with what ``part(begin, rows)`` returns, and return it.
+
+        ``numbers`` is how many numbers a row needs on the device; all of them are freed before the next part.
+        """
+        for begin, rows in spans(out.shape[0], _BYTES * numbers, self.budget):
+            self.device.download(part(begin, rows), out[begin : begin + rows])
+        return out
 
     def _random_rows(self, kernel: str, key: Key, stream: int, first: int, count: int, draws: int) -> Matrix:
         """Return the rows of a kernel that writes draws; a row beyond the budget is split between blocks."""
@@ -245,8 +260,10 @@ class Table(ModuleType):
         for begin, rows in spans(count, _BYTES * min(width, widest), budget):
             for column in range(0, width, widest):
                 size = min(widest, width - column)
-                part = self._draws(kernel, source, int(start) + begin, rows, size, column // 2)
-                self.device.download(part, out[begin : begin + rows, column : column + size])
+                self.device.download(
+                    self._draws(kernel, source, int(start) + begin, rows, size, column // 2),
+                    out[begin : begin + rows, column : column + size],
+                )
         return out
 
     def _draws(self, kernel: str, source: Source, first: int, rows: int, draws: int, block: int) -> Buffer:
@@ -275,6 +292,7 @@ class Table(ModuleType):
         device busy and fit: half of the budget holds the others, half our rows and their partial sums.
         """
         count, cells = ours.shape
+        checks.integer("number of cells", cells, 1, 2**31)
         out = np.zeros((count, outputs))
         half = self.budget // 2
         together = min(
@@ -282,22 +300,30 @@ class Table(ModuleType):
             max(1, half // (_BYTES * PAIR_BLOCK * (cells + values[:1].size))),
             max(1, -(-others.shape[0] // PAIR_BLOCK)),
         )
-        for begin, rows in spans(count, _BYTES * (cells + outputs * (together + 1)), half):
-            columns = self.device.upload(_columns(ours[begin : begin + rows]))
-            total = self.device.allocate((outputs, rows), np.float64)
-            partial = self.device.allocate((together, outputs, rows), np.float64)
-            self._add_blocks(total, outputs * rows, 0, partial, fresh=True)
-            for start in range(0, others.shape[0], together * PAIR_BLOCK):
-                some = slice(start, start + together * PAIR_BLOCK)
-                scores, value = self.device.upload(others[some]), self.device.upload(values[some])
-                size = others[some].shape[0]
-                blocks = -(-size // PAIR_BLOCK)
-                self._launch(kernel, blocks * rows, partial, rows, size, cells, columns, scores, value)
-                self._add_blocks(total, outputs * rows, blocks, partial, fresh=False)
-            found = np.empty((outputs, rows))
-            self.device.download(total, found)
-            out[begin : begin + rows] = found.T
+        for begin, rows in spans(count, _BYTES * (cells + outputs * (together + 2)), half):
+            own = slice(begin, begin + rows)
+            out[own] = self._one_tile(kernel, ours[own], others, values, outputs, together)
         return out
+
+    def _one_tile(
+        self, kernel: str, ours: Matrix, others: Matrix, values: Matrix, outputs: int, together: int
+    ) -> Matrix:
+        """Return the totals of rows that fit, over all other rows, ``together`` blocks of them at a time."""
+        rows, cells = ours.shape
+        columns = self.device.upload(_columns(ours))
+        total = self.device.allocate((outputs, rows), np.float64)
+        partial = self.device.allocate((together, outputs, rows), np.float64)
+        self._add_blocks(total, outputs * rows, 0, partial, fresh=True)
+        for begin, size in spans(others.shape[0], 1, together * PAIR_BLOCK):
+            blocks = -(-size // PAIR_BLOCK)
+            some = slice(begin, begin + size)
+            read = columns, self.device.upload(others[some]), self.device.upload(values[some])
+            self._launch(kernel, blocks * rows, partial, rows, size, cells, *read)
+            self._add_blocks(total, outputs * rows, blocks, partial, fresh=False)
+            del read  # before the next ones are made
+        found = np.empty((outputs, rows))
+        self.device.download(total, found)
+        return found.T
 
 
 @cache

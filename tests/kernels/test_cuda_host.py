@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,9 +30,9 @@ def device() -> HostDevice:
 
 @pytest.fixture(scope="module")
 def contracted(device: HostDevice) -> HostDevice:
-    with open("/proc/cpuinfo") as stream:
-        if " fma " not in stream.read():
-            pytest.skip("this processor has no fused multiply-add")
+    described = Path("/proc/cpuinfo")
+    if not described.exists() or " fma " not in described.read_text():
+        pytest.skip("this processor is not known to have a fused multiply-add that -mfma could use")
     return HostDevice(CONTRACTED)
 
 
@@ -76,25 +78,44 @@ def test_many_pairs(R: int, M: int, K: int, budget: int | None, device: Any, poi
     same_bits(table.all_pairs_rows(sums, points, coefficients), numba.all_pairs_rows(sums, points, coefficients))
 
 
-def test_memory_stays_within_the_budget(device: HostDevice) -> None:
-    class Counting(HostDevice):
-        held = 0
+class Counting(HostDevice):
+    """A device that knows how many bytes are held on it, and were at most."""
 
-        def allocate(self, shape: tuple[int, ...], dtype: type) -> Any:
-            Counting.held = max(Counting.held, 8 * int(np.prod(shape)))
-            return super().allocate(shape, dtype)
+    held = most = 0
 
-        def upload(self, array: Any) -> Any:
-            Counting.held = max(Counting.held, array.nbytes)
-            return super().upload(array)
+    def count(self, buffer: np.ndarray) -> np.ndarray:
+        self.held += buffer.nbytes
+        self.most = max(self.most, self.held)
+        weakref.finalize(buffer, self.free, buffer.nbytes)
+        return buffer
 
-    table, budget = Table(Counting(), 2**18), 2**18
+    def free(self, size: int) -> None:
+        self.held -= size
+
+    def allocate(self, shape: tuple[int, ...], dtype: type) -> np.ndarray:
+        return self.count(super().allocate(shape, dtype))
+
+    def upload(self, array: np.ndarray) -> np.ndarray:
+        return self.count(super().upload(array))
+
+
+def test_memory_stays_within_the_budget(large_problem: tuple, device: HostDevice) -> None:
+    name, arguments = large_problem
+    counting, budget = Counting(), 2**18
+    getattr(Table(counting, budget), name)(*arguments)
+    assert budget // 2 < counting.most <= budget + 2**10  # and the parameters, which are small here
+    assert counting.held == 0
+
+
+@pytest.mark.parametrize(("R", "M"), [(20_000, 300), (300, 20_000), (9_000, 9_000)])
+def test_memory_of_pairs_stays_within_the_budget(R: int, M: int, device: HostDevice) -> None:
     rng = np.random.default_rng(1)
-    table.normals(KEY, 0, 0, 3, 2**16 + 1)
-    table.gaussian_sums(KEY, 0, 0, 2**14, np.zeros(3), np.eye(3))
-    table.all_pairs_wins(rng.normal(size=(20_000, 3)), np.ones(20_000), rng.normal(size=(20_000, 3))[:300])
-    table.all_pairs_rows(rng.normal(size=(300, 3)), rng.normal(size=(20_000, 3)), np.ones((20_000, 3)))
-    assert budget // 4 < Counting.held <= budget
+    sums, points = rng.normal(size=(R, 3)), rng.normal(size=(M, 3))
+    counting, budget = Counting(), 2**18
+    Table(counting, budget).all_pairs_wins(sums, np.ones(R), points)
+    Table(counting, budget).all_pairs_rows(sums, points, np.ones((M, 3)))
+    assert budget // 4 < counting.most <= budget
+    assert counting.held == 0
 
 
 @pytest.mark.parametrize("call", frozen_calls(), ids=lambda call: call["function"])

@@ -6,8 +6,9 @@
 namespace qmis {
 
 // Row r of `out` gets the normals of the draws 2 block, 2 block + 1, ... of replicate first + r.
-extern "C" __global__ void normal_rows(double* out, long long rows, long long draws, unsigned seed, unsigned experiment,
-                                       unsigned stream, unsigned long long first, unsigned block) {
+extern "C" __global__ void normal_rows(double* out, long long rows, long long draws, unsigned seed,
+                                       unsigned experiment, unsigned stream, unsigned long long first,
+                                       unsigned block) {
     const long long pairs = (draws + 1) / 2;
     FOR_EACH(item, rows * pairs) {
         const long long r = item / pairs;

@@ -7,16 +7,16 @@ namespace qmis {
 // Rows that one thread scores at once, so that each of its own scores is loaded once for all of them.
 constexpr int TOGETHER = 4;
 
-// cell[t] becomes the first j at which columns[j * stride] + rows[t, j] is smallest.
+// cell[t] becomes the first j at which columns[j * stride] + rows[t, j] is smallest; there are fewer than 2^31.
 template <int count>
-__device__ inline void smallest(long long (&cell)[count], const double* columns, long long stride, const double* rows,
+__device__ inline void smallest(int (&cell)[count], const double* columns, long long stride, const double* rows,
                                 long long cells) {
     double best[count];
     for (int t = 0; t < count; ++t) {
         best[t] = columns[0] + rows[t * cells];
         cell[t] = 0;
     }
-    for (long long j = 1; j < cells; ++j) {
+    for (int j = 1; j < (int)cells; ++j) {
         const double own = columns[j * stride];
         for (int t = 0; t < count; ++t) {
             const double score = own + rows[t * cells + j];
@@ -42,14 +42,14 @@ extern "C" __global__ void pair_wins(double* partial, long long points, long lon
         long long r = block * PAIR_BLOCK;
         const long long end = r + PAIR_BLOCK < sums ? r + PAIR_BLOCK : sums;
         for (; r + TOGETHER <= end; r += TOGETHER) {
-            long long cell[TOGETHER];
+            int cell[TOGETHER];
             smallest(cell, columns + m, points, scores + r * cells, cells);
             for (int t = 0; t < TOGETHER; ++t) {
                 own[cell[t] * points] += weights[r + t];
             }
         }
         for (; r < end; ++r) {
-            long long cell[1];
+            int cell[1];
             smallest(cell, columns + m, points, scores + r * cells, cells);
             own[cell[0] * points] += weights[r];
         }
@@ -68,14 +68,14 @@ extern "C" __global__ void pair_rows(double* partial, long long sums, long long 
         long long m = block * PAIR_BLOCK;
         const long long end = m + PAIR_BLOCK < points ? m + PAIR_BLOCK : points;
         for (; m + TOGETHER <= end; m += TOGETHER) {
-            long long cell[TOGETHER];
+            int cell[TOGETHER];
             smallest(cell, columns + r, sums, scores + m * cells, cells);
             for (int t = 0; t < TOGETHER; ++t) {
                 total += coefficients[(m + t) * cells + cell[t]];
             }
         }
         for (; m < end; ++m) {
-            long long cell[1];
+            int cell[1];
             smallest(cell, columns + r, sums, scores + m * cells, cells);
             total += coefficients[m * cells + cell[0]];
         }
