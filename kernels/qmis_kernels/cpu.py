@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qmis_kernels import _checks as checks
 from qmis_kernels import likelihood, pairs, sums
+from qmis_kernels._interpolation import TERMS, pieces
 from qmis_kernels.normal import normal_rows
 from qmis_kernels.uniform import uniform_rows
 
@@ -110,7 +111,7 @@ def product_log_ratios(
     size = checks.integer("n", n, 2, 2**53)
     flat, parts = checks.partition(edges, offsets)
     out = np.empty((count, 2))
-    tables = np.empty((flat.size + parts.size - 1, likelihood.pieces(size), likelihood.DEGREE + 1))
+    tables = np.empty((flat.size + parts.size - 1, pieces(size), TERMS))
     likelihood.cell_polynomials(tables, flat, parts, size)
     likelihood.log_ratio_rows(out, checks.source(key, stream), start, size, flat, parts, tables)
     return out

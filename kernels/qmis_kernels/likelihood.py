@@ -2,11 +2,11 @@
 
 Given its member w, the standardised mean of n points has mean w / n and standard deviation √(n - 1) / n.  For each cell
 of each coordinate the log likelihood ratio g(w) = log P(cell | w) - log P(cell) is a smooth function of w alone.  It is
-tabulated once as a polynomial of degree :data:`DEGREE` on each of a few pieces of [-REACH, REACH], which holds every
-normal of the generator; a replicate then costs one polynomial a coordinate instead of two logarithms of normal
+tabulated once as a polynomial of degree 13 on each of a few pieces of [-8.25, 8.25], which holds every normal of the
+generator; a replicate then costs one polynomial a coordinate instead of two logarithms of normal
 probabilities.
 
-The complex zeros of Φ(b - x) - Φ(a - x) stay 2.7 or more away from the real axis, and a piece reaches SPAN = 0.4 to
+The complex zeros of Φ(b - x) - Φ(a - x) stay 2.7 or more away from the real axis, and a piece reaches at most 0.4 to
 each side of its middle in units of x = w / √(n - 1): Chebyshev's interpolant converges like 13^-degree, and degree 13
 is below rounding.
 """
@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qmis_kernels._compile import compiled, parallel, prange
+from qmis_kernels._constants import DEGREE, REACH
+from qmis_kernels._interpolation import NODES, POWERS, TERMS, TO_CHEBYSHEV
 from qmis_kernels.normal import uniforms_to_normals
 from qmis_kernels.normal_cell import log_normal_interval
 from qmis_kernels.uniform import Source, fill_uniform_columns
@@ -24,31 +26,9 @@ from qmis_kernels.uniform import Source, fill_uniform_columns
 Vector = NDArray[np.float64]
 Offsets = NDArray[np.int64]
 
-DEGREE = 13
-REACH = 8.25
-SPAN = 0.4
-_TERMS = DEGREE + 1
 _ROWS = 128  # replicates that are worked on together
 _FEW_EDGES = 32  # up to here counting beats searching
 _FEW_POLYNOMIALS = 6  # up to here all of them on vectors beat each replicate's own
-
-_ANGLES = np.pi * (np.arange(_TERMS) + 0.5) / _TERMS
-_NODES = np.cos(_ANGLES)
-_TO_CHEBYSHEV = np.cos(np.outer(np.arange(_TERMS), _ANGLES)) * (2.0 / _TERMS)
-_TO_CHEBYSHEV[0] *= 0.5
-
-
-def _powers() -> Vector:
-    """Return the coefficients of t^j in Chebyshev's polynomial of degree k, by T_k = 2 t T_(k-1) - T_(k-2)."""
-    rows = np.zeros((_TERMS, _TERMS))
-    rows[0, 0] = rows[1, 1] = 1.0
-    for k in range(2, _TERMS):
-        rows[k, 1:] = 2.0 * rows[k - 1, :-1]
-        rows[k] -= rows[k - 2]
-    return rows
-
-
-_POWERS = _powers()
 
 
 @compiled
@@ -73,12 +53,6 @@ def log_cell(edges: Vector, low: int, high: int, cell: int, shift: float, scale:
 
 
 @compiled
-def pieces(n: int) -> int:
-    """Return into how many pieces [-REACH, REACH] is divided."""
-    return int(np.ceil(REACH / (SPAN * np.sqrt(n - 1.0))))
-
-
-@compiled
 def cell_polynomial(out: Vector, edges: Vector, low: int, high: int, cell: int, n: int) -> None:
     """Write the coefficients of g on each piece, lowest degree first: shape (pieces, DEGREE + 1).
 
@@ -88,19 +62,19 @@ def cell_polynomial(out: Vector, edges: Vector, low: int, high: int, cell: int, 
     marginal = log_cell(edges, low, high, cell, 0.0, np.sqrt(np.float64(n)))
     sharpness = n / np.sqrt(n - 1.0)
     half = REACH / out.shape[0]
-    value = np.empty(_TERMS)
+    value = np.empty(TERMS)
     for piece in range(out.shape[0]):
         middle = (2 * piece + 1) * half - REACH
-        for j in range(_TERMS):
-            w = middle + half * _NODES[j]
+        for j in range(TERMS):
+            w = middle + half * NODES[j]
             value[j] = log_cell(edges, low, high, cell, w / n, sharpness) - marginal
         out[piece, :] = 0.0
-        for k in range(_TERMS):
+        for k in range(TERMS):
             coefficient = 0.0
-            for j in range(_TERMS):
-                coefficient += _TO_CHEBYSHEV[k, j] * value[j]
+            for j in range(TERMS):
+                coefficient += TO_CHEBYSHEV[k, j] * value[j]
             for j in range(k + 1):
-                out[piece, j] += coefficient * _POWERS[k, j]
+                out[piece, j] += coefficient * POWERS[k, j]
 
 
 @parallel
@@ -134,7 +108,7 @@ def add_log_ratios(total: Vector, table: Vector, cell: NDArray[np.int64], w: Vec
     """
     parts = table.shape[1]
     inverse = parts / REACH
-    terms = table.reshape((table.shape[0] * parts, _TERMS))
+    terms = table.reshape((table.shape[0] * parts, TERMS))
     for r in range(total.size):
         u = w[r] * inverse
         piece = min(int(0.5 * (u + parts)), parts - 1)

@@ -1,6 +1,6 @@
 """All pairs of sums and fresh points: the cell of smallest total score, counted without storing the pairs.
 
-The lowest index wins a tie.  Sums run over blocks of :data:`PAIR_BLOCK` in order, each block in order, so
+The lowest index wins a tie.  Sums run over blocks of ``PAIR_BLOCK`` in order, each block in order, so
 that they do not depend on tiles or threads and rounding stays that of a short sum.
 
 A tile of :data:`TILE` points (or sums) meets the others one at a time; tile, scores and counts of the tile stay in the
@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qmis_kernels._compile import compiled, inlined, parallel, prange
+from qmis_kernels._constants import PAIR_BLOCK
 
 Matrix = NDArray[np.float64]
 Cells = NDArray[np.int64]
 Step = Callable[[Matrix, Cells, Matrix, Matrix, int], None]
 
-PAIR_BLOCK = 1024
 TILE = 128
 
 

@@ -31,8 +31,6 @@ Key = tuple[int, int]
 
 _MASK = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
-_PAIR_BLOCK = 1024
-_NEGLIGIBLE = 1e-20
 
 
 def philox(counter: tuple[Words, Words, Words, Words], key: tuple[np.uint64, np.uint64]) -> tuple[Words, ...]:
@@ -308,12 +306,12 @@ def _binomials(n: Integers, p: float, q: float, u: Matrix) -> Integers:
     above, below, high, low = probability.copy(), probability.copy(), mode.copy(), mode.copy()
     open_ = rest >= 0.0
     while open_.any():
-        up = open_ & (high < n) & (above > _NEGLIGIBLE)
+        up = open_ & (high < n) & (above > constants.NEGLIGIBLE)
         above = np.where(up, above * (odds * (n - high) / (high + 1)), above)
         high = high + up
         rest = np.where(up, rest - above, rest)
         hit_above = up & (rest < 0.0)
-        down = open_ & ~hit_above & (low > 0) & (below > _NEGLIGIBLE)
+        down = open_ & ~hit_above & (low > 0) & (below > constants.NEGLIGIBLE)
         below = np.where(down, below * (low / (odds * (n - low + 1))), below)
         low = low - down
         rest = np.where(down, rest - below, rest)
@@ -445,9 +443,9 @@ def all_pairs_wins(sum_scores: ArrayLike, weights: ArrayLike, point_scores: Arra
     weight = checks.array("weights", weights, (sums.shape[0],))
     everyone = np.arange(points.shape[0])
     total = np.zeros(points.shape)
-    for begin in range(0, sums.shape[0], _PAIR_BLOCK):
+    for begin in range(0, sums.shape[0], constants.PAIR_BLOCK):
         block = np.zeros(points.shape)
-        for r in range(begin, min(begin + _PAIR_BLOCK, sums.shape[0])):
+        for r in range(begin, min(begin + constants.PAIR_BLOCK, sums.shape[0])):
             block[everyone, np.argmin(sums[r] + points, axis=1)] += weight[r]
         total += block
     return total
@@ -477,9 +475,9 @@ def all_pairs_rows(sum_scores: ArrayLike, point_scores: ArrayLike, coefficients:
     sums, points = checks.pairs(sum_scores, point_scores)
     coefficient = checks.array("coefficients", coefficients, points.shape)
     total = np.zeros(sums.shape[0])
-    for begin in range(0, points.shape[0], _PAIR_BLOCK):
+    for begin in range(0, points.shape[0], constants.PAIR_BLOCK):
         block = np.zeros(sums.shape[0])
-        for m in range(begin, min(begin + _PAIR_BLOCK, points.shape[0])):
+        for m in range(begin, min(begin + constants.PAIR_BLOCK, points.shape[0])):
             block += coefficient[m, np.argmin(sums + points[m], axis=1)]
         total += block
     return total

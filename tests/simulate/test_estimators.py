@@ -213,6 +213,19 @@ def test_backends_agree_bit_for_bit():
         assert a == b
 
 
+def test_the_cuda_backend_agrees_bit_for_bit(monkeypatch):
+    """The CUDA sources, run on this processor in place of a GPU, through a whole simulation."""
+    try:
+        kernels = qmis_kernels.backend("host")
+    except qmis_kernels.BackendUnavailable as reason:
+        pytest.skip(str(reason))
+    for problem in (LINE, REGRESSION, FINITE):
+        expected = tilted(problem, 20, replicates=500, seed=3, backend="numba").to_dict()
+        with monkeypatch.context() as patched:
+            patched.setattr(qmis_kernels, "backend", lambda name: kernels if name == "cupy" else pytest.fail(name))
+            assert tilted(problem, 20, replicates=500, seed=3, backend="cupy").to_dict() == expected
+
+
 def test_seeds_methods_and_sizes_use_different_numbers():
     keys = {Settings(1000, seed).key(method, n) for seed in (0, 1) for method in ("crude", "tilted") for n in (5, 6)}
     assert len(keys) == 8
