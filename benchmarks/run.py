@@ -9,14 +9,8 @@ installed are left out.
 
 from __future__ import annotations
 
-import os
-
-# One core for everybody: has to be set before NumPy loads its BLAS.
-for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[_variable] = "1"
-os.environ.setdefault("NUMBA_NUM_THREADS", str(max(2, os.cpu_count() or 1)))
-
 import argparse
+import os
 import platform
 import sys
 import warnings
@@ -24,12 +18,9 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-import harness
-
-import qmis_kernels
-from qmis_stats import DomainWarning
+# One core for everybody: has to be set before NumPy loads its BLAS.
+for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_variable] = "1"
 
 GROUPS = ("generator", "sums", "pairing", "likelihood", "rare_events", "threads")
 
@@ -57,7 +48,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7, help="paired rounds of each line")
     parser.add_argument("--only", nargs="+", choices=GROUPS, default=GROUPS, help="groups of lines")
     options = parser.parse_args()
-    warnings.simplefilter("ignore", DomainWarning)
+    import harness
+
+    import qmis_kernels
+
+    warnings.simplefilter("ignore")
     qmis_kernels.set_threads(1)
     print(machine(), "\n")
     paired = [name for name in options.only if name not in ("rare_events", "threads")]
