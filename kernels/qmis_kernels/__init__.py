@@ -29,7 +29,9 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-__all__ = ["BACKENDS", "FUNCTIONS", "BackendUnavailable", "backend", "set_threads", "threads"]
+from qmis_kernels.fit_status import FitStatus
+
+__all__ = ["BACKENDS", "FUNCTIONS", "BackendUnavailable", "FitStatus", "backend", "set_threads", "threads"]
 
 BACKENDS = ("auto", "numba", "reference", "cupy")
 """Names that :func:`backend` understands."""
@@ -44,6 +46,13 @@ FUNCTIONS = (
     "all_pairs_wins",
     "all_pairs_rows",
     "product_log_ratios",
+    "chi_squares",
+    "gammas",
+    "regression_sums",
+    "regression_factors",
+    "rank_one_updates",
+    "logistic_fits",
+    "logistic_sums",
 )
 """Names of the functions that every backend offers."""
 

@@ -16,24 +16,35 @@ count : int
     How many replicates: the length of the first axis of the result.
 """
 
+from qmis_kernels.reference.chi_square import chi_squares, gammas
 from qmis_kernels.reference.gaussian import gaussian_sums
 from qmis_kernels.reference.generator import philox, uniforms
 from qmis_kernels.reference.likelihood import product_log_ratios
+from qmis_kernels.reference.logistic import logistic_fits, logistic_sums
 from qmis_kernels.reference.mixture import mixture_sums
 from qmis_kernels.reference.multinomial import multinomial_sums
 from qmis_kernels.reference.normal import normals
 from qmis_kernels.reference.pairs import all_pairs_rows, all_pairs_wins
+from qmis_kernels.reference.rank_one import rank_one_updates
+from qmis_kernels.reference.regression import regression_factors, regression_sums
 from qmis_kernels.reference.wishart import wishart_sums
 
 __all__ = [
     "all_pairs_rows",
     "all_pairs_wins",
+    "chi_squares",
+    "gammas",
     "gaussian_sums",
+    "logistic_fits",
+    "logistic_sums",
     "mixture_sums",
     "multinomial_sums",
     "normals",
     "philox",
     "product_log_ratios",
+    "rank_one_updates",
+    "regression_factors",
+    "regression_sums",
     "uniforms",
     "wishart_sums",
 ]
