@@ -238,7 +238,7 @@ def logistic_sums(
         start,
         size,
         centre,
-        np.ascontiguousarray(matrix.T),
+        matrix,
         small,
         steps,
     )

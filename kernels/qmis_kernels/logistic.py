@@ -13,7 +13,6 @@ from qmis_kernels._compile import compiled, inlined, parallel, prange
 from qmis_kernels.elementary import exp, log1p
 from qmis_kernels.fit_status import FitStatus
 from qmis_kernels.normal import uniforms_to_normals
-from qmis_kernels.sums import add_product
 from qmis_kernels.uniform import Source, fill_uniforms
 
 Vector = NDArray[np.float64]
@@ -42,35 +41,20 @@ def padded(n: int) -> int:
 
 
 @compiled
-def lanes_sum(a: Vector) -> float:
-    """Return the sum of a vector, padded, in eight interleaved partial sums."""
-    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
-    for j in range(0, a.size, LANES):
-        s0 += a[j]
-        s1 += a[j + 1]
-        s2 += a[j + 2]
-        s3 += a[j + 3]
-        s4 += a[j + 4]
-        s5 += a[j + 5]
-        s6 += a[j + 6]
-        s7 += a[j + 7]
-    return ((s0 + s4) + (s2 + s6)) + ((s1 + s5) + (s3 + s7))
+def lanes_total(s: Vector) -> float:
+    """Return the sum of eight partial sums."""
+    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))  # type: ignore[no-any-return]
 
 
 @compiled
-def lanes_dot(a: Vector, b: Vector) -> float:
-    """Return the inner product of two vectors, padded, in eight interleaved partial sums."""
-    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
-    for j in range(0, a.size, LANES):
-        s0 += a[j] * b[j]
-        s1 += a[j + 1] * b[j + 1]
-        s2 += a[j + 2] * b[j + 2]
-        s3 += a[j + 3] * b[j + 3]
-        s4 += a[j + 4] * b[j + 4]
-        s5 += a[j + 5] * b[j + 5]
-        s6 += a[j + 6] * b[j + 6]
-        s7 += a[j + 7] * b[j + 7]
-    return ((s0 + s4) + (s2 + s6)) + ((s1 + s5) + (s3 + s7))
+def lanes_sum(a: Vector, partial: Vector) -> float:
+    """Return the sum of a padded vector in eight interleaved partial sums."""
+    blocks = a.reshape(a.size // LANES, LANES)
+    partial[:] = 0.0
+    for b in range(blocks.shape[0]):
+        for lane in range(LANES):
+            partial[lane] += blocks[b, lane]
+    return lanes_total(partial)
 
 
 @compiled
@@ -135,38 +119,61 @@ def weigh(weights: Vector, residuals: Vector, signs: Vector, predictors: Vector)
 
 
 @compiled
-def losses(out: Vector, signs: Vector, n: int, predictors: Vector, moves: Vector, size: float) -> float:
+def losses(
+    out: Vector, signs: Vector, n: int, predictors: Vector, moves: Vector, size: float, partial: Vector
+) -> float:
     """Return minus the log likelihood at predictors + size moves; the terms pass through ``out``."""
     out[:] = 0.0
     for j in range(n):
         margin = signs[j] * (predictors[j] + size * moves[j])
         out[j] = max(-margin, 0.0) + log1p(exp(-abs(margin)))
-    return lanes_sum(out)
+    return lanes_sum(out, partial)
 
 
 @compiled
-def step_size(work: Vector, signs: Vector, n: int, predictors: Vector, moves: Vector) -> float:
+def step_size(work: Vector, signs: Vector, n: int, predictors: Vector, moves: Vector, partial: Vector) -> float:
     """Return the first of 1, 1/2, 1/4, ... at which the likelihood does not fall."""
     size = 1.0
     if within(moves, n, SAFE_MOVE):
         return size
-    before = losses(work, signs, n, predictors, moves, 0.0)
+    before = losses(work, signs, n, predictors, moves, 0.0, partial)
     while size > SMALLEST_STEP:
-        if within(moves, n, SAFE_MOVE / size) or losses(work, signs, n, predictors, moves, size) <= before:
+        if within(moves, n, SAFE_MOVE / size) or losses(work, signs, n, predictors, moves, size, partial) <= before:
             break
         size *= 0.5
     return size
 
 
 @compiled
-def information(matrix: Vector, gradient: Vector, x: Vector, weights: Vector, residuals: Vector, work: Vector) -> None:
-    """Write the lower triangle of Xᵀ W X and Xᵀ (y - p)."""
-    for i in range(gradient.size):
-        gradient[i] = lanes_dot(residuals, x[i])
-        for j in range(work.size):
-            work[j] = weights[j] * x[i, j]
+def information(
+    matrix: Vector, gradient: Vector, x: Vector, weights: Vector, residuals: Vector, partial: Vector
+) -> None:
+    """Write the lower triangle of Xᵀ W X and Xᵀ (y - p); ``partial`` has one row more than the design columns.
+
+    The partial sums of a row of the matrix grow side by side, so that their loops run on vectors.
+    """
+    d = gradient.size
+    blocks = x.shape[1] // LANES
+    columns = x.reshape(d, blocks, LANES)
+    weight = weights.reshape(blocks, LANES)
+    residual = residuals.reshape(blocks, LANES)
+    weighted = partial[d]
+    for i in range(d):
         for k in range(i + 1):
-            matrix[i, k] = lanes_dot(work, x[k])
+            partial[k] = 0.0
+        for b in range(blocks):
+            for lane in range(LANES):
+                weighted[lane] = weight[b, lane] * columns[i, b, lane]
+            for k in range(i + 1):
+                for lane in range(LANES):
+                    partial[k, lane] += weighted[lane] * columns[k, b, lane]
+        for k in range(i + 1):
+            matrix[i, k] = lanes_total(partial[k])
+        partial[0] = 0.0
+        for b in range(blocks):
+            for lane in range(LANES):
+                partial[0, lane] += residual[b, lane] * columns[i, b, lane]
+        gradient[i] = lanes_total(partial[0])
 
 
 @compiled
@@ -213,8 +220,12 @@ def newton(
     matrix: Vector,
     step: Vector,
     points: Vector,
+    partial: Vector,
 ) -> int:
-    """Maximise the likelihood from 0 and return a status; ``points`` holds five work vectors."""
+    """Maximise the likelihood from 0 and return a status.
+
+    ``points`` holds five work vectors, ``partial`` d + 1 rows of eight.
+    """
     d = estimate.size
     estimate[:] = 0.0
     if n < d:
@@ -225,7 +236,7 @@ def newton(
         if separates(x, signs, n, estimate, predictors, work):
             return _SEPARABLE
         weigh(weights, residuals, signs, predictors)
-        information(matrix, step, x, weights, residuals, work)
+        information(matrix, step, x, weights, residuals, partial)
         if not cholesky(matrix):
             return _SINGULAR if iteration == 0 else _DIVERGING
         solve(matrix, step)
@@ -236,7 +247,7 @@ def newton(
                 return _SEPARABLE
             if recedes(signs, n, moves, tolerance):
                 return _DIVERGING
-        size = 1.0 if converged else step_size(work, signs, n, predictors, moves)
+        size = 1.0 if converged else step_size(work, signs, n, predictors, moves, partial[0])
         for i in range(d):
             estimate[i] += size * step[i]
         if converged:
@@ -255,9 +266,10 @@ def fit(
     matrix: Vector,
     step: Vector,
     points: Vector,
+    partial: Vector,
 ) -> int:
     """Write the estimate, NaN unless the iteration converged, and return the status."""
-    status = newton(estimate, x, signs, n, tolerance, iterations, matrix, step, points)
+    status = newton(estimate, x, signs, n, tolerance, iterations, matrix, step, points, partial)
     if status != _CONVERGED:
         estimate[:] = np.nan
     return status
@@ -275,12 +287,13 @@ def fit_rows(
         points = np.empty((5, padded(n)))
         matrix = np.empty((d, d))
         step = np.empty(d)
+        partial = np.empty((d + 1, LANES))
         for r in range(group * _ROWS, min(count, (group + 1) * _ROWS)):
             for j in range(n):
                 signs[j] = 2.0 * response[r, j] - 1.0
                 for i in range(d):
                     x[i, j] = design[r, j, i]
-            status[r] = fit(estimates[r], x, signs, n, tolerance, iterations, matrix, step, points)
+            status[r] = fit(estimates[r], x, signs, n, tolerance, iterations, matrix, step, points, partial)
 
 
 @compiled
@@ -291,28 +304,31 @@ def simulate(
     source: Source,
     replicate: np.uint64,
     coefficients: Vector,
-    columns: Vector,
-    choices: Vector,
-    point: Vector,
+    factor: Vector,
+    points: Vector,
 ) -> None:
     """Write a design by columns and the signs of its responses; ``draws`` has one row a point."""
     n = draws.shape[0]
-    d = point.size
+    d = coefficients.size
     flat = draws.reshape(draws.size)
+    predictors, choices, z = points[0], points[1], points[2]
     fill_uniforms(flat, source, replicate, np.uint64(0))
     for j in range(n):
         choices[j] = draws[j, d]
     uniforms_to_normals(flat)
-    for j in range(n):
-        point[:] = 0.0
-        add_product(point, columns, draws[j, :d])
-        predictor = 0.0
+    x[:, :] = 0.0
+    for k in range(d):
+        for j in range(n):
+            z[j] = draws[j, k]
         for i in range(d):
-            x[i, j] = point[i]
-            predictor += coefficients[i] * point[i]
-        e = exp(-abs(predictor))
+            weight = factor[i, k]
+            for j in range(n):
+                x[i, j] += weight * z[j]
+    combine(predictors, x, coefficients)
+    for j in range(n):
+        e = exp(-abs(predictors[j]))
         q = 1.0 / (1.0 + e)
-        signs[j] = 1.0 if choices[j] < (q if predictor >= 0.0 else e * q) else -1.0
+        signs[j] = 1.0 if choices[j] < (q if predictors[j] >= 0.0 else e * q) else -1.0
 
 
 @parallel
@@ -323,7 +339,7 @@ def simulated_rows(
     first: np.uint64,
     n: int,
     coefficients: Vector,
-    columns: Vector,
+    factor: Vector,
     tolerance: float,
     iterations: int,
 ) -> None:
@@ -335,7 +351,8 @@ def simulated_rows(
         points = np.empty((5, padded(n)))
         matrix = np.empty((d, d))
         step = np.empty(d)
+        partial = np.empty((d + 1, LANES))
         draws = np.empty((n, 2 * (d // 2 + 1)))
         for r in range(group * _ROWS, min(count, (group + 1) * _ROWS)):
-            simulate(x, signs, draws, source, first + np.uint64(r), coefficients, columns, points[0], step)
-            status[r] = fit(estimates[r], x, signs, n, tolerance, iterations, matrix, step, points)
+            simulate(x, signs, draws, source, first + np.uint64(r), coefficients, factor, points)
+            status[r] = fit(estimates[r], x, signs, n, tolerance, iterations, matrix, step, points, partial)
