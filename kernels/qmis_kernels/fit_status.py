@@ -18,7 +18,7 @@ class FitStatus(IntEnum):
     SEPARABLE = 1
     """A vector with (2 y - 1) xᵀv > 0 at every point was found: no maximum of the likelihood exists."""
     DIVERGING = 2
-    """Newton's steps lead away along a direction that separates the points weakly, up to the tolerance."""
+    """Newton's steps lead away along a direction that separates the points weakly, up to 2^-36."""
     SINGULAR = 3
     """The columns of the design are linearly dependent, or fewer points than columns."""
     ITERATIONS = 4

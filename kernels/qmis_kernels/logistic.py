@@ -28,6 +28,7 @@ LANES = 8
 SAFE_MOVE = 1.5
 SMALLEST_PIVOT = 2.0**-40
 SMALLEST_STEP = 2.0**-60
+SLACK = 2.0**-36
 ROUNDING = 2.0**-52
 UNDERFLOW = 2.0**-1000
 
@@ -97,15 +98,15 @@ def separates(x: Vector, signs: Vector, n: int, direction: Vector, predictors: V
 
 
 @compiled
-def recedes(signs: Vector, n: int, moves: Vector, tolerance: float) -> bool:
-    """Tell whether a step worsens no point by more than the tolerance and improves one by at least 1."""
-    kept = 0
+def recedes(signs: Vector, n: int, moves: Vector) -> bool:
+    """Tell whether a step improves a point by at least 1 and worsens none by more than 2^-36."""
     improved = 0
+    kept = 0
     for j in range(n):
         gain = signs[j] * moves[j]
-        kept += 1 if gain >= -tolerance else 0
         improved += 1 if gain >= 1.0 else 0
-    return kept == n and improved > 0
+        kept += 1 if gain >= -SLACK else 0
+    return improved > 0 and kept == n
 
 
 @compiled
@@ -245,7 +246,7 @@ def newton(
         if not converged:
             if separates(x, signs, n, step, moves, work):
                 return _SEPARABLE
-            if recedes(signs, n, moves, tolerance):
+            if iteration > 0 and recedes(signs, n, moves):
                 return _DIVERGING
         size = 1.0 if converged else step_size(work, signs, n, predictors, moves, partial[0])
         for i in range(d):

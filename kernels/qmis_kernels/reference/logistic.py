@@ -17,6 +17,7 @@ _LANES = 8
 _SAFE_MOVE = 1.5
 _SMALLEST_PIVOT = 2.0**-40
 _SMALLEST_STEP = 2.0**-60
+_SLACK = 2.0**-36
 _ROUNDING = 2.0**-52
 _UNDERFLOW = 2.0**-1000
 
@@ -135,13 +136,13 @@ def _fit(x: Matrix, signs: Matrix, tolerance: float, iterations: int) -> tuple[M
         steps, good = _newton_steps(design, sign, predictors)
         moves = _combine(design, steps)
         gains = sign * moves
-        recedes = (gains >= -tolerance).all(axis=1) & (gains >= 1.0).any(axis=1)
+        recedes = (gains >= -_SLACK).all(axis=1) & (gains >= 1.0).any(axis=1)
         outcomes = [
             (_separates(design, sign, estimates[active], predictors), FitStatus.SEPARABLE),
             (~good, FitStatus.SINGULAR if iteration == 0 else FitStatus.DIVERGING),
             ((np.abs(moves) <= tolerance).all(axis=1), FitStatus.CONVERGED),
             (_separates(design, sign, steps, moves), FitStatus.SEPARABLE),
-            (recedes, FitStatus.DIVERGING),
+            ((iteration > 0) & recedes, FitStatus.DIVERGING),
         ]
         ended = np.select([met for met, _ in outcomes], [code for _, code in outcomes], default=-1)
         status[active[ended >= 0]] = ended[ended >= 0]
@@ -173,8 +174,10 @@ def logistic_fits(x: ArrayLike, y: ArrayLike, tolerance: float, iterations: int)
       probability of the outcome that was not seen, vᵀXᵀWXs = vᵀXᵀ(y - p) reads Σ q_j m_j(v) (1 - q_j) m_j(s) = Σ q_j
       m_j(v), whence some m_j(s) > 1;
     * SEPARABLE if s itself separates strictly as above;
-    * DIVERGING if all m_j(s) >= -tolerance and some m_j(s) >= 1: either no maximum exists, or it gives a point that
-      was seen an odds of more than 1 / (n tolerance) - 1, because Σ q_j m_j(s) = 0 there.
+    * DIVERGING, from the second step on, if some m_k(s) >= 1 and all m_j(s) >= -2^-36: s separates weakly, up to that.
+      At a maximum Σ q_j m_j(s) = 0: either none exists, or it gives the outcome seen at point k a probability of at
+      least 1 - n 2^-36.  Steps along a weak separator move the points off it by about 1 and the others by about e^-k in
+      step k, so that this takes some 25 steps.
 
     Parameters
     ----------
