@@ -51,6 +51,7 @@ FUNCTIONS = (
     "regression_sums",
     "regression_factors",
     "rank_one_updates",
+    "add_one_wins",
     "logistic_fits",
     "logistic_sums",
 )

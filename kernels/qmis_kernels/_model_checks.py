@@ -67,24 +67,50 @@ def regression(
     return size, centre, matrix, noise
 
 
+def triangles(factors: ArrayLike, count: int, d: int) -> Matrix:
+    """Return square matrices with positive diagonals."""
+    result = finite("factors", factors, (count, d, d))
+    if not (np.diagonal(result, axis1=1, axis2=2) > 0.0).all():
+        raise ValueError("factors: diagonals must be positive")
+    return result
+
+
 def updates(
     factors: ArrayLike, estimates: ArrayLike, design: ArrayLike, response: ArrayLike, sign: int
 ) -> tuple[Matrix, Matrix, Matrix, Matrix, float]:
     """Return the arguments of the rank-one updates."""
     points = finite("design", design, (None, None, None))
     regressions, m, d = points.shape
-    triangles = finite("factors", factors, (regressions, d, d))
-    if not (np.diagonal(triangles, axis1=1, axis2=2) > 0.0).all():
-        raise ValueError("factors: diagonals must be positive")
     if sign not in (1, -1):
         raise ValueError(f"sign = {sign!r}: must be 1 (add the point) or -1 (leave it out)")
     return (
-        triangles,
+        triangles(factors, regressions, d),
         finite("estimates", estimates, (regressions, d)),
         points,
         finite("response", response, (regressions, m)),
         float(sign),
     )
+
+
+def all_updates(
+    factors: ArrayLike,
+    estimates: ArrayLike,
+    x: ArrayLike,
+    response: ArrayLike,
+    edges: ArrayLike,
+    offsets: ArrayLike,
+) -> tuple[Matrix, Matrix, Matrix, Matrix, Matrix, NDArray[np.int64], int]:
+    """Return the arguments of all pairs of regressions and points, and the number of product cells."""
+    points = finite("x", x, (None, None))
+    count, d = points.shape
+    old = finite("estimates", estimates, (None, d))
+    flat, parts = checks.partition(edges, offsets)
+    if parts.size != d + 1:
+        raise ValueError(f"offsets has {parts.size} entries: must be one more than the columns of x, {d + 1}")
+    cells = math.prod((np.diff(parts) + 1).tolist())
+    if cells >= 2**31:
+        raise ValueError(f"offsets: {cells} cells, must be below {2**31}")
+    return triangles(factors, *old.shape), old, points, finite("response", response, (count,)), flat, parts, cells
 
 
 def newton(tolerance: float, iterations: int) -> tuple[float, int]:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qmis_kernels import _checks as checks
 from qmis_kernels import _model_checks as model_checks
-from qmis_kernels import gamma, likelihood, logistic, pairs, rank_one, regression, sums
+from qmis_kernels import add_one, gamma, likelihood, logistic, pairs, rank_one, regression, sums
 from qmis_kernels.normal import normal_rows
 from qmis_kernels.uniform import uniform_rows
 
@@ -203,6 +203,23 @@ def rank_one_updates(
     solvable = np.empty(points.shape[:2], dtype=np.bool_)
     rank_one.update_rows(updated, leverage, solvable, triangles, old, points, values, direction)
     return updated, leverage, solvable
+
+
+def add_one_wins(
+    factors: ArrayLike,
+    estimates: ArrayLike,
+    x: ArrayLike,
+    response: ArrayLike,
+    edges: ArrayLike,
+    offsets: ArrayLike,
+) -> Integers:
+    """Return how many regressions each point moves into each product cell, shape (M, cells)."""
+    triangles, old, points, values, flat, parts, cells = model_checks.all_updates(
+        factors, estimates, x, response, edges, offsets
+    )
+    out = np.empty((points.shape[0], cells), dtype=np.int64)
+    add_one.add_one(out, triangles, old, points, values, flat, parts)
+    return out
 
 
 def logistic_fits(x: ArrayLike, y: ArrayLike, tolerance: float, iterations: int) -> tuple[Matrix, Integers]:

@@ -16,6 +16,7 @@ count : int
     How many replicates: the length of the first axis of the result.
 """
 
+from qmis_kernels.reference.add_one import add_one_wins
 from qmis_kernels.reference.chi_square import chi_squares, gammas
 from qmis_kernels.reference.gaussian import gaussian_sums
 from qmis_kernels.reference.generator import philox, uniforms
@@ -30,6 +31,7 @@ from qmis_kernels.reference.regression import regression_factors, regression_sum
 from qmis_kernels.reference.wishart import wishart_sums
 
 __all__ = [
+    "add_one_wins",
     "all_pairs_rows",
     "all_pairs_wins",
     "chi_squares",
