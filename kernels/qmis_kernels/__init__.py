@@ -31,7 +31,9 @@ import importlib
 import importlib.util
 from types import ModuleType
 
-__all__ = ["BACKENDS", "FUNCTIONS", "BackendUnavailable", "backend", "set_threads", "threads"]
+from qmis_kernels.fit_status import FitStatus
+
+__all__ = ["BACKENDS", "FUNCTIONS", "BackendUnavailable", "FitStatus", "backend", "set_threads", "threads"]
 
 BACKENDS = ("auto", "numba", "reference", "cupy", "host")
 """Names that :func:`backend` understands."""
@@ -46,6 +48,14 @@ FUNCTIONS = (
     "all_pairs_wins",
     "all_pairs_rows",
     "product_log_ratios",
+    "chi_squares",
+    "gammas",
+    "regression_sums",
+    "regression_factors",
+    "rank_one_updates",
+    "add_one_wins",
+    "logistic_fits",
+    "logistic_sums",
 )
 """Names of the functions that every backend offers."""
 

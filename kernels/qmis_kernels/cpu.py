@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qmis_kernels import _checks as checks
-from qmis_kernels import likelihood, pairs, sums
+from qmis_kernels import _model_checks as model_checks
+from qmis_kernels import add_one, gamma, likelihood, logistic, pairs, rank_one, regression, sums
 from qmis_kernels._interpolation import TERMS, pieces
 from qmis_kernels.normal import normal_rows
 from qmis_kernels.uniform import uniform_rows
@@ -115,3 +116,149 @@ def product_log_ratios(
     likelihood.cell_polynomials(tables, flat, parts, size)
     likelihood.log_ratio_rows(out, checks.source(key, stream), start, size, flat, parts, tables)
     return out
+
+
+def chi_squares(key: Key, stream: int, first: int, count: int, dof: ArrayLike) -> Matrix:
+    """Return chi-square numbers, shape (count, m)."""
+    start, count = checks.replicates(first, count)
+    numbers = model_checks.degrees("dof", dof)
+    out = np.empty((count, numbers.size))
+    gamma.chi_square_rows(out, checks.source(key, stream), start, numbers)
+    return out
+
+
+def gammas(key: Key, stream: int, first: int, count: int, shape: ArrayLike) -> Matrix:
+    """Return gamma numbers, shape (count, m)."""
+    start, count = checks.replicates(first, count)
+    shapes = model_checks.shapes("shape", shape)
+    out = np.empty((count, shapes.size))
+    gamma.gamma_rows(out, checks.source(key, stream), start, shapes)
+    return out
+
+
+def _least_squares(
+    key: Key,
+    stream: int,
+    first: int,
+    count: int,
+    n: int,
+    coefficients: ArrayLike,
+    transform: ArrayLike,
+    noise_std: float,
+    keep_factors: bool,
+) -> tuple[Matrix, Matrix, Matrix]:
+    start, count = checks.replicates(first, count)
+    size, centre, matrix, noise = model_checks.regression(n, coefficients, transform, noise_std)
+    d = centre.size
+    estimates, residual_squares = np.empty((count, d)), np.empty(count)
+    factors = np.empty((count if keep_factors else 0, d, d))
+    columns = np.ascontiguousarray(matrix.T)
+    regression.regression_rows(
+        estimates,
+        residual_squares,
+        factors,
+        keep_factors,
+        checks.source(key, stream),
+        start,
+        size,
+        centre,
+        columns,
+        noise,
+    )
+    return estimates, residual_squares, factors
+
+
+def regression_sums(
+    key: Key,
+    stream: int,
+    first: int,
+    count: int,
+    n: int,
+    coefficients: ArrayLike,
+    transform: ArrayLike,
+    noise_std: float,
+) -> tuple[Matrix, Matrix]:
+    """Return least-squares estimates, shape (count, d), and residual sums of squares, shape (count,)."""
+    return _least_squares(key, stream, first, count, n, coefficients, transform, noise_std, False)[:2]
+
+
+def regression_factors(
+    key: Key,
+    stream: int,
+    first: int,
+    count: int,
+    n: int,
+    coefficients: ArrayLike,
+    transform: ArrayLike,
+    noise_std: float,
+) -> tuple[Matrix, Matrix, Matrix]:
+    """Return the results of :func:`regression_sums` and the triangles A, shape (count, d, d)."""
+    return _least_squares(key, stream, first, count, n, coefficients, transform, noise_std, True)
+
+
+def rank_one_updates(
+    factors: ArrayLike, estimates: ArrayLike, design: ArrayLike, response: ArrayLike, sign: int
+) -> tuple[Matrix, Matrix, NDArray[np.bool_]]:
+    """Return the updated estimates, (R, m, d), the leverages and whether the point can be left out, (R, m)."""
+    triangles, old, points, values, direction = model_checks.updates(factors, estimates, design, response, sign)
+    updated, leverage = np.empty(points.shape), np.empty(points.shape[:2])
+    solvable = np.empty(points.shape[:2], dtype=np.bool_)
+    rank_one.update_rows(updated, leverage, solvable, triangles, old, points, values, direction)
+    return updated, leverage, solvable
+
+
+def add_one_wins(
+    factors: ArrayLike,
+    estimates: ArrayLike,
+    x: ArrayLike,
+    response: ArrayLike,
+    edges: ArrayLike,
+    offsets: ArrayLike,
+) -> Integers:
+    """Return how many regressions each point moves into each product cell, shape (M, cells)."""
+    triangles, old, points, values, flat, parts, cells = model_checks.all_updates(
+        factors, estimates, x, response, edges, offsets
+    )
+    out = np.empty((points.shape[0], cells), dtype=np.int64)
+    add_one.add_one(out, triangles, old, points, values, flat, parts)
+    return out
+
+
+def logistic_fits(x: ArrayLike, y: ArrayLike, tolerance: float, iterations: int) -> tuple[Matrix, Integers]:
+    """Return the maximum-likelihood estimates, shape (R, d), and how the fits ended, shape (R,)."""
+    design, response = model_checks.labelled(x, y)
+    small, steps = model_checks.newton(tolerance, iterations)
+    estimates = np.empty((design.shape[0], design.shape[2]))
+    status = np.empty(design.shape[0], dtype=np.int64)
+    logistic.fit_rows(estimates, status, design, response, small, steps)
+    return estimates, status
+
+
+def logistic_sums(
+    key: Key,
+    stream: int,
+    first: int,
+    count: int,
+    n: int,
+    coefficients: ArrayLike,
+    factor: ArrayLike,
+    tolerance: float,
+    iterations: int,
+) -> tuple[Matrix, Integers]:
+    """Return the estimates, shape (count, d), and statuses, shape (count,), of simulated logistic regressions."""
+    start, count = checks.replicates(first, count)
+    size, centre, matrix = model_checks.logistic(n, coefficients, factor)
+    small, steps = model_checks.newton(tolerance, iterations)
+    estimates, status = np.empty((count, centre.size)), np.empty(count, dtype=np.int64)
+    logistic.simulated_rows(
+        estimates,
+        status,
+        checks.source(key, stream),
+        start,
+        size,
+        centre,
+        matrix,
+        small,
+        steps,
+    )
+    return estimates, status

@@ -11,6 +11,7 @@ import pytest
 ALPHA = 1e-9  # false-alarm rate of one statistical check
 LARGEST_Z = 6.2  # two-sided normal bound at a rate below ALPHA
 
+TRANSFORM = [[1.0, -0.4, 0.3], [0.0, 0.9, -0.2], [0.0, 0.0, 1.4]]
 FACTOR = [[1.0, 0.0, 0.0], [0.5, 1.2, 0.0], [-0.3, 0.4, 0.7]]
 
 RANDOM_CALLS = {
@@ -26,6 +27,11 @@ RANDOM_CALLS = {
         [[[1.0, 0.0], [0.5, 1.0]], [[2.0, 0.0], [0.0, 3.0]]],
     ),
     "product_log_ratios": (50, [-0.1, 0.1, 0.0, -0.3, 0.05, 0.2], [0, 2, 3, 3, 6]),
+    "chi_squares": ([1, 2, 3, 40],),
+    "gammas": ([0.1, 0.5, 1.0, 7.3],),
+    "regression_sums": (9, [1.0, -2.0, 0.5], TRANSFORM, 0.7),
+    "regression_factors": (9, [1.0, -2.0, 0.5], TRANSFORM, 0.7),
+    "logistic_sums": (13, [0.5, -1.0], [[1.0, 0.0], [0.4, 0.8]], 1e-8, 40),
 }
 
 Rng = np.random.Generator

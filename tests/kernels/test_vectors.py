@@ -21,5 +21,8 @@ def test_frozen_results(name: str, call: dict[str, Any]) -> None:
     found = getattr(backend(name), call["function"])(*call["arguments"])
     if call["function"] == "product_log_ratios":  # whose reference takes its probabilities from SciPy
         np.testing.assert_allclose(found, frozen_result(call), rtol=1e-11)
+    elif isinstance(found, tuple):
+        for part, expected in zip(found, frozen_result(call), strict=True):
+            np.testing.assert_array_equal(part, expected)
     else:
         np.testing.assert_array_equal(found, frozen_result(call))

@@ -25,14 +25,18 @@ def philox_answers() -> list[dict[str, int]]:
 
 
 def frozen_calls() -> list[dict[str, Any]]:
-    """Return the frozen calls: function, arguments, shape and values (hexadecimal floating point)."""
+    """Return the frozen calls: function, arguments, and results.
+
+    A result has a shape and values (hexadecimal floating point).  It stands in the call itself when the function
+    returns one array, in the list ``results`` when it returns several.
+    """
     calls: list[dict[str, Any]] = json.loads((_FOLDER / "functions.json").read_text())
     return calls
 
 
-def frozen_result(call: dict[str, Any]) -> NDArray[np.float64]:
-    """Return the result of a frozen call as an array."""
-    return np.array([float.fromhex(value) for value in call["values"]]).reshape(call["shape"])
+def frozen_result(call: dict[str, Any]) -> NDArray[np.float64] | tuple[NDArray[np.float64], ...]:
+    """Return the result of a frozen call: an array, or a tuple of arrays."""
+    return tuple(_array(result) for result in call["results"]) if "results" in call else _array(call)
 
 
 def record() -> None:
@@ -41,8 +45,18 @@ def record() -> None:
 
     calls = frozen_calls()
     for call in calls:
-        values = getattr(backend("reference"), call["function"])(*call["arguments"])
-        call["shape"] = list(values.shape)
-        call["values"] = [float(value).hex() for value in values.ravel()]
+        found = getattr(backend("reference"), call["function"])(*call["arguments"])
+        if isinstance(found, tuple):
+            call["results"] = [_record(values) for values in found]
+        else:
+            call.update(_record(found))
     lines = ",\n".join(json.dumps(call) for call in calls)
     (_FOLDER / "functions.json").write_text(f"[\n{lines}\n]\n")
+
+
+def _array(result: dict[str, Any]) -> NDArray[np.float64]:
+    return np.array([float.fromhex(value) for value in result["values"]]).reshape(result["shape"])
+
+
+def _record(values: NDArray[Any]) -> dict[str, Any]:
+    return {"shape": list(values.shape), "values": [float(value).hex() for value in values.ravel()]}
