@@ -41,7 +41,7 @@ def log_ratios(n: int, edge: float, d: int, replicates: int) -> tuple[np.ndarray
 def cases() -> Iterator[Case]:
     kernels, n = qmis_kernels.backend("numba"), 500
     edge = 0.43 / np.sqrt(n)
-    for d, replicates, batch in ((128, 2000, 500), (4096, 64, 16)):
+    for d, replicates, batch in ((128, 4000, 500), (4096, 2000, 16)):
         edges, offsets = np.tile([-edge, edge], d), 2 * np.arange(d + 1)
         yield Case(
             f"log likelihood ratios, ternary, d = {d}",

@@ -29,8 +29,14 @@ _GROUPED_ROWS = 128  # replicates that are drawn together, entry by entry
 
 @compiled
 def add_product(out: Vector, columns: Vector, z: Vector) -> None:
-    """Add the sum over k of z[k] columns[k] to ``out``, k in increasing order."""
-    for k in range(z.size):
+    """Add the sum over k of z[k] columns[k] to ``out``, k in increasing order, four at a time to spare memory."""
+    fours = z.size // 4 * 4
+    for k in range(0, fours, 4):
+        z0, z1, z2, z3 = z[k], z[k + 1], z[k + 2], z[k + 3]
+        c0, c1, c2, c3 = columns[k], columns[k + 1], columns[k + 2], columns[k + 3]
+        for i in range(out.size):
+            out[i] = (((out[i] + c0[i] * z0) + c1[i] * z1) + c2[i] * z2) + c3[i] * z3
+    for k in range(fours, z.size):
         weight = z[k]
         for i in range(out.size):
             out[i] += columns[k, i] * weight
