@@ -12,7 +12,10 @@ from scipy.special import ndtri
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MISResult", "ROCCurve", "log1mexp"]
+__all__ = ["REPORTED_FPR", "MISResult", "ROCCurve", "log1mexp"]
+
+REPORTED_FPR = (1e-1, 1e-2, 1e-3, 1e-4)
+"""False positive rates at which every ROC reports its true positive rate."""
 
 CONFIDENCE_LEVEL = 0.95
 

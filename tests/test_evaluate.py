@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
+import qmis_kernels
 from qmis_stats import (
     METHODS,
     BackendUnavailableError,
@@ -65,7 +66,11 @@ def test_auto_prefers_a_result_inside_its_domain():
     assert mis(p, 100).in_domain
 
 
-def test_a_backend_that_cannot_run_is_refused_whatever_the_method():
+def test_a_backend_that_cannot_run_is_refused_whatever_the_method(monkeypatch):
+    def no_gpu(name):
+        raise qmis_kernels.BackendUnavailable(f"backend {name!r}: no GPU")
+
+    monkeypatch.setattr(qmis_kernels, "backend", no_gpu)
     with pytest.raises(BackendUnavailableError, match="cupy"):
         mis(LINE, 10, "exact", backend="cupy")
     with pytest.raises(InputError, match="backend"):

@@ -1,8 +1,9 @@
 """Counter-addressed random sums and all-pairs counts on plain arrays.
 
 A *backend* is a module that offers the functions named in :data:`FUNCTIONS`, all with the same signatures
-and the same numbers: ``numba`` (compiled, parallel) and ``reference`` (plain NumPy: the specification).
-Importing this package compiles nothing and does not import Numba.
+and the same numbers: ``numba`` (compiled, parallel), ``cupy`` (CUDA kernels on a GPU), ``host`` (the same CUDA
+sources compiled for this processor, to check them) and ``reference`` (plain NumPy: the specification).
+Importing this package compiles nothing and imports neither Numba nor CuPy.
 
 **Counter layout (a public contract).** Every random word comes from Philox4x32-10 with
 
@@ -27,13 +28,14 @@ True
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from types import ModuleType
 
 from qmis_kernels.fit_status import FitStatus
 
 __all__ = ["BACKENDS", "FUNCTIONS", "BackendUnavailable", "FitStatus", "backend", "set_threads", "threads"]
 
-BACKENDS = ("auto", "numba", "reference", "cupy")
+BACKENDS = ("auto", "numba", "reference", "cupy", "host")
 """Names that :func:`backend` understands."""
 
 FUNCTIONS = (
@@ -67,15 +69,15 @@ def backend(name: str = "auto") -> ModuleType:
 
     Parameters
     ----------
-    name : {"auto", "numba", "reference", "cupy"}
-        ``"auto"`` means ``"numba"``.
+    name : {"auto", "numba", "reference", "cupy", "host"}
+        ``"auto"`` means ``"cupy"`` where CuPy is installed and finds a usable GPU, else ``"numba"``.
 
     Raises
     ------
     ValueError
         If the name is unknown.
     BackendUnavailable
-        If the backend cannot run: ``"cupy"`` in this release.
+        If the backend cannot run here: ``"cupy"`` without CuPy or a GPU, ``"host"`` without a C++ compiler.
 
     Examples
     --------
@@ -84,9 +86,21 @@ def backend(name: str = "auto") -> ModuleType:
     """
     if name not in BACKENDS:
         raise ValueError(f"backend = {name!r}: must be one of {', '.join(BACKENDS)}")
-    if name == "cupy":
-        raise BackendUnavailable("backend 'cupy': this release has no CUDA kernels; use 'numba'")
+    if name == "auto":
+        name = "cupy" if _has_gpu() else "numba"
+    if name in ("cupy", "host"):
+        from qmis_kernels.gpu import table
+
+        return table(name)
     return importlib.import_module("qmis_kernels.reference" if name == "reference" else "qmis_kernels.cpu")
+
+
+def _has_gpu() -> bool:
+    if importlib.util.find_spec("cupy") is None:
+        return False
+    from qmis_kernels.device import why_no_gpu
+
+    return why_no_gpu() is None
 
 
 def threads() -> int:

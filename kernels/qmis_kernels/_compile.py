@@ -8,43 +8,19 @@ all sources.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
 from numba import prange
 
+from qmis_kernels._cache import cache_directory
+
 __all__ = ["compiled", "inlined", "parallel", "prange"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-
-
-def sources_digest(folder: Path) -> str:
-    """Return a digest of the names and contents of all Python sources in ``folder``."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]
-
-
-@cache
-def cache_directory() -> Path | None:
-    """Return the directory for compiled code, or None when no place for it is writable."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    try:
-        root = Path(base) if base else Path.home() / ".cache"
-        directory = root / "qmis_kernels" / sources_digest(Path(__file__).parent)
-        directory.mkdir(parents=True, exist_ok=True)
-        if not os.access(directory, os.W_OK | os.X_OK):
-            return None
-    except (OSError, RuntimeError):
-        return None
-    return directory
 
 
 @contextmanager

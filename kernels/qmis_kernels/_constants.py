@@ -162,3 +162,41 @@ SQRT_2PI = 2.5066282746310005024
 SQRT_HALF = 0.7071067811865475244
 SQRT_HALF_PI = 1.2533141373155002512
 INVERSE_SQRT_PI = 0.56418958354775628695
+TWO_PI = 6.2831853071795864769
+
+# Choices that decide bits: every backend has to make the same.
+NEGLIGIBLE = 1e-20  # the binomial search stops on a side where probabilities fall below: far below 2^-53
+PAIR_BLOCK = 1024  # sums over pairs are added within blocks of this length, then the blocks in order
+
+# Log likelihood ratios are interpolated at the zeros of Chebyshev's polynomial of degree 14: cos(m pi / 28), m = 0..14.
+COSINES = (
+    1.0,
+    0.9937122098932425835331,
+    0.9749279121818236070181,
+    0.9438833303083675628953,
+    0.9009688679024191262361,
+    0.8467241992282841683528,
+    0.7818314824680298087084,
+    0.7071067811865475244008,
+    0.623489801858733530525,
+    0.5320320765153365635576,
+    0.4338837391175581204758,
+    0.3302790619551670817749,
+    0.2225209339563144042889,
+    0.1119644761033078584687,
+    0.0,
+)
+DEGREE = 13
+REACH = 8.25  # beyond every normal of the generator
+
+# Regressions.  Sums over points run in SUM_LANES interleaved partial sums.  A Newton step that moves no linear
+# predictor by more than SAFE_MOVE cannot lower a logistic likelihood; halving ends at SMALLEST_STEP; a Cholesky pivot
+# of at most SMALLEST_PIVOT times its diagonal entry is taken for 0; a step that worsens no point by more than
+# WEAK_SLACK is taken for a weak separator.  UNIT_ROUNDING and UNDERFLOW bound the rounding of sums of products.
+SUM_LANES = 8
+SAFE_MOVE = 1.5
+SMALLEST_STEP = 2.0**-60
+SMALLEST_PIVOT = 2.0**-40
+WEAK_SLACK = 2.0**-36
+UNIT_ROUNDING = 2.0**-52
+UNDERFLOW = 2.0**-1000

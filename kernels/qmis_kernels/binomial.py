@@ -9,14 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from qmis_kernels._compile import compiled
-from qmis_kernels._constants import STIRLING_SERIES, STIRLING_TABLE
+from qmis_kernels._constants import NEGLIGIBLE, STIRLING_SERIES, STIRLING_TABLE, TWO_PI
 from qmis_kernels.elementary import exp, log, log1p
 
 _TABLE = np.array(STIRLING_TABLE)
 _S0, _S1, _S2, _S3, _S4 = STIRLING_SERIES
-_TWO_PI = 2.0 * np.pi
-NEGLIGIBLE = 1e-20
-"""The search stops on a side where probabilities fall below this: far below the 2^-53 of a uniform."""
 
 
 @compiled
@@ -53,7 +50,7 @@ def binomial_probability(n: int, x: int, p: float, q: float) -> float:
         return exp(n * log(p))
     exponent = stirling_error(n) - stirling_error(x) - stirling_error(n - x)
     exponent = exponent - deviance(x, n * p) - deviance(n - x, n * q)
-    root = np.sqrt(n / (_TWO_PI * x * (n - x)))
+    root = np.sqrt(n / (TWO_PI * x * (n - x)))
     return exp(exponent) * root  # type: ignore[no-any-return]
 
 

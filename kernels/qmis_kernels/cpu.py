@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from qmis_kernels import _checks as checks
 from qmis_kernels import _model_checks as model_checks
 from qmis_kernels import add_one, gamma, likelihood, logistic, pairs, rank_one, regression, sums
+from qmis_kernels._interpolation import TERMS, pieces
 from qmis_kernels.normal import normal_rows
 from qmis_kernels.uniform import uniform_rows
 
@@ -111,8 +112,9 @@ def product_log_ratios(
     size = checks.integer("n", n, 2, 2**53)
     flat, parts = checks.partition(edges, offsets)
     out = np.empty((count, 2))
-    marginal = likelihood.log_marginals(flat, parts, size)
-    likelihood.log_ratio_rows(out, checks.source(key, stream), start, size, flat, parts, marginal)
+    tables = np.empty((flat.size + parts.size - 1, pieces(size), TERMS))
+    likelihood.cell_polynomials(tables, flat, parts, size)
+    likelihood.log_ratio_rows(out, checks.source(key, stream), start, size, flat, parts, tables)
     return out
 
 
@@ -121,7 +123,7 @@ def chi_squares(key: Key, stream: int, first: int, count: int, dof: ArrayLike) -
     start, count = checks.replicates(first, count)
     numbers = model_checks.degrees("dof", dof)
     out = np.empty((count, numbers.size))
-    gamma.chi_square_rows(out, checks.source(key, stream), start, numbers)
+    gamma.chi_square_rows(out, checks.source(key, stream), start, numbers.astype(np.float64))
     return out
 
 

@@ -10,6 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qmis_kernels._compile import compiled, inlined, parallel, prange
+from qmis_kernels._constants import (
+    SAFE_MOVE,
+    SMALLEST_PIVOT,
+    SMALLEST_STEP,
+    SUM_LANES,
+    UNDERFLOW,
+    UNIT_ROUNDING,
+    WEAK_SLACK,
+)
 from qmis_kernels.elementary import exp, log1p
 from qmis_kernels.fit_status import FitStatus
 from qmis_kernels.normal import uniforms_to_normals
@@ -24,21 +33,13 @@ _DIVERGING = int(FitStatus.DIVERGING)
 _SINGULAR = int(FitStatus.SINGULAR)
 _ITERATIONS = int(FitStatus.ITERATIONS)
 
-LANES = 8
-SAFE_MOVE = 1.5
-SMALLEST_PIVOT = 2.0**-40
-SMALLEST_STEP = 2.0**-60
-SLACK = 2.0**-36
-ROUNDING = 2.0**-52
-UNDERFLOW = 2.0**-1000
-
 _ROWS = 8  # replicates that share one set of work arrays
 
 
 @inlined
 def padded(n: int) -> int:
     """Return the smallest multiple of eight that is at least n."""
-    return (n + LANES - 1) // LANES * LANES
+    return (n + SUM_LANES - 1) // SUM_LANES * SUM_LANES
 
 
 @compiled
@@ -50,10 +51,10 @@ def lanes_total(s: Vector) -> float:
 @compiled
 def lanes_sum(a: Vector, partial: Vector) -> float:
     """Return the sum of a padded vector in eight interleaved partial sums."""
-    blocks = a.reshape(a.size // LANES, LANES)
+    blocks = a.reshape(a.size // SUM_LANES, SUM_LANES)
     partial[:] = 0.0
     for b in range(blocks.shape[0]):
-        for lane in range(LANES):
+        for lane in range(SUM_LANES):
             partial[lane] += blocks[b, lane]
     return lanes_total(partial)
 
@@ -90,7 +91,7 @@ def separates(x: Vector, signs: Vector, n: int, direction: Vector, predictors: V
         weight = abs(direction[i])
         for j in range(n):
             sizes[j] += weight * abs(x[i, j])
-    scale = (direction.size + 1) * ROUNDING
+    scale = (direction.size + 1) * UNIT_ROUNDING
     certain = 0
     for j in range(n):
         certain += 1 if signs[j] * predictors[j] > scale * sizes[j] + UNDERFLOW else 0
@@ -105,7 +106,7 @@ def recedes(signs: Vector, n: int, moves: Vector) -> bool:
     for j in range(n):
         gain = signs[j] * moves[j]
         improved += 1 if gain >= 1.0 else 0
-        kept += 1 if gain >= -SLACK else 0
+        kept += 1 if gain >= -WEAK_SLACK else 0
     return improved > 0 and kept == n
 
 
@@ -154,25 +155,25 @@ def information(
     The partial sums of a row of the matrix grow side by side, so that their loops run on vectors.
     """
     d = gradient.size
-    blocks = x.shape[1] // LANES
-    columns = x.reshape(d, blocks, LANES)
-    weight = weights.reshape(blocks, LANES)
-    residual = residuals.reshape(blocks, LANES)
+    blocks = x.shape[1] // SUM_LANES
+    columns = x.reshape(d, blocks, SUM_LANES)
+    weight = weights.reshape(blocks, SUM_LANES)
+    residual = residuals.reshape(blocks, SUM_LANES)
     weighted = partial[d]
     for i in range(d):
         for k in range(i + 1):
             partial[k] = 0.0
         for b in range(blocks):
-            for lane in range(LANES):
+            for lane in range(SUM_LANES):
                 weighted[lane] = weight[b, lane] * columns[i, b, lane]
             for k in range(i + 1):
-                for lane in range(LANES):
+                for lane in range(SUM_LANES):
                     partial[k, lane] += weighted[lane] * columns[k, b, lane]
         for k in range(i + 1):
             matrix[i, k] = lanes_total(partial[k])
         partial[0] = 0.0
         for b in range(blocks):
-            for lane in range(LANES):
+            for lane in range(SUM_LANES):
                 partial[0, lane] += residual[b, lane] * columns[i, b, lane]
         gradient[i] = lanes_total(partial[0])
 
@@ -288,7 +289,7 @@ def fit_rows(
         points = np.empty((5, padded(n)))
         matrix = np.empty((d, d))
         step = np.empty(d)
-        partial = np.empty((d + 1, LANES))
+        partial = np.empty((d + 1, SUM_LANES))
         for r in range(group * _ROWS, min(count, (group + 1) * _ROWS)):
             for j in range(n):
                 signs[j] = 2.0 * response[r, j] - 1.0
@@ -352,7 +353,7 @@ def simulated_rows(
         points = np.empty((5, padded(n)))
         matrix = np.empty((d, d))
         step = np.empty(d)
-        partial = np.empty((d + 1, LANES))
+        partial = np.empty((d + 1, SUM_LANES))
         draws = np.empty((n, 2 * (d // 2 + 1)))
         for r in range(group * _ROWS, min(count, (group + 1) * _ROWS)):
             simulate(x, signs, draws, source, first + np.uint64(r), coefficients, factor, points)

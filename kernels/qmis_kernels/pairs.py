@@ -1,98 +1,167 @@
 """All pairs of sums and fresh points: the cell of smallest total score, counted without storing the pairs.
 
-The lowest index wins a tie.  Sums run over blocks of :data:`PAIR_BLOCK` in order, each block in order, so
+The lowest index wins a tie.  Sums run over blocks of ``PAIR_BLOCK`` in order, each block in order, so
 that they do not depend on tiles or threads and rounding stays that of a short sum.
+
+A tile of :data:`TILE` points (or sums) meets the others one at a time; tile, scores and counts of the tile stay in the
+nearest cache.  Cells are compared eight at a time, so that the best score and its cell are kept in registers.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
-from qmis_kernels._compile import compiled, parallel, prange
+from qmis_kernels._compile import compiled, inlined, parallel, prange
+from qmis_kernels._constants import PAIR_BLOCK
 
 Matrix = NDArray[np.float64]
+Cells = NDArray[np.int64]
+Step = Callable[[Matrix, Cells, Matrix, Matrix, int], None]
 
-PAIR_BLOCK = 1024
-_TILE = 128
+TILE = 128
+
+
+def _step(width: int) -> Step:
+    """Return the comparison of a tile with ``width`` more cells; the constant lets the compiler unroll the loop."""
+
+    @inlined
+    def step(best: Matrix, cell: Cells, columns: Matrix, row: Matrix, begin: int) -> None:
+        for t in range(TILE):
+            smallest = best[t]
+            winner = cell[t]
+            for j in range(width):
+                score = columns[begin + j, t] + row[begin + j]
+                closer = score < smallest
+                smallest = score if closer else smallest
+                winner = begin + j if closer else winner
+            best[t] = smallest
+            cell[t] = winner
+
+    return step
+
+
+def _opening(width: int) -> Callable[[Matrix, Cells, Matrix, Matrix], None]:
+    """Return the comparison of a tile with the first ``width`` cells."""
+
+    @inlined
+    def opening(best: Matrix, cell: Cells, columns: Matrix, row: Matrix) -> None:
+        for t in range(TILE):
+            smallest = columns[0, t] + row[0]
+            winner = 0
+            for j in range(1, width):
+                score = columns[j, t] + row[j]
+                closer = score < smallest
+                smallest = score if closer else smallest
+                winner = j if closer else winner
+            best[t] = smallest
+            cell[t] = winner
+
+    return opening
+
+
+_first_eight, _first_four, _first_two, _first = _opening(8), _opening(4), _opening(2), _opening(1)
+_eight, _four, _two, _one = _step(8), _step(4), _step(2), _step(1)
+
+
+@inlined
+def smallest(best: Matrix, cell: Cells, columns: Matrix, row: Matrix) -> None:
+    """Write, for each t of a tile, the first j at which columns[j, t] + row[j] is smallest."""
+    cells = row.size
+    if cells >= 8:
+        _first_eight(best, cell, columns, row)
+        j = 8
+    elif cells >= 4:
+        _first_four(best, cell, columns, row)
+        j = 4
+    elif cells >= 2:
+        _first_two(best, cell, columns, row)
+        j = 2
+    else:
+        _first(best, cell, columns, row)
+        j = 1
+    while j + 8 <= cells:
+        _eight(best, cell, columns, row, j)
+        j += 8
+    if j + 4 <= cells:
+        _four(best, cell, columns, row, j)
+        j += 4
+    if j + 2 <= cells:
+        _two(best, cell, columns, row, j)
+        j += 2
+    if j < cells:
+        _one(best, cell, columns, row, j)
 
 
 @compiled
-def smallest(best: Matrix, cell: NDArray[np.int64], columns: Matrix, row: Matrix) -> None:
-    """Write, for each t, the first j at which columns[j, t] + row[j] is smallest."""
-    shift = row[0]
-    for t in range(best.size):
-        best[t] = columns[0, t] + shift
-        cell[t] = 0
-    for j in range(1, row.size):
-        shift = row[j]
-        for t in range(best.size):
-            score = columns[j, t] + shift
-            closer = score < best[t]
-            best[t] = score if closer else best[t]
-            cell[t] = j if closer else cell[t]
-
-
-@compiled
-def transposed(scores: Matrix, start: int, size: int) -> Matrix:
-    """Return the rows start, ..., start + size - 1 as columns."""
-    columns = np.empty((scores.shape[1], size))
-    for t in range(size):
+def tile_columns(scores: Matrix, start: int) -> Matrix:
+    """Return the rows start, ..., start + TILE - 1 as columns; rows beyond the last are zero."""
+    columns = np.zeros((scores.shape[1], TILE))
+    for t in range(min(TILE, scores.shape[0] - start)):
         for j in range(scores.shape[1]):
             columns[j, t] = scores[start + t, j]
     return columns
 
 
 @compiled
-def wins_of_tile(out: Matrix, sums: Matrix, weights: Matrix, columns: Matrix) -> None:
+def wins_of_tile(total: Matrix, sums: Matrix, weights: Matrix, columns: Matrix) -> None:
     """Write the weights won by each cell at the points of one tile, given as columns."""
-    size = out.shape[0]
-    best = np.empty(size)
-    cell = np.empty(size, dtype=np.int64)
-    out[:, :] = 0.0
-    block = np.empty_like(out)
+    best = np.empty(TILE)
+    cell = np.empty(TILE, dtype=np.int64)
+    total[:, :] = 0.0
+    block = np.empty_like(total)
+    cells = total.shape[1]
+    flat = block.reshape(block.size)
     for begin in range(0, weights.size, PAIR_BLOCK):
         block[:, :] = 0.0
         for r in range(begin, min(begin + PAIR_BLOCK, weights.size)):
             smallest(best, cell, columns, sums[r])
             weight = weights[r]
-            for t in range(size):
-                block[t, cell[t]] += weight
-        out += block
+            place = 0
+            for t in range(TILE):
+                flat[place + cell[t]] += weight
+                place += cells
+        total += block
 
 
 @parallel
 def wins(out: Matrix, sums: Matrix, weights: Matrix, points: Matrix) -> None:
     """Add up, for each point and cell, the weights of the sums with which the point falls into the cell."""
-    count = points.shape[0]
-    for tile in prange((count + _TILE - 1) // _TILE):
-        start = tile * _TILE
-        stop = min(count, start + _TILE)
-        wins_of_tile(out[start:stop], sums, weights, transposed(points, start, stop - start))
+    count, cells = points.shape
+    for tile in prange((count + TILE - 1) // TILE):
+        start = tile * TILE
+        total = np.empty((TILE, cells))
+        wins_of_tile(total, sums, weights, tile_columns(points, start))
+        stop = min(count, start + TILE)
+        out[start:stop] = total[: stop - start]
 
 
 @compiled
-def rows_of_tile(out: Matrix, columns: Matrix, points: Matrix, coefficients: Matrix) -> None:
+def rows_of_tile(total: Matrix, columns: Matrix, points: Matrix, coefficients: Matrix) -> None:
     """Write the total coefficients of the sums of one tile, given as columns."""
-    size = out.size
-    best = np.empty(size)
-    cell = np.empty(size, dtype=np.int64)
-    out[:] = 0.0
-    block = np.empty(size)
+    best = np.empty(TILE)
+    cell = np.empty(TILE, dtype=np.int64)
+    total[:] = 0.0
+    block = np.empty(TILE)
     for begin in range(0, points.shape[0], PAIR_BLOCK):
         block[:] = 0.0
         for m in range(begin, min(begin + PAIR_BLOCK, points.shape[0])):
             smallest(best, cell, columns, points[m])
-            for t in range(size):
-                block[t] += coefficients[m, cell[t]]
-        out += block
+            values = coefficients[m]
+            for t in range(TILE):
+                block[t] += values[cell[t]]
+        total += block
 
 
 @parallel
 def rows(out: Matrix, sums: Matrix, points: Matrix, coefficients: Matrix) -> None:
     """Add up, for each sum, the coefficients of the cells into which the points fall."""
     count = sums.shape[0]
-    for tile in prange((count + _TILE - 1) // _TILE):
-        start = tile * _TILE
-        stop = min(count, start + _TILE)
-        rows_of_tile(out[start:stop], transposed(sums, start, stop - start), points, coefficients)
+    for tile in prange((count + TILE - 1) // TILE):
+        start = tile * TILE
+        total = np.empty(TILE)
+        rows_of_tile(total, tile_columns(sums, start), points, coefficients)
+        stop = min(count, start + TILE)
+        out[start:stop] = total[: stop - start]

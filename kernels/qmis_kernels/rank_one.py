@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qmis_kernels._compile import compiled, parallel, prange
+from qmis_kernels._constants import UNIT_ROUNDING
 
 Vector = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 LANES = 16  # points of one regression that are worked on side by side
 _TILES = 16  # groups of points that share one set of work arrays
-ROUNDING = 2.0**-52
 
 
 @compiled
@@ -57,7 +57,7 @@ def leverage_rounding(out: Vector, w: Vector, factor: Vector, row: Vector) -> No
         for t in range(size):
             out[t] += row[t] * row[t]
     for t in range(size):
-        out[t] *= (4 * d + 8) * ROUNDING
+        out[t] *= (4 * d + 8) * UNIT_ROUNDING
 
 
 @compiled

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from qmis_kernels._compile import compiled, parallel, prange
 from qmis_kernels.binomial import binomial
-from qmis_kernels.chi_square import chi_square
+from qmis_kernels.chi_square import fill_chi_square_columns, fill_chi_squares
 from qmis_kernels.normal import fill_normals, uniforms_to_normals
 from qmis_kernels.uniform import (
     MANY_DRAWS,
@@ -24,6 +24,7 @@ from qmis_kernels.uniform import (
 Vector = NDArray[np.float64]
 
 _ROWS = 16  # replicates that share one set of work arrays
+_GROUPED_ROWS = 128  # replicates that are drawn together, entry by entry
 
 
 @compiled
@@ -91,20 +92,21 @@ def wishart(
     a: Vector,
     b: Vector,
     z: Vector,
+    chi_squares: Vector,
     source: Source,
     replicate: np.uint64,
-    dof: int,
+    dof: Vector,
     columns: Vector,
 ) -> None:
     """Write one Wishart matrix: W = B Bᵀ, B = F A, A the lower trapezoid of Bartlett's decomposition.
 
     The entries of A below its diagonal are, row by row, the normals of the draws 0, 1, ...; the blocks after
     those hold the attempts at the chi-square numbers on the diagonal, interleaved: attempt a at A[i, i] has
-    block (first + i) + a * width.
+    block (first + i) + a * width.  ``dof`` holds the degrees of freedom of the diagonal.
     """
     q, width = b.shape
     fill_normals(z, source, replicate, np.uint64(0))
-    block = (z.size + 1) // 2
+    fill_chi_squares(chi_squares, dof, source, replicate, (z.size + 1) // 2, width)
     used = 0
     a[:, :] = 0.0
     for i in range(q):
@@ -113,7 +115,7 @@ def wishart(
             a[i, j] = z[used + j]
         used += below
         if i < width:
-            a[i, i] = np.sqrt(chi_square(dof - i, source, replicate, block + i, width))
+            a[i, i] = np.sqrt(chi_squares[i])
     b[:, :] = 0.0
     for k in range(q):
         for i in range(q):
@@ -129,18 +131,67 @@ def wishart(
             out[j, i] = total
 
 
+@compiled
+def wishart_group(
+    out: Vector, b: Vector, z: Vector, roots: Vector, source: Source, first: np.uint64, dof: Vector, columns: Vector
+) -> None:
+    """Write the matrices of one group of replicates, entry by entry: the loops over replicates run on vectors.
+
+    ``z`` and ``roots`` hold the entries of the trapezoids A below and on the diagonal, ``b`` the products F A, each
+    with one column a replicate.
+    """
+    q, width, count = b.shape
+    fill_uniform_columns(z, source, first, np.uint64(0))
+    uniforms_to_normals(z.reshape(z.size))
+    fill_chi_square_columns(roots, dof, source, first, (z.shape[0] + 1) // 2, width)
+    for i in range(width):
+        for r in range(count):
+            roots[i, r] = np.sqrt(roots[i, r])
+    for i in range(q):
+        for j in range(width):
+            for r in range(count):
+                b[i, j, r] = 0.0
+    used = 0
+    for k in range(q):
+        for j in range(min(k + 1, width)):
+            entry = roots[k] if j == k else z[used + j]
+            for i in range(q):
+                weight = columns[k, i]
+                for r in range(count):
+                    b[i, j, r] += weight * entry[r]
+        used += min(k, width)
+    total = np.empty(count)
+    for i in range(q):
+        for j in range(i + 1):
+            total[:] = 0.0
+            for k in range(width):
+                for r in range(count):
+                    total[r] += b[i, k, r] * b[j, k, r]
+            for r in range(count):
+                out[r, i, j] = total[r]
+                out[r, j, i] = total[r]
+
+
 @parallel
 def wishart_rows(out: Vector, source: Source, first: np.uint64, dof: int, columns: Vector) -> None:
     """Write one Wishart matrix with ``dof`` degrees of freedom for each replicate."""
     count, q, _ = out.shape
     width = min(q, dof)
     normals = width * (width - 1) // 2 + (q - width) * width
-    for group in prange((count + _ROWS - 1) // _ROWS):
-        a = np.empty((q, width))
-        b = np.empty((q, width))
-        z = np.empty(normals)
-        for r in range(group * _ROWS, min(count, (group + 1) * _ROWS)):
-            wishart(out[r], a, b, z, source, first + np.uint64(r), dof, columns)
+    freedom = np.float64(dof) - np.arange(width)
+    rows = _GROUPED_ROWS if q < MANY_DRAWS else _ROWS
+    for group in prange((count + rows - 1) // rows):
+        start = group * rows
+        size = min(rows, count - start)
+        if q < MANY_DRAWS:
+            b = np.empty((q, width, size))
+            z, roots = np.empty((normals, size)), np.empty((width, size))
+            wishart_group(out[start : start + size], b, z, roots, source, first + np.uint64(start), freedom, columns)
+        else:
+            a, b2 = np.empty((q, width)), np.empty((q, width))
+            row, chi_squares = np.empty(normals), np.empty(width)
+            for r in range(start, start + size):
+                wishart(out[r], a, b2, row, chi_squares, source, first + np.uint64(r), freedom, columns)
 
 
 @compiled

@@ -11,13 +11,11 @@ from qmis_stats.exact import finite, gaussian_line, histogram, quadratic_form
 from qmis_stats.laws import FiniteLaw
 from qmis_stats.problem import Problem
 from qmis_stats.procedures import ReleasedHistogram
-from qmis_stats.results import MISResult, ROCCurve
+from qmis_stats.results import REPORTED_FPR, MISResult, ROCCurve
 from qmis_stats.scores import FiniteScores, QuadraticScores
 from qmis_stats.validation import sample_size
 
 __all__ = ["exact", "finite", "gaussian_line", "histogram", "quadratic_form"]
-
-_REPORTED_FPR = (1e-1, 1e-2, 1e-3)
 
 
 def exact(problem: Problem, n: int) -> MISResult:
@@ -79,7 +77,7 @@ def _finite(scores: FiniteScores, n: int) -> MISResult:
     value = finite.delta(scores.probabilities, scores.losses, n)
     fpr, tpr = finite.roc(scores.probabilities, scores.losses, n)
     x, y = np.array([float(v) for v in fpr]), np.array([float(v) for v in tpr])
-    at = {f: float(np.interp(f, x, y)) for f in _REPORTED_FPR}
+    at = {f: float(np.interp(f, x, y)) for f in REPORTED_FPR}
     return MISResult(
         "exact",
         n,

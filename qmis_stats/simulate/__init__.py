@@ -1,7 +1,8 @@
 """The third route: Monte Carlo, everywhere."""
 
 from qmis_stats.simulate.conditional import conditional
-from qmis_stats.simulate.likelihood_ratio import empirical_roc, likelihood_ratio
+from qmis_stats.simulate.likelihood_ratio import likelihood_ratio
+from qmis_stats.simulate.roc import empirical_roc
 from qmis_stats.simulate.sums import crude, tilted
 
 __all__ = ["conditional", "crude", "empirical_roc", "likelihood_ratio", "tilted"]

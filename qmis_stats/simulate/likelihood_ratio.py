@@ -5,21 +5,19 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.stats import beta
 
 from qmis_stats.errors import DomainError
 from qmis_stats.problem import Problem
-from qmis_stats.results import MISResult, ROCCurve
+from qmis_stats.results import MISResult
 from qmis_stats.scores.base import FloatArray
+from qmis_stats.simulate.roc import empirical_roc
 from qmis_stats.simulate.settings import Settings
 from qmis_stats.validation import sample_size
 
-__all__ = ["empirical_roc", "likelihood_ratio"]
+__all__ = ["likelihood_ratio"]
 
 _STREAM = 2_000_000
 _BLOCK = 1 << 14
-_REPORTED_FPR = (1e-1, 1e-2, 1e-3)
-_CURVE_POINTS = 401
 _FEWEST_EFFECTIVE = 50.0
 
 
@@ -114,45 +112,3 @@ def _summarise(independent: FloatArray, member: FloatArray, n: int, settings: Se
         roc=empirical_roc(independent, member),
         details={"bias_correction": "none needed: unbiased", "effective_pairs": effective},
     )
-
-
-def empirical_roc(independent: FloatArray, member: FloatArray, level: float = 0.95) -> ROCCurve:
-    """Return the ROC of the likelihood-ratio attack from simulated log ratios, with Clopper–Pearson intervals.
-
-    The threshold at each reported false positive rate is the upper quantile of the ratios without membership; the
-    interval is that of the true positive rate at that threshold.
-
-    Parameters
-    ----------
-    independent, member : (R,) arrays
-        log Λ without and with membership.
-    level : float
-        Confidence level.
-
-    Examples
-    --------
-    >>> x = np.linspace(-1.0, 1.0, 1001)
-    >>> round(empirical_roc(x, x).auc, 6)
-    0.5
-    """
-    low, high = np.sort(independent), np.sort(member)
-    r = low.size
-    grid = np.unique(np.concatenate((np.linspace(0.0, 1.0, _CURVE_POINTS), np.logspace(-4, 0, _CURVE_POINTS))))
-    cuts = low[np.clip(np.floor((1.0 - grid) * r).astype(np.int64), 0, r - 1)]
-    fpr = np.concatenate(([0.0], 1.0 - np.searchsorted(low, cuts, side="right") / r, [1.0]))
-    tpr = np.concatenate(([0.0], 1.0 - np.searchsorted(high, cuts, side="right") / high.size, [1.0]))
-    below = np.searchsorted(low, high, side="left") + np.searchsorted(low, high, side="right")
-    auc = float(np.mean(below)) / (2.0 * r)
-    at = {}
-    for rate in _REPORTED_FPR:
-        cut = low[min(math.floor((1.0 - rate) * r), r - 1)]
-        hits = int(high.size - np.searchsorted(high, cut, side="right"))
-        at[rate] = (hits / high.size, *_clopper_pearson(hits, high.size, level))
-    return ROCCurve(tuple(fpr.tolist()), tuple(tpr.tolist()), auc, at)
-
-
-def _clopper_pearson(hits: int, total: int, level: float) -> tuple[float, float]:
-    alpha = 1.0 - level
-    low = float(beta.ppf(0.5 * alpha, hits, total - hits + 1)) if hits > 0 else 0.0
-    high = float(beta.ppf(1.0 - 0.5 * alpha, hits + 1, total - hits)) if hits < total else 1.0
-    return low, high

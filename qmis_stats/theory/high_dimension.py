@@ -11,14 +11,13 @@ from scipy.special import erf, ndtr, ndtri
 from qmis_stats.errors import DomainError
 from qmis_stats.numerics import gauss_legendre_panels
 from qmis_stats.problem import Problem
-from qmis_stats.results import MISResult, ROCCurve
+from qmis_stats.results import REPORTED_FPR, MISResult, ROCCurve
 from qmis_stats.scores.base import FloatArray
 from qmis_stats.theory.retained import cell_moments
 from qmis_stats.validation import sample_size
 
-__all__ = ["REPORTED_FPR", "Signal", "gaussian_roc", "high_dimension", "signal"]
+__all__ = ["Signal", "gaussian_roc", "high_dimension", "signal"]
 
-REPORTED_FPR = (1e-1, 1e-2, 1e-3)
 _LARGEST_KURTOSIS = 0.5
 _LARGEST_SHIFT = 0.5
 _NEVER = 1e-12
@@ -192,7 +191,7 @@ def gaussian_roc(mu: float, scales: FloatArray | None = None, weights: FloatArra
         cut = np.sinh(np.linspace(math.asinh(reach), -math.asinh(reach), 2001))
         fpr = _curve(ndtr(-(cut[:, None] + 0.5 * m**2) / m) @ p)
         tpr = _curve(ndtr(-(cut[:, None] - 0.5 * m**2) / m) @ p)
-        at = {f: float(np.interp(f, fpr, tpr)) for f in REPORTED_FPR}
+        at = {f: math.exp(np.interp(math.log(f), np.log(fpr[1:-1]), np.log(tpr[1:-1]))) for f in REPORTED_FPR}
         auc = float(np.trapezoid(tpr, fpr))
     return ROCCurve(
         tuple(float(x) for x in fpr),

@@ -74,11 +74,13 @@ def test_info(qmis: Qmis) -> None:
     assert set(data["packages"]) == {"numpy", "scipy", "numba", "statsmodels", "matplotlib", "cupy"}
     assert data["backends"]["numba"] == {"available": True, "reason": None}
     assert data["backends"]["reference"]["available"] is True
-    cupy = data["backends"]["cupy"]
-    assert cupy["available"] is (cupy["reason"] is None)
+    for name in ("cupy", "host"):
+        found = data["backends"][name]
+        assert found["available"] is (found["reason"] is None)
+        assert found["available"] or (found["reason"].startswith(f"backend {name!r}: ") and "\n" not in found["reason"])
     assert data["threads"] >= 1
     text = qmis("info").stdout
-    for name in ("numpy", "numba", "cupy", "backend reference", "threads", "GPU"):
+    for name in ("numpy", "numba", "cupy", "backend reference", "backend host", "threads", "GPU"):
         assert name in text
     assert max(len(line) for line in text.splitlines()) <= 80
 

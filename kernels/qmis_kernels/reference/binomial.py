@@ -8,8 +8,6 @@ from qmis_kernels import _constants as constants
 from qmis_kernels.reference.arrays import Integers, Matrix
 from qmis_kernels.reference.elementary import exp, log, log1p
 
-_NEGLIGIBLE = 1e-20
-
 
 def _stirling_error(n: Integers) -> Matrix:
     """Return log n! - (n log n - n + log(2 pi n) / 2)."""
@@ -55,12 +53,12 @@ def binomials(n: Integers, p: float, q: float, u: Matrix) -> Integers:
     above, below, high, low = probability.copy(), probability.copy(), mode.copy(), mode.copy()
     open_ = rest >= 0.0
     while open_.any():
-        up = open_ & (high < n) & (above > _NEGLIGIBLE)
+        up = open_ & (high < n) & (above > constants.NEGLIGIBLE)
         above = np.where(up, above * (odds * (n - high) / (high + 1)), above)
         high = high + up
         rest = np.where(up, rest - above, rest)
         hit_above = up & (rest < 0.0)
-        down = open_ & ~hit_above & (low > 0) & (below > _NEGLIGIBLE)
+        down = open_ & ~hit_above & (low > 0) & (below > constants.NEGLIGIBLE)
         below = np.where(down, below * (low / (odds * (n - low + 1))), below)
         low = low - down
         rest = np.where(down, rest - below, rest)

@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qmis_kernels import _checks as checks
+from qmis_kernels import _constants as constants
 from qmis_kernels.reference.arrays import Matrix
-
-_PAIR_BLOCK = 1024
 
 
 def all_pairs_wins(sum_scores: ArrayLike, weights: ArrayLike, point_scores: ArrayLike) -> Matrix:
@@ -37,9 +36,9 @@ def all_pairs_wins(sum_scores: ArrayLike, weights: ArrayLike, point_scores: Arra
     weight = checks.array("weights", weights, (sums.shape[0],))
     everyone = np.arange(points.shape[0])
     total = np.zeros(points.shape)
-    for begin in range(0, sums.shape[0], _PAIR_BLOCK):
+    for begin in range(0, sums.shape[0], constants.PAIR_BLOCK):
         block = np.zeros(points.shape)
-        for r in range(begin, min(begin + _PAIR_BLOCK, sums.shape[0])):
+        for r in range(begin, min(begin + constants.PAIR_BLOCK, sums.shape[0])):
             block[everyone, np.argmin(sums[r] + points, axis=1)] += weight[r]
         total += block
     return total
@@ -69,9 +68,9 @@ def all_pairs_rows(sum_scores: ArrayLike, point_scores: ArrayLike, coefficients:
     sums, points = checks.pairs(sum_scores, point_scores)
     coefficient = checks.array("coefficients", coefficients, points.shape)
     total = np.zeros(sums.shape[0])
-    for begin in range(0, points.shape[0], _PAIR_BLOCK):
+    for begin in range(0, points.shape[0], constants.PAIR_BLOCK):
         block = np.zeros(sums.shape[0])
-        for m in range(begin, min(begin + _PAIR_BLOCK, points.shape[0])):
+        for m in range(begin, min(begin + constants.PAIR_BLOCK, points.shape[0])):
             block += coefficient[m, np.argmin(sums + points[m], axis=1)]
         total += block
     return total

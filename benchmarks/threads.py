@@ -1,0 +1,82 @@
+"""Every function of the kernel table on one thread and on two, paired: results are the same, times should halve."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+
+import numpy as np
+from harness import duration, elapsed, short
+
+import qmis_kernels
+
+HEADER = ("function", "size", "one thread", "one thread / two: median (least to most)")
+KEY = (1, 2)
+
+
+def calls() -> dict[str, tuple[str, Callable[[], object]]]:
+    """Return a call of each function that takes a good part of a second on one thread."""
+    table = qmis_kernels.backend("numba")
+    rng = np.random.default_rng(1)
+    d, n = 8, 500
+    beta, eye = np.linspace(-0.5, 0.5, d), np.eye(d)
+    scores, weights = rng.normal(size=(8000, 16)), rng.random(8000)
+    estimates, _, factors = table.regression_factors(KEY, 0, 0, 2000, n, beta, eye, 1.0)
+    design, response = rng.normal(size=(2000, 300, d)), rng.normal(size=(2000, 300))
+    x = rng.normal(size=(1500, 200, 4))
+    y = (rng.random((1500, 200)) < 0.5).astype(float)
+    law, cells = (n, beta, eye, 1.0), (np.tile([-0.02, 0.02], 128), 2 * np.arange(129))
+    return {
+        "uniforms": ("20 000 x 1000", lambda: table.uniforms(KEY, 0, 0, 20_000, 1000)),
+        "normals": ("20 000 x 1000", lambda: table.normals(KEY, 0, 0, 20_000, 1000)),
+        "chi_squares": ("400 000 x 16", lambda: table.chi_squares(KEY, 0, 0, 400_000, np.full(16, 500))),
+        "gaussian_sums": ("1e6, d = 16", lambda: table.gaussian_sums(KEY, 0, 0, 1_000_000, [0.0] * 16, np.eye(16))),
+        "wishart_sums": ("500 000, q = 4", lambda: table.wishart_sums(KEY, 0, 0, 500_000, n, np.eye(4))),
+        "multinomial_sums": ("200 000, 5 atoms", lambda: table.multinomial_sums(KEY, 0, 0, 200_000, n, [0.2] * 5)),
+        "mixture_sums": (
+            "200 000, 3 components, d = 2",
+            lambda: table.mixture_sums(KEY, 0, 0, 200_000, n, [0.2, 0.3, 0.5], np.eye(3, 2), [np.eye(2)] * 3),
+        ),
+        "regression_sums": ("300 000, d = 8", lambda: table.regression_sums(KEY, 0, 0, 300_000, *law)),
+        "regression_factors": ("300 000, d = 8", lambda: table.regression_factors(KEY, 0, 0, 300_000, *law)),
+        "rank_one_updates": (
+            "2000 x 300, d = 8",
+            lambda: table.rank_one_updates(factors, estimates, design, response, 1),
+        ),
+        "logistic_sums": (
+            "3000, n = 200, d = 4",
+            lambda: table.logistic_sums(KEY, 0, 0, 3000, 200, beta[:4], np.eye(4), 1e-8, 50),
+        ),
+        "logistic_fits": ("1500, n = 200, d = 4", lambda: table.logistic_fits(x, y, 1e-8, 50)),
+        "all_pairs_wins": ("8000 x 8000 x 16", lambda: table.all_pairs_wins(scores, weights, scores)),
+        "all_pairs_rows": ("8000 x 8000 x 16", lambda: table.all_pairs_rows(scores, scores, scores)),
+        "product_log_ratios": ("10 000, d = 128", lambda: table.product_log_ratios(KEY, 0, 0, 10_000, n, *cells)),
+    }
+
+
+def table(rounds: int) -> list[tuple[str, ...]]:
+    """Return a row for each function; a function of the table without a call here is an error."""
+    rows = []
+    own = calls()
+    missing = set(qmis_kernels.FUNCTIONS) - set(own)
+    if missing:
+        raise RuntimeError(f"no call for {', '.join(sorted(missing))}")
+    for name, (size, call) in own.items():
+        one, ratios = [], []
+        call()
+        for _ in range(rounds):
+            qmis_kernels.set_threads(1)
+            single = elapsed(call)
+            qmis_kernels.set_threads(2)
+            ratios.append(single / elapsed(call))
+            one.append(single)
+        qmis_kernels.set_threads(1)
+        rows.append(
+            (
+                name,
+                size,
+                duration(statistics.median(one)),
+                f"{short(statistics.median(ratios))} ({short(min(ratios))} to {short(max(ratios))})",
+            )
+        )
+    return rows

@@ -1,0 +1,161 @@
+"""The CUDA sources, run on this processor through the launcher: the bits of the Numba backend in every function."""
+
+from __future__ import annotations
+
+import weakref
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from qmis_kernels import FUNCTIONS, BackendUnavailable, backend
+from qmis_kernels.device import HOST_FLAGS, HostDevice
+from qmis_kernels.gpu import Table, spans
+from qmis_kernels.vectors import frozen_calls, frozen_result, philox_answers
+
+KEY = (2**32 - 5, 77)
+BUDGETS = (1, 100, 5000, None)
+CONTRACTED = [flag for flag in HOST_FLAGS if not flag.startswith("-ffp-contract")] + ["-ffp-contract=fast", "-mfma"]
+
+
+@pytest.fixture(scope="module")
+def device() -> HostDevice:
+    try:
+        device = HostDevice()
+    except BackendUnavailable as reason:
+        pytest.skip(str(reason))
+    return device
+
+
+@pytest.fixture(scope="module")
+def contracted(device: HostDevice) -> HostDevice:
+    described = Path("/proc/cpuinfo")
+    if not described.exists() or " fma " not in described.read_text():
+        pytest.skip("this processor is not known to have a fused multiply-add that -mfma could use")
+    return HostDevice(CONTRACTED)
+
+
+@pytest.mark.parametrize("seed", range(16))
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_random_problems(
+    function: str, seed: int, device: HostDevice, random_problem: Any, poisoned: Any, same_bits: Any
+) -> None:
+    """Random shapes, empty ones too, on poisoned memory and with budgets that force every kind of split."""
+    arguments = random_problem(function, seed)
+    table = Table(poisoned(device), budget=BUDGETS[seed // 4])
+    same_bits(getattr(table, function)(*arguments), getattr(backend("numba"), function)(*arguments))
+
+
+def test_random_problems_cover_what_they_should(random_problem: Any) -> None:
+    for function in FUNCTIONS:
+        problems = [random_problem(function, seed) for seed in range(16)]
+        sizes = {np.shape(p[0])[0] if np.ndim(p[0]) > 1 else p[3] for p in problems}
+        assert len(sizes) >= 4
+        assert 0 in sizes or function.startswith("all_pairs")
+
+
+@pytest.mark.parametrize("first", [0, 2**32 - 30, 2**63 - 200])
+def test_carries(random_call: tuple, first: int, device: HostDevice, same_bits: Any) -> None:
+    name, arguments = random_call
+    call = (KEY, 2**32 - 1, first, 97, *arguments)
+    same_bits(getattr(Table(device), name)(*call), getattr(backend("numba"), name)(*call))
+
+
+def test_large_problems(large_problem: tuple, device: HostDevice, poisoned: Any, same_bits: Any) -> None:
+    name, arguments = large_problem
+    same_bits(getattr(Table(poisoned(device)), name)(*arguments), getattr(backend("numba"), name)(*arguments))
+
+
+@pytest.mark.parametrize(("R", "M", "K"), [(2**18 + 7, 3, 2), (3, 2**18 + 7, 2), (3001, 2003, 12)])
+@pytest.mark.parametrize("budget", [2**16, None])
+def test_many_pairs(R: int, M: int, K: int, budget: int | None, device: Any, poisoned: Any, same_bits: Any) -> None:
+    rng = np.random.default_rng(R)
+    sums, points = rng.normal(size=(R, K)), rng.normal(size=(M, K))
+    weights, coefficients = rng.random(R), rng.normal(size=(M, K))
+    table, numba = Table(poisoned(device), budget), backend("numba")
+    same_bits(table.all_pairs_wins(sums, weights, points), numba.all_pairs_wins(sums, weights, points))
+    same_bits(table.all_pairs_rows(sums, points, coefficients), numba.all_pairs_rows(sums, points, coefficients))
+
+
+class Counting(HostDevice):
+    """A device that knows how many bytes are held on it, and were at most."""
+
+    held = most = 0
+
+    def count(self, buffer: np.ndarray) -> np.ndarray:
+        self.held += buffer.nbytes
+        self.most = max(self.most, self.held)
+        weakref.finalize(buffer, self.free, buffer.nbytes)
+        return buffer
+
+    def free(self, size: int) -> None:
+        self.held -= size
+
+    def allocate(self, shape: tuple[int, ...], dtype: type) -> np.ndarray:
+        return self.count(super().allocate(shape, dtype))
+
+    def upload(self, array: np.ndarray) -> np.ndarray:
+        return self.count(super().upload(array))
+
+
+def test_memory_stays_within_the_budget(large_problem: tuple, device: HostDevice) -> None:
+    name, arguments = large_problem
+    counting, budget = Counting(), 2**18
+    getattr(Table(counting, budget), name)(*arguments)
+    assert budget // 2 < counting.most <= budget + 2**13  # and the parameters, which are small here
+    assert counting.held == 0
+
+
+@pytest.mark.parametrize(("R", "M"), [(20_000, 300), (300, 20_000), (9_000, 9_000)])
+def test_memory_of_pairs_stays_within_the_budget(R: int, M: int, device: HostDevice) -> None:
+    rng = np.random.default_rng(1)
+    sums, points = rng.normal(size=(R, 3)), rng.normal(size=(M, 3))
+    counting, budget = Counting(), 2**18
+    Table(counting, budget).all_pairs_wins(sums, np.ones(R), points)
+    Table(counting, budget).all_pairs_rows(sums, points, np.ones((M, 3)))
+    assert budget // 4 < counting.most <= budget
+    assert counting.held == 0
+
+
+@pytest.mark.parametrize("call", frozen_calls(), ids=lambda call: call["function"])
+def test_frozen_results(call: dict[str, Any], device: HostDevice) -> None:
+    found = getattr(Table(device), call["function"])(*call["arguments"])
+    if call["function"] == "product_log_ratios":  # recorded from a reference that takes probabilities from SciPy
+        np.testing.assert_allclose(found, frozen_result(call), rtol=1e-11)
+    else:
+        np.testing.assert_array_equal(found, frozen_result(call))
+
+
+@pytest.mark.parametrize("case", philox_answers())
+def test_known_answers_of_the_generator(case: dict[str, int], device: HostDevice) -> None:
+    out = device.allocate((1, 2), np.float64)
+    first = case["c0"] + (case["c1"] << 32)
+    device.launch("uniform_rows", 1, 1, (out, 1, 2, case["k0"], case["k1"], case["c3"], first, case["c2"]))
+    words = case["w0"] + (case["w1"] << 32), case["w2"] + (case["w3"] << 32)
+    assert out[0].tolist() == [((word >> 11) | 1) * 2.0**-53 for word in words]
+
+
+EXACT = ("uniforms", "multinomial_sums")
+"""Functions whose large problem has the same answer when contracted: no product is added, or counts hide it."""
+
+
+def test_contraction_is_seen(large_problem: tuple, contracted: HostDevice) -> None:
+    """The control: compiled with fused multiply-adds, the same sources give other bits."""
+    name, arguments = large_problem
+    differing = np.mean(getattr(Table(contracted), name)(*arguments) != getattr(backend("numba"), name)(*arguments))
+    assert differing == 0.0 if name in EXACT else differing > 0.2
+
+
+def test_any_grid_gives_the_same(device: HostDevice, same_bits: Any) -> None:
+    expected = backend("numba").normals(KEY, 3, 5, 41, 7)
+    for grid, block in ((1, 1), (1, 256), (1000, 1), (3, 7)):
+        out = device.upload(np.full((41, 7), np.nan))
+        device.launch("normal_rows", grid, block, (out, 41, 7, *KEY, 3, 5, 0))
+        same_bits(out, expected)
+
+
+def test_spans_cover_everything_once() -> None:
+    for count, each, budget in ((0, 8, 100), (7, 8, 1), (7, 0, 0), (100, 8, 99), (5, 8, 10**9)):
+        numbers = [i for begin, size in spans(count, each, budget) for i in range(begin, begin + size)]
+        assert numbers == list(range(count))
