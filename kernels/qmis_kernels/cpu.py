@@ -123,7 +123,7 @@ def chi_squares(key: Key, stream: int, first: int, count: int, dof: ArrayLike) -
     start, count = checks.replicates(first, count)
     numbers = model_checks.degrees("dof", dof)
     out = np.empty((count, numbers.size))
-    gamma.chi_square_rows(out, checks.source(key, stream), start, numbers)
+    gamma.chi_square_rows(out, checks.source(key, stream), start, numbers.astype(np.float64))
     return out
 
 

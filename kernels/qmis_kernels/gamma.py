@@ -8,20 +8,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qmis_kernels._compile import compiled, parallel, prange
-from qmis_kernels.chi_square import chi_square, fill_chi_squares
+from qmis_kernels.chi_square import chi_square, fill_chi_square_columns, fill_chi_squares
 from qmis_kernels.elementary import exp, log
-from qmis_kernels.uniform import Source, uniform_pair
+from qmis_kernels.uniform import Source, rows_a_group, uniform_pair
 
 Vector = NDArray[np.float64]
 
 
+@compiled
+def fill_chi_square_rows(out: Vector, dof: Vector, source: Source, first: np.uint64, block: int, stride: int) -> None:
+    """Fill each row of ``out`` with the chi-square numbers of its replicate, along whichever axis is longer."""
+    if out.shape[1] < out.shape[0]:
+        columns = np.empty((out.shape[1], out.shape[0]))
+        fill_chi_square_columns(columns, dof, source, first, block, stride)
+        for r in range(out.shape[0]):
+            for i in range(out.shape[1]):
+                out[r, i] = columns[i, r]
+    else:
+        for r in range(out.shape[0]):
+            fill_chi_squares(out[r], dof, source, first + np.uint64(r), block, stride)
+
+
 @parallel
-def chi_square_rows(out: Vector, source: Source, first: np.uint64, dof: NDArray[np.int64]) -> None:
+def chi_square_rows(out: Vector, source: Source, first: np.uint64, dof: Vector) -> None:
     """Write one chi-square number for each entry of ``dof``; attempt a at entry i uses block i + a m."""
     count, m = out.shape
-    freedom = dof.astype(np.float64)
-    for r in prange(count):
-        fill_chi_squares(out[r], freedom, source, first + np.uint64(r), 0, m)
+    rows = rows_a_group(m)
+    for group in prange((count + rows - 1) // rows):
+        start = group * rows
+        fill_chi_square_rows(out[start : start + rows], dof, source, first + np.uint64(start), 0, m)
 
 
 @compiled

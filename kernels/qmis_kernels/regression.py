@@ -6,12 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qmis_kernels._compile import compiled, parallel, prange
-from qmis_kernels.chi_square import fill_chi_squares
+from qmis_kernels.gamma import fill_chi_square_rows
 from qmis_kernels.normal import uniforms_to_normals
 from qmis_kernels.sums import add_product
 from qmis_kernels.uniform import Source, fill_uniform_rows, rows_a_group
 
 Vector = NDArray[np.float64]
+
+_FEWEST_ROWS = 32  # replicates whose chi-square numbers are worth drawing side by side
 
 
 @compiled
@@ -55,17 +57,15 @@ def regression_group(
     draws = np.empty((count, entries + d))
     fill_uniform_rows(draws, source, first)
     uniforms_to_normals(draws.reshape(draws.size))
-    freedom = np.float64(n) - np.arange(d + 1)  # of the diagonal of A, and of the residuals
-    some = d + 1 if n > d else d
-    squares = np.zeros(d + 1)
+    wanted = min(d + 1, n)
+    chi_squares = np.empty((count, wanted))
+    dof = np.float64(n) - np.arange(wanted)
+    fill_chi_square_rows(chi_squares, dof, source, first, (entries + d + 1) // 2, d + 1)
     diagonal = np.empty(d)
     total = np.empty(d)
-    block = (entries + d + 1) // 2
     for r in range(count):
-        replicate = first + np.uint64(r)
-        fill_chi_squares(squares[:some], freedom[:some], source, replicate, block, d + 1)
         for i in range(d):
-            diagonal[i] = np.sqrt(squares[i])
+            diagonal[i] = np.sqrt(chi_squares[r, i])
         below = draws[r, :entries]
         z = draws[r, entries:]
         solve_transposed(z, below, diagonal)
@@ -73,7 +73,7 @@ def regression_group(
         add_product(total, columns, z)
         for i in range(d):
             estimates[r, i] = coefficients[i] + noise_std * total[i]
-        residual_squares[r] = noise_std * noise_std * squares[d]
+        residual_squares[r] = noise_std * noise_std * chi_squares[r, d] if n > d else 0.0
         if keep_factors:
             write_factor(factors[r], below, diagonal)
 
@@ -93,7 +93,7 @@ def regression_rows(
 ) -> None:
     """Write the least squares of each replicate; ``columns`` is the transposed transform."""
     count, d = estimates.shape
-    rows = rows_a_group(d * (d + 1) // 2)
+    rows = max(_FEWEST_ROWS, rows_a_group(d * (d + 1) // 2))
     for group in prange((count + rows - 1) // rows):
         start = group * rows
         stop = min(count, start + rows)
