@@ -39,9 +39,10 @@ __all__ = ["Sampling", "simulate_design", "tilted"]
 Sampling = Literal["auto", "sobol", "random"]
 
 _FEW_SUMS = 16_384
+_FEWEST_LOG2_POINTS = 3
 _REMEDY = "raise replicates"
 _LARGEST_GAP = 0.25
-_LARGEST_GAP_IN_ERRORS = 10.0
+_LARGEST_GAP_IN_ERRORS = 5.0
 
 
 def tilted(
@@ -68,7 +69,7 @@ def tilted(
     sampling : {"auto", "sobol", "random"}
         ``"sobol"``: 32 independently scrambled Sobol' nets, for Gaussian means and regressions, with sums drawn mostly
         near the faces; the standard error has 31 degrees of freedom. ``"random"``: random numbers, for every law.
-        ``"auto"``: nets where they exist, unless the smallest hold far more sums than ``replicates``.
+        ``"auto"``: nets where they exist, unless there are so many rivals that the smallest are too large.
 
     Returns
     -------
@@ -118,10 +119,22 @@ def _has_nets(scores: ScoreModel, n: int) -> bool:
     return 0 < scores.sum_normals(n - 1) <= MAX_DIMENSION
 
 
+def _net_sizes(scores: ScoreModel, design: Design, replicates: int) -> tuple[int, int]:
+    """Return binary logarithms of the nets of sums and of points, the latter small enough for the pairing's budget."""
+    log2_sums = log2_size(replicates / (2 * SCRAMBLINGS * design.sums.size))
+    if scores.cells == 2:
+        return log2_sums, log2_sums
+    comparisons = 2 * SCRAMBLINGS * design.sums.size * 2**log2_sums * scores.cells * design.points.size
+    return log2_sums, min(log2_sums, math.floor(math.log2(PAIR_BUDGET / comparisons)))
+
+
 def _nets_pay(scores: ScoreModel, n: int, design: Design, replicates: int) -> bool:
-    """Return whether nets exist, and the smallest hold no more sums than were asked for, or few anyway."""
+    """Return whether nets exist, their points are affordable, and the smallest are not far beyond the replicates."""
+    if not _has_nets(scores, n):
+        return False
     smallest = 2 * SCRAMBLINGS * design.sums.size * 2**SMALLEST_LOG2
-    return _has_nets(scores, n) and smallest <= max(math.sqrt(2.0) * replicates, _FEW_SUMS)
+    affordable = _net_sizes(scores, design, replicates)[1] >= _FEWEST_LOG2_POINTS
+    return affordable and smallest <= max(math.sqrt(2.0) * replicates, _FEW_SUMS)
 
 
 def _from_random(scores: ScoreModel, n: int, design: Design, settings: Settings) -> MISResult:
@@ -143,12 +156,7 @@ def _from_random(scores: ScoreModel, n: int, design: Design, settings: Settings)
 
 def _from_nets(scores: ScoreModel, n: int, design: Design, settings: Settings) -> MISResult:
     kernels = settings.kernels()
-    log2_sums = log2_size(settings.replicates / (2 * SCRAMBLINGS * design.sums.size))
-    log2_points = log2_sums
-    if scores.cells > 2:
-        pairs_a_point = 2 * SCRAMBLINGS * design.sums.size * 2**log2_sums * scores.cells * design.points.size
-        affordable = math.floor(math.log2(max(PAIR_BUDGET / pairs_a_point, 1.0)))
-        log2_points = max(SMALLEST_LOG2, min(log2_sums, affordable))
+    log2_sums, log2_points = _net_sizes(scores, design, settings.replicates)
     nets = draw_nets(
         kernels,
         scores,
@@ -156,7 +164,7 @@ def _from_nets(scores: ScoreModel, n: int, design: Design, settings: Settings) -
         settings.key("tilted", n),
         terms=n - 1,
         log2_sums=log2_sums,
-        log2_points=log2_points,
+        log2_points=max(_FEWEST_LOG2_POINTS, log2_points),
     )
     masses = recovered_masses(
         design,

@@ -22,8 +22,7 @@ __all__ = ["Window"]
 _DEFENSIVE = 0.125  # a power of two: each part receives whole blocks of a net
 _REACH = 0.4
 _WIDEST = 0.5
-_FARTHEST = 8.0
-_HALF_LOG_TWO_PI = 0.5 * math.log(2.0 * math.pi)
+_LOG_SCALE = math.log1p(-_DEFENSIVE) + 0.5 * math.log(2.0 * math.pi)
 
 
 @dataclass(frozen=True)
@@ -72,17 +71,20 @@ class Window:
         """Return log g(x)/φ(x)."""
         if self.width == 0.0:
             return np.zeros_like(x)
-        t = np.abs(x) / self.width
-        logistic = -t - 2.0 * np.log1p(np.exp(-t)) - math.log(self.width)
-        inside = math.log1p(-_DEFENSIVE) + logistic + 0.5 * x * x + _HALF_LOG_TWO_PI
-        return np.asarray(np.logaddexp(inside, math.log(_DEFENSIVE)), dtype=np.float64)
+        return np.logaddexp(self._log_logistic(x) + 0.5 * x * x, math.log(_DEFENSIVE))
 
     def log_ratio_of_sums(self, sums: FloatArray) -> FloatArray:
-        """Return log g/φ at the first normal that a tilted score's sum stands for.
+        """Return about log g/φ at the first normal that a tilted score's sum stands for.
 
-        Exact for normal sums. It only divides the work among components, so that it may be rough for other laws: far
-        from the window, where they differ most, it is held constant.
+        It only divides the work among components, so that it may be rough, but it must not promise draws where there
+        are none. The first normal is known from a sum of normals alone; for other laws the factor exp(x²/2) of the far
+        tails would be a gross error, and near the window it is one.
         """
         if self.width == 0.0:
             return np.zeros_like(sums)
-        return self.log_ratio(np.clip(sums / self.scale, -_FARTHEST, _FARTHEST))
+        return np.logaddexp(self._log_logistic(sums / self.scale), math.log(_DEFENSIVE))
+
+    def _log_logistic(self, x: FloatArray) -> FloatArray:
+        """Return the log of the logistic part's density times √(2π)."""
+        t = np.abs(x) / self.width
+        return np.asarray(_LOG_SCALE - math.log(self.width) - t - 2.0 * np.log1p(np.exp(-t)), dtype=np.float64)
