@@ -21,7 +21,7 @@ def log_weight_constant(dof: int) -> float:
 
     Examples
     --------
-    >>> -1e-3 < log_weight_constant(2000) < 0.0
+    >>> 0.0 < log_weight_constant(2000) < 1e-4
     True
     """
     a = 0.5 * dof
@@ -56,7 +56,7 @@ def chi_square_from_normals(x: FloatArray, dof: int) -> tuple[FloatArray, FloatA
     >>> x = np.random.default_rng(1).standard_normal(100_000)
     >>> values, log_weights = chi_square_from_normals(x, 5)
     >>> w = np.exp(log_weights)
-    >>> abs(w.mean() - 1.0) < 1e-3, abs((w * values).mean() - 5.0) < 0.05
+    >>> bool(abs(w.mean() - 1.0) < 1e-3), bool(abs((w * values).mean() - 5.0) < 0.05)
     (True, True)
     """
     if dof == 1:

@@ -33,7 +33,7 @@ def _digits(dimension: int, log2_size: int) -> NDArray[np.bool_]:
     size = 2**log2_size
     generators = np.round(size * engine.random_base2(log2_size)[2 ** np.arange(1, log2_size + 1) - 1])
     shifts = np.arange(log2_size - 1, -1, -1)
-    return ((generators.T.astype(np.int64)[:, :, None] >> shifts) & 1).astype(np.bool_)
+    return np.asarray((generators.T.astype(np.int64)[:, :, None] >> shifts) & 1, dtype=np.bool_)
 
 
 def scrambled_uniforms(draw: Draw, first: int, count: int, dimension: int, log2_size: int) -> FloatArray:
