@@ -35,12 +35,12 @@ FOUR = Problem(LAW, CodebookERM([[1.0, 0.0], [1.3, 0.2], [0.7, 0.2], [1.0, -0.36
 DEEP = (
     ("Δ, Gaussian mean, one threshold", LINE, 1800, 2_000),
     ("Δ, Gaussian mean, one threshold", LINE, 3630, 2_000),
-    ("Δ, Gaussian mean in the plane, 7 rivals", PLANE, 1800, 2_000),
-    ("Δ, Gaussian mean in the plane, 7 rivals", PLANE, 3630, 2_000),
+    ("Δ, Gaussian mean in the plane, 7 rivals", PLANE, 1800, 15_000),
+    ("Δ, Gaussian mean in the plane, 7 rivals", PLANE, 3630, 15_000),
     ("Δ, regression, 2 codewords", PAIR, 3700, 8_000),
     ("Δ, regression, 2 codewords", PAIR, 7440, 8_000),
-    ("Δ, regression, 4 codewords", FOUR, 3700, 32_000),
-    ("Δ, regression, 4 codewords", FOUR, 7440, 32_000),
+    ("Δ, regression, 4 codewords", FOUR, 3700, 25_000),
+    ("Δ, regression, 4 codewords", FOUR, 7440, 25_000),
 )
 
 
@@ -196,7 +196,7 @@ def directional(problem: Problem, n: int) -> tuple[float, float]:
     import openturns as ot
 
     algorithm = ot.DirectionalSampling(_event(problem, n), ot.MediumSafe(), ot.RandomDirection())
-    algorithm.setMaximumOuterSampling(100_000)
+    algorithm.setMaximumOuterSampling(2_000)
     algorithm.setBlockSize(4)
     algorithm.setMaximumCoefficientOfVariation(0.01)
     return _finished(algorithm)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from scipy.special import ndtri
+from scipy.special import ndtri, stdtrit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,6 +87,8 @@ class MISResult:
         Exact Δ_n, for finite laws.
     roc : ROCCurve or None
         The most powerful attack's ROC, where the method gives it.
+    dof : int or None
+        Degrees of freedom of ``std_error``, where it comes from few independent estimates; ``None`` for a normal error.
     details : dict
         JSON-ready diagnostics: bias correction, effective sample size, backend.
 
@@ -107,6 +109,7 @@ class MISResult:
     replicates: int | None = None
     fraction: Fraction | None = None
     roc: ROCCurve | None = None
+    dof: int | None = None
     details: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -134,13 +137,17 @@ class MISResult:
         return self.std_error
 
     def conf_int(self, level: float = CONFIDENCE_LEVEL) -> tuple[float, float] | None:
-        """Return the normal interval for ``log_delta``, or ``None`` for deterministic methods."""
+        """Return the interval for ``log_delta``, or ``None`` for deterministic methods.
+
+        Student's with ``dof`` degrees of freedom where these are given, else normal.
+        """
         if self.std_error is None:
             return None
         if not math.isfinite(self.log_delta) or not math.isfinite(self.std_error):
             # Nothing was seen, or Δ is exactly zero: the interval says which by its upper end.
             return (-math.inf, self.log_delta if self.std_error == 0.0 else 0.0)
-        half = float(ndtri(0.5 * (1.0 + level))) * self.std_error
+        upper = 0.5 * (1.0 + level)
+        half = float(ndtri(upper) if self.dof is None else stdtrit(self.dof, upper)) * self.std_error
         return (self.log_delta - half, self.log_delta + half)
 
     def with_domain(self, in_domain: bool, domain: str) -> MISResult:
@@ -163,6 +170,8 @@ class MISResult:
             "domain": self.domain,
             "replicates": self.replicates,
         }
+        if self.dof is not None:
+            data["dof"] = self.dof
         if self.fraction is not None:
             data["fraction"] = _fraction_text(self.fraction)
         if self.roc is not None:

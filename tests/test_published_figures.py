@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from qmis_stats.cli import cli
 
 EXPERIMENTS = Path(__file__).resolve().parents[1] / "docs" / "experiments"
-Z = 6.0
+Z = 6.0  # normal errors: 2e-9; Student's with 31 degrees of freedom take 8 for 5e-9
 
 
 def evaluate(name, tmp_path, **replaced):
@@ -39,7 +39,7 @@ def test_one_threshold(threshold, tmp_path):
         loose = 0.0 if threshold == "0.5" else 0.02 / n
         assert ratio(found, "sharp", n) == pytest.approx(value, abs=5.1e-5 + loose)
         tilted = found["tilted", n]
-        assert abs(tilted["log_delta"] - found["exact", n]["log_delta"]) < Z * tilted["std_error"]
+        assert abs(tilted["log_delta"] - found["exact", n]["log_delta"]) < 8.0 * tilted["std_error"]
     if threshold == "0.5":
         assert found["exact", 10]["delta"] == pytest.approx(2.9e-2, rel=0.01)
         assert found["exact", 400]["delta"] == pytest.approx(3.0e-24, rel=0.02)

@@ -6,6 +6,7 @@ logarithm is not optional, since over a decade of n it changes the slope by far 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -45,6 +46,10 @@ class LackOfFit(NamedTuple):
 def series(results: Sequence[MISResult]) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return sample sizes, log Δ and standard errors of Monte Carlo results, ready for a fit.
 
+    A standard error with few degrees of freedom is enlarged to the standard deviation of Student's law: a fit that
+    takes errors as known then has the right variance, though not quite the tails. For exact tests simulate with
+    ``sampling = "random"``.
+
     Raises
     ------
     InputError
@@ -56,11 +61,18 @@ def series(results: Sequence[MISResult]) -> tuple[FloatArray, FloatArray, FloatA
     >>> series([MISResult("tilted", 10, -1.0, 0.1), MISResult("tilted", 20, -2.0, 0.1)])[1]
     array([-1., -2.])
     """
-    errors = [r.std_error for r in results]
+    errors = [None if r.std_error is None else r.std_error * _student_deviation(r.dof) for r in results]
     if any(e is None or not 0.0 < e < np.inf for e in errors):
         raise InputError("results", [r.method for r in results], "Monte Carlo results with positive standard errors")
     n = np.array([r.n for r in results], dtype=np.float64)
     return n, np.array([r.log_delta for r in results]), np.array(errors, dtype=np.float64)
+
+
+def _student_deviation(dof: int | None) -> float:
+    """Return the standard deviation of Student's law; 1 for a normal error, infinite for two degrees or fewer."""
+    if dof is None:
+        return 1.0
+    return math.sqrt(dof / (dof - 2.0)) if dof > 2 else math.inf
 
 
 def fit_exponent(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from qmis_stats.increments import Increment
 
-__all__ = ["Draw", "FloatArray", "PointRule", "ScoreModel", "fixed_order_dot"]
+__all__ = ["Draw", "FloatArray", "PointRule", "ScoreModel", "fixed_order_dot", "rotation_to"]
 
 FloatArray = NDArray[np.float64]
 
@@ -112,6 +112,20 @@ class ScoreModel(ABC):
         """Map a rule for N(0, I_rank), nodes (M, rank) and weights (M,), to a rule for the scores of one point."""
         raise NotImplementedError(f"{type(self).__name__} enumerates its points")  # pragma: no cover
 
+    def sum_normals(self, terms: int) -> int:
+        """Return how many standard normals determine a sum of ``terms`` points; 0 when no fixed number does."""
+        return 0
+
+    def sums_from_normals(
+        self, normals: FloatArray, terms: int, tilt: tuple[int, float] | None = None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Map normals (R, sum_normals(terms)) to sums (R, K) and log weights (R,) of the law of :meth:`sample`.
+
+        The weights make the map exact where it is not the quantile transformation; their mean is one. With a tilt the
+        first normal moves the tilted cell's score: the others do not change it at the origin, to first order.
+        """
+        raise NotImplementedError(f"{type(self).__name__} draws its sums by counts")  # pragma: no cover
+
     @abstractmethod
     def describe(self) -> dict[str, Any]:
         """Return a small JSON-ready description of the representation, for reports."""
@@ -140,3 +154,19 @@ def fixed_order_dot(features: FloatArray, coefficients: FloatArray) -> FloatArra
     for p in range(features.shape[1]):
         out += features[:, p, None] * coefficients[None, :, p]
     return out
+
+
+def rotation_to(direction: FloatArray) -> FloatArray:
+    """Return the symmetric orthogonal matrix whose first column is a vector's direction, a Householder reflection.
+
+    Examples
+    --------
+    >>> np.round(rotation_to(np.array([3.0, 4.0])), 12)
+    array([[ 0.6,  0.8],
+           [ 0.8, -0.6]])
+    """
+    size = direction.size
+    unit = direction / np.linalg.norm(direction)
+    mirror = np.eye(size)[0] - unit
+    length = float(mirror @ mirror)
+    return np.eye(size) - (2.0 / length) * np.outer(mirror, mirror) if length > 0.0 else np.eye(size)

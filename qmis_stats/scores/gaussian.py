@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from qmis_stats.increments import GaussianIncrement, Increment
-from qmis_stats.scores.base import Draw, FloatArray, PointRule, ScoreModel, fixed_order_dot
+from qmis_stats.scores.base import Draw, FloatArray, PointRule, ScoreModel, fixed_order_dot, rotation_to
 
 __all__ = ["GaussianScores", "reduce_rank"]
 
@@ -99,6 +99,21 @@ class GaussianScores(ScoreModel):
             draw.key, draw.stream, first, count, terms * mean, np.sqrt(terms) * self.linear
         )
         return sums
+
+    def sum_normals(self, terms: int) -> int:
+        """Return the rank."""
+        return self.rank
+
+    def sums_from_normals(
+        self, normals: FloatArray, terms: int, tilt: tuple[int, float] | None = None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return normal sums; no weights are needed."""
+        mean, linear = self.constant, self.linear
+        if tilt is not None:
+            mean = self.tilted_moments(*tilt)[0]
+            linear = linear @ rotation_to(linear[tilt[0]])
+        sums = terms * mean + fixed_order_dot(normals, np.sqrt(terms) * linear)
+        return sums, np.zeros(normals.shape[0])
 
     def points_from_normals(
         self, normals: FloatArray, weights: FloatArray, tilt: tuple[int, float] | None = None

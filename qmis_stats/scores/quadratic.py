@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from qmis_stats.increments import Increment, QuadraticIncrement
-from qmis_stats.scores.base import Draw, FloatArray, PointRule, ScoreModel, fixed_order_dot
+from qmis_stats.scores.base import Draw, FloatArray, PointRule, ScoreModel, fixed_order_dot, rotation_to
+from qmis_stats.scores.chi_square import chi_square_from_normals
 
 __all__ = ["QuadraticScores"]
 
@@ -106,6 +107,37 @@ class QuadraticScores(ScoreModel):
         wishart = draw.kernels.wishart_sums(draw.key, draw.stream, first, count, terms, factor)
         return fixed_order_dot(wishart.reshape(count, q * q), self.matrices.reshape(self.cells, q * q))
 
+    def sum_normals(self, terms: int) -> int:
+        """Return the number of entries of Bartlett's lower trapezoid."""
+        width = min(self.rank, terms)
+        return width * (width + 1) // 2 + (self.rank - width) * width
+
+    def sums_from_normals(
+        self, normals: FloatArray, terms: int, tilt: tuple[int, float] | None = None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return quadratic forms of a Wishart matrix made by Bartlett's decomposition; the weights are its diagonal's.
+
+        The chi-squares take the first normals. In the eigenbasis of the tilted cell's own form they alone determine
+        its score but for a share 1/terms of the variance, and a rotation makes the first normal their common gradient.
+        """
+        q, width = self.rank, min(self.rank, terms)
+        factor = self._tilted_factor(tilt)
+        if tilt is not None:
+            eigenvalues, basis = np.linalg.eigh(factor.T @ self.matrices[tilt[0]] @ factor)
+            factor = factor @ basis
+            # A chi-square with m degrees of freedom has the derivative √(2m − 4/3) in its normal at the origin.
+            slopes = eigenvalues[:width] * np.sqrt(2.0 * (terms - np.arange(width)) - 4.0 / 3.0)
+            normals = normals.copy()
+            normals[:, :width] = fixed_order_dot(normals[:, :width], rotation_to(slopes))
+        forms = factor.T @ self.matrices @ factor
+        triangle, log_weights = _bartlett(normals, q, terms)
+        rows, columns = np.tril_indices(q)
+        coefficients = forms[:, rows, columns] * np.where(rows == columns, 1.0, 2.0)
+        entries = np.empty((normals.shape[0], rows.size))
+        for e, (i, j) in enumerate(zip(rows, columns, strict=True)):
+            entries[:, e] = sum(a * b for a, b in zip(triangle[i], triangle[j], strict=False))
+        return fixed_order_dot(entries, coefficients), log_weights
+
     def points_from_normals(
         self, normals: FloatArray, weights: FloatArray, tilt: tuple[int, float] | None = None
     ) -> PointRule:
@@ -122,3 +154,21 @@ class QuadraticScores(ScoreModel):
             "cells": self.cells,
             "rank": self.matrices.shape[1],
         }
+
+
+def _bartlett(normals: FloatArray, size: int, dof: int) -> tuple[list[list[FloatArray]], FloatArray]:
+    """Return the rows of Bartlett's lower trapezoid, entry by entry, and the log weights of its chi-squares."""
+    width = min(size, dof)
+    log_weights = np.zeros(normals.shape[0])
+    used = width
+    triangle = []
+    for i in range(size):
+        below = min(i, width)
+        row = [normals[:, used + j] for j in range(below)]
+        used += below
+        if i < width:
+            square, weights = chi_square_from_normals(normals[:, i], dof - i)
+            log_weights += weights
+            row.append(np.sqrt(square))
+        triangle.append(row)
+    return triangle, log_weights

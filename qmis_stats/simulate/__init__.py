@@ -1,8 +1,9 @@
 """The third route: Monte Carlo, everywhere."""
 
 from qmis_stats.simulate.conditional import conditional
+from qmis_stats.simulate.crude import crude
 from qmis_stats.simulate.likelihood_ratio import likelihood_ratio
 from qmis_stats.simulate.roc import empirical_roc
-from qmis_stats.simulate.sums import crude, tilted
+from qmis_stats.simulate.tilted import tilted
 
 __all__ = ["conditional", "crude", "empirical_roc", "likelihood_ratio", "tilted"]

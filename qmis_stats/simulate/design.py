@@ -2,26 +2,61 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from types import ModuleType
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from qmis_stats.scores import Draw, PointRule
 from qmis_stats.scores.base import FloatArray, ScoreModel
 from qmis_stats.simulate.estimator import SumSample
 from qmis_stats.tilting import Tilt
 
-__all__ = ["LAW", "TiltMixture", "draw_points", "draw_sums", "tilt_mixtures"]
+__all__ = [
+    "LAW",
+    "POINTS_STREAM",
+    "SUMS_STREAM",
+    "Component",
+    "Design",
+    "TiltMixture",
+    "draw_points",
+    "draw_sums",
+    "plain_design",
+    "tilted_design",
+]
 
 SUMS_STREAM = 0
 POINTS_STREAM = 1_000_000
 
-TiltedComponent = tuple[int, float, float]
-"""A tilt: cell, λ and K(−λ); λ = 0 is the law itself."""
 
-LAW: TiltedComponent = (0, 0.0, 0.0)
+class Component(NamedTuple):
+    """A tilt; λ = 0 is the law itself.
+
+    Attributes
+    ----------
+    cell : int
+        The cell whose score is tilted.
+    lam, cgf : float
+        λ and K(−λ).
+    spread : float
+        σ̃, the tilted standard deviation of one point's score.
+    """
+
+    cell: int
+    lam: float
+    cgf: float
+    spread: float
+
+    @property
+    def tilt(self) -> tuple[int, float] | None:
+        """What score models are told: cell and λ, or nothing for the law itself."""
+        return None if self.lam == 0.0 else (self.cell, self.lam)
+
+
+LAW = Component(0, 0.0, 0.0, 0.0)
 
 _COMMON = 5.0
 _NEGLIGIBLE = 20.0
@@ -36,7 +71,7 @@ class TiltMixture:
         At least one; ``LAW`` is the untilted law.
     """
 
-    def __init__(self, components: list[TiltedComponent]) -> None:
+    def __init__(self, components: list[Component]) -> None:
         self.components = components
 
     @property
@@ -45,20 +80,54 @@ class TiltMixture:
         return len(self.components)
 
     def log_weights(self, scores: FloatArray, terms: int, unit: float) -> FloatArray:
-        """Return log dP/dQ of sums of ``terms`` points, Q the equal mixture; scores in units of ``unit``."""
-        columns = [_log_density(unit * scores[:, cell], lam, terms * cgf) for cell, lam, cgf in self.components]
-        return np.asarray(np.log(self.size) - logsumexp(np.stack(columns), axis=0), dtype=np.float64)
+        """Return log dP/dQ of sums of ``terms`` points, Q the equal mixture; scores (..., K) in units of ``unit``."""
+        densities = [log_density(component, scores, terms, unit) for component in self.components]
+        # log-sum-exp by hand: SciPy's takes longer than everything else on short arrays.
+        top = densities[0]
+        for density in densities[1:]:
+            top = np.maximum(top, density)
+        total = np.zeros_like(top)
+        for density in densities:
+            total += np.exp(density - top)
+        return np.asarray(np.log(self.size) - top - np.log(total), dtype=np.float64)
 
 
-def _log_density(sums: FloatArray, lam: float, log_mean: float) -> FloatArray:
-    """Return the log density of a tilt relative to the law; λ = ∞ is the law given that every score is zero."""
-    if np.isinf(lam):
-        return np.where(sums == 0.0, -log_mean, -np.inf)
-    return np.asarray(-lam * sums - log_mean, dtype=np.float64)
+def log_density(component: Component, scores: FloatArray, terms: int, unit: float) -> FloatArray:
+    """Return the log density of a tilt of ``terms`` points relative to the law, at sums (..., K) in units of ``unit``.
+
+    λ = ∞ is the law given that every score is zero.
+    """
+    sums = unit * scores[..., component.cell]
+    if np.isinf(component.lam):
+        return np.where(sums == 0.0, -terms * component.cgf, -np.inf)
+    return np.asarray(-component.lam * sums - terms * component.cgf, dtype=np.float64)
 
 
-def tilt_mixtures(scores: ScoreModel, n: int) -> tuple[TiltMixture, TiltMixture]:
-    """Return the mixtures for sums of n − 1 points and for fresh points.
+@dataclass(frozen=True)
+class Design:
+    """What a simulation draws, and what its draws have to reach.
+
+    Attributes
+    ----------
+    sums, points : TiltMixture
+        Mixtures for sums of n − 1 points and for fresh points.
+    required : tuple of (cell, λ, K(−λ))
+        Tilted laws of the sums whose mass the draws must recover: one for every rival that matters, and the law itself
+        where it is drawn from.
+    """
+
+    sums: TiltMixture
+    points: TiltMixture
+    required: tuple[Component, ...] = ()
+
+
+def plain_design() -> Design:
+    """Return the design of crude simulation: the law itself."""
+    return Design(TiltMixture([LAW]), TiltMixture([LAW]))
+
+
+def tilted_design(scores: ScoreModel, n: int) -> Design:
+    """Return the mixtures of the tilts.
 
     One tilt a rival: a sum that returns rival k has a weight bounded through k's own tilt, so no rival may be missing
     unless its crossings are rarer than the commonest by a factor e^−20. A face that only ties cross has the tilt λ = ∞,
@@ -76,11 +145,13 @@ def tilt_mixtures(scores: ScoreModel, n: int) -> tuple[TiltMixture, TiltMixture]
         elif tilt.exponent < np.inf:
             tilts[(tilt.lam, tilt.exponent, cell)] = tilt
     commonest = min((t.exponent for t in tilts.values()), default=0.0)
-    components: list[TiltedComponent] = [
-        (cell, t.lam, -t.exponent) for (_, _, cell), t in tilts.items() if n * (t.exponent - commonest) <= _NEGLIGIBLE
+    rivals: list[Component] = [
+        Component(cell, t.lam, -t.exponent, math.sqrt(t.variance))
+        for (_, _, cell), t in tilts.items()
+        if n * (t.exponent - commonest) <= _NEGLIGIBLE
     ]
-    with_law = tied or n * commonest < _COMMON
-    return TiltMixture([LAW, *components] if with_law else components), TiltMixture([LAW, *components])
+    drawn = [LAW, *rivals] if tied or n * commonest < _COMMON else rivals
+    return Design(TiltMixture(drawn), TiltMixture([LAW, *rivals]), tuple(drawn))
 
 
 def _component_layout(count: int, components: int) -> tuple[int, NDArray[np.int64], NDArray[np.int64]]:
@@ -104,10 +175,9 @@ def draw_sums(
     """Draw at least ``count`` sums of ``terms`` points, an equal even number from each component."""
     share, stratum, half = _component_layout(count, mixture.size)
     blocks = []
-    for i, (cell, lam, _) in enumerate(mixture.components):
+    for i, component in enumerate(mixture.components):
         draw = Draw(kernels, key, SUMS_STREAM + i)
-        tilt = None if lam == 0.0 else (cell, lam)
-        blocks.append(scores.sample(draw, first, share, terms=terms, tilt=tilt))
+        blocks.append(scores.sample(draw, first, share, terms=terms, tilt=component.tilt))
     values = np.concatenate(blocks)
     return SumSample(values, mixture.log_weights(values, terms, scores.unit_scale), stratum, half)
 
@@ -126,9 +196,9 @@ def draw_points(
         return enumerated
     share, _, _ = _component_layout(count, mixture.size)
     blocks = []
-    for i, (cell, lam, _) in enumerate(mixture.components):
+    for i, component in enumerate(mixture.components):
         draw = Draw(kernels, key, POINTS_STREAM + i)
-        blocks.append(scores.sample(draw, 0, share, terms=1, tilt=None if lam == 0.0 else (cell, lam)))
+        blocks.append(scores.sample(draw, 0, share, terms=1, tilt=component.tilt))
     values = np.concatenate(blocks)
     weights = np.exp(mixture.log_weights(values, 1, scores.unit_scale))
     return PointRule(values, weights / weights.sum(), exact=False)

@@ -12,14 +12,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qmis_stats.scores.base import FloatArray, PointRule
+from qmis_stats.simulate.pairing import crosses_somewhere, rival_probabilities, rival_rows, sign_coefficients
 
-__all__ = ["Estimate", "SumSample", "cross_fitted_delta", "rival_probabilities", "rival_rows"]
+__all__ = ["Estimate", "SumSample", "cross_fitted_delta", "log_crossing_probability"]
 
 
 @dataclass(frozen=True)
@@ -76,46 +76,6 @@ class Estimate:
     log_scale: float
 
 
-def rival_probabilities(
-    kernels: ModuleType, sums: FloatArray, weights: FloatArray, points: FloatArray, best: int
-) -> FloatArray:
-    """Return ``Σ_r weights[r] 1{argmin_k(sums[r] + points[m]) = k}`` for every point and rival k, shape (M, K−1).
-
-    Two cells need no pairing: sorting the sums costs O((R + M) log R).
-    """
-    if sums.shape[1] != 2:
-        return np.delete(kernels.all_pairs_wins(sums, weights, points), best, axis=1)
-    gap_sums, gap_points, side = _two_cell_gaps(sums, points, best)
-    order = np.argsort(gap_sums, kind="stable")
-    cumulative = np.concatenate(([0.0], np.cumsum(weights[order])))
-    return np.asarray(cumulative[np.searchsorted(gap_sums[order], -gap_points, side=side)])[:, None]
-
-
-def rival_rows(
-    kernels: ModuleType, sums: FloatArray, points: FloatArray, coefficients: FloatArray, best: int
-) -> FloatArray:
-    """Return ``Σ_m coefficients[m, T(sums[r], points[m])]`` for every sum, shape (R,); the best cell counts zero.
-
-    ``coefficients`` has one column a rival, shape (M, K−1).
-    """
-    if sums.shape[1] != 2:
-        rows: FloatArray = kernels.all_pairs_rows(sums, points, np.insert(coefficients, best, 0.0, axis=1))
-        return rows
-    gap_sums, gap_points, side = _two_cell_gaps(sums, points, best)
-    order = np.argsort(gap_points, kind="stable")
-    cumulative = np.concatenate(([0.0], np.cumsum(coefficients[order, 0])))
-    return np.asarray(cumulative[np.searchsorted(gap_points[order], -gap_sums, side=side)])
-
-
-def _two_cell_gaps(
-    sums: FloatArray, points: FloatArray, best: int
-) -> tuple[FloatArray, FloatArray, Literal["left", "right"]]:
-    """Return rival minus best for sums and points; a tie crosses only towards the lower index."""
-    rival = 1 - best
-    side: Literal["left", "right"] = "left" if rival > best else "right"
-    return sums[:, rival] - sums[:, best], points[:, rival] - points[:, best], side
-
-
 def cross_fitted_delta(kernels: ModuleType, sample: SumSample, points: PointRule, best: int) -> Estimate:
     """Return the cross-fitted estimate of Δ_n with its standard error.
 
@@ -135,7 +95,7 @@ def cross_fitted_delta(kernels: ModuleType, sample: SumSample, points: PointRule
     Estimate
     """
     q = points.weights / points.weights.sum()
-    crossing = _crosses_somewhere(sample.scores, points.scores, best)
+    crossing = crosses_somewhere(sample.scores, points.scores, best)
     if not crossing.any():
         return Estimate(-math.inf, math.inf, -math.inf, 0.0, 0.0, 0.0, math.inf, 0.0)
     log_scale = float(np.max(sample.log_weights[crossing]))
@@ -150,7 +110,8 @@ def cross_fitted_delta(kernels: ModuleType, sample: SumSample, points: PointRule
         p = rival_probabilities(kernels, sample.scores[rows], weights[rows], points.scores, best) / size
         deviations.append(p - q @ p)
 
-    coefficients = [_sign_coefficients(d, q) for d in deviations]
+    # Centred, because the sums below meet probabilities and not deviations, which are centred already.
+    coefficients = [a - q @ a for a in map(sign_coefficients, deviations)]
     estimates, sum_variances, point_terms, contributions = [], [], [], []
     for own, other in ((0, 1), (1, 0)):
         a = coefficients[other]
@@ -184,25 +145,28 @@ def cross_fitted_delta(kernels: ModuleType, sample: SumSample, points: PointRule
     )
 
 
-def _crosses_somewhere(sums: FloatArray, points: FloatArray, best: int) -> NDArray[np.bool_]:
-    """Return which sums could return a rival for some point; a superset, since cells are compared one by one."""
-    gaps = points - points[:, best : best + 1]
-    lowest = gaps.min(axis=0)
-    possible = sums - sums[:, best : best + 1] + lowest <= 0.0
-    possible[:, best] = False
-    return np.asarray(possible.any(axis=1), dtype=np.bool_)
-
-
-def _sign_coefficients(deviations: FloatArray, q: FloatArray) -> FloatArray:
-    """Return a_{m,k} with Δ = Σ_m q_m Σ_k a_{m,k} p_k(z_m) over rivals k when the signs are right, shape (M, K−1).
-
-    Δ = ½ Σ_m q_m [Σ_k s_{m,k} d_{m,k} + s_{m,0} d_{m,0}], with d_0 = −Σ_k d_k the best cell's deviation, and every
-    deviation is centred under q.
-    """
-    signs = np.sign(deviations)
-    best_sign = np.sign(-deviations.sum(axis=1))
-    raw = 0.5 * (signs - best_sign[:, None])
-    return np.asarray(raw - q @ raw, dtype=np.float64)
+def log_crossing_probability(
+    kernels: ModuleType, sample: SumSample, points: PointRule, best: int
+) -> tuple[float, float]:
+    """Return log P(T_n ≠ θ_1) from the pairs of sums and points, with the standard error of the logarithm."""
+    q = points.weights / points.weights.sum()
+    crossing = crosses_somewhere(sample.scores, points.scores, best)
+    if not crossing.any():
+        return -math.inf, math.inf
+    log_scale = float(np.max(sample.log_weights[crossing]))
+    rows = np.flatnonzero(crossing)
+    weights = np.exp(sample.log_weights[rows] - log_scale)
+    every_rival = np.repeat(q[:, None], sample.scores.shape[1] - 1, axis=1)
+    contribution = weights * rival_rows(kernels, sample.scores[rows], points.scores, every_rival, best)
+    value = float(np.sum(contribution)) / sample.half.size
+    halves = [sample.half[rows] == h for h in (0, 1)]
+    variance = 0.25 * sum(
+        _stratified_variance(contribution[h], sample.stratum[rows][h], sample, i) for i, h in enumerate(halves)
+    )
+    if not points.exact:
+        p = rival_probabilities(kernels, sample.scores[rows], weights, points.scores, best).sum(axis=1)
+        variance += float(np.sum((q * (p / sample.half.size - value)) ** 2))
+    return (math.log(value) + log_scale, math.sqrt(variance) / value) if value > 0.0 else (-math.inf, math.inf)
 
 
 def _stratified_variance(contribution: FloatArray, stratum: NDArray[np.int64], sample: SumSample, half: int) -> float:

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from scipy.special import log_ndtr
+from scipy.special import log_ndtr, stdtr
 from scipy.stats import binomtest
 
 from qmis_stats.results import MISResult
@@ -110,8 +110,8 @@ class Statistical:
         return self.p_value >= level
 
     def describe(self) -> str:
-        """Return the statistic, and the p-value of tests other than z."""
-        if self.test.startswith("z"):
+        """Return the statistic, and the p-value of tests other than z and t."""
+        if self.test.split()[0] in ("z", "t"):
             return f"{self.test} = {self.statistic:+.2f}"
         return f"{self.test} {self.statistic:.3g}, p = {self.p_value:.2g}"
 
@@ -180,11 +180,11 @@ def z_score(result: MISResult, log_delta: float) -> float:
     return -math.expm1(log_delta - result.log_delta) / result.std_error
 
 
-def z_decision(deviation: float, std_error: float, model_bound: float = 0.0) -> Statistical:
+def z_decision(deviation: float, std_error: float, model_bound: float = 0.0, dof: int | None = None) -> Statistical:
     """Return the two-sided z test of a deviation, less what the model may be off by.
 
     With a ``model_bound`` the null hypothesis is the interval |true deviation| ≤ bound and the p-value is an upper
-    bound, so the false-alarm rate is kept.
+    bound, so the false-alarm rate is kept. With ``dof`` degrees of freedom of the standard error it is a t test.
 
     Examples
     --------
@@ -193,8 +193,10 @@ def z_decision(deviation: float, std_error: float, model_bound: float = 0.0) -> 
     """
     excess = math.copysign(max(abs(deviation) - model_bound, 0.0), deviation)
     z = excess / std_error if std_error > 0.0 else (0.0 if excess == 0.0 else math.copysign(math.inf, excess))
-    name = "z" if model_bound == 0.0 else f"z beyond ±{model_bound:.2g}"
-    return Statistical(name, z, min(1.0, 2.0 * math.exp(float(log_ndtr(-abs(z))))))
+    letter = "z" if dof is None else "t"
+    name = letter if model_bound == 0.0 else f"{letter} beyond ±{model_bound:.2g}"
+    tail = math.exp(float(log_ndtr(-abs(z)))) if dof is None else float(stdtr(dof, -abs(z)))
+    return Statistical(name, z, min(1.0, 2.0 * tail))
 
 
 def binomial_decision(hits: int, trials: int, rate: float) -> Statistical:

@@ -251,7 +251,8 @@ def simulation_row(setting: str, result: MISResult, log_delta: float, *, model_b
     """
     if model_bound is None:
         z = z_score(result, log_delta)
-        return Row(setting, z_decision(z, 1.0), result.n, None, log_delta, result.log_delta, result.std_error)
+        decision = z_decision(z, 1.0, dof=result.dof)
+        return Row(setting, decision, result.n, None, log_delta, result.log_delta, result.std_error)
     error = result.std_error if result.std_error is not None else 0.0
-    decision = z_decision(result.log_delta - log_delta, error, model_bound)
+    decision = z_decision(result.log_delta - log_delta, error, model_bound, result.dof)
     return Row(setting, decision, result.n, log_delta, None, result.log_delta, result.std_error)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from qmis_stats import CodebookERM, GaussianMean, InputError, Problem
+from qmis_stats import CodebookERM, GaussianMean, InputError, MISResult, Problem
 from qmis_stats.exact import exact
 from qmis_stats.inference.rates import fit_exponent, fit_power, lack_of_fit, series, slope_interval, slope_test
 from qmis_stats.simulate import conditional
@@ -83,3 +83,12 @@ def test_bad_input(arguments, field):
     with pytest.raises(InputError) as caught:
         fit_exponent(**arguments)
     assert caught.value.field == field
+
+
+def test_series_enlarges_errors_with_few_degrees_of_freedom():
+    """To the standard deviation of Student's law; normal errors are left alone."""
+    plain = MISResult("tilted", 10, -1.0, 0.1)
+    few = MISResult("tilted", 20, -2.0, 0.1, dof=31)
+    assert series([plain, few])[2] == pytest.approx([0.1, 0.1 * math.sqrt(31 / 29)])
+    with pytest.raises(InputError):
+        series([MISResult("tilted", 20, -2.0, 0.1, dof=2)])

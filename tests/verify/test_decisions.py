@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 from scipy.stats import binom, norm
+from scipy.stats import t as student
 
 from qmis_stats import MISResult
 from qmis_stats.verify.decisions import (
@@ -66,6 +67,14 @@ def test_model_bound_is_removed_before_the_test() -> None:
 def test_zero_standard_error_is_not_a_free_pass() -> None:
     assert z_decision(0.0, 0.0).passed(LEVEL)
     assert not z_decision(1e-9, 0.0).passed(LEVEL)
+
+
+@pytest.mark.parametrize("dof", [3, 31])
+def test_z_decision_with_degrees_of_freedom_is_students_test(dof: int) -> None:
+    decision = z_decision(0.25, 0.1, dof=dof)
+    assert decision.p_value == pytest.approx(2.0 * student.sf(2.5, dof), rel=1e-9)
+    assert decision.describe() == "t = +2.50"
+    assert decision.p_value > z_decision(0.25, 0.1).p_value
 
 
 def test_z_score_when_the_simulation_saw_nothing() -> None:

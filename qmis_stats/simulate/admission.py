@@ -1,0 +1,47 @@
+"""Which problems can be simulated as sums (Statement S10)."""
+
+from __future__ import annotations
+
+import math
+
+from qmis_stats.errors import DomainError
+from qmis_stats.problem import Problem
+from qmis_stats.results import MISResult
+from qmis_stats.scores import FiniteScores, MixtureScores
+from qmis_stats.scores.base import ScoreModel
+from qmis_stats.simulate.settings import MAX_TERMS, Settings
+
+__all__ = ["admit", "nothing_leaks"]
+
+
+def admit(method: str, problem: Problem, n: int) -> ScoreModel | None:
+    """Return the scores of a problem fixed at ``n``, or ``None`` when one cell is always returned.
+
+    Raises
+    ------
+    DomainError
+        If the cells are not an argmin of enumerable sums, or the sums cannot be drawn.
+    """
+    scores = problem.scores
+    if scores is None:
+        raise DomainError(
+            method,
+            "the cells of this procedure are not an argmin of enumerable sums",
+            "use method = likelihood_ratio (Gaussian mean, diagonal covariance), critical or high_dimension",
+        )
+    if n > MAX_TERMS and isinstance(scores, (FiniteScores, MixtureScores)):
+        raise DomainError(method, f"drawing counts of n = {n} points would not end", f"use n up to {MAX_TERMS}")
+    return scores if any(problem.scores_reachable) else None
+
+
+def nothing_leaks(method: str, n: int, settings: Settings) -> MISResult:
+    """Return Δ = 0 for a problem with a single reachable cell."""
+    return MISResult(
+        method,
+        n,
+        -math.inf,
+        0.0,
+        domain="one cell is always returned: nothing can leak",
+        seed=settings.seed,
+        replicates=settings.replicates,
+    )
