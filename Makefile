@@ -7,7 +7,7 @@ PYTEST_WORKERS ?= 2
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help verify verify-full study test lint format typecheck docs check clean
+.PHONY: help verify verify-full study test lint format typecheck docs check bench clean
 
 help:
 	@echo "make verify       create the environment, validate the theorems at a quick scale, write $(OUT)/"
@@ -17,6 +17,7 @@ help:
 	@echo "make lint         ruff and mypy"
 	@echo "make docs         build the documentation, warnings are errors"
 	@echo "make check        lint, docs and test"
+	@echo "make bench        ratios of run times against NumPy, SciPy, PyTorch and OpenTURNS (extra: bench)"
 	@echo "make clean        remove the environment and everything that was built"
 
 $(VENV)/.created: ; $(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=python3.12")'
@@ -59,6 +60,10 @@ docs: $(VENV)/.test-installed
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
 check: lint docs test
+
+bench: $(VENV)/.installed
+	$(PIP_INSTALL) -e '.[bench]'
+	$(BIN)/python benchmarks/run.py --rounds 9
 
 clean:
 	rm -rf $(VENV) $(OUT) docs/_build .mypy_cache .ruff_cache .pytest_cache

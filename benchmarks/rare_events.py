@@ -28,6 +28,10 @@ PLANE = Problem(
     GaussianMean([0.0, 0.0], np.eye(2)),
     CodebookERM(np.vstack([np.zeros(2), np.column_stack([np.cos(ANGLES), np.sin(ANGLES)])])),
 )
+SPACE = Problem(
+    GaussianMean([0.0] * 3, np.eye(3)),
+    CodebookERM([[0, 0, 0], [1, 0, 0], [0, 1.05, 0.1], [-0.7, 0.2, 0.8], [0.3, -1, 0.4], [0.2, 0.3, -1.1]]),
+)
 LAW = LinearRegression([1.0, 0.0], np.eye(2), 0.5)
 PAIR = Problem(LAW, CodebookERM([[1.0, 0.0], [1.3, 0.2]]))
 FOUR = Problem(LAW, CodebookERM([[1.0, 0.0], [1.3, 0.2], [0.7, 0.2], [1.0, -0.36]]))
@@ -104,7 +108,7 @@ def deep(rounds: int) -> Iterator[tuple[str, ...]]:
 
 
 def against_openturns(rounds: int) -> Iterator[tuple[str, ...]]:
-    """P(T != best) of about 1e-9 from the same sums: OpenTURNS stops at one per cent, by its best method here."""
+    """P(T != best) of about 1e-9 from the same sums: OpenTURNS' best method here, stopped at the same error."""
     try:
         import openturns
     except ImportError:
@@ -112,22 +116,24 @@ def against_openturns(rounds: int) -> Iterator[tuple[str, ...]]:
     openturns.Log.Show(openturns.Log.NONE)
     for name, problem, n, replicates in (
         ("P(T ≠ θ₁), one threshold", LINE, 144, 2_000),
-        ("P(T ≠ θ₁), in the plane, 7 rivals", PLANE, 150, 4_000),
+        ("P(T ≠ θ₁), in the plane, 7 rivals", PLANE, 156, 4_000),
+        ("P(T ≠ θ₁), in space, 5 rivals", SPACE, 146, 4_000),
     ):
         result = tilted(problem, n, replicates=replicates, seed=1)
         own = own_times(lambda p=problem, n=n, r=replicates: tilted(p, n, replicates=r, seed=1), rounds)  # type: ignore[misc]
-        trials = {label: method(problem, n) for label, method in METHODS.items()}
+        target = result.details["log_crossing_std_error"]
+        trials = {label: method(problem, n, 0.02) for label, method in METHODS.items()}
         label = min(trials, key=lambda key: trials[key][0] * trials[key][2] ** 2)
         times, error, found = [], 0.0, 0.0
         for _ in range(rounds):
-            seconds, found, error = METHODS[label](problem, n)
+            seconds, found, error = METHODS[label](problem, n, target)
             times.append(seconds)
         ratios = [other / mine for other, mine in zip(times, own, strict=True)]
         crossing = result.details["log_crossing"]
         yield (
             name,
             f"{crossing / math.log(10):.1f}",
-            f"{result.details['log_crossing_std_error']:.2%}",
+            f"{target:.2%}",
             duration(statistics.median(own)),
             f"OpenTURNS, {label}: error {error:.2%}, {found / math.exp(crossing) - 1:+.2%} from own",
             f"{short(statistics.median(ratios))} ({short(min(ratios))} to {short(max(ratios))})",
@@ -163,20 +169,24 @@ def _finished(algorithm: object) -> tuple[float, float]:
     return result.getProbabilityEstimate(), result.getCoefficientOfVariation()
 
 
-def _timed(run: Callable[[Problem, int], tuple[float, float]]) -> Callable[[Problem, int], tuple[float, float, float]]:
-    def timed(problem: Problem, n: int) -> tuple[float, float, float]:
+def _timed(
+    run: Callable[[Problem, int, float], tuple[float, float]],
+) -> Callable[[Problem, int, float], tuple[float, float, float]]:
+    """Return the method with its time in front of its estimate and its relative error."""
+
+    def timed(problem: Problem, n: int, target: float) -> tuple[float, float, float]:
         found = (0.0, math.inf)
 
         def side() -> None:
             nonlocal found
-            found = run(problem, n)
+            found = run(problem, n, target)
 
         return elapsed(side), *found
 
     return timed
 
 
-def importance(problem: Problem, n: int) -> tuple[float, float]:
+def importance(problem: Problem, n: int, target: float) -> tuple[float, float]:
     """Importance sampling from normal laws at the design points, which are given: MultiFORM finds two of seven."""
     import openturns as ot
 
@@ -187,33 +197,23 @@ def importance(problem: Problem, n: int) -> tuple[float, float]:
     algorithm = ot.ProbabilitySimulationAlgorithm(event, ot.ImportanceSamplingExperiment(mixture))
     algorithm.setMaximumOuterSampling(1_000_000)
     algorithm.setBlockSize(1000)
-    algorithm.setMaximumCoefficientOfVariation(0.01)
+    algorithm.setMaximumCoefficientOfVariation(target)
     return _finished(algorithm)
 
 
-def directional(problem: Problem, n: int) -> tuple[float, float]:
+def directional(problem: Problem, n: int, target: float) -> tuple[float, float]:
     """Directional sampling."""
     import openturns as ot
 
     algorithm = ot.DirectionalSampling(_event(problem, n), ot.MediumSafe(), ot.RandomDirection())
-    algorithm.setMaximumOuterSampling(2_000)
+    algorithm.setMaximumOuterSampling(20_000)
     algorithm.setBlockSize(4)
-    algorithm.setMaximumCoefficientOfVariation(0.01)
+    algorithm.setMaximumCoefficientOfVariation(target)
     return _finished(algorithm)
 
 
-def cross_entropy(problem: Problem, n: int) -> tuple[float, float]:
-    """Cross-entropy importance sampling in standard space, blocks of 10 000."""
-    import openturns as ot
-
-    algorithm = ot.StandardSpaceCrossEntropyImportanceSampling(_event(problem, n), 0.1)
-    algorithm.setMaximumOuterSampling(1000)
-    algorithm.setBlockSize(10_000)
-    return _finished(algorithm)
-
-
+# Subset sampling, NAIS and cross entropy took 5 to 1000 times as long on three faces in the plane.
 METHODS = {
     "importance sampling at given design points": _timed(importance),
     "directional sampling": _timed(directional),
-    "cross entropy": _timed(cross_entropy),
 }
