@@ -98,3 +98,33 @@ def test_both_columns_see_the_same_law_of_cells(alpha: float) -> None:
         above = (ratios[:, column] > 0) == (w > centre)
         assert stats.binomtest(int(above.sum()), count, upper).pvalue > alpha
         assert stats.binomtest(int(above.sum()), count, upper + 0.03).pvalue < alpha
+
+
+@pytest.mark.parametrize("n", [2, 3, 10, 47, 500, 10**6, 10**12])
+def test_polynomials_are_the_log_likelihood_ratio(n: int) -> None:
+    """Half lines, wide, narrow and far cells: within rounding of the logarithms over the whole range of the member."""
+    from qmis_kernels import likelihood
+    from qmis_kernels._constants import DEGREE, REACH
+    from qmis_kernels._interpolation import TERMS, pieces
+
+    rng = np.random.default_rng(n)
+    centres = np.concatenate([rng.normal(size=8), [0.0, 3.0, -6.0, 12.0, 30.0]])
+    for width in (1e-9, 1e-3, 0.3, 1.0, 2.5, 6.0, 15.0):
+        for centre in centres:
+            edges = np.array([centre - width / 2, centre + width / 2]) / np.sqrt(n)
+            tables = np.empty((3, pieces(n), TERMS))
+            likelihood.cell_polynomials(tables, edges, np.array([0, 2]), n)
+            w = np.concatenate([rng.uniform(-REACH, REACH, 200), [-8.2095, 0.0, 8.2095]])
+            piece = np.minimum((0.5 * (w * pieces(n) / REACH + pieces(n))).astype(int), pieces(n) - 1)
+            t = w * pieces(n) / REACH - (2 * piece + 1 - pieces(n))
+            for cell in range(3):
+                found = tables[cell, piece, DEGREE]
+                for k in range(DEGREE - 1, -1, -1):
+                    found = found * t + tables[cell, piece, k]
+                sharpness = n / np.sqrt(n - 1.0)
+                given = np.array([likelihood.log_cell(edges, 0, 2, cell, x / n, sharpness) for x in w])
+                marginal = likelihood.log_cell(edges, 0, 2, cell, 0.0, np.sqrt(n))
+                scale = 1.0 + np.abs(given) + abs(marginal)
+                # Edges are rounded when they are shifted: the width of a narrow cell is known to that, no better.
+                rounding = 1e-15 * (10.0 + abs(centre)) / width
+                assert np.abs(found - (given - marginal)).max() < 3e-14 * scale.max() + rounding, (width, centre, cell)
