@@ -22,7 +22,8 @@ Key = tuple[int, int]
 def uniforms(key: Key, stream: int, first: int, count: int, draws: int) -> Matrix:
     """Return ``draws`` uniforms for each replicate, shape (count, draws)."""
     start, count = checks.replicates(first, count)
-    out = np.empty((count, checks.integer("draws", draws, 0, 2**33)))
+    shape = (count, checks.integer("draws", draws, 0, 2**33))
+    out = np.empty(checks.room("uniforms", shape, "count or draws"))
     uniform_rows(out, checks.source(key, stream), start)
     return out
 
@@ -30,7 +31,8 @@ def uniforms(key: Key, stream: int, first: int, count: int, draws: int) -> Matri
 def normals(key: Key, stream: int, first: int, count: int, draws: int) -> Matrix:
     """Return ``draws`` standard normals for each replicate, shape (count, draws)."""
     start, count = checks.replicates(first, count)
-    out = np.empty((count, checks.integer("draws", draws, 0, 2**33)))
+    shape = (count, checks.integer("draws", draws, 0, 2**33))
+    out = np.empty(checks.room("normals", shape, "count or draws"))
     normal_rows(out, checks.source(key, stream), start)
     return out
 
@@ -40,7 +42,7 @@ def gaussian_sums(key: Key, stream: int, first: int, count: int, mean: ArrayLike
     start, count = checks.replicates(first, count)
     centre = checks.array("mean", mean, (None,))
     columns = np.ascontiguousarray(checks.array("factor", factor, (centre.size, None)).T)
-    out = np.empty((count, centre.size))
+    out = np.empty(checks.room("gaussian_sums", (count, centre.size), "count"))
     sums.gaussian_rows(out, checks.source(key, stream), start, centre, columns)
     return out
 
@@ -50,7 +52,7 @@ def wishart_sums(key: Key, stream: int, first: int, count: int, dof: int, factor
     start, count = checks.replicates(first, count)
     square = checks.array("factor", factor, (None, None))
     columns = np.ascontiguousarray(checks.array("factor", square, (square.shape[1], None)).T)
-    out = np.empty((count, *columns.shape))
+    out = np.empty(checks.room("wishart_sums", (count, *columns.shape), "count"))
     sums.wishart_rows(out, checks.source(key, stream), start, checks.integer("dof", dof, 1, 2**53), columns)
     return out
 
@@ -59,7 +61,7 @@ def multinomial_sums(key: Key, stream: int, first: int, count: int, trials: int,
     """Return multinomial counts, shape (count, m)."""
     start, count = checks.replicates(first, count)
     p, tails = checks.probabilities("probabilities", probabilities)
-    out = np.empty((count, p.size), dtype=np.int64)
+    out = np.empty(checks.room("multinomial_sums", (count, p.size), "count"), dtype=np.int64)
     size = checks.integer("trials", trials, 0, 2**53)
     sums.multinomial_rows(out, checks.source(key, stream), start, size, p, tails)
     return out
@@ -81,7 +83,7 @@ def mixture_sums(
     centres = checks.array("means", means, (p.size, None))
     d = centres.shape[1]
     columns = np.ascontiguousarray(checks.array("factors", factors, (p.size, d, d)).transpose(0, 2, 1))
-    out = np.empty((count, d))
+    out = np.empty(checks.room("mixture_sums", (count, d), "count"))
     size = checks.integer("trials", trials, 0, 2**53)
     sums.mixture_rows(out, checks.source(key, stream), start, size, p, tails, centres, columns)
     return out
@@ -90,7 +92,7 @@ def mixture_sums(
 def all_pairs_wins(sum_scores: ArrayLike, weights: ArrayLike, point_scores: ArrayLike) -> Matrix:
     """Return, for each point and cell, the weight of the sums with which the cell wins, shape (M, K)."""
     left, points = checks.pairs(sum_scores, point_scores)
-    out = np.empty(points.shape)
+    out = np.empty(checks.room("all_pairs_wins", points.shape, "the number of points"))
     pairs.wins(out, left, checks.array("weights", weights, (left.shape[0],)), points)
     return out
 
@@ -98,7 +100,7 @@ def all_pairs_wins(sum_scores: ArrayLike, weights: ArrayLike, point_scores: Arra
 def all_pairs_rows(sum_scores: ArrayLike, point_scores: ArrayLike, coefficients: ArrayLike) -> Matrix:
     """Return, for each sum, the total coefficient of the cells that win at the points, shape (R,)."""
     left, points = checks.pairs(sum_scores, point_scores)
-    out = np.empty(left.shape[0])
+    out = np.empty(checks.room("all_pairs_rows", left.shape[:1], "the number of sums"))
     pairs.rows(out, left, points, checks.array("coefficients", coefficients, points.shape))
     return out
 
@@ -110,7 +112,7 @@ def product_log_ratios(
     start, count = checks.replicates(first, count)
     size = checks.integer("n", n, 2, 2**53)
     flat, parts = checks.partition(edges, offsets)
-    out = np.empty((count, 2))
+    out = np.empty(checks.room("product_log_ratios", (count, 2), "count"))
     tables = np.empty((flat.size + parts.size - 1, pieces(size), TERMS))
     likelihood.cell_polynomials(tables, flat, parts, size)
     likelihood.log_ratio_rows(out, checks.source(key, stream), start, size, flat, parts, tables)

@@ -149,7 +149,9 @@ def uniforms(key: Key, stream: int, first: int, count: int, draws: int) -> Matri
     >>> uniforms((0, 0), 0, 0, 1, 2).round(4)
     array([[0.8805, 0.6055]])
     """
-    return _draws(key, stream, _numbers(first, count), 0, checks.integer("draws", draws, 0, 2**33))
+    _, count = checks.replicates(first, count)
+    checks.room("uniforms", (count, checks.integer("draws", draws, 0, 2**33)), "count or draws")
+    return _draws(key, stream, _numbers(first, count), 0, draws)
 
 
 def normals(key: Key, stream: int, first: int, count: int, draws: int) -> Matrix:
@@ -164,6 +166,8 @@ def normals(key: Key, stream: int, first: int, count: int, draws: int) -> Matrix
     >>> normals((0, 0), 0, 0, 1, 2).round(4)
     array([[1.1776, 0.2676]])
     """
+    _, count = checks.replicates(first, count)
+    checks.room("normals", (count, checks.integer("draws", draws, 0, 2**33)), "count or draws")
     return quantile(uniforms(key, stream, first, count, draws))
 
 
@@ -193,6 +197,8 @@ def gaussian_sums(key: Key, stream: int, first: int, count: int, mean: ArrayLike
     """
     centre = checks.array("mean", mean, (None,))
     matrix = checks.array("factor", factor, (centre.size, None))
+    _, count = checks.replicates(first, count)
+    checks.room("gaussian_sums", (count, centre.size), "count")
     z = normals(key, stream, first, count, matrix.shape[1])
     total = np.zeros((count, centre.size))
     _add_product(total, matrix, z)
@@ -247,6 +253,8 @@ def wishart_sums(key: Key, stream: int, first: int, count: int, dof: int, factor
     square = checks.array("factor", factor, (None, None))
     q = checks.array("factor", square, (square.shape[1], None)).shape[0]
     width = min(q, checks.integer("dof", dof, 1, 2**53))
+    _, count = checks.replicates(first, count)
+    checks.room("wishart_sums", (count, q, q), "count")
     numbers = _numbers(first, count)
     rows, columns = np.nonzero(np.tri(q, width, -1))
     a = np.zeros((count, q, width))
@@ -348,6 +356,8 @@ def multinomial_sums(key: Key, stream: int, first: int, count: int, trials: int,
            [6, 4, 0]])
     """
     p, tails = checks.probabilities("probabilities", probabilities)
+    _, count = checks.replicates(first, count)
+    checks.room("multinomial_sums", (count, p.size), "count")
     u = uniforms(key, stream, first, count, p.size)
     rest = np.full(count, checks.integer("trials", trials, 0, 2**53), dtype=np.int64)
     counts = np.zeros((count, p.size), dtype=np.int64)
@@ -404,6 +414,8 @@ def mixture_sums(
     centres = checks.array("means", means, (p.size, None))
     d = centres.shape[1]
     matrices = checks.array("factors", factors, (p.size, d, d))
+    _, count = checks.replicates(first, count)
+    checks.room("mixture_sums", (count, d), "count")
     counts = multinomial_sums(key, stream, first, count, trials, p)
     numbers = _numbers(first, count)
     total = np.zeros((count, d))
@@ -441,6 +453,7 @@ def all_pairs_wins(sum_scores: ArrayLike, weights: ArrayLike, point_scores: Arra
     """
     sums, points = checks.pairs(sum_scores, point_scores)
     weight = checks.array("weights", weights, (sums.shape[0],))
+    checks.room("all_pairs_wins", points.shape, "the number of points")
     everyone = np.arange(points.shape[0])
     total = np.zeros(points.shape)
     for begin in range(0, sums.shape[0], constants.PAIR_BLOCK):
@@ -474,6 +487,7 @@ def all_pairs_rows(sum_scores: ArrayLike, point_scores: ArrayLike, coefficients:
     """
     sums, points = checks.pairs(sum_scores, point_scores)
     coefficient = checks.array("coefficients", coefficients, points.shape)
+    checks.room("all_pairs_rows", sums.shape[:1], "the number of sums")
     total = np.zeros(sums.shape[0])
     for begin in range(0, points.shape[0], constants.PAIR_BLOCK):
         block = np.zeros(sums.shape[0])
@@ -531,6 +545,8 @@ def product_log_ratios(
     """
     size = checks.integer("n", n, 2, 2**53)
     flat, parts = checks.partition(edges, offsets)
+    _, count = checks.replicates(first, count)
+    checks.room("product_log_ratios", (count, 2), "count")
     d = parts.size - 1
     z = normals(key, stream, first, count, 3 * d)
     result = np.zeros((count, 2))

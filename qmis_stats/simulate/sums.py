@@ -11,6 +11,7 @@ from qmis_stats.scores import FiniteScores, MixtureScores
 from qmis_stats.scores.base import ScoreModel
 from qmis_stats.simulate.design import LAW, TiltMixture, draw_points, draw_sums, tilt_mixtures
 from qmis_stats.simulate.estimator import Estimate, cross_fitted_delta
+from qmis_stats.simulate.memory import fit_sums
 from qmis_stats.simulate.settings import MAX_TERMS, Settings
 from qmis_stats.validation import sample_size
 
@@ -111,6 +112,7 @@ def _run(method: str, problem: Problem, n: int, settings: Settings, *, tilt: boo
         raise DomainError(method, f"drawing counts of n = {n} points would not end", f"use n up to {MAX_TERMS}")
     if not any(problem.scores_reachable):
         return _degenerate(method, n, settings, "one cell is always returned: nothing can leak")
+    fit_sums(method, scores, settings, tilt=tilt)
     for_sums, for_points = tilt_mixtures(scores, n) if tilt else (TiltMixture([LAW]), TiltMixture([LAW]))
     kernels, key = settings.kernels(), settings.key(method, n)
     sums = draw_sums(kernels, scores, for_sums, key, terms=n - 1, count=settings.replicates)
