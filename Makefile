@@ -7,13 +7,14 @@ PYTEST_WORKERS ?= 2
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help verify verify-full study test lint format typecheck docs check bench clean
+.PHONY: help verify verify-full study battery test lint format typecheck docs check bench clean
 
 help:
 	@echo "make verify       create the environment, validate the theorems at a quick scale, write $(OUT)/"
 	@echo "make verify-full  the same at full scale (up to 30 minutes on 2 cores)"
 	@echo "make test         create the environment and run the tests, doctests included"
 	@echo "make study        the full run, written to docs/studies/verification.md"
+	@echo "make battery      TestU01 on the generator, 20 minutes on one core, written to docs/studies/generator.md"
 	@echo "make lint         ruff and mypy"
 	@echo "make docs         build the documentation, warnings are errors"
 	@echo "make check        lint, docs and test"
@@ -41,6 +42,14 @@ verify-full: $(VENV)/.installed
 study: $(VENV)/.test-installed
 	$(BIN)/qmis verify --out report-full
 	$(BIN)/python docs/studies/write_verification.py report-full/report.json > docs/studies/verification.md
+
+battery: $(VENV)/.test-installed
+	@echo '#include <TestU01.h>' | $(CC) -E - >/dev/null 2>&1 || { echo "make battery needs a C compiler and TestU01 (Debian: libtestu01-0-dev, section non-free)"; exit 1; }
+	mkdir -p docs/_build
+	$(CC) -O2 -Wall -o docs/_build/battery docs/studies/battery/battery.c -ltestu01 -ltestu01probdist -ltestu01mylib -lm
+	$(BIN)/python docs/studies/battery/run.py docs/_build/battery > docs/_build/battery.csv
+	mv docs/_build/battery.csv docs/studies/battery/results.csv
+	$(BIN)/python docs/studies/battery/write_page.py docs/studies/battery/results.csv > docs/studies/generator.md
 
 test: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal

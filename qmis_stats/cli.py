@@ -70,8 +70,8 @@ class _OneLineGroup(click.Group):
             raise _Stop(_BAD_INPUT, str(error)) from None
         except ArithmeticError as error:
             raise _Stop(_BAD_INPUT, f"out of the range of floating-point numbers: {error}") from None
-        except MemoryError:
-            raise _Stop(_BAD_INPUT, "out of memory: ask for a smaller problem") from None
+        except MemoryError as error:
+            raise _Stop(_BAD_INPUT, f"out of memory: {str(error) or 'ask for a smaller problem'}") from None
         except KeyboardInterrupt:
             raise _Stop(_INTERRUPTED, "interrupted") from None
         except BrokenPipeError:

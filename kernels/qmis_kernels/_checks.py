@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from qmis_kernels import memory
 
 Matrix = NDArray[np.float64]
 Key = tuple[int, int]
@@ -46,6 +49,17 @@ def source(key: Key, stream: int) -> tuple[np.uint64, np.uint64, np.uint64]:
 def replicates(first: int, count: int) -> tuple[np.uint64, int]:
     """Return the number of the first replicate and how many there are."""
     return np.uint64(integer("first", first, 0, 2**63)), integer("count", count, 0, 2**63)
+
+
+def room(function: str, shape: tuple[int, ...], lower: str) -> tuple[int, ...]:
+    """Return the shape of a result of 8-byte numbers, or refuse it in one line when it would not fit in memory."""
+    size = 8 * math.prod(shape)
+    if not memory.fits(size):
+        needed, free = memory.readable(size), memory.readable(memory.available())
+        raise memory.OutOfMemory(
+            f"{function}: a result of shape {shape} needs {needed}, {free} are available: lower {lower}"
+        )
+    return shape
 
 
 def probabilities(name: str, value: ArrayLike) -> tuple[Matrix, Matrix]:

@@ -23,7 +23,8 @@ Key = tuple[int, int]
 def uniforms(key: Key, stream: int, first: int, count: int, draws: int) -> Matrix:
     """Return ``draws`` uniforms for each replicate, shape (count, draws)."""
     start, count = checks.replicates(first, count)
-    out = np.empty((count, checks.integer("draws", draws, 0, 2**33)))
+    shape = (count, checks.integer("draws", draws, 0, 2**33))
+    out = np.empty(checks.room("uniforms", shape, "count or draws"))
     uniform_rows(out, checks.source(key, stream), start)
     return out
 
@@ -31,7 +32,8 @@ def uniforms(key: Key, stream: int, first: int, count: int, draws: int) -> Matri
 def normals(key: Key, stream: int, first: int, count: int, draws: int) -> Matrix:
     """Return ``draws`` standard normals for each replicate, shape (count, draws)."""
     start, count = checks.replicates(first, count)
-    out = np.empty((count, checks.integer("draws", draws, 0, 2**33)))
+    shape = (count, checks.integer("draws", draws, 0, 2**33))
+    out = np.empty(checks.room("normals", shape, "count or draws"))
     normal_rows(out, checks.source(key, stream), start)
     return out
 
@@ -41,7 +43,7 @@ def gaussian_sums(key: Key, stream: int, first: int, count: int, mean: ArrayLike
     start, count = checks.replicates(first, count)
     centre = checks.array("mean", mean, (None,))
     columns = np.ascontiguousarray(checks.array("factor", factor, (centre.size, None)).T)
-    out = np.empty((count, centre.size))
+    out = np.empty(checks.room("gaussian_sums", (count, centre.size), "count"))
     sums.gaussian_rows(out, checks.source(key, stream), start, centre, columns)
     return out
 
@@ -51,7 +53,7 @@ def wishart_sums(key: Key, stream: int, first: int, count: int, dof: int, factor
     start, count = checks.replicates(first, count)
     square = checks.array("factor", factor, (None, None))
     columns = np.ascontiguousarray(checks.array("factor", square, (square.shape[1], None)).T)
-    out = np.empty((count, *columns.shape))
+    out = np.empty(checks.room("wishart_sums", (count, *columns.shape), "count"))
     sums.wishart_rows(out, checks.source(key, stream), start, checks.integer("dof", dof, 1, 2**53), columns)
     return out
 
@@ -60,7 +62,7 @@ def multinomial_sums(key: Key, stream: int, first: int, count: int, trials: int,
     """Return multinomial counts, shape (count, m)."""
     start, count = checks.replicates(first, count)
     p, tails = checks.probabilities("probabilities", probabilities)
-    out = np.empty((count, p.size), dtype=np.int64)
+    out = np.empty(checks.room("multinomial_sums", (count, p.size), "count"), dtype=np.int64)
     size = checks.integer("trials", trials, 0, 2**53)
     sums.multinomial_rows(out, checks.source(key, stream), start, size, p, tails)
     return out
@@ -82,7 +84,7 @@ def mixture_sums(
     centres = checks.array("means", means, (p.size, None))
     d = centres.shape[1]
     columns = np.ascontiguousarray(checks.array("factors", factors, (p.size, d, d)).transpose(0, 2, 1))
-    out = np.empty((count, d))
+    out = np.empty(checks.room("mixture_sums", (count, d), "count"))
     size = checks.integer("trials", trials, 0, 2**53)
     sums.mixture_rows(out, checks.source(key, stream), start, size, p, tails, centres, columns)
     return out
@@ -91,7 +93,7 @@ def mixture_sums(
 def all_pairs_wins(sum_scores: ArrayLike, weights: ArrayLike, point_scores: ArrayLike) -> Matrix:
     """Return, for each point and cell, the weight of the sums with which the cell wins, shape (M, K)."""
     left, points = checks.pairs(sum_scores, point_scores)
-    out = np.empty(points.shape)
+    out = np.empty(checks.room("all_pairs_wins", points.shape, "the number of points"))
     pairs.wins(out, left, checks.array("weights", weights, (left.shape[0],)), points)
     return out
 
@@ -99,7 +101,7 @@ def all_pairs_wins(sum_scores: ArrayLike, weights: ArrayLike, point_scores: Arra
 def all_pairs_rows(sum_scores: ArrayLike, point_scores: ArrayLike, coefficients: ArrayLike) -> Matrix:
     """Return, for each sum, the total coefficient of the cells that win at the points, shape (R,)."""
     left, points = checks.pairs(sum_scores, point_scores)
-    out = np.empty(left.shape[0])
+    out = np.empty(checks.room("all_pairs_rows", left.shape[:1], "the number of sums"))
     pairs.rows(out, left, points, checks.array("coefficients", coefficients, points.shape))
     return out
 
@@ -111,7 +113,7 @@ def product_log_ratios(
     start, count = checks.replicates(first, count)
     size = checks.integer("n", n, 2, 2**53)
     flat, parts = checks.partition(edges, offsets)
-    out = np.empty((count, 2))
+    out = np.empty(checks.room("product_log_ratios", (count, 2), "count"))
     tables = np.empty((flat.size + parts.size - 1, pieces(size), TERMS))
     likelihood.cell_polynomials(tables, flat, parts, size)
     likelihood.log_ratio_rows(out, checks.source(key, stream), start, size, flat, parts, tables)
@@ -122,7 +124,7 @@ def chi_squares(key: Key, stream: int, first: int, count: int, dof: ArrayLike) -
     """Return chi-square numbers, shape (count, m)."""
     start, count = checks.replicates(first, count)
     numbers = model_checks.degrees("dof", dof)
-    out = np.empty((count, numbers.size))
+    out = np.empty(checks.room("chi_squares", (count, numbers.size), "count"))
     gamma.chi_square_rows(out, checks.source(key, stream), start, numbers.astype(np.float64))
     return out
 
@@ -131,7 +133,7 @@ def gammas(key: Key, stream: int, first: int, count: int, shape: ArrayLike) -> M
     """Return gamma numbers, shape (count, m)."""
     start, count = checks.replicates(first, count)
     shapes = model_checks.shapes("shape", shape)
-    out = np.empty((count, shapes.size))
+    out = np.empty(checks.room("gammas", (count, shapes.size), "count"))
     gamma.gamma_rows(out, checks.source(key, stream), start, shapes)
     return out
 
@@ -150,8 +152,11 @@ def _least_squares(
     start, count = checks.replicates(first, count)
     size, centre, matrix, noise = model_checks.regression(n, coefficients, transform, noise_std)
     d = centre.size
-    estimates, residual_squares = np.empty((count, d)), np.empty(count)
+    if keep_factors:
+        checks.room("regression_factors", (count, d, d), "count")
+    estimates = np.empty(checks.room("regression_sums", (count, d), "count"))
     factors = np.empty((count if keep_factors else 0, d, d))
+    residual_squares = np.empty(count)
     columns = np.ascontiguousarray(matrix.T)
     regression.regression_rows(
         estimates,
@@ -201,7 +206,8 @@ def rank_one_updates(
 ) -> tuple[Matrix, Matrix, NDArray[np.bool_]]:
     """Return the updated estimates, (R, m, d), the leverages and whether the point can be left out, (R, m)."""
     triangles, old, points, values, direction = model_checks.updates(factors, estimates, design, response, sign)
-    updated, leverage = np.empty(points.shape), np.empty(points.shape[:2])
+    updated = np.empty(checks.room("rank_one_updates", points.shape, "the number of points"))
+    leverage = np.empty(points.shape[:2])
     solvable = np.empty(points.shape[:2], dtype=np.bool_)
     rank_one.update_rows(updated, leverage, solvable, triangles, old, points, values, direction)
     return updated, leverage, solvable
@@ -219,7 +225,7 @@ def add_one_wins(
     triangles, old, points, values, flat, parts, cells = model_checks.all_updates(
         factors, estimates, x, response, edges, offsets
     )
-    out = np.empty((points.shape[0], cells), dtype=np.int64)
+    out = np.empty(checks.room("add_one_wins", (points.shape[0], cells), "the number of cells"), dtype=np.int64)
     add_one.add_one(out, triangles, old, points, values, flat, parts)
     return out
 
@@ -228,7 +234,7 @@ def logistic_fits(x: ArrayLike, y: ArrayLike, tolerance: float, iterations: int)
     """Return the maximum-likelihood estimates, shape (R, d), and how the fits ended, shape (R,)."""
     design, response = model_checks.labelled(x, y)
     small, steps = model_checks.newton(tolerance, iterations)
-    estimates = np.empty((design.shape[0], design.shape[2]))
+    estimates = np.empty(checks.room("logistic_fits", design.shape[::2], "the number of data sets"))
     status = np.empty(design.shape[0], dtype=np.int64)
     logistic.fit_rows(estimates, status, design, response, small, steps)
     return estimates, status
@@ -249,7 +255,8 @@ def logistic_sums(
     start, count = checks.replicates(first, count)
     size, centre, matrix = model_checks.logistic(n, coefficients, factor)
     small, steps = model_checks.newton(tolerance, iterations)
-    estimates, status = np.empty((count, centre.size)), np.empty(count, dtype=np.int64)
+    estimates = np.empty(checks.room("logistic_sums", (count, centre.size), "count"))
+    status = np.empty(count, dtype=np.int64)
     logistic.simulated_rows(
         estimates,
         status,

@@ -22,7 +22,6 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 from scipy.special import k0
 
 from qmis_stats.errors import InputError
@@ -123,6 +122,8 @@ def log_delta(alpha: float, gamma: float, n: int) -> float:
         # For extreme ratios x_0 may lie beyond FAR, where nothing is left to integrate.
         end = _FAR
         if mass(_FAR) > step:
+            from scipy.optimize import brentq  # slow to load, and needed only here
+
             end = brentq(lambda x: mass(x) - step if x > 0.0 else -step, 0.0, _FAR, xtol=1e-300, rtol=1e-15)
         z, z_weights = _rule(end * 2.0**-_HALVINGS, end)
         negative = 2.0 / math.pi * math.atan(math.sqrt(complement / (1.0 + b)))  # P(X < 0)

@@ -12,6 +12,7 @@ from qmis_stats.errors import BackendUnavailableError, DomainError, InputError
 from qmis_stats.evaluate import mis
 from qmis_stats.experiment.load import Experiment
 from qmis_stats.experiment.refusal import ExperimentError
+from qmis_stats.experiment.schema import RunTable
 from qmis_stats.problem import Face, Problem
 from qmis_stats.results import MISResult
 
@@ -117,7 +118,8 @@ def _evaluate(experiment: Experiment, n: int, method: str) -> MISResult:
         allowed = f"a backend that can run here: {error}"
         raise ExperimentError(path, "run.backend", experiment.backend, allowed) from None
     except InputError as error:
-        raise ExperimentError(path, error.field, error.value, error.allowed) from None
+        field = f"run.{error.field}" if error.field in RunTable.model_fields else error.field
+        raise ExperimentError(path, field, error.value, error.allowed) from None
     except (ArithmeticError, ValueError) as error:
         # Scales so far apart that a formula leaves the range of floating-point numbers.
         allowed = f"a method whose numbers stay in range for this problem at n = {n}: {error}"

@@ -1,4 +1,7 @@
-"""Scalar quantizers as thresholds and levels: the cells that a product quantizer puts on each coordinate."""
+"""Scalar quantizers as thresholds and levels: the cells that a product quantizer puts on each coordinate.
+
+Solvers are imported where they are used: loading them takes longer than most simulations.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.linalg import solve_banded
-from scipy.optimize import brentq, minimize_scalar
 from scipy.special import ndtr, ndtri
 
 from qmis_stats.errors import InputError
@@ -110,6 +111,8 @@ class Ternary(ScalarQuantizer):
 
     def thresholds(self, location: FloatArray, standard_error: FloatArray) -> tuple[FloatArray, ...]:
         """Return ±t for every coordinate."""
+        from scipy.optimize import brentq
+
         standardised = location / standard_error
 
         def excess(t: float) -> float:
@@ -151,6 +154,8 @@ class Uniform(ScalarQuantizer):
 
     def thresholds(self, location: FloatArray, standard_error: FloatArray) -> tuple[FloatArray, ...]:
         """Return the midpoints between levels."""
+        from scipy.optimize import minimize_scalar
+
         levels = 2**self.bits
 
         def distortion(step: float) -> float:
@@ -226,6 +231,8 @@ def _normal_distortion(edges: FloatArray, levels: FloatArray) -> float:
 
 def _lloyd_max_edges(bits: int) -> FloatArray:
     """Solve the fixed point "edges are midpoints of centroids" by Newton's method on the edges."""
+    from scipy.linalg import solve_banded
+
     count = 2**bits
     edges = np.sqrt(3.0) * _companded(count)
     smallest = math.inf

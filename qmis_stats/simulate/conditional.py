@@ -12,6 +12,7 @@ from qmis_stats.numerics import tail_changes
 from qmis_stats.problem import Problem
 from qmis_stats.results import MISResult
 from qmis_stats.scores.base import FloatArray
+from qmis_stats.simulate.memory import fit_points
 from qmis_stats.simulate.settings import Settings
 from qmis_stats.validation import sample_size
 
@@ -68,6 +69,7 @@ def conditional(
         )
     if thresholds.size == 0:
         return MISResult("conditional", n, -math.inf, 0.0, domain="one cell: nothing can leak", seed=seed)
+    fit_points(settings)
     shifts = _shifts(thresholds)
     kernels, key = settings.kernels(), settings.key("conditional", n)
     share = -(-replicates // shifts.size)

@@ -6,6 +6,7 @@ from qmis_stats.problem import Problem
 from qmis_stats.results import MISResult
 from qmis_stats.simulate.admission import admit, nothing_leaks
 from qmis_stats.simulate.design import plain_design
+from qmis_stats.simulate.memory import fit_sums
 from qmis_stats.simulate.random_sums import estimate_from_random_sums, random_result
 from qmis_stats.simulate.settings import Settings
 from qmis_stats.validation import sample_size
@@ -56,5 +57,6 @@ def crude(problem: Problem, n: int, *, replicates: int = 100_000, seed: int = 0,
     scores = admit("crude", problem := problem.at(n), n)
     if scores is None:
         return nothing_leaks("crude", n, settings)
+    fit_sums("crude", scores, settings, tilt=False)
     found = estimate_from_random_sums("crude", scores, n, plain_design(), settings)
     return random_result("crude", n, settings, found, "raise replicates or use method = tilted")

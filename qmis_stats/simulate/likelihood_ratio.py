@@ -10,6 +10,7 @@ from qmis_stats.errors import DomainError
 from qmis_stats.problem import Problem
 from qmis_stats.results import MISResult
 from qmis_stats.scores.base import FloatArray
+from qmis_stats.simulate.memory import fit_pairs
 from qmis_stats.simulate.roc import empirical_roc
 from qmis_stats.simulate.settings import Settings
 from qmis_stats.validation import sample_size
@@ -70,6 +71,7 @@ def likelihood_ratio(
             "the likelihood ratio is closed only for product cells on a Gaussian mean with diagonal covariance",
             "use method = exact, tilted or crude",
         )
+    fit_pairs(settings)
     kernels, key = settings.kernels(), settings.key("likelihood_ratio", n)
     edges = np.concatenate(product.edges) if product.edges else np.empty(0)
     offsets = np.concatenate(([0], np.cumsum([e.size for e in product.edges]))).astype(np.int64)

@@ -15,6 +15,7 @@ from qmis_stats.simulate.admission import admit, nothing_leaks
 from qmis_stats.simulate.design import Design, tilted_design
 from qmis_stats.simulate.estimator import log_crossing_probability
 from qmis_stats.simulate.mass import Mass, recovered_masses
+from qmis_stats.simulate.memory import fit_sums
 from qmis_stats.simulate.nets import MAX_DIMENSION
 from qmis_stats.simulate.random_sums import (
     FEWEST_EFFECTIVE,
@@ -97,6 +98,7 @@ def tilted(
     scores = admit("tilted", problem.at(n), n)
     if scores is None:
         return nothing_leaks("tilted", n, settings)
+    fit_sums("tilted", scores, settings, tilt=True)
     return simulate_design(scores, n, tilted_design(scores, n), settings, sampling)
 
 

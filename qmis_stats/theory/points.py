@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 from scipy.special import logsumexp, ndtri
-from scipy.stats import qmc
 
 from qmis_stats.numerics import gauss_legendre_panels
 from qmis_stats.scores.base import FloatArray, ScoreModel
@@ -47,6 +46,8 @@ def normal_rule(rank: int) -> tuple[FloatArray, FloatArray]:
         return axis[:, None], np.exp(-0.5 * axis**2) * (axis[1] - axis[0]) / math.sqrt(2.0 * math.pi)
     if rank == 2:
         return _polar_rule()
+    from scipy.stats import qmc  # slow to load, and needed only here
+
     uniforms = qmc.Sobol(rank, scramble=True, rng=np.random.default_rng(_SOBOL_SEED)).random_base2(_LOG2_SOBOL)
     # Scrambled points are multiples of 2^-30; half a step keeps them off zero.
     nodes = ndtri(np.minimum(uniforms + 2.0**-31, 1.0 - 2.0**-31))

@@ -44,6 +44,22 @@ def test_a_described_problem_needs_neither_compiler_nor_plots(program: str) -> N
     assert loaded_by(program).isdisjoint({"numba", "statsmodels", "matplotlib", "pandas", "cupy"})
 
 
+SIMULATION = """
+from qmis_stats import CodebookERM, GaussianMean, LinearRegression, Problem
+from qmis_stats.simulate import crude, tilted
+for law in (GaussianMean([0.0], [[1.0]]), LinearRegression([1.0], [[1.0]], 1.0)):
+    for simulate in (crude, tilted):
+        simulate(Problem(law, CodebookERM([[0.0], [1.0]])), 20, replicates=100, backend="reference")
+"""
+
+
+@pytest.mark.parametrize("module", ["scipy.stats", "scipy.optimize", "statsmodels", "pandas"])
+def test_a_simulation_starts_without_what_it_does_not_use(module: str) -> None:
+    """SciPy's statistics and solvers take longer to load than a first simulation may take."""
+    code = f"import sys\n{SIMULATION}\nassert {module!r} not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_the_check_sees_what_is_loaded() -> None:
     """The control: a program that does import SciPy and pandas is seen to."""
     assert {"scipy", "pandas"} <= loaded_by("import scipy, pandas")

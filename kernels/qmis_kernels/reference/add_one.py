@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from qmis_kernels import _checks as checks
 from qmis_kernels import _model_checks as model_checks
 from qmis_kernels.reference.arrays import Integers
 from qmis_kernels.reference.rank_one import rank_one_updates
@@ -56,7 +57,7 @@ def add_one_wins(
         factors, estimates, x, response, edges, offsets
     )
     everyone = np.arange(points.shape[0])
-    counts = np.zeros((points.shape[0], cells), dtype=np.int64)
+    counts = np.zeros(checks.room("add_one_wins", (points.shape[0], cells), "the number of cells"), dtype=np.int64)
     for r in range(triangles.shape[0]):
         updated, _, solvable = rank_one_updates(triangles[r : r + 1], old[r : r + 1], points[None], values[None], 1)
         cell = np.zeros(points.shape[0], dtype=np.int64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from qmis_kernels import _checks as checks
 from qmis_kernels import _model_checks as model_checks
 from qmis_kernels.reference.arrays import Key, Matrix, Words
 from qmis_kernels.reference.elementary import exp, log, log1p
@@ -64,6 +65,8 @@ def chi_squares(key: Key, stream: int, first: int, count: int, dof: ArrayLike) -
     """
     numbers = replicate_numbers(first, count)
     degrees = model_checks.degrees("dof", dof)
+    _, count = checks.replicates(first, count)
+    checks.room("chi_squares", (count, degrees.size), "count")
     result = np.empty((count, degrees.size))
     for i in range(degrees.size):
         result[:, i] = chi_square_numbers(key, stream, numbers, int(degrees[i]), i, degrees.size)
@@ -102,6 +105,8 @@ def gammas(key: Key, stream: int, first: int, count: int, shape: ArrayLike) -> M
     array([[2.926 , 3.6936]])
     """
     shapes = model_checks.shapes("shape", shape)
+    _, count = checks.replicates(first, count)
+    checks.room("gammas", (count, shapes.size), "count")
     numbers = replicate_numbers(first, count)
     m = shapes.size
     boosts = uniforms(key, stream, first, count, m)

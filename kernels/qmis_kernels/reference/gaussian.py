@@ -37,6 +37,8 @@ def gaussian_sums(key: Key, stream: int, first: int, count: int, mean: ArrayLike
     """
     centre = checks.array("mean", mean, (None,))
     matrix = checks.array("factor", factor, (centre.size, None))
+    _, count = checks.replicates(first, count)
+    checks.room("gaussian_sums", (count, centre.size), "count")
     z = normals(key, stream, first, count, matrix.shape[1])
     total = np.zeros((count, centre.size))
     add_product(total, matrix, z)

@@ -72,4 +72,6 @@ def uniforms(key: Key, stream: int, first: int, count: int, draws: int) -> Matri
     >>> uniforms((0, 0), 0, 0, 1, 2).round(4)
     array([[0.8805, 0.6055]])
     """
-    return draws_from(key, stream, replicate_numbers(first, count), 0, checks.integer("draws", draws, 0, 2**33))
+    _, count = checks.replicates(first, count)
+    checks.room("uniforms", (count, checks.integer("draws", draws, 0, 2**33)), "count or draws")
+    return draws_from(key, stream, replicate_numbers(first, count), 0, draws)

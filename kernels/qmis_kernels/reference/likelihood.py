@@ -58,6 +58,8 @@ def product_log_ratios(
     """
     size = checks.integer("n", n, 2, 2**53)
     flat, parts = checks.partition(edges, offsets)
+    _, count = checks.replicates(first, count)
+    checks.room("product_log_ratios", (count, 2), "count")
     d = parts.size - 1
     z = normals(key, stream, first, count, 3 * d)
     result = np.zeros((count, 2))

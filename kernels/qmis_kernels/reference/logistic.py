@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from qmis_kernels import _checks as checks
 from qmis_kernels import _model_checks as model_checks
 from qmis_kernels.fit_status import FitStatus
 from qmis_kernels.reference.arrays import Integers, Key, Matrix
@@ -211,6 +212,7 @@ def logistic_fits(x: ArrayLike, y: ArrayLike, tolerance: float, iterations: int)
     """
     design, response = model_checks.labelled(x, y)
     small, steps = model_checks.newton(tolerance, iterations)
+    checks.room("logistic_fits", design.shape[::2], "the number of data sets")
     with np.errstate(all="ignore"):  # matrices without a factor
         return _fit(design, 2.0 * response - 1.0, small, steps)
 
@@ -265,6 +267,8 @@ def logistic_sums(
     (array([[0.7666]]), array([0]))
     """
     size, centre, matrix = model_checks.logistic(n, coefficients, factor)
+    _, count = checks.replicates(first, count)
+    checks.room("logistic_sums", (count, centre.size), "count")
     small, steps = model_checks.newton(tolerance, iterations)
     d = centre.size
     width = 2 * (d // 2 + 1)

@@ -54,6 +54,8 @@ def mixture_sums(
     centres = checks.array("means", means, (p.size, None))
     d = centres.shape[1]
     matrices = checks.array("factors", factors, (p.size, d, d))
+    _, count = checks.replicates(first, count)
+    checks.room("mixture_sums", (count, d), "count")
     counts = multinomial_sums(key, stream, first, count, trials, p)
     numbers = replicate_numbers(first, count)
     total = np.zeros((count, d))

@@ -38,6 +38,8 @@ def multinomial_sums(key: Key, stream: int, first: int, count: int, trials: int,
            [6, 4, 0]])
     """
     p, tails = checks.probabilities("probabilities", probabilities)
+    _, count = checks.replicates(first, count)
+    checks.room("multinomial_sums", (count, p.size), "count")
     u = uniforms(key, stream, first, count, p.size)
     rest = np.full(count, checks.integer("trials", trials, 0, 2**53), dtype=np.int64)
     counts = np.zeros((count, p.size), dtype=np.int64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from qmis_kernels import _checks as checks
 from qmis_kernels import _constants as constants
 from qmis_kernels.reference.arrays import Key, Matrix
 from qmis_kernels.reference.elementary import log
@@ -41,4 +42,6 @@ def normals(key: Key, stream: int, first: int, count: int, draws: int) -> Matrix
     >>> normals((0, 0), 0, 0, 1, 2).round(4)
     array([[1.1776, 0.2676]])
     """
+    _, count = checks.replicates(first, count)
+    checks.room("normals", (count, checks.integer("draws", draws, 0, 2**33)), "count or draws")
     return quantile(uniforms(key, stream, first, count, draws))

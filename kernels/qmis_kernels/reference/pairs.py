@@ -34,6 +34,7 @@ def all_pairs_wins(sum_scores: ArrayLike, weights: ArrayLike, point_scores: Arra
     """
     sums, points = checks.pairs(sum_scores, point_scores)
     weight = checks.array("weights", weights, (sums.shape[0],))
+    checks.room("all_pairs_wins", points.shape, "the number of points")
     everyone = np.arange(points.shape[0])
     total = np.zeros(points.shape)
     for begin in range(0, sums.shape[0], constants.PAIR_BLOCK):
@@ -67,6 +68,7 @@ def all_pairs_rows(sum_scores: ArrayLike, point_scores: ArrayLike, coefficients:
     """
     sums, points = checks.pairs(sum_scores, point_scores)
     coefficient = checks.array("coefficients", coefficients, points.shape)
+    checks.room("all_pairs_rows", sums.shape[:1], "the number of sums")
     total = np.zeros(sums.shape[0])
     for begin in range(0, points.shape[0], constants.PAIR_BLOCK):
         block = np.zeros(sums.shape[0])

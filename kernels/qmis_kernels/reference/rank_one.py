@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from qmis_kernels import _checks as checks
 from qmis_kernels import _model_checks as model_checks
 from qmis_kernels.reference.arrays import Matrix
 
@@ -59,6 +60,7 @@ def rank_one_updates(
     """
     triangles, old, points, values, direction = model_checks.updates(factors, estimates, design, response, sign)
     d = points.shape[2]
+    checks.room("rank_one_updates", points.shape, "the number of points")
     v = points.copy()
     residual = np.zeros(values.shape)
     for i in range(d):

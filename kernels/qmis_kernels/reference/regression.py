@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from qmis_kernels import _checks as checks
 from qmis_kernels import _model_checks as model_checks
 from qmis_kernels.reference.arrays import Key, Matrix
 from qmis_kernels.reference.chi_square import chi_square_numbers
@@ -49,6 +50,8 @@ def regression_factors(
     """
     size, centre, matrix, noise = model_checks.regression(n, coefficients, transform, noise_std)
     d = centre.size
+    _, count = checks.replicates(first, count)
+    checks.room("regression_factors", (count, d, d), "count")
     numbers = replicate_numbers(first, count)
     rows, columns = np.nonzero(np.tri(d, d, -1))
     draws = quantile(draws_from(key, stream, numbers, 0, rows.size + d))
@@ -118,4 +121,6 @@ def regression_sums(
     >>> estimates.round(4), residual_squares.round(4)
     (array([[2.1397]]), array([2.7111]))
     """
+    _, count = checks.replicates(first, count)
+    checks.room("regression_sums", (count, np.size(coefficients)), "count")
     return regression_factors(key, stream, first, count, n, coefficients, transform, noise_std)[:2]

@@ -39,6 +39,8 @@ def wishart_sums(key: Key, stream: int, first: int, count: int, dof: int, factor
     square = checks.array("factor", factor, (None, None))
     q = checks.array("factor", square, (square.shape[1], None)).shape[0]
     width = min(q, checks.integer("dof", dof, 1, 2**53))
+    _, count = checks.replicates(first, count)
+    checks.room("wishart_sums", (count, q, q), "count")
     numbers = replicate_numbers(first, count)
     rows, columns = np.nonzero(np.tri(q, width, -1))
     a = np.zeros((count, q, width))
