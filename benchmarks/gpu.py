@@ -18,7 +18,7 @@ import numpy as np
 import qmis_kernels
 
 KEY = (20240501, 1)
-Call = Callable[[ModuleType], np.ndarray]
+Call = Callable[[ModuleType], np.ndarray | tuple[np.ndarray, ...]]
 
 
 def random_calls(scale: float) -> dict[str, tuple[str, float, Call]]:
@@ -47,6 +47,44 @@ def random_calls(scale: float) -> dict[str, tuple[str, float, Call]]:
     }
 
 
+def model_calls(scale: float) -> dict[str, tuple[str, float, Call]]:
+    """The same for chi-square and gamma numbers and regressions."""
+
+    def rows(number: float) -> int:
+        return max(1, int(number * scale))
+
+    rng, d, m, n = np.random.default_rng(2), 8, 100, 200
+    draws, many, fits = rows(2e6), rows(2e6), rows(2e4)
+    beta, upper, lower = np.ones(d), np.triu(np.ones((d, d))), np.tril(np.ones((d, d)))
+    updated = rows(2e4)
+    factors, estimates = np.array([lower] * updated), rng.normal(size=(updated, d))
+    design, response = rng.normal(size=(updated, m, d)), rng.normal(size=(updated, m))
+    size = max(1, int(20_000 * scale**0.5))
+    few, old = np.array([lower] * size), rng.normal(size=(size, d))
+    points, values = rng.normal(size=(size, d)), rng.normal(size=size)
+    edges, offsets = np.zeros(d), np.arange(d + 1)
+    slopes, x = np.full(4, 0.5), rng.normal(size=(fits, n, 4))
+    labels = (rng.random((fits, n)) * 2.0 < 1.0 + np.tanh(0.25 * x.sum(axis=2))).astype(float)
+    return {
+        "chi_squares": ("numbers", 8.0 * many, lambda k: k.chi_squares(KEY, 0, 0, many, [1, 2, 3, 5, 8, 13, 21, 99])),
+        "gammas": ("numbers", 4.0 * many, lambda k: k.gammas(KEY, 0, 0, many, [0.3, 0.7, 1.5, 40.0])),
+        "regression_sums": ("fits", draws, lambda k: k.regression_sums(KEY, 0, 0, draws, n, beta, upper, 1.0)),
+        "regression_factors": ("fits", draws, lambda k: k.regression_factors(KEY, 0, 0, draws, n, beta, upper, 1.0)),
+        "rank_one_updates": (
+            "updates",
+            float(updated * m),
+            lambda k: k.rank_one_updates(factors, estimates, design, response, 1),
+        ),
+        "add_one_wins": (
+            "pairs",
+            float(size**2),
+            lambda k: k.add_one_wins(few, old, points, values, edges, offsets),
+        ),
+        "logistic_fits": ("fits", fits, lambda k: k.logistic_fits(x, labels, 1e-8, 40)),
+        "logistic_sums": ("fits", fits, lambda k: k.logistic_sums(KEY, 0, 0, fits, n, slopes, np.eye(4), 1e-8, 40)),
+    }
+
+
 def pair_calls(scale: float) -> dict[str, tuple[str, float, Call]]:
     """The same for the functions of all pairs."""
     rng, size, cells = np.random.default_rng(1), max(1, int(40_000 * scale**0.5)), 16
@@ -67,21 +105,27 @@ def seconds(call: Call, kernels: ModuleType, rounds: int) -> float:
     return statistics.median(times)
 
 
+def same(found: np.ndarray | tuple[np.ndarray, ...], expected: np.ndarray | tuple[np.ndarray, ...]) -> bool:
+    """Tell whether all arrays of two results are equal; NaN, the estimate of a fit that failed, equals NaN."""
+    ours, theirs = (result if isinstance(result, tuple) else (result,) for result in (found, expected))
+    return all(np.array_equal(a, b, equal_nan=True) for a, b in zip(ours, theirs, strict=True))
+
+
 def compare(kernels: ModuleType, rounds: int, scale: float) -> bool:
     """Print one line for each function; return whether all results were equal."""
     numba = qmis_kernels.backend("numba")
     print(f"{'function':<20} {'equal':>6} {'device':>10} {'Numba':>10} {'unit':<14} {'ratio':>7}")
     all_equal = True
-    for name, (unit, work, call) in (random_calls(scale) | pair_calls(scale)).items():
-        # The first calls compile, and serve to compare.
-        equal = np.array_equal(call(kernels), call(numba))
+    calls = random_calls(scale) | model_calls(scale) | pair_calls(scale)
+    for name, (unit, work, call) in calls.items():
+        equal = same(call(kernels), call(numba))  # these calls compile, too
         ours, theirs = seconds(call, kernels, rounds), seconds(call, numba, rounds)
         print(
             f"{name:<20} {'yes' if equal else 'NO':>6} {work / ours / 1e6:10.2f} {work / theirs / 1e6:10.2f} "
             f"{'M ' + unit + '/s':<14} {theirs / ours:7.2f}"
         )
         all_equal &= equal
-    missing = set(qmis_kernels.FUNCTIONS) - set(random_calls(0.0)) - set(pair_calls(0.0))
+    missing = set(qmis_kernels.FUNCTIONS) - set(calls)
     if missing:
         print(f"not measured: {', '.join(sorted(missing))}")
     return all_equal

@@ -167,6 +167,15 @@ TWO_PI = 6.2831853071795864769
 # Choices that decide bits: every backend has to make the same.
 NEGLIGIBLE = 1e-20  # the binomial search stops on a side where probabilities fall below: far below 2^-53
 PAIR_BLOCK = 1024  # sums over pairs are added within blocks of this length, then the blocks in order
+ROUNDING = 2.0**-52  # between neighbouring numbers from 1 to 2: the unit of bounds on rounding
+
+# Logistic fits.
+LANES = 8  # sums over points run in this many interleaved partial sums
+SAFE_MOVE = 1.5  # a step that moves no linear predictor further raises the likelihood
+SMALLEST_PIVOT = 2.0**-40  # relative to the diagonal: below, columns are taken as dependent
+SMALLEST_STEP = 2.0**-60
+SLACK = 2.0**-36  # by how much a direction of recession may worsen a point
+SMALLEST_MARGIN = 2.0**-1000  # products below may have underflowed
 
 # Log likelihood ratios are interpolated at the zeros of Chebyshev's polynomial of degree 14: cos(m pi / 28), m = 0..14.
 COSINES = (

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from qmis_kernels._compile import compiled, parallel, prange
 from qmis_kernels.likelihood import find_cell
-from qmis_kernels.rank_one import LANES, update_tile
+from qmis_kernels.rank_one import TILE, update_tile
 
 Vector = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -74,7 +74,7 @@ def add_one(
 ) -> None:
     """Count, for each point and cell, the regressions that the point moves into the cell."""
     points = design.shape[0]
-    for tile in prange((points + LANES - 1) // LANES):
-        start = tile * LANES
-        stop = min(points, start + LANES)
+    for tile in prange((points + TILE - 1) // TILE):
+        start = tile * TILE
+        stop = min(points, start + TILE)
         add_one_tile(out[start:stop], factors, estimates, design[start:stop], response[start:stop], edges, offsets)

@@ -10,6 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qmis_kernels._compile import compiled, inlined, parallel, prange
+from qmis_kernels._constants import (
+    LANES,
+    ROUNDING,
+    SAFE_MOVE,
+    SLACK,
+    SMALLEST_MARGIN,
+    SMALLEST_PIVOT,
+    SMALLEST_STEP,
+)
 from qmis_kernels.elementary import exp, log1p
 from qmis_kernels.fit_status import FitStatus
 from qmis_kernels.normal import uniforms_to_normals
@@ -23,14 +32,6 @@ _SEPARABLE = int(FitStatus.SEPARABLE)
 _DIVERGING = int(FitStatus.DIVERGING)
 _SINGULAR = int(FitStatus.SINGULAR)
 _ITERATIONS = int(FitStatus.ITERATIONS)
-
-LANES = 8
-SAFE_MOVE = 1.5
-SMALLEST_PIVOT = 2.0**-40
-SMALLEST_STEP = 2.0**-60
-SLACK = 2.0**-36
-ROUNDING = 2.0**-52
-UNDERFLOW = 2.0**-1000
 
 _ROWS = 8  # replicates that share one set of work arrays
 
@@ -93,7 +94,7 @@ def separates(x: Vector, signs: Vector, n: int, direction: Vector, predictors: V
     scale = (direction.size + 1) * ROUNDING
     certain = 0
     for j in range(n):
-        certain += 1 if signs[j] * predictors[j] > scale * sizes[j] + UNDERFLOW else 0
+        certain += 1 if signs[j] * predictors[j] > scale * sizes[j] + SMALLEST_MARGIN else 0
     return certain == n
 
 

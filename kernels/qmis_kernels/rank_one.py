@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qmis_kernels._compile import compiled, parallel, prange
+from qmis_kernels._constants import ROUNDING
 
 Vector = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-LANES = 16  # points of one regression that are worked on side by side
+TILE = 16  # points of one regression that are worked on side by side
 _TILES = 16  # groups of points that share one set of work arrays
-ROUNDING = 2.0**-52
 
 
 @compiled
@@ -112,17 +112,17 @@ def update_rows(
 ) -> None:
     """Write the update of every regression by each of its points."""
     regressions, points, d = design.shape
-    tiles = (points + LANES - 1) // LANES
+    tiles = (points + TILE - 1) // TILE
     total = regressions * tiles
     for group in prange((total + _TILES - 1) // _TILES):
-        width = min(points, LANES)
+        width = min(points, TILE)
         v = np.empty((d, width))
         w = np.empty((d, width))
         work = np.empty((3, width))
         for tile in range(group * _TILES, min(total, (group + 1) * _TILES)):
             r = tile // tiles
-            start = (tile - r * tiles) * LANES
-            stop = min(points, start + LANES)
+            start = (tile - r * tiles) * TILE
+            stop = min(points, start + TILE)
             size = stop - start
             update_tile(
                 updated[r, start:stop],

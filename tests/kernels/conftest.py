@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from qmis_kernels.vectors import frozen_result
+
 ALPHA = 1e-9  # false-alarm rate of one statistical check
 LARGEST_Z = 6.2  # two-sided normal bound at a rate below ALPHA
 
@@ -85,6 +87,81 @@ def ratios_problem(rng: Rng) -> tuple:
     return n, edges, np.cumsum([0, *map(len, cuts)])
 
 
+def chi_squares_problem(rng: Rng) -> tuple:
+    return (rng.choice([1, 2, 3, 40, 10**6, 2**53 - 1], rng.integers(0, 8)),)
+
+
+def gammas_problem(rng: Rng) -> tuple:
+    return (rng.choice([0.0625, 0.3, 1.0 - 2.0**-53, 1.0, 1.5, 40.3, 2.0**52 - 0.5], rng.integers(0, 8)),)
+
+
+def regression_problem(rng: Rng) -> tuple:
+    d = int(rng.integers(0, 7))
+    n = max(1, d + int(rng.choice([0, 1, 50])))
+    return n, rng.normal(size=d), rng.normal(size=(d, d)), float(rng.choice([0.0, 0.7]))
+
+
+def triangles(rng: Rng, count: int, d: int) -> np.ndarray:
+    """Return factors whose upper triangles, which are to be ignored, are not zero."""
+    factors = rng.normal(size=(count, d, d))
+    factors[:, range(d), range(d)] = rng.choice([1.0, 0.3, 2.0], (count, d))
+    return factors
+
+
+def updates_problem(rng: Rng) -> tuple:
+    """Points of all sizes: leverages near 0, exactly 1, above, and beyond the largest number."""
+    R, m = (int(size) for size in rng.choice([0, 1, 3, 17, 97], 2, p=[0.1, 0.15, 0.25, 0.25, 0.25]))
+    d = int(rng.integers(0, 6))
+    points = rng.normal(size=(R, m, d)) * rng.choice([0.01, 1.0, 1e200], (R, m, 1), p=[0.5, 0.4, 0.1])
+    factors = triangles(rng, R, d)
+    if rng.random() < 0.5:
+        points = rng.integers(0, 2, (R, m, d)) * 1.0
+        factors[:] = np.eye(d)
+    return factors, rng.normal(size=(R, d)), points, rng.normal(size=(R, m)), int(rng.choice([1, -1]))
+
+
+def add_one_problem(rng: Rng) -> tuple:
+    R, M = (int(size) for size in rng.choice([0, 1, 17, 97, 1025], 2))
+    d = int(rng.integers(0, 5))
+    cuts = [np.sort(rng.normal(size=rng.integers(0, 4))) for _ in range(d)]
+    edges = np.concatenate([np.empty(0), *cuts])
+    points = rng.normal(size=(M, d)) * rng.choice([1.0, 1e200], (M, 1), p=[0.9, 0.1])
+    offsets = np.cumsum([0, *map(len, cuts)])
+    return triangles(rng, R, d), rng.normal(size=(R, d)), points, rng.normal(size=M), edges, offsets
+
+
+def labelled_points(rng: Rng, R: int, n: int, d: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return designs and responses, by turns ordinary, separable, quasi-separable, with equal columns and far points.
+
+    The last kind needs shorter steps.
+    """
+    x = rng.normal(size=(R, n, d))
+    x[:, :, 0] = 1.0
+    y = rng.integers(0, 2, (R, n))
+    for r in range(R):
+        if r % 5 == 1:
+            y[r] = x[r, :, -1] > 0.3
+        elif r % 5 == 2:
+            x[r, :, -1] = rng.integers(0, 2, n)
+            y[r] |= x[r, :, -1] > 0.5
+        elif r % 5 == 3:
+            x[r, :, -1] = x[r, :, 0]
+        elif r % 5 == 4:
+            x[r, :, 1:] = rng.standard_cauchy((n, d - 1)) ** 3
+            y[r] = rng.random(n) < 0.1
+    return x, y
+
+
+def fits_problem(rng: Rng) -> tuple:
+    R, n, d = int(rng.choice([0, 1, 5, 31])), int(rng.choice([0, 1, 7, 8, 9, 41])), int(rng.integers(1, 5))
+    return *labelled_points(rng, R, n, d), 1e-8, int(rng.choice([3, 60]))
+
+
+def simulated_fits_problem(rng: Rng) -> tuple:
+    d = int(rng.integers(1, 6))
+    return int(rng.choice([1, 3, 8, 13, 61])), rng.normal(size=d), rng.normal(size=(d, d)), 1e-8, 40
+
+
 PROBLEMS: dict[str, Callable[[Rng], tuple]] = {
     "uniforms": lambda rng: (int(rng.integers(0, 40)),),
     "normals": lambda rng: (int(rng.integers(0, 40)),),
@@ -95,10 +172,19 @@ PROBLEMS: dict[str, Callable[[Rng], tuple]] = {
     "all_pairs_wins": wins_problem,
     "all_pairs_rows": rows_problem,
     "product_log_ratios": ratios_problem,
+    "chi_squares": chi_squares_problem,
+    "gammas": gammas_problem,
+    "regression_sums": regression_problem,
+    "regression_factors": regression_problem,
+    "rank_one_updates": updates_problem,
+    "add_one_wins": add_one_problem,
+    "logistic_fits": fits_problem,
+    "logistic_sums": simulated_fits_problem,
 }
 """Arguments of each function, without the address of random numbers, drawn at random: also empty and prime sizes."""
 
 LARGE_KEY = (2**32 - 5, 77)
+LARGE_RNG = np.random.default_rng(8)
 LARGE = [
     ("uniforms", (LARGE_KEY, 1, 2**32 - 5, 2**20 + 7, 3)),
     ("normals", (LARGE_KEY, 1, 2**32 - 5, 2**20 + 7, 3)),
@@ -108,11 +194,43 @@ LARGE = [
     ("multinomial_sums", (LARGE_KEY, 1, 9, 2**17 + 1, 100, [0.1, 0.2, 0.7])),
     ("mixture_sums", (LARGE_KEY, 1, 9, 2**17 + 1, 10, [0.4, 0.6], [[0.0], [1.0]], [[[1.0]], [[2.0]]])),
     ("product_log_ratios", (LARGE_KEY, 1, 9, 2**16 + 1, 30, [-0.1, 0.2, 0.0], [0, 2, 3])),
+    ("chi_squares", (LARGE_KEY, 1, 9, 2**17 + 1, [2, 3, 9])),
+    ("gammas", (LARGE_KEY, 1, 9, 2**17 + 1, [0.3, 4.5])),
+    ("regression_sums", (LARGE_KEY, 1, 9, 2**16 + 1, 9, [1.0, -2.0, 0.5], TRANSFORM, 0.7)),
+    ("regression_factors", (LARGE_KEY, 1, 9, 2**15 + 1, 9, [1.0, -2.0, 0.5], TRANSFORM, 0.7)),
+    (
+        "rank_one_updates",
+        (
+            triangles(LARGE_RNG, 257, 3),
+            LARGE_RNG.normal(size=(257, 3)),
+            LARGE_RNG.normal(size=(257, 101, 3)),
+            LARGE_RNG.normal(size=(257, 101)),
+            1,
+        ),
+    ),
+    (
+        "add_one_wins",
+        (
+            triangles(LARGE_RNG, 3089, 2),
+            LARGE_RNG.normal(size=(3089, 2)),
+            LARGE_RNG.normal(size=(1021, 2)),
+            LARGE_RNG.normal(size=1021),
+            [-0.5, 0.1, 0.0],
+            [0, 2, 3],
+        ),
+    ),
+    ("logistic_fits", (*labelled_points(LARGE_RNG, 2003, 21, 2), 1e-8, 60)),
+    ("logistic_sums", (LARGE_KEY, 1, 9, 2**12 + 1, 21, [0.5, -1.0], [[1.0, 0.0], [0.4, 0.8]], 1e-8, 40)),
 ]
-"""Many replicates of few numbers each, and one long row."""
+"""Many replicates of few numbers each, one long row, and many regressions."""
 
 
-@pytest.fixture(params=LARGE, ids=lambda problem: f"{problem[0]}-{problem[1][3]}")
+def size_of_problem(problem: tuple[str, tuple]) -> str:
+    name, arguments = problem
+    return f"{name}-{arguments[3] if name in RANDOM_CALLS else len(arguments[0])}"
+
+
+@pytest.fixture(params=LARGE, ids=size_of_problem)
 def large_problem(request: pytest.FixtureRequest) -> tuple[str, tuple]:
     return request.param
 
@@ -155,17 +273,56 @@ def poisoned() -> type[Poisoned]:
     return Poisoned
 
 
-def assert_same_bits(found: np.ndarray, expected: np.ndarray) -> None:
-    """Shape, type and every bit are equal: also the sign of zero."""
-    assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
-    np.testing.assert_array_equal(
-        np.ascontiguousarray(found).view(np.int64), np.ascontiguousarray(expected).view(np.int64)
-    )
+Arrays = np.ndarray | tuple[np.ndarray, ...]
+
+
+def bits(a: np.ndarray) -> np.ndarray:
+    """Return the bits of numbers as integers; whatever is no float stays what it is."""
+    return np.ascontiguousarray(a).view(np.int64) if a.dtype == np.float64 else a
+
+
+def each(result: Arrays) -> tuple[np.ndarray, ...]:
+    """Return the arrays of a result."""
+    return result if isinstance(result, tuple) else (result,)
+
+
+def assert_same_bits(found: Arrays, expected: Arrays) -> None:
+    """Shapes, types and every bit are equal: also the sign of zero, also NaN."""
+    assert type(found) is type(expected)
+    for ours, theirs in zip(each(found), each(expected), strict=True):
+        assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
+        np.testing.assert_array_equal(bits(ours), bits(theirs))
 
 
 @pytest.fixture
-def same_bits() -> Callable[[np.ndarray, np.ndarray], None]:
+def same_bits() -> Callable[[Arrays, Arrays], None]:
     return assert_same_bits
+
+
+def share_of_other_bits(found: Arrays, expected: Arrays) -> float:
+    """Return the share with other bits among numbers, NaN left out; where some arrays are floating, among those."""
+    pairs = list(zip(each(found), each(expected), strict=True))
+    pairs = [pair for pair in pairs if pair[0].dtype == np.float64] or pairs
+    return float(np.mean(np.concatenate([(bits(a) != bits(b))[~np.isnan(b)] for a, b in pairs])))
+
+
+@pytest.fixture
+def other_bits() -> Callable[[Arrays, Arrays], float]:
+    return share_of_other_bits
+
+
+def assert_frozen(call: dict[str, Any], found: Arrays) -> None:
+    """The result of a frozen call is what it was when it was recorded."""
+    for part, expected in zip(each(found), each(frozen_result(call)), strict=True):
+        if call["function"] == "product_log_ratios":  # whose reference takes its probabilities from SciPy
+            np.testing.assert_allclose(part, expected, rtol=1e-11)
+        else:
+            np.testing.assert_array_equal(part, expected)
+
+
+@pytest.fixture
+def is_frozen() -> Callable[[dict[str, Any], Arrays], None]:
+    return assert_frozen
 
 
 @pytest.fixture(params=sorted(RANDOM_CALLS))

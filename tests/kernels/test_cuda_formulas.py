@@ -9,12 +9,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qmis_kernels import BackendUnavailable, binomial, device, elementary, likelihood, normal, normal_cell
+from qmis_kernels import (
+    BackendUnavailable,
+    binomial,
+    chi_square,
+    device,
+    elementary,
+    gamma,
+    likelihood,
+    normal,
+    normal_cell,
+)
 from qmis_kernels.device import HostDevice
 
 TINY, HUGE = np.finfo(float).tiny, np.finfo(float).max
 RNG = np.random.default_rng(5)
 EDGES = np.array([-1.0, 0.0, 0.0, 0.5])
+SOURCE = (np.uint64(2**32 - 5), np.uint64(6), np.uint64(7))
+ENTRIES = 2101
 
 
 def around(*values: float) -> np.ndarray:
@@ -73,6 +85,14 @@ CASES: dict[str, tuple[Callable[..., float], tuple[np.ndarray, ...]]] = {
     "log_normal_interval": (normal_cell.log_normal_interval, intervals()),
     "stirling_error": (binomial.stirling_error, (np.array([*range(1, 40), 10**6, 2**53]),)),
     "binomial_probability": (binomial.binomial_probability, successes()),
+    "check_chi_square": (
+        lambda dof, replicate: chi_square.chi_square(int(dof), SOURCE, np.uint64(replicate), 3, 5),
+        (np.repeat([1.0, 2.0, 3.0, 40.0, 2.0**53 - 1.0], 400), np.arange(2000.0)),
+    ),
+    "check_gamma": (
+        lambda shape, entry: gamma.gamma(shape, SOURCE, np.uint64(9), int(entry), ENTRIES),
+        (np.repeat(np.concatenate([[0.0625], around(1.0), [2.0**52 - 0.5]]), 300), np.arange(2100.0)),
+    ),
     "check_find_cell": (
         lambda x: likelihood.find_cell(EDGES, 0, EDGES.size, x),
         (np.concatenate([around(*EDGES), [-np.inf, np.inf]]),),
@@ -88,6 +108,11 @@ def checks_source() -> str:
         "namespace qmis {",
         f"static double check_find_cell(double x) {{ const double edges[] = {{{edges}}};"
         f" return (double)find_cell(edges, 0, {EDGES.size}, x); }}",
+        f"static const Source source = {{{', '.join(str(word) for word in SOURCE)}}};",
+        "static double check_chi_square(double dof, double replicate) "
+        "{ return chi_square(dof, source, (unsigned long long)replicate, 3, 5); }",
+        "static double check_gamma(double shape, double entry) "
+        f"{{ return gamma(shape, source, 9, (unsigned)entry, {ENTRIES}); }}",
     ]
     for name, (_, arguments) in CASES.items():
         taken = ", ".join(f"x[{i} * n + t]" for i in range(len(arguments)))

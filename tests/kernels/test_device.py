@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.machinery
 import sys
 from collections.abc import Callable, Iterator
+from inspect import signature
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 import qmis_kernels
-from qmis_kernels import BackendUnavailable, backend, cuda, device, gpu
+from qmis_kernels import FUNCTIONS, BackendUnavailable, backend, cuda, device, gpu
 from qmis_kernels.device import CupyDevice, HostDevice, host_source, why_no_gpu
 
 Install = Callable[..., ModuleType]
@@ -38,11 +39,11 @@ class FakeModule:
 
     def get_function(self, name: str) -> Callable[..., None]:
         def start(grid: tuple[int], block: tuple[int], arguments: tuple[Any, ...]) -> None:
-            assert f"void {name}(" in self.code
+            assert f" {name}(" in self.code
             for argument in arguments:
-                assert isinstance(argument, (FakeArray, np.int64, np.uint32, np.uint64))
+                assert isinstance(argument, (FakeArray, np.int64, np.uint32, np.uint64, np.float64))
             if name != "probe":
-                values = [a if isinstance(a, FakeArray) else int(a) for a in arguments]
+                values = [a if isinstance(a, FakeArray) else a.item() for a in arguments]
                 HostDevice().launch(name, *grid, *block, values)
 
         return start
@@ -81,6 +82,10 @@ def fake_cupy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     monkeypatch.undo()
     why_no_gpu.cache_clear()
     gpu.table.cache_clear()
+
+
+def takes_key(function: str) -> bool:
+    return "key" in signature(getattr(backend("reference"), function)).parameters
 
 
 def compiler() -> HostDevice:
@@ -136,6 +141,14 @@ def test_a_gpu_is_taken_when_it_is_there(fake_cupy: Install, random_call: tuple,
     same_bits(getattr(backend("cupy"), name)(*call), getattr(backend("numba"), name)(*call))
 
 
+@pytest.mark.parametrize("function", [name for name in FUNCTIONS if not takes_key(name)])
+def test_a_gpu_takes_arrays(function: str, fake_cupy: Install, random_problem: Any, same_bits: Any) -> None:
+    compiler()
+    fake_cupy(1)
+    arguments = random_problem(function, 12)
+    same_bits(getattr(backend("cupy"), function)(*arguments), getattr(backend("numba"), function)(*arguments))
+
+
 def test_without_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(BackendUnavailable, match=r"^backend 'host': the compiler 'no-such-compiler' was not found"):
@@ -170,7 +183,7 @@ def test_kernels_are_found_with_their_parameters() -> None:
     sources = "".join(path.read_text() for path in Path(cuda.__file__).parent.glob("*.cu"))
     assert len(cuda.kernels()) == sources.count("__global__")
     kinds = {kind for kernel in cuda.kernels().values() for kind, _ in kernel.parameters}
-    assert kinds == {"double*", "long long*", "long long", "unsigned", "unsigned long long"}
+    assert kinds == {"double*", "long long*", "long long", "unsigned", "unsigned long long", "double"}
 
 
 def test_constants_are_exact() -> None:

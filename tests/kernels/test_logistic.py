@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from itertools import product
 
 import numpy as np
@@ -59,9 +60,11 @@ DEGENERATE = {
 }
 
 
-@pytest.mark.parametrize("name", ["numba", "reference"])
+@pytest.mark.parametrize("name", ["numba", "reference", "host"])
 @pytest.mark.parametrize("case", DEGENERATE)
 def test_degenerate_data_end_with_their_status(name: str, case: str) -> None:
+    if name == "host" and shutil.which("g++") is None:
+        pytest.skip("no C++ compiler")
     expected, x, y = DEGENERATE[case]
     estimates, status = backend(name).logistic_fits(x[None], np.asarray(y, dtype=float)[None], *SETTINGS)
     assert names(status) == [expected]

@@ -4,8 +4,8 @@ Every kernel is a grid-stride loop over independent items, without shared memory
 source also runs as plain C++ (``host_shim.h``).  The bits are those of the Numba functions when the compiler
 contracts nothing: ``--fmad=false`` for NVRTC, ``-ffp-contract=off`` for a host compiler.
 
-Included files are put in place here and the coefficients of ``_constants.py`` written in front: the text is
-complete, so that a digest of it is a valid key of any cache of compiled code.
+Included files are put in place here and the coefficients of ``_constants.py`` and the statuses of fits written in
+front: the text is complete, so that a digest of it is a valid key of any cache of compiled code.
 
 Examples
 --------
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from qmis_kernels import _constants
+from qmis_kernels import FitStatus, _constants
 
 __all__ = ["NVRTC_OPTIONS", "Kernel", "constants", "kernels", "source"]
 
@@ -31,7 +31,7 @@ NVRTC_OPTIONS = ("--std=c++17", "--fmad=false")
 
 _FOLDER = Path(__file__).parent
 _INCLUDE = re.compile(r'#include "(\w+\.cuh)"')
-_KERNEL = re.compile(r'extern "C" __global__ void (\w+)\(([^)]*)\)')
+_KERNEL = re.compile(r'extern "C" __global__ void (?:__launch_bounds__\([\d, ]+\) )?(\w+)\(([^)]*)\)')
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def kernels() -> dict[str, Kernel]:
 
 @cache
 def constants() -> str:
-    """Return the coefficients as C++ definitions, in hexadecimal notation: exact."""
+    """Return coefficients and statuses as C++ definitions, in hexadecimal notation: exact."""
     lines = []
     for name, value in vars(_constants).items():
         if not name.isupper():
@@ -68,6 +68,7 @@ def constants() -> str:
             lines.append(f"__device__ constexpr long long {name} = {value}LL;")
         else:
             lines.append(f"__device__ constexpr double {name} = {float(value).hex()};")
+    lines += [f"__device__ constexpr long long {status.name} = {status.value}LL;" for status in FitStatus]
     return "\n".join(lines) + "\n"
 
 

@@ -4,6 +4,10 @@
 
 namespace qmis {
 
+__device__ inline double infinity() { return __longlong_as_double(0x7FF0000000000000LL); }
+
+__device__ inline double not_a_number() { return __longlong_as_double(0x7FF8000000000000LL); }
+
 // log x for a positive normal x.
 __device__ inline double log(double x) {
     const unsigned long long bits = (unsigned long long)__double_as_longlong(x);

@@ -5,6 +5,7 @@
 
 #define __global__
 #define __device__
+#define __launch_bounds__(...)
 
 struct GridIndex {
     unsigned x;

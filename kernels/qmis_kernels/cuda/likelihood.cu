@@ -1,23 +1,10 @@
 // Exact log likelihood ratios of a product quantizer: two kernels make the polynomials of the
 // cells, then one thread takes each coordinate of each replicate; add_blocks adds the coordinates in order.
+#include "find_cell.cuh"
 #include "grid.cuh"
 #include "normal_cell.cuh"
 
 namespace qmis {
-
-// How many of edges[low:high], in increasing order, are at most x.
-__device__ inline long long find_cell(const double* edges, long long low, long long high, double x) {
-    const long long start = low;
-    while (low < high) {
-        const long long middle = (low + high) / 2;
-        if (edges[middle] <= x) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low - start;
-}
 
 // log P(shift + G / scale in the cell), G standard normal; cell c lies above c of the edges.
 __device__ inline double log_cell(const double* edges, long long low, long long high, long long cell, double shift,

@@ -4,8 +4,6 @@
 
 namespace qmis {
 
-__device__ inline double infinity() { return __longlong_as_double(0x7FF0000000000000LL); }
-
 // exp(x^2) erfc(x), x >= 0 (W. J. Cody).
 __device__ inline double erfcx(double x) {
     if (x <= 0.46875) {

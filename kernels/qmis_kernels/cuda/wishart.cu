@@ -12,8 +12,8 @@ extern "C" __global__ void wishart_diagonal(double* diagonal, long long rows, lo
     FOR_EACH(item, rows * width) {
         const long long r = item / width;
         const long long i = item - r * width;
-        diagonal[item] = sqrt(chi_square(dof - i, {seed, experiment, stream}, first + r, block + (unsigned)i,
-                                         (unsigned)width));
+        diagonal[item] = sqrt(chi_square((double)(dof - i), {seed, experiment, stream}, first + r,
+                                         block + (unsigned)i, (unsigned)width));
     }
 }
 

@@ -7,6 +7,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from qmis_kernels import _checks as checks
 from qmis_kernels import _model_checks as model_checks
+from qmis_kernels._constants import (
+    LANES,
+    ROUNDING,
+    SAFE_MOVE,
+    SLACK,
+    SMALLEST_MARGIN,
+    SMALLEST_PIVOT,
+    SMALLEST_STEP,
+)
 from qmis_kernels.fit_status import FitStatus
 from qmis_kernels.reference.arrays import Integers, Key, Matrix
 from qmis_kernels.reference.elementary import exp, log1p
@@ -14,25 +23,17 @@ from qmis_kernels.reference.gaussian import add_product
 from qmis_kernels.reference.generator import draws_from, replicate_numbers
 from qmis_kernels.reference.normal import quantile
 
-_LANES = 8
-_SAFE_MOVE = 1.5
-_SMALLEST_PIVOT = 2.0**-40
-_SMALLEST_STEP = 2.0**-60
-_SLACK = 2.0**-36
-_ROUNDING = 2.0**-52
-_UNDERFLOW = 2.0**-1000
-
 Flags = NDArray[np.bool_]
 
 
 def _lanes_sum(values: Matrix) -> Matrix:
     """Return sums over the last axis: eight interleaved partial sums, added in a fixed tree."""
     n = values.shape[-1]
-    padded = np.zeros((*values.shape[:-1], (n + _LANES - 1) // _LANES * _LANES))
+    padded = np.zeros((*values.shape[:-1], (n + LANES - 1) // LANES * LANES))
     padded[..., :n] = values
-    s = np.zeros((*values.shape[:-1], _LANES))
-    for begin in range(0, n, _LANES):
-        s += padded[..., begin : begin + _LANES]
+    s = np.zeros((*values.shape[:-1], LANES))
+    for begin in range(0, n, LANES):
+        s += padded[..., begin : begin + LANES]
     s = s[..., :4] + s[..., 4:]
     s = s[..., :2] + s[..., 2:]
     total: Matrix = s[..., 0] + s[..., 1]
@@ -49,9 +50,9 @@ def _combine(x: Matrix, direction: Matrix) -> Matrix:
 
 def _separates(x: Matrix, signs: Matrix, direction: Matrix, predictors: Matrix) -> Flags:
     """Tell whether signs times predictors is positive beyond rounding at every point."""
-    scale = (x.shape[2] + 1) * _ROUNDING
+    scale = (x.shape[2] + 1) * ROUNDING
     sizes = _combine(np.abs(x), np.abs(direction))
-    certain: Flags = (signs * predictors > scale * sizes + _UNDERFLOW).all(axis=1)
+    certain: Flags = (signs * predictors > scale * sizes + SMALLEST_MARGIN).all(axis=1)
     return certain
 
 
@@ -64,15 +65,15 @@ def _losses(signs: Matrix, predictors: Matrix) -> Matrix:
 def _step_sizes(signs: Matrix, predictors: Matrix, moves: Matrix) -> Matrix:
     """Return the first of 1, 1/2, 1/4, ... at which the likelihood does not fall."""
     sizes = np.ones(signs.shape[0])
-    waiting = np.nonzero(~(np.abs(moves) <= _SAFE_MOVE).all(axis=1))[0]
+    waiting = np.nonzero(~(np.abs(moves) <= SAFE_MOVE).all(axis=1))[0]
     before = _losses(signs, predictors + 0.0 * moves)
     while waiting.size:
         size = sizes[waiting, None]
-        safe = (np.abs(moves[waiting]) <= _SAFE_MOVE / size).all(axis=1)
+        safe = (np.abs(moves[waiting]) <= SAFE_MOVE / size).all(axis=1)
         better = _losses(signs[waiting], predictors[waiting] + size * moves[waiting]) <= before[waiting]
         waiting = waiting[~(safe | better)]
         sizes[waiting] *= 0.5
-        waiting = waiting[sizes[waiting] > _SMALLEST_STEP]
+        waiting = waiting[sizes[waiting] > SMALLEST_STEP]
     return sizes
 
 
@@ -87,7 +88,7 @@ def _cholesky(matrices: Matrix) -> tuple[Matrix, Flags]:
             factors[:, i, k] /= factors[:, k, k]
         for m in range(i):
             factors[:, i, i] -= factors[:, i, m] * factors[:, i, m]
-        good &= factors[:, i, i] > _SMALLEST_PIVOT * matrices[:, i, i]
+        good &= factors[:, i, i] > SMALLEST_PIVOT * matrices[:, i, i]
         factors[:, i, i] = np.sqrt(factors[:, i, i])
     return factors, good
 
@@ -137,7 +138,7 @@ def _fit(x: Matrix, signs: Matrix, tolerance: float, iterations: int) -> tuple[M
         steps, good = _newton_steps(design, sign, predictors)
         moves = _combine(design, steps)
         gains = sign * moves
-        recedes = (gains >= -_SLACK).all(axis=1) & (gains >= 1.0).any(axis=1)
+        recedes = (gains >= -SLACK).all(axis=1) & (gains >= 1.0).any(axis=1)
         outcomes = [
             (_separates(design, sign, estimates[active], predictors), FitStatus.SEPARABLE),
             (~good, FitStatus.SINGULAR if iteration == 0 else FitStatus.DIVERGING),

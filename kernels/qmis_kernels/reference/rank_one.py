@@ -7,9 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from qmis_kernels import _checks as checks
 from qmis_kernels import _model_checks as model_checks
+from qmis_kernels._constants import ROUNDING
 from qmis_kernels.reference.arrays import Matrix
-
-_ROUNDING = 2.0**-52
 
 
 def rank_one_updates(
@@ -93,5 +92,5 @@ def _leverage_rounding(factors: Matrix, w: Matrix) -> Matrix:
         for k in range(i, d):
             row += np.abs(factors[:, k, i, None]) * np.abs(w[:, :, k])
         bound += row * row
-    bound *= (4 * d + 8) * _ROUNDING
+    bound *= (4 * d + 8) * ROUNDING
     return bound
