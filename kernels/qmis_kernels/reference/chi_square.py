@@ -63,10 +63,10 @@ def chi_squares(key: Key, stream: int, first: int, count: int, dof: ArrayLike) -
     >>> chi_squares((0, 0), 0, 0, 1, [1, 5]).round(4)
     array([[ 1.3867, 10.6957]])
     """
-    numbers = replicate_numbers(first, count)
     degrees = model_checks.degrees("dof", dof)
     _, count = checks.replicates(first, count)
     checks.room("chi_squares", (count, degrees.size), "count")
+    numbers = replicate_numbers(first, count)
     result = np.empty((count, degrees.size))
     for i in range(degrees.size):
         result[:, i] = chi_square_numbers(key, stream, numbers, int(degrees[i]), i, degrees.size)
