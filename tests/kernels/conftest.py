@@ -117,6 +117,10 @@ def updates_problem(rng: Rng) -> tuple:
     if rng.random() < 0.5:
         points = rng.integers(0, 2, (R, m, d)) * 1.0
         factors[:] = np.eye(d)
+    elif d and rng.random() < 0.5:  # leverages that are 1 up to rounding
+        ways = rng.normal(size=points.shape)
+        ways /= np.linalg.norm(ways, axis=2, keepdims=True)
+        points = np.einsum("rik,rmk->rmi", np.tril(factors), ways)
     return factors, rng.normal(size=(R, d)), points, rng.normal(size=(R, m)), int(rng.choice([1, -1]))
 
 

@@ -77,9 +77,14 @@ def test_carries(random_call: tuple, first: int, device: HostDevice, same_bits: 
     same_bits(getattr(Table(device), name)(*call), getattr(backend("numba"), name)(*call))
 
 
-def test_large_problems(large_problem: tuple, device: HostDevice, poisoned: Any, same_bits: Any) -> None:
+@pytest.mark.parametrize("budget", [2**17, None])
+def test_large_problems(
+    budget: int | None, large_problem: tuple, device: HostDevice, poisoned: Any, same_bits: Any
+) -> None:
+    """Also in parts that begin in the middle of a row of tiles or of the points of a regression."""
     name, arguments = large_problem
-    same_bits(getattr(Table(poisoned(device)), name)(*arguments), getattr(backend("numba"), name)(*arguments))
+    table = Table(poisoned(device), budget)
+    same_bits(getattr(table, name)(*arguments), getattr(backend("numba"), name)(*arguments))
 
 
 @pytest.mark.parametrize(("R", "M", "K"), [(2**18 + 7, 3, 2), (3, 2**18 + 7, 2), (3001, 2003, 12)])
