@@ -14,8 +14,8 @@ import numpy as np
 from words import EXPERIMENT, STREAM, kernels, words
 
 LENGTH = 38
-WORDS = 1 << 20
-SEGMENTS = 3
+WORDS = 310_689  # in each of the segments that Rabbit makes of 2^28 bits
+SEGMENTS = 27
 SPARE = 12
 
 
