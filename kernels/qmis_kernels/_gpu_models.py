@@ -26,7 +26,7 @@ class Models(Launcher):
         def part(begin: int, rows: int) -> Buffer:
             return self._chi_squares(source, int(start) + begin, rows, fixed, m, 0, m)
 
-        return self._in_parts(np.empty((count, m)), m, part)
+        return self._in_parts(np.empty(checks.room("chi_squares", (count, m), "count")), m, part)
 
     def gammas(self, key: Key, stream: int, first: int, count: int, shape: ArrayLike) -> Matrix:
         """Return gamma numbers, shape (count, m)."""
@@ -41,7 +41,7 @@ class Models(Launcher):
             self._launch("gamma_rows", rows * m, result, rows, m, fixed, *source, int(start) + begin)
             return result
 
-        return self._in_parts(np.empty((count, m)), m, part)
+        return self._in_parts(np.empty(checks.room("gammas", (count, m), "count")), m, part)
 
     def regression_sums(
         self,
@@ -92,7 +92,10 @@ class Models(Launcher):
         dof = self.device.upload(size - np.arange(width, dtype=np.int64))
         fixed = self.device.upload(centre), self.device.upload(transposed(matrix))
         kept = d * d if keep_factors else 0
-        estimates, residual_squares = np.empty((count, d)), np.empty(count)
+        if keep_factors:
+            checks.room("regression_factors", (count, d, d), "count")
+        estimates = np.empty(checks.room("regression_sums", (count, d), "count"))
+        residual_squares = np.empty(count)
         factors = np.empty((count if keep_factors else 0, d, d))
         outs = (estimates, residual_squares, factors) if keep_factors else (estimates, residual_squares)
 
@@ -120,7 +123,8 @@ class Models(Launcher):
         regressions, m, d = points.shape
         items = regressions * m
         flat_points, flat_values = points.reshape(items, d), values.reshape(items)
-        updated, leverage, solvable = np.empty((items, d)), np.empty(items), np.empty(items, dtype=np.int64)
+        updated = np.empty(checks.room("rank_one_updates", (items, d), "the number of points"))
+        leverage, solvable = np.empty(items), np.empty(items, dtype=np.int64)
 
         def part(begin: int, size: int) -> tuple[Buffer, ...]:
             some = slice(begin, begin + size)
@@ -154,7 +158,7 @@ class Models(Launcher):
             factors, estimates, x, response, edges, offsets
         )
         count, d = points.shape
-        out = np.zeros((count, cells), dtype=np.int64)
+        out = np.zeros(checks.room("add_one_wins", (count, cells), "the number of cells"), dtype=np.int64)
         fixed = cells, self.device.upload(flat), self.device.upload(parts)
         ours = np.concatenate([points, values[:, None]], axis=1)
         return self._all_pairs(out, "add_one_counts", ours, (triangles, old), *fixed, scratch=d)
@@ -164,6 +168,7 @@ class Models(Launcher):
         design, response = model_checks.labelled(x, y)
         settings = model_checks.newton(tolerance, iterations)
         count, n, d = design.shape
+        checks.room("logistic_fits", (count, d), "the number of data sets")
 
         def data(begin: int, rows: int) -> tuple[Buffer, Buffer]:
             some = slice(begin, begin + rows)
@@ -190,6 +195,7 @@ class Models(Launcher):
         settings = model_checks.newton(tolerance, iterations)
         source = source_words(key, stream)
         d = centre.size
+        checks.room("logistic_sums", (count, d), "count")
         fixed = self.device.upload(centre), self.device.upload(matrix)
 
         def data(begin: int, rows: int) -> tuple[Buffer, Buffer]:

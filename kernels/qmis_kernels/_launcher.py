@@ -93,12 +93,13 @@ class Launcher(ModuleType):
         for buffer, out in zip(buffers, outs, strict=True):
             self.device.download(buffer, out)
 
-    def _random_rows(self, kernel: str, key: Key, stream: int, first: int, count: int, draws: int) -> Matrix:
-        """Return the rows of a kernel that writes draws; a row beyond the budget is split between blocks."""
+    def _random_rows(self, name: str, key: Key, stream: int, first: int, count: int, draws: int) -> Matrix:
+        """Return uniforms or normals; a row beyond the budget is split between blocks."""
         start, count = checks.replicates(first, count)
         width = checks.integer("draws", draws, 0, 2**33)
         source = source_words(key, stream)
-        out = np.empty((count, width))
+        out = np.empty(checks.room(name, (count, width), "count or draws"))
+        kernel = {"uniforms": "uniform_rows", "normals": "normal_rows"}[name]
         budget = self.budget
         widest = max(2, budget // BYTES // 2 * 2)
         for begin, rows in spans(count, BYTES * min(width, widest), budget):

@@ -49,11 +49,11 @@ class Table(Models):
 
     def uniforms(self, key: Key, stream: int, first: int, count: int, draws: int) -> Matrix:
         """Return ``draws`` uniforms for each replicate, shape (count, draws)."""
-        return self._random_rows("uniform_rows", key, stream, first, count, draws)
+        return self._random_rows("uniforms", key, stream, first, count, draws)
 
     def normals(self, key: Key, stream: int, first: int, count: int, draws: int) -> Matrix:
         """Return ``draws`` standard normals for each replicate, shape (count, draws)."""
-        return self._random_rows("normal_rows", key, stream, first, count, draws)
+        return self._random_rows("normals", key, stream, first, count, draws)
 
     def gaussian_sums(
         self, key: Key, stream: int, first: int, count: int, mean: ArrayLike, factor: ArrayLike
@@ -64,7 +64,7 @@ class Table(Models):
         columns = transposed(checks.array("factor", factor, (centre.size, None)))
         p, d = columns.shape
         source = source_words(key, stream)
-        out = np.empty((count, d))
+        out = np.empty(checks.room("gaussian_sums", (count, d), "count"))
         fixed = self.device.upload(centre), self.device.upload(columns)
 
         def part(begin: int, rows: int) -> Buffer:
@@ -85,7 +85,7 @@ class Table(Models):
         q = square.shape[1]
         width = min(q, degrees)
         below = width * (width - 1) // 2 + (q - width) * width  # normals of a replicate
-        out = np.empty((count, q, q))
+        out = np.empty(checks.room("wishart_sums", (count, q, q), "count"))
 
         def part(begin: int, rows: int) -> Buffer:
             number = int(start) + begin
@@ -109,7 +109,7 @@ class Table(Models):
         p, tails = checks.probabilities("probabilities", probabilities)
         source = source_words(key, stream)
         size = checks.integer("trials", trials, 0, 2**53)
-        out = np.empty((count, p.size), dtype=np.int64)
+        out = np.empty(checks.room("multinomial_sums", (count, p.size), "count"), dtype=np.int64)
         law = p.size, size, self.device.upload(p), self.device.upload(tails)
         return self._in_parts(out, p.size, lambda begin, rows: self._counts(source, int(start) + begin, rows, law))
 
@@ -133,7 +133,7 @@ class Table(Models):
         source = source_words(key, stream)
         size = checks.integer("trials", trials, 0, 2**53)
         stride = d + d % 2  # every component starts with a new block of two draws
-        out = np.empty((count, d))
+        out = np.empty(checks.room("mixture_sums", (count, d), "count"))
         law = p.size, size, self.device.upload(p), self.device.upload(tails)
         fixed = self.device.upload(centres), self.device.upload(columns)
 
@@ -152,14 +152,24 @@ class Table(Models):
         sums, points = checks.pairs(sum_scores, point_scores)
         checks.integer("number of cells", points.shape[1], 1, 2**31)
         weight = checks.array("weights", weights, (sums.shape[0],))
-        return self._all_pairs(np.zeros(points.shape), "pair_wins", points, (sums, weight))
+        return self._all_pairs(
+            np.zeros(checks.room("all_pairs_wins", points.shape, "the number of points")),
+            "pair_wins",
+            points,
+            (sums, weight),
+        )
 
     def all_pairs_rows(self, sum_scores: ArrayLike, point_scores: ArrayLike, coefficients: ArrayLike) -> Matrix:
         """Return, for each sum, the total coefficient of the cells that win at the points, shape (R,)."""
         sums, points = checks.pairs(sum_scores, point_scores)
         checks.integer("number of cells", points.shape[1], 1, 2**31)
         coefficient = checks.array("coefficients", coefficients, points.shape)
-        return self._all_pairs(np.zeros((sums.shape[0], 1)), "pair_rows", sums, (points, coefficient))[:, 0]
+        return self._all_pairs(
+            np.zeros((*checks.room("all_pairs_rows", sums.shape[:1], "the number of sums"), 1)),
+            "pair_rows",
+            sums,
+            (points, coefficient),
+        )[:, 0]
 
     def product_log_ratios(
         self, key: Key, stream: int, first: int, count: int, n: int, edges: ArrayLike, offsets: ArrayLike
@@ -170,7 +180,7 @@ class Table(Models):
         flat, parts = checks.partition(edges, offsets)
         source = source_words(key, stream)
         d = parts.size - 1
-        out = np.empty((count, 2))
+        out = np.empty(checks.room("product_log_ratios", (count, 2), "count"))
         cells = self.device.upload(flat), self.device.upload(parts)
         pieces = interpolation.pieces(size)
         polynomials = self._polynomials(size, flat.size + d, d, *cells)
