@@ -25,11 +25,15 @@ def calls() -> dict[str, tuple[str, Callable[[], object]]]:
     design, response = rng.normal(size=(2000, 300, d)), rng.normal(size=(2000, 300))
     x = rng.normal(size=(1500, 200, 4))
     y = (rng.random((1500, 200)) < 0.5).astype(float)
+    few_estimates, _, few_factors = table.regression_factors(KEY, 0, 0, 1000, n, beta[:4], np.eye(4), 1.0)
+    added = few_factors, few_estimates, rng.normal(size=(2000, 4)), rng.normal(size=2000)
+    box = (np.tile([-0.1, 0.1], 4), 2 * np.arange(5))
     law, cells = (n, beta, eye, 1.0), (np.tile([-0.02, 0.02], 128), 2 * np.arange(129))
     return {
         "uniforms": ("20 000 x 1000", lambda: table.uniforms(KEY, 0, 0, 20_000, 1000)),
         "normals": ("20 000 x 1000", lambda: table.normals(KEY, 0, 0, 20_000, 1000)),
         "chi_squares": ("400 000 x 16", lambda: table.chi_squares(KEY, 0, 0, 400_000, np.full(16, 500))),
+        "gammas": ("60 000 x 16", lambda: table.gammas(KEY, 0, 0, 60_000, np.linspace(0.5, 8.0, 16))),
         "gaussian_sums": ("1e6, d = 16", lambda: table.gaussian_sums(KEY, 0, 0, 1_000_000, [0.0] * 16, np.eye(16))),
         "wishart_sums": ("500 000, q = 4", lambda: table.wishart_sums(KEY, 0, 0, 500_000, n, np.eye(4))),
         "multinomial_sums": ("200 000, 5 atoms", lambda: table.multinomial_sums(KEY, 0, 0, 200_000, n, [0.2] * 5)),
@@ -42,6 +46,10 @@ def calls() -> dict[str, tuple[str, Callable[[], object]]]:
         "rank_one_updates": (
             "2000 x 300, d = 8",
             lambda: table.rank_one_updates(factors, estimates, design, response, 1),
+        ),
+        "add_one_wins": (
+            "1000 x 2000, d = 4",
+            lambda: table.add_one_wins(*added, *box),
         ),
         "logistic_sums": (
             "3000, n = 200, d = 4",
