@@ -6,18 +6,14 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import qmc
 
 from qmis_stats.scores import Draw
 from qmis_stats.scores.base import FloatArray
+from qmis_stats.simulate.sobol import MAX_DIMENSION, sobol_generators
 
 __all__ = ["MAX_DIMENSION", "scrambled_uniforms"]
 
-MAX_DIMENSION = 64
-"""Beyond this many coordinates a net of a few thousand points is no better than random numbers."""
-
 _DIGITS = 52
-_MAX_LOG2_SIZE = 26
 
 Words = NDArray[np.uint64]
 
@@ -26,14 +22,10 @@ Words = NDArray[np.uint64]
 def _digits(dimension: int, log2_size: int) -> NDArray[np.bool_]:
     """Return the generating matrices of Sobol's net, shape (dimension, log2_size, log2_size).
 
-    Entry [d, j, c] is binary digit c + 1 after the point of coordinate d at the point with index 2^j. SciPy lists the
-    points in the order of the Gray code, where that point is number 2^(j+1) − 1.
+    Entry [d, j, c] is binary digit c + 1 after the point of coordinate d at the point with index 2^j.
     """
-    engine = qmc.Sobol(dimension, scramble=False, bits=_MAX_LOG2_SIZE)
-    size = 2**log2_size
-    generators = np.round(size * engine.random_base2(log2_size)[2 ** np.arange(1, log2_size + 1) - 1])
     shifts = np.arange(log2_size - 1, -1, -1)
-    return np.asarray((generators.T.astype(np.int64)[:, :, None] >> shifts) & 1, dtype=np.bool_)
+    return np.asarray((sobol_generators(dimension, log2_size)[:, :, None] >> shifts) & 1, dtype=np.bool_)
 
 
 def scrambled_uniforms(draw: Draw, first: int, count: int, dimension: int, log2_size: int) -> FloatArray:
