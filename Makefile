@@ -72,7 +72,7 @@ check: lint docs test
 
 bench: $(VENV)/.installed
 	$(PIP_INSTALL) -e '.[bench]'
-	$(BIN)/python benchmarks/run.py --rounds 9
+	$(BIN)/python benchmarks/run.py --rounds 9 | tee docs/studies/benchmarks.md
 
 clean:
 	rm -rf $(VENV) $(OUT) docs/_build .mypy_cache .ruff_cache .pytest_cache

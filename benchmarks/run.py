@@ -1,10 +1,8 @@
-"""Ratios of run times, paired in one run, against what a careful user would write instead.
+"""Ratios of run times, paired in one run, against what a careful user would write instead: a page of Markdown.
 
-Usage: python benchmarks/run.py [--rounds 7] [--only generator sums pairing likelihood rare_events threads]
+Usage: python benchmarks/run.py [--rounds 9] [--only generator sums pairing likelihood rare_events threads]
 
-Both sides of a line run alternately in one process, on one core; a line shows the median ratio of times with the
-smallest and the largest. The rivals need the extra `bench` (PyTorch and OpenTURNS); lines of a rival that is not
-installed are left out.
+The rivals need the extra `bench` (PyTorch and OpenTURNS); lines of a rival that is not installed are left out.
 """
 
 from __future__ import annotations
@@ -22,6 +20,19 @@ from pathlib import Path
 for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_variable] = "1"
 
+INTRODUCTION = """# Run times
+
+Written by `{command}`. Both sides of a line run alternately in one process on one core (the last table: on one and on
+two), and the ratio is taken round by round: times of a shared machine drift, ratios within a round hardly do. The first
+call of each side, which compiles, is not counted.
+
+Machine: {machine}.
+"""
+
+TABLES = {
+    "rare_events": "Rare events, against crude simulation and OpenTURNS",
+    "threads": "Two threads against one",
+}
 GROUPS = ("generator", "sums", "pairing", "likelihood", "rare_events", "threads")
 
 
@@ -45,7 +56,7 @@ def machine() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=7, help="paired rounds of each line")
+    parser.add_argument("--rounds", type=int, default=9, help="paired rounds of each line")
     parser.add_argument("--only", nargs="+", choices=GROUPS, default=GROUPS, help="groups of lines")
     options = parser.parse_args()
     import harness
@@ -54,20 +65,24 @@ def main() -> None:
 
     warnings.simplefilter("ignore")
     qmis_kernels.set_threads(1)
-    print(machine(), "\n")
-    paired = [name for name in options.only if name not in ("rare_events", "threads")]
+    print(INTRODUCTION.format(command=" ".join(["python benchmarks/run.py", *sys.argv[1:]]), machine=machine()))
+    paired = [name for name in options.only if name not in TABLES]
     rows = []
     for name in paired:
         for case in import_module(name).cases():
             rows.append(harness.measure(case, options.rounds).row())
             print(".", end="", file=sys.stderr, flush=True)
     if rows:
+        print("## Against NumPy, SciPy and PyTorch\n")
         print(harness.markdown(harness.HEADER, rows), "\n")
     if "pairing" in options.only:
-        print("\n".join(import_module("pairing").roofline(options.rounds)), "\n")
-    for name in ("rare_events", "threads"):
+        print("## Roofline\n\n```text")
+        print("\n".join(import_module("pairing").roofline(options.rounds)))
+        print("```\n")
+    for name, title in TABLES.items():
         if name in options.only:
             group = import_module(name)
+            print(f"## {title}\n")
             print(harness.markdown(group.HEADER, group.table(options.rounds)), "\n")
 
 
