@@ -22,9 +22,11 @@ for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 
 INTRODUCTION = """# Run times
 
-Written by `{command}`. Both sides of a line run alternately in one process on one core (the last table: on one and on
-two), and the ratio is taken round by round: times of a shared machine drift, ratios within a round hardly do. The first
-call of each side, which compiles, is not counted.
+Written by `{command}`.
+
+Both sides of a line run alternately in one process on one core (the last table: on one and on two), and the ratio is
+taken round by round: times of a shared machine drift, ratios within a round hardly do. The first call of each side,
+which compiles, is not counted.
 
 Machine: {machine}.
 """
@@ -83,6 +85,7 @@ def main() -> None:
         if name in options.only:
             group = import_module(name)
             print(f"## {title}\n")
+            print("\n".join(group.__doc__.splitlines()[2:]), "\n")
             print(harness.markdown(group.HEADER, group.table(options.rounds)), "\n")
 
 
