@@ -123,8 +123,9 @@ def environment_table(data: dict[str, Any]) -> RenderableType:
     for name, version in data["packages"].items():
         table.add_row(name, version)
     for name, backend in data["backends"].items():
-        reason = "available" if backend["available"] else f"not available: {backend['reason']}"
-        table.add_row(f"backend {name}", reason)
+        # The reason names the backend, which stands in front of it here.
+        why_not = (backend["reason"] or "").removeprefix(f"backend {name!r}: ")
+        table.add_row(f"backend {name}", "available" if backend["available"] else f"not available: {why_not}")
     table.add_row("threads", f"{data['threads']} of {data['cpus']} processors")
     table.add_row("GPU", data["gpu"] or "none")
     return table
