@@ -66,7 +66,8 @@ def tilted(
         As in :func:`crude`.
     replicates : int
         Number of sums. Nets have 2^k points, at least 16: their total is the nearest that this allows, and at least
-        1024 a component of the mixture.
+        1024 a component of the mixture. With several rivals ask for 4096 a component or more: on nets of 16 points
+        95 % intervals covered 91 times in 100.
     sampling : {"auto", "sobol", "random"}
         ``"sobol"``: 32 independently scrambled Sobol' nets, for Gaussian means and regressions, with sums drawn mostly
         near the faces; the standard error has 31 degrees of freedom. ``"random"``: random numbers, for every law.
