@@ -1,4 +1,4 @@
-"""Chi-square numbers with an integer number of degrees of freedom, by rejection with addressed attempts.
+"""Chi-square numbers by rejection with addressed attempts.
 
 G. Marsaglia and W. W. Tsang, A simple method for generating gamma variables, ACM Trans. Math. Software 26
 (2000).
@@ -20,8 +20,8 @@ _REJECTED = -1.0
 
 
 @compiled
-def chi_square(dof: int, source: Source, replicate: np.uint64, block: int, stride: int) -> float:
-    """Return one chi-square number with ``dof`` >= 1 degrees of freedom.
+def chi_square(dof: float, source: Source, replicate: np.uint64, block: int, stride: int) -> float:
+    """Return one chi-square number with ``dof`` degrees of freedom: 1, or any real number from 2 on.
 
     Attempt a uses block ``block + a * stride``: its first uniform makes the normal x of the proposal d (1 + c
     x)³, its second decides.  ``stride`` numbers drawn from the blocks b, ..., b + stride - 1 therefore never
@@ -69,7 +69,7 @@ def fill_chi_squares(out: Vector, dof: Vector, source: Source, replicate: np.uin
         out[i] = first_attempt(dof[i], source, replicate, np.uint64(block + i))
     for i in range(out.size):
         if out[i] < 0.0:
-            out[i] = chi_square(int(dof[i]), source, replicate, block + i, stride)
+            out[i] = chi_square(dof[i], source, replicate, block + i, stride)
 
 
 @compiled
@@ -82,4 +82,18 @@ def fill_chi_square_columns(
             out[i, r] = first_attempt(dof[i], source, first + np.uint64(r), np.uint64(block + i))
         for r in range(out.shape[1]):
             if out[i, r] < 0.0:
-                out[i, r] = chi_square(int(dof[i]), source, first + np.uint64(r), block + i, stride)
+                out[i, r] = chi_square(dof[i], source, first + np.uint64(r), block + i, stride)
+
+
+@compiled
+def fill_chi_square_rows(out: Vector, dof: Vector, source: Source, first: np.uint64, block: int, stride: int) -> None:
+    """Fill each row of ``out`` with the chi-square numbers of its replicate, along whichever axis is longer."""
+    if out.shape[1] < out.shape[0]:
+        columns = np.empty((out.shape[1], out.shape[0]))
+        fill_chi_square_columns(columns, dof, source, first, block, stride)
+        for r in range(out.shape[0]):
+            for i in range(out.shape[1]):
+                out[r, i] = columns[i, r]
+    else:
+        for r in range(out.shape[0]):
+            fill_chi_squares(out[r], dof, source, first + np.uint64(r), block, stride)

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from qmis_kernels._compile import compiled, parallel, prange
-from qmis_kernels.chi_square import chi_square, fill_chi_square_columns, fill_chi_squares
+from qmis_kernels.chi_square import chi_square, fill_chi_square_rows
 from qmis_kernels.elementary import exp, log
 from qmis_kernels.uniform import Source, rows_a_group, uniform_pair
 
 Vector = NDArray[np.float64]
-
-
-@compiled
-def fill_chi_square_rows(out: Vector, dof: Vector, source: Source, first: np.uint64, block: int, stride: int) -> None:
-    """Fill each row of ``out`` with the chi-square numbers of its replicate, along whichever axis is longer."""
-    if out.shape[1] < out.shape[0]:
-        columns = np.empty((out.shape[1], out.shape[0]))
-        fill_chi_square_columns(columns, dof, source, first, block, stride)
-        for r in range(out.shape[0]):
-            for i in range(out.shape[1]):
-                out[r, i] = columns[i, r]
-    else:
-        for r in range(out.shape[0]):
-            fill_chi_squares(out[r], dof, source, first + np.uint64(r), block, stride)
 
 
 @parallel
@@ -47,7 +31,7 @@ def gamma(shape: float, source: Source, replicate: np.uint64, entry: int, m: int
     """
     block = (m + 1) // 2 + entry
     boosted = shape < 1.0
-    dof: Any = 2.0 * (shape + 1.0 if boosted else shape)
+    dof = 2.0 * (shape + 1.0 if boosted else shape)
     number = 0.5 * chi_square(dof, source, replicate, block, m)
     if boosted:
         pair = uniform_pair(source, replicate, np.uint64(entry // 2))

@@ -19,7 +19,7 @@ from qmis_kernels._constants import (
     TAIL_NUMERATOR,
 )
 from qmis_kernels.elementary import log
-from qmis_kernels.uniform import Source, fill_uniform_rows, fill_uniforms, rows_a_group
+from qmis_kernels.uniform import Source, fill_uniform_columns, fill_uniform_rows, fill_uniforms, rows_a_group
 
 CENTRAL_HALF = 0.425
 """The central formula serves uniforms within this distance of 1/2."""
@@ -129,6 +129,20 @@ def fill_normals(out: NDArray[np.float64], source: Source, replicate: np.uint64,
     uniforms_to_normals(out)
 
 
+@compiled
+def fill_normal_rows(out: NDArray[np.float64], source: Source, first: np.uint64) -> None:
+    """Fill each row of the contiguous ``out`` with the first normals of its replicate."""
+    fill_uniform_rows(out, source, first)
+    uniforms_to_normals(out.reshape(out.size))
+
+
+@compiled
+def fill_normal_columns(out: NDArray[np.float64], source: Source, first: np.uint64, block: np.uint64) -> None:
+    """Write the normal of draw 2 block + t of replicate first + r to ``out[t, r]``, ``out`` contiguous."""
+    fill_uniform_columns(out, source, first, block)
+    uniforms_to_normals(out.reshape(out.size))
+
+
 @parallel
 def normal_rows(out: NDArray[np.float64], source: Source, first: np.uint64) -> None:
     """Fill each row of ``out`` with the first normals of its replicate."""
@@ -136,6 +150,4 @@ def normal_rows(out: NDArray[np.float64], source: Source, first: np.uint64) -> N
     rows = rows_a_group(out.shape[1])
     for group in prange((count + rows - 1) // rows):
         start = group * rows
-        part = out[start : start + rows]
-        fill_uniform_rows(part, source, first + np.uint64(start))
-        uniforms_to_normals(part.reshape(part.size))
+        fill_normal_rows(out[start : start + rows], source, first + np.uint64(start))

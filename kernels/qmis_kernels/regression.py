@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qmis_kernels._compile import compiled, parallel, prange
-from qmis_kernels.gamma import fill_chi_square_rows
-from qmis_kernels.normal import uniforms_to_normals
+from qmis_kernels.chi_square import fill_chi_square_rows
+from qmis_kernels.normal import fill_normal_rows
 from qmis_kernels.sums import add_product
-from qmis_kernels.uniform import Source, fill_uniform_rows, rows_a_group
+from qmis_kernels.uniform import Source, rows_a_group
 
 Vector = NDArray[np.float64]
 
@@ -55,8 +55,7 @@ def regression_group(
     count, d = estimates.shape
     entries = d * (d - 1) // 2
     draws = np.empty((count, entries + d))
-    fill_uniform_rows(draws, source, first)
-    uniforms_to_normals(draws.reshape(draws.size))
+    fill_normal_rows(draws, source, first)
     wanted = min(d + 1, n)
     chi_squares = np.empty((count, wanted))
     dof = np.float64(n) - np.arange(wanted)

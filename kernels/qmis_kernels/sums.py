@@ -11,15 +11,8 @@ from numpy.typing import NDArray
 from qmis_kernels._compile import compiled, parallel, prange
 from qmis_kernels.binomial import binomial
 from qmis_kernels.chi_square import fill_chi_square_columns, fill_chi_squares
-from qmis_kernels.normal import fill_normals, uniforms_to_normals
-from qmis_kernels.uniform import (
-    MANY_DRAWS,
-    Source,
-    fill_uniform_columns,
-    fill_uniform_rows,
-    fill_uniforms,
-    rows_a_group,
-)
+from qmis_kernels.normal import fill_normal_columns, fill_normal_rows, fill_normals
+from qmis_kernels.uniform import MANY_DRAWS, Source, fill_uniforms, rows_a_group
 
 Vector = NDArray[np.float64]
 
@@ -48,8 +41,7 @@ def gaussian_group_by_columns(
 ) -> None:
     """Write the rows of one group from few normals each: the loops over replicates run on vectors."""
     count, d = out.shape
-    fill_uniform_columns(z, source, first, np.uint64(0))
-    uniforms_to_normals(z.reshape(z.size))
+    fill_normal_columns(z, source, first, np.uint64(0))
     for i in range(d):
         total[:] = 0.0
         for k in range(columns.shape[0]):
@@ -66,8 +58,7 @@ def gaussian_group_by_rows(
 ) -> None:
     """Write the rows of one group from many normals each: the loops over coordinates run on vectors."""
     count, d = out.shape
-    fill_uniform_rows(z, source, first)
-    uniforms_to_normals(z.reshape(z.size))
+    fill_normal_rows(z, source, first)
     for r in range(count):
         total[:] = 0.0
         add_product(total, columns, z[r])
@@ -147,8 +138,7 @@ def wishart_group(
     with one column a replicate.
     """
     q, width, count = b.shape
-    fill_uniform_columns(z, source, first, np.uint64(0))
-    uniforms_to_normals(z.reshape(z.size))
+    fill_normal_columns(z, source, first, np.uint64(0))
     fill_chi_square_columns(roots, dof, source, first, (z.shape[0] + 1) // 2, width)
     for i in range(width):
         for r in range(count):

@@ -15,18 +15,17 @@ from qmis_stats.simulate.estimator import Estimate, SumSample, cross_fitted_delt
 from qmis_stats.simulate.settings import Settings
 
 __all__ = [
-    "FEWEST_EFFECTIVE",
-    "LARGEST_RELATIVE_ERROR",
     "PAIR_BUDGET",
     "RandomSums",
+    "doubts",
     "estimate_from_random_sums",
     "random_result",
 ]
 
 PAIR_BUDGET = 2_000_000_000
 """Most comparisons of a score in one estimate."""
-FEWEST_EFFECTIVE = 50.0
-LARGEST_RELATIVE_ERROR = 0.3
+_FEWEST_EFFECTIVE = 50.0
+_LARGEST_RELATIVE_ERROR = 0.3
 _FEWEST_POINTS = 256
 _MOST_POINTS = 50_000
 _LARGEST_BIAS = 0.5
@@ -62,6 +61,32 @@ def _points(scores: ScoreModel, sums: int) -> int:
     return max(_FEWEST_POINTS, min(sums, affordable, _MOST_POINTS))
 
 
+def doubts(
+    objections: tuple[str, ...],
+    effective_sums: float,
+    std_error: float,
+    bracket: tuple[float, float],
+    *,
+    signs_uncertain: bool,
+    remedy: str,
+) -> list[str]:
+    """Return why a simulated result should not be trusted, and what to do; empty when nothing speaks against it.
+
+    ``bracket`` holds the logarithms of the cross-fitted and of the plug-in estimate.
+    """
+    reasons = list(objections)
+    if effective_sums < _FEWEST_EFFECTIVE:
+        reasons.append(f"only {effective_sums:.3g} effective sums cross a face")
+    if signs_uncertain:
+        reasons.append(
+            f"too few crossings a cell to tell the signs: log delta lies between {bracket[0]:.4g} and the "
+            f"plug-in {bracket[1]:.4g}"
+        )
+    if std_error > _LARGEST_RELATIVE_ERROR:
+        reasons.append("the relative standard error is above 0.3")
+    return [*reasons, remedy] if reasons else []
+
+
 def random_result(
     method: str,
     n: int,
@@ -73,19 +98,15 @@ def random_result(
 ) -> MISResult:
     """Return the result with its domain; ``objections`` are further reasons not to trust it."""
     estimate = found.estimate
-    reasons = list(objections)
-    if estimate.effective_sums < FEWEST_EFFECTIVE:
-        reasons.append(f"only {estimate.effective_sums:.3g} effective sums cross a face")
     gap = math.exp(estimate.log_plug_in - estimate.log_scale) - estimate.delta_scaled
-    if gap > _LARGEST_BIAS * estimate.std_error_scaled:
-        reasons.append(
-            f"too few crossings a cell to tell the signs: log delta lies between {estimate.log_delta:.4g} and the "
-            f"plug-in {estimate.log_plug_in:.4g}"
-        )
-    if estimate.std_error > LARGEST_RELATIVE_ERROR:
-        reasons.append("the relative standard error is above 0.3")
-    if reasons:
-        reasons.append(remedy)
+    reasons = doubts(
+        objections,
+        estimate.effective_sums,
+        estimate.std_error,
+        (estimate.log_delta, estimate.log_plug_in),
+        signs_uncertain=gap > _LARGEST_BIAS * estimate.std_error_scaled,
+        remedy=remedy,
+    )
     return MISResult(
         method,
         n,

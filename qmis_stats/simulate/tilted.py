@@ -17,13 +17,7 @@ from qmis_stats.simulate.estimator import log_crossing_probability
 from qmis_stats.simulate.mass import Mass, recovered_masses
 from qmis_stats.simulate.memory import fit_sums
 from qmis_stats.simulate.nets import MAX_DIMENSION
-from qmis_stats.simulate.random_sums import (
-    FEWEST_EFFECTIVE,
-    LARGEST_RELATIVE_ERROR,
-    PAIR_BUDGET,
-    estimate_from_random_sums,
-    random_result,
-)
+from qmis_stats.simulate.random_sums import PAIR_BUDGET, doubts, estimate_from_random_sums, random_result
 from qmis_stats.simulate.scramblings import (
     SCRAMBLINGS,
     SMALLEST_LOG2,
@@ -192,22 +186,18 @@ def _net_result(
 ) -> MISResult:
     log_delta, error = _log_mean(found.delta, found.log_scale)
     crossing, crossing_error = _log_mean(found.crossing, found.log_scale)
-    reasons = list(_objections(masses))
-    if found.effective_sums < FEWEST_EFFECTIVE:
-        reasons.append(f"only {found.effective_sums:.3g} effective sums cross a face")
     log_plug_in, _ = _log_mean(found.plug_in, found.log_scale)
     log_cross_fitted, _ = _log_mean(found.cross_fitted, found.log_scale)
     gap = float(np.mean(found.plug_in) - np.mean(found.cross_fitted))
     scale = float(np.mean(found.delta))
-    if gap > min(_LARGEST_GAP, _LARGEST_GAP_IN_ERRORS * error) * scale:
-        reasons.append(
-            f"too few crossings a cell to tell the signs: log delta lies between {log_cross_fitted:.4g} and the "
-            f"plug-in {log_plug_in:.4g}"
-        )
-    if error > LARGEST_RELATIVE_ERROR:
-        reasons.append("the relative standard error is above 0.3")
-    if reasons:
-        reasons.append(_REMEDY)
+    reasons = doubts(
+        _objections(masses),
+        found.effective_sums,
+        error,
+        (log_cross_fitted, log_plug_in),
+        signs_uncertain=gap > min(_LARGEST_GAP, _LARGEST_GAP_IN_ERRORS * error) * scale,
+        remedy=_REMEDY,
+    )
     return MISResult(
         "tilted",
         n,
