@@ -1,0 +1,231 @@
+"""From the losses of one quantizer's candidates to its indicator r̂ = min_k δ̂_k²/(2σ̂_k²) (Statement S13)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import ndtri
+
+from qmis_stats.errors import InputError
+from qmis_stats.inference.chernoff import ChernoffEstimate, smallest_chernoff
+from qmis_stats.inference.losses import LossBlocks, Losses, check_shapes
+from qmis_stats.inference.minimum import NearMinimum, near_minimum
+from qmis_stats.inference.moments import Gaps, gaps
+from qmis_stats.inference.ranks import checked_level
+
+__all__ = ["DRAWS", "Indicator", "checked_draws", "indicator", "indicator_of"]
+
+DRAWS = 2000
+"""Bootstrap draws unless told otherwise."""
+
+_FEWEST_DRAWS, _MOST_DRAWS = 199, 10**6
+_FEWEST_EFFECTIVE_POINTS = 30.0
+
+
+@dataclass(frozen=True)
+class Indicator:
+    """The privacy indicator of one quantizer, estimated from losses.
+
+    Attributes
+    ----------
+    name : str
+        The quantizer.
+    candidates : int
+        Rows that were given, repetitions included.
+    gaps : Gaps
+        Gaps of all distinct rivals to the best candidate.
+    near : NearMinimum
+        The rivals that may attain the indicator.
+    chernoff : ChernoffEstimate
+        The empirical Chernoff exponent, beside the indicator.
+    """
+
+    name: str
+    candidates: int
+    gaps: Gaps
+    near: NearMinimum
+    chernoff: ChernoffEstimate
+
+    @property
+    def points(self) -> int:
+        """Number N of evaluation points."""
+        return self.gaps.points
+
+    @property
+    def distinct(self) -> int:
+        """Number of different candidates: a subset of all codewords gives an upper bound on the indicator."""
+        return self.gaps.rivals.size + 1
+
+    @property
+    def indicator(self) -> float:
+        """r̂, half the square of the smallest standardised gap."""
+        return 0.5 * self.near.minimum**2
+
+    @property
+    def rival(self) -> int:
+        """Row of the candidate that attains the indicator."""
+        return int(self.gaps.rivals[self.near.places[int(np.argmin(self.near.statistics.s))]])
+
+    @cached_property
+    def ties(self) -> tuple[int, ...]:
+        """Rows whose mean loss equals the best to rounding: the indicator is zero."""
+        rounding = 1e-13 * abs(float(self.gaps.mean_loss[self.gaps.best]))
+        return tuple(int(row) for row in self.gaps.rivals[self.gaps.delta <= rounding])
+
+    @cached_property
+    def near_ties(self) -> tuple[int, ...]:
+        """Rows whose mean loss is not significantly above the best (one-sided, 2.5 %): any of them may be the best."""
+        close = self.gaps.s * np.sqrt(self.points) < -ndtri(0.025)
+        return tuple(int(row) for row in self.gaps.rivals[close])
+
+    @cached_property
+    def hardly_different(self) -> tuple[int, ...]:
+        """Rows that differ from the best at so few points that a normal limit is not in sight.
+
+        The increments' squares are carried by N/κ points, κ the kurtosis; fewer than 30 are few.
+        """
+        few = self.points < _FEWEST_EFFECTIVE_POINTS * self.gaps.kurtosis
+        return tuple(int(row) for row in self.gaps.rivals[few])
+
+    @property
+    def regular(self) -> bool:
+        """Whether the best candidate is clear and the rivals near the minimum differ from it at enough points."""
+        near = {int(row) for row in self.gaps.rivals[self.near.places]}
+        return not self.near_ties and near.isdisjoint(self.hardly_different)
+
+    def conf_int(self, level: float = 0.95) -> tuple[float, float]:
+        """Return the confidence interval of the indicator.
+
+        Lower limits are pointwise and upper limits simultaneous over the rivals that may attain the minimum, with
+        skewness, jackknife errors and Student quantiles (Statement S13). With near ties (``near_ties``) the best
+        candidate is not known: the interval is then about the candidate that looks best, and starts at 0.
+        """
+        lower, upper = self.near.interval(checked_level(level))
+        return 0.5 * max(lower, 0.0) ** 2, 0.5 * max(upper, 0.0) ** 2
+
+    def warnings(self) -> list[str]:
+        """Return what has to be known to read the interval, a sentence each."""
+        found = []
+        if self.near_ties:
+            found.append(
+                f"{self.name}: {_rows(self.near_ties)} cannot be told from the best, row {self.gaps.best}: "
+                "the interval is about the row that looks best, and more points are needed"
+            )
+        if self.hardly_different:
+            found.append(
+                f"{self.name}: {_rows(self.hardly_different)} differ from the best at too few points for a normal limit"
+            )
+        if self.gaps.duplicates:
+            found.append(f"{self.name}: {_rows(tuple(r for r, _ in self.gaps.duplicates))} repeated and left out")
+        return found
+
+    def to_dict(self, level: float = 0.95) -> dict[str, Any]:
+        """Return JSON-ready data; infinities become ``None``."""
+        low, high = self.conf_int(level)
+        chernoff = self.chernoff
+        return {
+            "name": self.name,
+            "indicator": self.indicator,
+            "ci": [low, _finite(high)],
+            "best": self.gaps.best,
+            "best_mean_loss": float(self.gaps.mean_loss[self.gaps.best]),
+            "rival": self.rival,
+            "candidates": self.candidates,
+            "distinct_candidates": self.distinct,
+            "points": self.points,
+            "near_minimum": [int(row) for row in self.gaps.rivals[self.near.places]],
+            "ties": list(self.ties),
+            "near_ties": list(self.near_ties),
+            "hardly_different": list(self.hardly_different),
+            "duplicates": [list(pair) for pair in self.gaps.duplicates],
+            "regular": self.regular,
+            "chernoff": {
+                "exponent": _finite(chernoff.exponent),
+                "corrected": _finite(chernoff.corrected),
+                "std_error": _finite(chernoff.std_error),
+                "effective_points": chernoff.effective_points,
+                "in_domain": chernoff.in_domain,
+                "rival": chernoff.rival,
+            },
+        }
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+def _rows(rows: tuple[int, ...]) -> str:
+    shown = ", ".join(map(str, rows[:5])) + (f" and {len(rows) - 5} more" if len(rows) > 5 else "")
+    return f"row {shown}" if len(rows) == 1 else f"rows {shown}"
+
+
+def checked_draws(draws: int, seed: int) -> tuple[int, int]:
+    """Return the number of bootstrap draws and the seed, or raise :class:`~qmis_stats.errors.InputError`.
+
+    Examples
+    --------
+    >>> checked_draws(2000, 1)
+    (2000, 1)
+    """
+    for name, value, low, high in (("draws", draws, _FEWEST_DRAWS, _MOST_DRAWS), ("seed", seed, 0, 2**32 - 1)):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not low <= value <= high:
+            raise InputError(name, value, f"an integer from {low} to {high}")
+    return int(draws), int(seed)
+
+
+def indicator(
+    losses: ArrayLike | LossBlocks,
+    name: str = "quantizer",
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+    check_axes: bool = True,
+) -> Indicator:
+    """Return the indicator of one quantizer from the losses of its candidates.
+
+    Parameters
+    ----------
+    losses : (K, N) array_like or LossBlocks
+        Losses of K ≥ 2 quantized parameters that training visits, on N ≥ 10 evaluation points. Memory maps and streams
+        are read in blocks, several times.
+    name : str
+        Name of the quantizer.
+    draws : int
+        Bootstrap draws, from 199 to 10⁶.
+    seed : int
+        In [0, 2³²); the same seed gives the same numbers on any number of threads.
+    check_axes : bool
+        Refuse more candidates than points.
+
+    Returns
+    -------
+    Indicator
+
+    Raises
+    ------
+    InputError
+        If the losses are refused, in one line that names row and column.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> noise = rng.normal(size=(2, 4000))
+    >>> found = indicator([noise[0], noise[0] + noise[1] + 0.5], "sign")
+    >>> low, high = found.conf_int()
+    >>> low < 0.125 < high
+    True
+    """
+    entry = Losses(name, losses)
+    check_shapes([(entry.field, entry.candidates, entry.points)], check_axes=check_axes)
+    return indicator_of(entry, *checked_draws(draws, seed))
+
+
+def indicator_of(losses: Losses, draws: int, seed: int) -> Indicator:
+    """Return the indicator from checked losses; see :func:`indicator`."""
+    found = gaps(losses)
+    near = near_minimum(losses, found, draws=draws, seed=seed)
+    return Indicator(losses.name, losses.candidates, found, near, smallest_chernoff(losses, found))

@@ -1,0 +1,177 @@
+"""Intervals for the standardised gap s = δ/σ of one rival, known beforehand, and for its rate r = s²/2 (Statement S13)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import ndtr, ndtri
+
+from qmis_kernels import backend
+from qmis_stats.errors import InputError
+from qmis_stats.inference.adjusted import GapStatistics, influence
+from qmis_stats.inference.indicator import DRAWS, checked_draws
+from qmis_stats.inference.losses import FEWEST_POINTS
+from qmis_stats.inference.moments import accumulated_statistics
+from qmis_stats.inference.ranks import checked_level
+from qmis_stats.scores.base import FloatArray
+from qmis_stats.validation import finite_array
+
+__all__ = ["INTERVALS", "GapInterval", "gap_interval"]
+
+INTERVALS = ("adjusted", "delta", "noncentral_t", "bca")
+"""Names of the methods."""
+
+_STREAM = 12
+
+
+@dataclass(frozen=True)
+class GapInterval:
+    """An interval for s = δ/σ and for r = s²/2.
+
+    Attributes
+    ----------
+    estimate : float
+        ŝ.
+    low, high : float
+        Limits for s.
+    method : str
+        One of :data:`INTERVALS`.
+    level : float
+        Confidence level.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    method: str
+    level: float
+
+    @property
+    def rate(self) -> float:
+        """r̂ = ŝ²/2, for a positive gap."""
+        return 0.5 * max(self.estimate, 0.0) ** 2
+
+    @property
+    def rate_interval(self) -> tuple[float, float]:
+        """The interval for r, where s is known not to be negative: limits below zero become zero."""
+        return 0.5 * max(self.low, 0.0) ** 2, 0.5 * max(self.high, 0.0) ** 2
+
+
+def gap_interval(
+    increments: ArrayLike, level: float = 0.95, *, method: str = "adjusted", draws: int = DRAWS, seed: int = 0
+) -> GapInterval:
+    """Return the interval for the standardised gap of one rival.
+
+    Parameters
+    ----------
+    increments : (N,) array_like
+        Losses of the rival less those of the best candidate, N ≥ 10.
+    level : float
+        Confidence level.
+    method : str
+        ``"adjusted"``: jackknife standard error, skewness and bias removed by Hall's cubic, Student quantile with the
+        degrees of freedom of the standard error. ``"delta"``: normal interval with third and fourth moments.
+        ``"noncentral_t"``: exact for normal increments. ``"bca"``: bias-corrected accelerated bootstrap.
+    draws, seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    GapInterval
+
+    Raises
+    ------
+    InputError
+        If an argument is out of range, or the increments are all the same.
+
+    Notes
+    -----
+    The coverage of each is measured in the coverage study of the documentation. At 95 % the adjusted interval stays between
+    94 and 96 % from N = 500 on for normal, exponential and discrete increments; it falls short with N ≤ 200 for
+    strongly skewed increments whose gap is as large as their standard deviation, and for heavy tails without a sixth
+    moment. ``"noncentral_t"`` has no coverage to speak of when increments are not normal and s is not small;
+    ``"delta"`` and ``"bca"`` are lower than ``"adjusted"`` where skewness is strong.
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(1).normal(0.3, 1.0, size=2000)
+    >>> for method in INTERVALS:
+    ...     found = gap_interval(x, method=method)
+    ...     print(f"{method:13}{found.low:.3f} {found.high:.3f}")
+    adjusted     0.221 0.312
+    delta        0.221 0.311
+    noncentral_t 0.221 0.311
+    bca          0.221 0.311
+    """
+    x = finite_array("increments", increments, 1, "(N,)")
+    checked_level(level)
+    if x.size < FEWEST_POINTS:
+        raise InputError("increments", x.shape, f"at least {FEWEST_POINTS} numbers")
+    if method not in INTERVALS:
+        raise InputError("method", method, f"one of {', '.join(INTERVALS)}")
+    checked_draws(draws, seed)
+    spread = float(x.std())
+    if spread <= 64.0 * np.finfo(np.float64).eps * float(np.max(np.abs(x))):
+        raise InputError("increments", float(x[0]), "not the same at every point")
+    z = (x - x.mean()) / spread
+    s = float(x.mean() / spread * np.sqrt((x.size - 1.0) / x.size))
+    if method == "noncentral_t":
+        low, high = _noncentral_t(s, x.size, level)
+    elif method == "bca":
+        low, high = _bca(z, s, level, draws, seed)
+    else:
+        statistics = _statistics(z, s)
+        quantile = float(ndtri(0.5 + 0.5 * level))
+        if method == "adjusted":
+            low, high = (float(statistics.limits(c)[0]) for c in (-quantile, quantile))
+        else:
+            error = float(np.sqrt(np.mean(influence(z[None, :], np.array([s])) ** 2) / x.size))
+            low, high = s - quantile * error, s + quantile * error
+    return GapInterval(s, low, high, method, level)
+
+
+def _statistics(z: FloatArray, s: float) -> GapStatistics:
+    moments = np.array([[np.mean(z**3)], [np.mean(z**4)]])
+    return accumulated_statistics([z[None, :]], z.size, np.array([s]), moments)[0]
+
+
+def _noncentral_t(s: float, points: int, level: float) -> tuple[float, float]:
+    """Invert √N ŝ ~ noncentral t with N − 1 degrees of freedom and centre √N s."""
+    from scipy.optimize import brentq
+    from scipy.stats import nct
+
+    statistic = s * np.sqrt(points)
+    tail = 0.5 * (1.0 - level)
+    reach = 8.0 + abs(s) * np.sqrt(points) * 0.5
+
+    def centre(probability: float) -> float:
+        found = brentq(
+            lambda mu: float(nct.cdf(statistic, points - 1, mu)) - probability,
+            statistic - reach,
+            statistic + reach,
+            xtol=1e-10,
+        )
+        return float(found) / np.sqrt(points)
+
+    return centre(1.0 - tail), centre(tail)
+
+
+def _bca(z: FloatArray, s: float, level: float, draws: int, seed: int) -> tuple[float, float]:
+    n = z.size
+    sums = backend("numba").resampled_power_sums((seed, 0), _STREAM, 0, draws, z) / n
+    spread = np.sqrt(np.maximum(sums[:, 1] - sums[:, 0] ** 2, 0.0))
+    base = s * np.sqrt(n / (n - 1.0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        resampled = np.sort((base + sums[:, 0]) / spread) * np.sqrt((n - 1.0) / n)
+    below = (np.sum(resampled < s) + 0.5 * np.sum(resampled == s) + 0.5) / (draws + 1.0)
+    bias = float(ndtri(below))
+    psi = influence(z[None, :], np.array([s]))[0]
+    acceleration = float(np.sum(psi**3) / (6.0 * np.sum(psi**2) ** 1.5))
+    limits = []
+    for quantile in ndtri([0.5 - 0.5 * level, 0.5 + 0.5 * level]):
+        moved = bias + quantile
+        probability = float(ndtr(bias + moved / (1.0 - acceleration * moved)))
+        limits.append(float(np.quantile(resampled, probability)))
+    return limits[0], limits[1]

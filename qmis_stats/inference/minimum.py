@@ -1,0 +1,131 @@
+"""The smallest of many standardised gaps: which rivals may attain it, and an interval for it (Statement S13).
+
+For m = min_k s_k the two limits need different care. Below, m < min_k L_k implies that the lower limit of the one rival
+that attains m is too high: a pointwise quantile serves. Above, some upper limit is below m ≤ s_k: a simultaneous
+quantile over the rivals is needed, but only over those that may attain the minimum (Chernozhukov, Lee and Rosen 2013).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from qmis_kernels import backend
+from qmis_stats.inference.adjusted import GapStatistics
+from qmis_stats.inference.losses import Losses
+from qmis_stats.inference.moments import Gaps, gap_statistics, influences
+from qmis_stats.scores.base import FloatArray
+
+__all__ = ["SCREENING_SHARE", "NearMinimum", "bootstrap_quantile", "near_minimum"]
+
+SCREENING_SHARE = 0.001
+"""Probability with which screening may lose the rival that attains the minimum: taken off the confidence level."""
+
+_STREAM = 11
+
+
+@dataclass(frozen=True)
+class NearMinimum:
+    """The rivals of one quantizer that may attain its smallest gap.
+
+    Attributes
+    ----------
+    places : (M,) ndarray of int
+        Places in ``Gaps.rivals``.
+    statistics : GapStatistics
+        Of these rivals.
+    draws : (M, B) ndarray
+        Errors of ŝ in B bootstrap draws; those of different quantizers share their random signs.
+    screened : bool
+        Whether other rivals were left out.
+    """
+
+    places: NDArray[np.intp]
+    statistics: GapStatistics
+    draws: FloatArray
+    screened: bool
+
+    @property
+    def minimum(self) -> float:
+        """The smallest ŝ."""
+        return float(np.min(self.statistics.s))
+
+    def interval(self, level: float) -> tuple[float, float]:
+        """Return the interval for the smallest standardised gap."""
+        error = 1.0 - level - (SCREENING_SHARE if self.screened else 0.0)
+        tail = 0.5 * error
+        lower = float(np.min(self.statistics.limits(float(ndtri(tail)))))
+        upper = float(np.min(self.statistics.limits(self.upper_quantile(tail))))
+        return lower, upper
+
+    def upper_quantile(self, tail: float) -> float:
+        """Return c with P(some (ŝ_k − s_k)/se_k < −c) = ``tail`` over all M rivals; never below the pointwise one."""
+        pointwise = float(-ndtri(tail))
+        if len(self.places) == 1:
+            return pointwise
+        scale = np.sqrt(np.mean(self.draws**2, axis=1, keepdims=True))
+        return max(pointwise, bootstrap_quantile(np.max(-self.draws / scale, axis=0), tail))
+
+
+def bootstrap_quantile(maxima: FloatArray, tail: float) -> float:
+    """Return the order statistic that a further draw exceeds with probability at most ``tail``.
+
+    Examples
+    --------
+    >>> bootstrap_quantile(np.arange(1.0, 20.0), 0.05), bootstrap_quantile(np.arange(1.0, 19.0), 0.05)
+    (19.0, inf)
+    """
+    place = int(np.ceil((1.0 - tail) * (maxima.size + 1) - 1e-9))
+    if place > maxima.size:
+        return np.inf
+    return float(np.partition(maxima, place - 1)[place - 1])
+
+
+def near_minimum(losses: Losses, found: Gaps, *, draws: int, seed: int) -> NearMinimum:
+    """Return the rivals that may attain the smallest gap, with bootstrap draws of their errors.
+
+    A rival is left out when it exceeds the smallest ŝ by more than the Bonferroni quantile of level
+    :data:`SCREENING_SHARE` of their paired difference.
+
+    Parameters
+    ----------
+    losses : Losses
+        What ``found`` was computed from.
+    found : Gaps
+        Gaps of all rivals.
+    draws : int
+        Number of bootstrap draws.
+    seed : int
+        In [0, 2³²).
+    """
+    quantile = float(-ndtri(SCREENING_SHARE / found.rivals.size))
+    s, error = found.s, found.std_error
+    # Standard errors of differences are at most the sums: few rivals are left for the pass that pairs them.
+    chosen = np.flatnonzero(s - quantile * error <= np.min(s + quantile * error))
+    statistics, covariances = gap_statistics(losses, found, chosen)
+    smallest = int(np.argmin(statistics.s))
+    variance = found.points * found.std_error[chosen] ** 2
+    paired = np.sqrt(np.maximum(variance + variance[smallest] - 2.0 * covariances, 0.0) / found.points)
+    kept = statistics.s - statistics.s[smallest] <= quantile * paired
+    kept[smallest] = True
+    places = chosen[kept]
+    return NearMinimum(
+        places,
+        statistics.take(np.flatnonzero(kept)),
+        _draws(losses, found, places, draws, seed),
+        places.size < found.rivals.size,
+    )
+
+
+def _draws(losses: Losses, found: Gaps, places: NDArray[np.intp], draws: int, seed: int) -> FloatArray:
+    """Return Σ ε_i ψ(i) / N for random signs ε: the multiplier bootstrap of the errors of ŝ, shape (M, B)."""
+    kernels = backend("numba")
+    total = np.zeros((draws, places.size))
+    point = 0
+    for psi in influences(losses, found, places):
+        total += kernels.rademacher_sums((seed, 0), _STREAM, 0, draws, psi, point)
+        point += psi.shape[1]
+    return np.ascontiguousarray(total.T) / found.points

@@ -1,0 +1,232 @@
+"""Rank confidence sets from one-sided comparisons of all pairs, with step-down (Statement S14).
+
+Mogstad, Romano, Shaikh and Wilhelm (2024): the rank of j is 1 + #{k: k above j}; with every comparison decided at a
+family-wise level, 1 + #{significantly above} .. G − #{significantly below} holds the rank at that level, for all j at
+once. The critical value is that of the largest error over the comparisons that are not decided yet (Romano and Wolf
+2005), errors of comparisons that surely go the other way being shifted down by how surely they do (Romano, Shaikh and
+Wolf 2014).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+from qmis_kernels import backend
+from qmis_stats.errors import InputError
+from qmis_stats.inference.minimum import SCREENING_SHARE, bootstrap_quantile
+from qmis_stats.scores.base import FloatArray
+
+__all__ = ["Comparisons", "checked_level"]
+
+Decisions = NDArray[np.bool_]
+
+
+def checked_level(level: float) -> float:
+    """Return a confidence level in (0.5, 1), or raise :class:`~qmis_stats.errors.InputError`.
+
+    Examples
+    --------
+    >>> checked_level(0.95)
+    0.95
+    """
+    if isinstance(level, bool) or not isinstance(level, (int, float, np.floating)) or not 0.5 < level < 1.0:
+        raise InputError("level", level, "a confidence level above 0.5 and below 1")
+    return float(level)
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """Studentised comparisons of G groups, each represented by the smallest of its statistics.
+
+    The comparison (g, h) has the null hypothesis "g is not below h" and is decided for a large statistic: "g is below h".
+
+    Attributes
+    ----------
+    statistics : (G, G) ndarray
+        Evidence that g is below h; zero on the diagonal.
+    largest : (G, G) ndarray
+        The same with the most favourable member of h: an upper estimate of what the errors are centred at.
+    maxima : (G, G, B) ndarray
+        Largest Studentised errors of the members of g against those of h, in B draws.
+    sizes : tuple of int
+        Numbers of members of the groups.
+    estimates : (G,) ndarray
+        The smallest statistic of each group.
+    screened : bool
+        Whether members were left out by screening, which costs a share of the level.
+
+    Examples
+    --------
+    >>> found = Comparisons.from_covariance([0.0, 0.1, 5.0], np.eye(3))
+    >>> found.rank_sets(0.95)
+    array([[2, 3],
+           [2, 3],
+           [1, 1]])
+    """
+
+    statistics: FloatArray
+    largest: FloatArray
+    maxima: FloatArray
+    sizes: tuple[int, ...]
+    estimates: FloatArray
+    screened: bool = False
+
+    @classmethod
+    def from_draws(
+        cls, estimates: Sequence[FloatArray], draws: Sequence[FloatArray], *, screened: bool = False
+    ) -> Comparisons:
+        """Compare groups of statistics through draws of their errors.
+
+        Parameters
+        ----------
+        estimates : sequence of (M_g,) ndarray
+            Statistics of the members of each group.
+        draws : sequence of (M_g, B) ndarray
+            Their errors in B draws, which all groups share.
+        screened : bool
+            Whether members that may be the smallest of their group were left out.
+        """
+        offsets = np.concatenate([[0], np.cumsum([e.size for e in estimates])])
+        statistics, largest, maxima = backend("numba").group_contrasts(
+            np.concatenate(estimates), np.vstack(draws), offsets
+        )
+        smallest = np.array([np.min(e) for e in estimates])
+        return cls(statistics, largest, maxima, tuple(int(e.size) for e in estimates), smallest, screened)
+
+    @classmethod
+    def from_covariance(
+        cls, estimates: Sequence[float] | FloatArray, covariance: FloatArray, *, draws: int = 10_000, seed: int = 0
+    ) -> Comparisons:
+        """Compare estimates with a normal error of known covariance.
+
+        The normal draws are transformed to have exactly this covariance, so that Studentised differences are exact.
+
+        Parameters
+        ----------
+        estimates : (G,) array_like
+        covariance : (G, G) array_like
+            Positive semidefinite.
+        draws, seed : int
+            Number of draws, more than G, and their seed.
+        """
+        values = np.asarray(estimates, dtype=np.float64)
+        root = _root(np.asarray(covariance, dtype=np.float64), values.size)
+        if (
+            isinstance(draws, bool)
+            or not isinstance(draws, (int, np.integer))
+            or not max(100, 2 * values.size) <= draws
+        ):
+            raise InputError("draws", draws, f"an integer of at least {max(100, 2 * values.size)}")
+        normals = backend("numba").normals((seed, 0), 13, 0, int(draws), values.size).T
+        normals = np.linalg.solve(np.linalg.cholesky(normals @ normals.T / draws), normals)
+        return cls.from_draws([values[g : g + 1] for g in range(values.size)], list((root @ normals)[:, None, :]))
+
+    def below(self, level: float, family: Decisions | None = None) -> Decisions:
+        """Return which comparisons (g, h) are decided for "g is below h", all of them right at the level.
+
+        Parameters
+        ----------
+        level : float
+            Probability that no decision is wrong.
+        family : (G, G) ndarray of bool, optional
+            The comparisons to be decided together; by default all.
+        """
+        groups = len(self.sizes)
+        chosen = ~np.eye(groups, dtype=bool)
+        if family is not None:
+            chosen &= family
+        error = 1.0 - checked_level(level) - SCREENING_SHARE * (2.0 if self.screened else 1.0)
+        statistics = self.statistics[chosen]
+        members = np.broadcast_to(np.array(self.sizes)[:, None], chosen.shape)[chosen]
+        # Bounds on what each error is centred at, all right with probability 1 - SCREENING_SHARE.
+        sure = float(-ndtri(SCREENING_SHARE / max(1, int(members.sum()))))
+        maxima = self.maxima[chosen] + np.minimum(self.largest[chosen] + sure, 0.0)[:, None]
+        decided = np.zeros(statistics.size, dtype=bool)
+        while not decided.all():
+            critical = bootstrap_quantile(maxima[~decided].max(axis=0), error)
+            more = (statistics > max(critical, 0.0)) & ~decided
+            if not more.any():
+                break
+            decided |= more
+        result = np.zeros((groups, groups), dtype=bool)
+        result[chosen] = decided
+        return result
+
+    def holm(self, level: float) -> Decisions:
+        """Return the decisions of Holm's procedure on normal p-values: cheap, and blind to dependence."""
+        from statsmodels.stats.multitest import multipletests
+
+        checked_level(level)
+        chosen = ~np.eye(len(self.sizes), dtype=bool)
+        members = np.broadcast_to(np.array(self.sizes)[:, None], chosen.shape)[chosen]
+        pvalues = np.minimum(1.0, members * ndtr(-self.statistics[chosen]))
+        result = np.zeros_like(chosen)
+        result[chosen] = multipletests(pvalues, alpha=1.0 - level, method="holm")[0]
+        return result
+
+    def rank_sets(self, level: float, *, simultaneous: bool = True) -> NDArray[np.int64]:
+        """Return the confidence set of every rank, (G, 2): rank 1 is the largest.
+
+        Parameters
+        ----------
+        level : float
+            Confidence level.
+        simultaneous : bool
+            Of all sets together; else of each by itself, which gives smaller sets.
+        """
+        if simultaneous:
+            return ranks_from(self.below(level))
+        rows = []
+        for g in range(len(self.sizes)):
+            family = np.zeros_like(self.statistics, dtype=bool)
+            family[g, :] = family[:, g] = True
+            rows.append(ranks_from(self.below(level, family))[g])
+        return np.array(rows)
+
+    def best(self, tau: int, level: float) -> NDArray[np.bool_]:
+        """Return a set of groups that contains the ``tau`` largest at the level.
+
+        For ``tau`` = 1 only comparisons of the truly largest group can be wrong, so that each group's are judged by
+        themselves; for more, the simultaneous comparisons are used.
+        """
+        groups = len(self.sizes)
+        if isinstance(tau, bool) or not isinstance(tau, (int, np.integer)) or not 1 <= tau <= groups:
+            raise InputError("tau", tau, f"an integer from 1 to {groups}")
+        if tau > 1:
+            return np.asarray(self.below(level).sum(axis=1) < tau)
+        kept = []
+        for g in range(groups):
+            family = np.zeros_like(self.statistics, dtype=bool)
+            family[g, :] = True
+            kept.append(not self.below(level, family).any())
+        return np.array(kept)
+
+
+def ranks_from(below: Decisions) -> NDArray[np.int64]:
+    """Return 1 + #{above} and G − #{below} from decided comparisons.
+
+    Examples
+    --------
+    >>> ranks_from(np.array([[False, True], [False, False]]))
+    array([[2, 2],
+           [1, 1]])
+    """
+    groups = below.shape[0]
+    return np.column_stack([1 + below.sum(axis=1), groups - below.sum(axis=0)]).astype(np.int64)
+
+
+def _root(covariance: FloatArray, size: int) -> FloatArray:
+    """Return R with R Rᵀ = covariance, which may be singular."""
+    if covariance.shape != (size, size) or not np.isfinite(covariance).all():
+        raise InputError("covariance", covariance.shape, f"finite, of shape ({size}, {size})")
+    if not np.allclose(covariance, covariance.T, rtol=1e-9, atol=0.0):
+        raise InputError("covariance", covariance, "symmetric")
+    values, vectors = np.linalg.eigh(covariance)
+    if values.min() < -1e-9 * max(values.max(), 0.0) or values.max() <= 0.0:
+        raise InputError("covariance", covariance, "positive semidefinite and not zero")
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
