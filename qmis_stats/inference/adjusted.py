@@ -104,7 +104,7 @@ class GapStatistics:
         )
 
     def limits(self, normal_quantile: float) -> FloatArray:
-        """Return one-sided limits at confidence Φ(normal_quantile): upper for a positive quantile, lower for a negative.
+        """Return one-sided limits at confidence Φ(|normal_quantile|): upper for a positive quantile, else lower.
 
         Examples
         --------

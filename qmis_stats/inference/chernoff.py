@@ -149,8 +149,8 @@ def _estimate(x: FloatArray, tilt: float, unit: float) -> ChernoffEstimate:
 def smallest_chernoff(losses: Losses, found: Gaps) -> ChernoffEstimate:
     """Return the smallest empirical exponent over all rivals.
 
-    Each exponent is at least −log(mean of e^(−λx)) at the normal tilt λ = δ/σ²: a pass over all rivals gives these bounds,
-    and exponents are solved for in their order until the next bound exceeds the smallest exponent.
+    Each exponent is at least −log(mean of e^(−λx)) at the normal tilt λ = δ/σ²: a pass over all rivals gives these
+    bounds, and exponents are solved for in their order until the next bound exceeds the smallest exponent.
 
     Examples
     --------

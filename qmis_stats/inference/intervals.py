@@ -1,4 +1,4 @@
-"""Intervals for the standardised gap s = δ/σ of one rival, known beforehand, and for its rate r = s²/2 (Statement S13)."""
+"""Intervals for the standardised gap s = δ/σ of one rival, known beforehand, and its rate s²/2 (Statement S13)."""
 
 from __future__ import annotations
 
@@ -88,8 +88,8 @@ def gap_interval(
 
     Notes
     -----
-    The coverage of each is measured in the coverage study of the documentation. At 95 % the adjusted interval stays between
-    94 and 96 % from N = 500 on for normal, exponential and discrete increments; it falls short with N ≤ 200 for
+    The coverage of each is measured in the coverage study of the documentation. At 95 % the adjusted interval stays
+    between 94 and 96 % from N = 500 on for normal, exponential and discrete increments; it falls short with N ≤ 200 for
     strongly skewed increments whose gap is as large as their standard deviation, and for heavy tails without a sixth
     moment. ``"noncentral_t"`` has no coverage to speak of when increments are not normal and s is not small;
     ``"delta"`` and ``"bca"`` are lower than ``"adjusted"`` where skewness is strong.

@@ -90,8 +90,8 @@ class Ranking:
         level : float
             Confidence level.
         kind : str
-            ``"simultaneous"``: all sets hold together. ``"marginal"``: each holds by itself. ``"holm"``: as simultaneous, by
-            Holm's procedure on normal p-values, without resampling.
+            ``"simultaneous"``: all sets hold together. ``"marginal"``: each holds by itself. ``"holm"``: as
+            simultaneous, by Holm's procedure on normal p-values, without resampling.
 
         Raises
         ------

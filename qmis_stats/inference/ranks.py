@@ -43,7 +43,7 @@ def checked_level(level: float) -> float:
 class Comparisons:
     """Studentised comparisons of G groups, each represented by the smallest of its statistics.
 
-    The comparison (g, h) has the null hypothesis "g is not below h" and is decided for a large statistic: "g is below h".
+    The comparison (g, h) has the null hypothesis "g is not below h"; a large statistic decides for "g is below h".
 
     Attributes
     ----------
