@@ -56,6 +56,10 @@ FUNCTIONS = (
     "add_one_wins",
     "logistic_fits",
     "logistic_sums",
+    "rademacher_sums",
+    "resampled_power_sums",
+    "centred_power_sums",
+    "group_contrasts",
 )
 """Names of the functions that every backend offers."""
 

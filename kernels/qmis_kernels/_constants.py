@@ -167,10 +167,14 @@ TWO_PI = 6.2831853071795864769
 # Choices that decide bits: every backend has to make the same.
 NEGLIGIBLE = 1e-20  # the binomial search stops on a side where probabilities fall below: far below 2^-53
 PAIR_BLOCK = 1024  # sums over pairs are added within blocks of this length, then the blocks in order
+SIGN_GROUP = 8  # signed sums: so many consecutive points are added from left to right,
+SIGN_STRETCH = 512  # and their groups from left to right within stretches of this length, the stretches in order
+POWER_BLOCK = 1024  # sums of powers are added within blocks of this length, then the blocks in order
 ROUNDING = 2.0**-52  # between neighbouring numbers from 1 to 2: the unit of bounds on rounding
 
+LANES = 8  # sums over points or draws run in this many interleaved partial sums
+
 # Logistic fits.
-LANES = 8  # sums over points run in this many interleaved partial sums
 SAFE_MOVE = 1.5  # a step that moves no linear predictor further raises the likelihood
 SMALLEST_PIVOT = 2.0**-40  # relative to the diagonal: below, columns are taken as dependent
 SMALLEST_STEP = 2.0**-60

@@ -8,9 +8,22 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from qmis_kernels import _bootstrap_checks as bootstrap_checks
 from qmis_kernels import _checks as checks
 from qmis_kernels import _model_checks as model_checks
-from qmis_kernels import add_one, gamma, likelihood, logistic, pairs, rank_one, regression, sums
+from qmis_kernels import (
+    add_one,
+    contrasts,
+    gamma,
+    likelihood,
+    logistic,
+    pairs,
+    power_sums,
+    rademacher,
+    rank_one,
+    regression,
+    sums,
+)
 from qmis_kernels._interpolation import TERMS, pieces
 from qmis_kernels.normal import normal_rows
 from qmis_kernels.uniform import uniform_rows
@@ -269,3 +282,42 @@ def logistic_sums(
         steps,
     )
     return estimates, status
+
+
+def rademacher_sums(
+    key: Key, stream: int, first: int, count: int, values: ArrayLike, point: int = 0
+) -> Matrix:
+    """Return sums of the values at all points with random signs, shape (count, M)."""
+    start, count = checks.replicates(first, count)
+    matrix, block = bootstrap_checks.signed(values, point)
+    out = np.empty(checks.room("rademacher_sums", (count, matrix.shape[0]), "count"))
+    rademacher.rademacher_rows(out, checks.source(key, stream), start, np.uint64(block), matrix)
+    return out
+
+
+def resampled_power_sums(key: Key, stream: int, first: int, count: int, values: ArrayLike) -> Matrix:
+    """Return the sums of the powers 1 to 6 of N values drawn with replacement, shape (count, 6)."""
+    start, count = checks.replicates(first, count)
+    vector = bootstrap_checks.resampled(values)
+    out = np.empty(checks.room("resampled_power_sums", (count, 6), "count"))
+    power_sums.resampled_rows(out, checks.source(key, stream), start, vector)
+    return out
+
+
+def centred_power_sums(values: ArrayLike, reference: ArrayLike, centres: ArrayLike) -> Matrix:
+    """Return the sums of the powers 2 to 6 of the deviations of each row, shape (K, 5)."""
+    rows, common, centre = bootstrap_checks.centred(values, reference, centres)
+    out = np.empty(checks.room("centred_power_sums", (rows.shape[0], 5), "the number of rows"))
+    power_sums.centred_rows(out, rows, common, centre)
+    return out
+
+
+def group_contrasts(estimates: ArrayLike, draws: ArrayLike, offsets: ArrayLike) -> tuple[Matrix, Matrix]:
+    """Return the statistics of all pairs of groups, shape (G, G), and the maxima of their draws, shape (G, G, B)."""
+    centre, rows, parts = bootstrap_checks.grouped(estimates, draws, offsets)
+    groups = parts.size - 1
+    shape = checks.room("group_contrasts", (groups, groups, rows.shape[1]), "the number of groups or of replicates")
+    checks.room("group_contrasts", bootstrap_checks.largest_pair(parts), "the sizes of the groups")
+    statistics, maxima = np.empty((groups, groups)), np.empty(shape)
+    contrasts.contrasts(statistics, maxima, centre, rows, parts)
+    return statistics, maxima

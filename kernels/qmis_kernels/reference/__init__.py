@@ -18,6 +18,7 @@ count : int
 
 from qmis_kernels.reference.add_one import add_one_wins
 from qmis_kernels.reference.chi_square import chi_squares, gammas
+from qmis_kernels.reference.contrasts import group_contrasts
 from qmis_kernels.reference.gaussian import gaussian_sums
 from qmis_kernels.reference.generator import philox, uniforms
 from qmis_kernels.reference.likelihood import product_log_ratios
@@ -26,6 +27,8 @@ from qmis_kernels.reference.mixture import mixture_sums
 from qmis_kernels.reference.multinomial import multinomial_sums
 from qmis_kernels.reference.normal import normals
 from qmis_kernels.reference.pairs import all_pairs_rows, all_pairs_wins
+from qmis_kernels.reference.power_sums import centred_power_sums, resampled_power_sums
+from qmis_kernels.reference.rademacher import rademacher_sums
 from qmis_kernels.reference.rank_one import rank_one_updates
 from qmis_kernels.reference.regression import regression_factors, regression_sums
 from qmis_kernels.reference.wishart import wishart_sums
@@ -34,9 +37,11 @@ __all__ = [
     "add_one_wins",
     "all_pairs_rows",
     "all_pairs_wins",
+    "centred_power_sums",
     "chi_squares",
     "gammas",
     "gaussian_sums",
+    "group_contrasts",
     "logistic_fits",
     "logistic_sums",
     "mixture_sums",
@@ -44,9 +49,11 @@ __all__ = [
     "normals",
     "philox",
     "product_log_ratios",
+    "rademacher_sums",
     "rank_one_updates",
     "regression_factors",
     "regression_sums",
+    "resampled_power_sums",
     "uniforms",
     "wishart_sums",
 ]

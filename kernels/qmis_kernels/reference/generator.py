@@ -22,14 +22,17 @@ def philox(counter: tuple[Words, Words, Words, Words], key: tuple[np.uint64, np.
     return c0, c1, c2, c3
 
 
-def _blocks(key: Key, stream: int, replicates: Words, blocks: Words) -> Matrix:
-    """Return the uniforms of each block of each replicate, shape (replicates, 2 blocks)."""
+def words_from(key: Key, stream: int, replicates: Words, blocks: Words) -> tuple[Words, ...]:
+    """Return the four words of each block of each replicate, each of shape (replicates, blocks)."""
     seed, experiment, purpose = checks.source(key, stream)
     number = np.broadcast_to(replicates[:, None], (replicates.size, blocks.size))
     block = np.broadcast_to(blocks[None, :], number.shape)
-    w0, w1, w2, w3 = philox(
-        (number & _MASK, number >> _HALF, block, np.full(number.shape, purpose)), (seed, experiment)
-    )
+    return philox((number & _MASK, number >> _HALF, block, np.full(number.shape, purpose)), (seed, experiment))
+
+
+def _blocks(key: Key, stream: int, replicates: Words, blocks: Words) -> Matrix:
+    """Return the uniforms of each block of each replicate, shape (replicates, 2 blocks)."""
+    w0, w1, w2, w3 = words_from(key, stream, replicates, blocks)
     words = np.stack([w0 | (w1 << _HALF), w2 | (w3 << _HALF)], axis=-1)
     odd = (words >> np.uint64(11)) | np.uint64(1)
     return (odd.astype(np.float64) * 2.0**-53).reshape(replicates.size, 2 * blocks.size)

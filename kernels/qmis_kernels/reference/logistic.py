@@ -8,7 +8,6 @@ from numpy.typing import ArrayLike, NDArray
 from qmis_kernels import _checks as checks
 from qmis_kernels import _model_checks as model_checks
 from qmis_kernels._constants import (
-    LANES,
     ROUNDING,
     SAFE_MOVE,
     SLACK,
@@ -21,23 +20,10 @@ from qmis_kernels.reference.arrays import Integers, Key, Matrix
 from qmis_kernels.reference.elementary import exp, log1p
 from qmis_kernels.reference.gaussian import add_product
 from qmis_kernels.reference.generator import draws_from, replicate_numbers
+from qmis_kernels.reference.lanes import lanes_sum
 from qmis_kernels.reference.normal import quantile
 
 Flags = NDArray[np.bool_]
-
-
-def _lanes_sum(values: Matrix) -> Matrix:
-    """Return sums over the last axis: eight interleaved partial sums, added in a fixed tree."""
-    n = values.shape[-1]
-    padded = np.zeros((*values.shape[:-1], (n + LANES - 1) // LANES * LANES))
-    padded[..., :n] = values
-    s = np.zeros((*values.shape[:-1], LANES))
-    for begin in range(0, n, LANES):
-        s += padded[..., begin : begin + LANES]
-    s = s[..., :4] + s[..., 4:]
-    s = s[..., :2] + s[..., 2:]
-    total: Matrix = s[..., 0] + s[..., 1]
-    return total
 
 
 def _combine(x: Matrix, direction: Matrix) -> Matrix:
@@ -59,7 +45,7 @@ def _separates(x: Matrix, signs: Matrix, direction: Matrix, predictors: Matrix) 
 def _losses(signs: Matrix, predictors: Matrix) -> Matrix:
     """Return minus the log likelihood."""
     margins = signs * predictors
-    return _lanes_sum(np.maximum(-margins, 0.0) + log1p(exp(-np.abs(margins))))
+    return lanes_sum(np.maximum(-margins, 0.0) + log1p(exp(-np.abs(margins))))
 
 
 def _step_sizes(signs: Matrix, predictors: Matrix, moves: Matrix) -> Matrix:
@@ -117,9 +103,9 @@ def _newton_steps(x: Matrix, signs: Matrix, predictors: Matrix) -> tuple[Matrix,
     gradients = np.empty((x.shape[0], d))
     matrices = np.zeros((x.shape[0], d, d))
     for i in range(d):
-        gradients[:, i] = _lanes_sum(residuals * x[:, :, i])
+        gradients[:, i] = lanes_sum(residuals * x[:, :, i])
         for k in range(i + 1):
-            matrices[:, i, k] = _lanes_sum(weights * x[:, :, i] * x[:, :, k])
+            matrices[:, i, k] = lanes_sum(weights * x[:, :, i] * x[:, :, k])
     factors, good = _cholesky(matrices)
     return _solve(factors, gradients), good
 
