@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtr, stdtrit
 
 from qmis_stats.scores.base import FloatArray
@@ -112,7 +113,7 @@ class GapStatistics:
         >>> np.round(one.limits(1.96), 4)
         array([0.2196])
         """
-        student = stdtrit(self.dof, ndtr(normal_quantile))
+        student = np.asarray(stdtrit(self.dof, ndtr(normal_quantile)), dtype=np.float64)
         with np.errstate(invalid="ignore"):
             moved = self.s + self.std_error * self._skewed(student)
         return np.where(np.isfinite(self.std_error), moved, np.sign(normal_quantile) * np.inf)
@@ -124,6 +125,6 @@ class GapStatistics:
         slope = np.where(small, 1.0, self.slope)
         return np.asarray(np.where(small, self.slope * x * x - x, -(np.cbrt(1.0 + 3.0 * slope * x) - 1.0) / slope))
 
-    def take(self, rows: FloatArray | list[int]) -> GapStatistics:
+    def take(self, rows: NDArray[np.intp]) -> GapStatistics:
         """Return the statistics of some of the rivals."""
         return GapStatistics(*(np.asarray(v)[rows] for v in (self.s, self.std_error, self.slope, self.shift, self.dof)))

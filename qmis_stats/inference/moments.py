@@ -274,7 +274,7 @@ def accumulated_statistics(
     >>> z = np.array([[-1.0, 1.0] * 10])
     >>> statistics, _ = accumulated_statistics([z], 20, np.array([0.5]), np.array([[0.0], [1.0]]))
     >>> np.round(statistics.std_error, 4)
-    array([0.2299])
+    array([0.2236])
     """
     n = float(points)
     # ŝ without point i is (t - z_i/(N - 1)) √((N - 2)/N) / √(1 - z_i²/(N - 1)), t = s √(N/(N - 1)).

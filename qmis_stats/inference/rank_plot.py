@@ -36,6 +36,8 @@ def rank_plot(ranking: Ranking, ax: Axes | None = None, level: float = 0.95) -> 
     >>> [label.get_text().split()[0] for label in axes.get_yticklabels()]
     ['a', 'b']
     """
+    from matplotlib.ticker import MaxNLocator
+
     if ax is None:
         from matplotlib.figure import Figure
 
@@ -59,8 +61,8 @@ def rank_plot(ranking: Ranking, ax: Axes | None = None, level: float = 0.95) -> 
     ax.invert_yaxis()
     ax.set_xlim(0.5, len(order) + 0.5)
     ax.set_xlabel("rank (1 = most private)")
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(axis="x", alpha=0.3)
     ax.set_axisbelow(True)
-    ax.figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize="small")  # type: ignore[union-attr]
+    ax.figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize="small")
     return ax

@@ -76,7 +76,7 @@ class Ranking:
     @cached_property
     def ranks(self) -> NDArray[np.int64]:
         """Estimated ranks, shape (Q,): one more than the number of larger indicators."""
-        return 1 + np.sum(self.params[None, :] > self.params[:, None], axis=1)
+        return np.asarray(1 + np.sum(self.params[None, :] > self.params[:, None], axis=1), dtype=np.int64)
 
     def conf_int(self, level: float = 0.95) -> NDArray[np.float64]:
         """Return the confidence interval of each indicator by itself, shape (Q, 2)."""

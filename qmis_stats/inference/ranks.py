@@ -92,9 +92,8 @@ class Comparisons:
             Whether members that may be the smallest of their group were left out.
         """
         offsets = np.concatenate([[0], np.cumsum([e.size for e in estimates])])
-        statistics, largest, maxima = backend("numba").group_contrasts(
-            np.concatenate(estimates), np.vstack(draws), offsets
-        )
+        statistics, maxima = backend("numba").group_contrasts(np.concatenate(estimates), np.vstack(draws), offsets)
+        largest = _largest(estimates, draws)
         smallest = np.array([np.min(e) for e in estimates])
         return cls(statistics, largest, maxima, tuple(int(e.size) for e in estimates), smallest, screened)
 
@@ -116,12 +115,9 @@ class Comparisons:
         """
         values = np.asarray(estimates, dtype=np.float64)
         root = _root(np.asarray(covariance, dtype=np.float64), values.size)
-        if (
-            isinstance(draws, bool)
-            or not isinstance(draws, (int, np.integer))
-            or not max(100, 2 * values.size) <= draws
-        ):
-            raise InputError("draws", draws, f"an integer of at least {max(100, 2 * values.size)}")
+        least = max(199, 2 * values.size)
+        if isinstance(draws, bool) or not isinstance(draws, (int, np.integer)) or draws < least:
+            raise InputError("draws", draws, f"an integer of at least {least}")
         normals = backend("numba").normals((seed, 0), 13, 0, int(draws), values.size).T
         normals = np.linalg.solve(np.linalg.cholesky(normals @ normals.T / draws), normals)
         return cls.from_draws([values[g : g + 1] for g in range(values.size)], list((root @ normals)[:, None, :]))
@@ -230,3 +226,13 @@ def _root(covariance: FloatArray, size: int) -> FloatArray:
     if values.min() < -1e-9 * max(values.max(), 0.0) or values.max() <= 0.0:
         raise InputError("covariance", covariance, "positive semidefinite and not zero")
     return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
+
+
+def _largest(estimates: Sequence[FloatArray], draws: Sequence[FloatArray]) -> FloatArray:
+    found = np.zeros((len(estimates), len(estimates)))
+    for g, (ours, our_draws) in enumerate(zip(estimates, draws, strict=True)):
+        for h, (theirs, their_draws) in enumerate(zip(estimates, draws, strict=True)):
+            if g != h:
+                scale = np.sqrt(np.mean((their_draws[None, :] - our_draws[:, None]) ** 2, axis=2))
+                found[g, h] = np.max((theirs[None, :] - ours[:, None]) / np.where(scale > 0.0, scale, np.inf))
+    return found
