@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from qmis_stats.problem import Face
     from qmis_stats.results import MISResult
 
-__all__ = ["environment_table", "outcome_tables", "power_of_ten", "print_to_stdout"]
+__all__ = ["environment_table", "outcome_tables", "power_of_ten", "print_to_stdout", "ranking_table"]
 
 _SHOWN_FACES = 10
 _LARGEST_DENOMINATOR = 10**7
@@ -113,6 +113,32 @@ def _results_table(results: tuple[MISResult, ...]) -> Table:
             row.append(fraction)
         table.add_row(*row)
     return table
+
+
+def ranking_table(data: dict[str, Any]) -> RenderableType:
+    """Return the ranking that :meth:`qmis_stats.inference.ranking.Ranking.to_dict` describes."""
+    percent = f"{100.0 * data['level']:g} %"
+    title = f"Privacy of quantizers on {data['points']} points; rank 1 betrays least"
+    table = _table(
+        title, "quantizer", "rank", f"{percent} set", "indicator", f"{percent} interval", "exponent", "cand."
+    )
+    for row in data["quantizers"]:
+        low, high = row["rank_set"]
+        ends = " to ".join("inf" if end is None else f"{end:.4g}" for end in row["ci"])
+        exponent = row["chernoff"]["exponent"]
+        table.add_row(
+            row["name"],
+            str(row["rank"]),
+            str(low) if low == high else f"{low} to {high}",
+            f"{row['indicator']:.4g}",
+            ends,
+            "-" if exponent is None or not row["chernoff"]["in_domain"] else f"{exponent:.4g}",
+            str(row["distinct_candidates"]) + ("" if row["regular"] else "*"),
+        )
+    notes = [f"possibly the most private: {', '.join(data['best_set'])}"]
+    if not all(row["regular"] for row in data["quantizers"]):
+        notes.append("*: not regular, see the warnings")
+    return Group(table, Text("\n" + "\n".join(notes)))
 
 
 def environment_table(data: dict[str, Any]) -> RenderableType:
