@@ -13,12 +13,15 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from qmis_stats import __version__
 from qmis_stats.errors import DomainWarning, InputError, QmisError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["cli", "main"]
 
@@ -189,7 +192,7 @@ def rank(
         )
     data = ranking.to_dict(level)
     if plot is not None:
-        ranking.plot(level=level).figure.savefig(plot)
+        _save(ranking.plot(level=level), plot)
     for line in data["warnings"]:
         _complain(f"warning: {line}")
     if as_json:
@@ -208,7 +211,14 @@ def _naming(file: Path) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise _Stop(_BAD_INPUT, f"{file}: {error}") from None
+        raise _Stop(_BAD_INPUT, str(error) if error.field == "file" else f"{file}: {error}") from None
+
+
+def _save(axes: Axes, path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    assert isinstance(axes.figure, Figure)
+    axes.figure.savefig(path)
 
 
 def _check_plot(path: Path) -> None:

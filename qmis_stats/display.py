@@ -118,20 +118,17 @@ def _results_table(results: tuple[MISResult, ...]) -> Table:
 def ranking_table(data: dict[str, Any]) -> RenderableType:
     """Return the ranking that :meth:`qmis_stats.inference.ranking.Ranking.to_dict` describes."""
     percent = f"{100.0 * data['level']:g} %"
-    title = f"Privacy of quantizers on {data['points']} points; rank 1 betrays least"
-    table = _table(
-        title, "quantizer", "rank", f"{percent} set", "indicator", f"{percent} interval", "exponent", "cand."
-    )
+    title = f"Privacy of quantizers on {data['points']} points, {percent} sets and intervals; rank 1 betrays least"
+    table = _table(title, "quantizer", "rank", "set", "indicator", "low", "high", "exponent", "cand.")
     for row in data["quantizers"]:
         low, high = row["rank_set"]
-        ends = " to ".join("inf" if end is None else f"{end:.4g}" for end in row["ci"])
         exponent = row["chernoff"]["exponent"]
         table.add_row(
             row["name"],
             str(row["rank"]),
             str(low) if low == high else f"{low} to {high}",
             f"{row['indicator']:.4g}",
-            ends,
+            *("inf" if end is None else f"{end:.4g}" for end in row["ci"]),
             "-" if exponent is None or not row["chernoff"]["in_domain"] else f"{exponent:.4g}",
             str(row["distinct_candidates"]) + ("" if row["regular"] else "*"),
         )
