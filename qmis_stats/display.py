@@ -118,8 +118,8 @@ def _results_table(results: tuple[MISResult, ...]) -> Table:
 def ranking_table(data: dict[str, Any]) -> RenderableType:
     """Return the ranking that :meth:`qmis_stats.inference.ranking.Ranking.to_dict` describes."""
     percent = f"{100.0 * data['level']:g} %"
-    title = f"Privacy of quantizers on {data['points']} points, {percent} sets and intervals; rank 1 betrays least"
-    table = _table(title, "quantizer", "rank", "set", "indicator", "low", "high", "exponent", "cand.")
+    title = f"Privacy of quantizers on {data['points']} points: {percent} sets of ranks and intervals of r"
+    table = _table(title, "quantizer", "rank", "set", "r", "low", "high", "I", "K")
     for row in data["quantizers"]:
         low, high = row["rank_set"]
         exponent = row["chernoff"]["exponent"]
@@ -127,12 +127,15 @@ def ranking_table(data: dict[str, Any]) -> RenderableType:
             row["name"],
             str(row["rank"]),
             str(low) if low == high else f"{low} to {high}",
-            f"{row['indicator']:.4g}",
-            *("inf" if end is None else f"{end:.4g}" for end in row["ci"]),
-            "-" if exponent is None or not row["chernoff"]["in_domain"] else f"{exponent:.4g}",
+            f"{row['indicator']:.3g}",
+            *("inf" if end is None else f"{end:.3g}" for end in row["ci"]),
+            "-" if exponent is None or not row["chernoff"]["in_domain"] else f"{exponent:.3g}",
             str(row["distinct_candidates"]) + ("" if row["regular"] else "*"),
         )
-    notes = [f"possibly the most private: {', '.join(data['best_set'])}"]
+    notes = [
+        f"rank 1 betrays least; possibly the most private: {', '.join(data['best_set'])}",
+        "r: indicator, I: empirical Chernoff exponent where the points resolve it, K: different candidates",
+    ]
     if not all(row["regular"] for row in data["quantizers"]):
         notes.append("*: not regular, see the warnings")
     return Group(table, Text("\n" + "\n".join(notes)))
