@@ -124,7 +124,7 @@ def ranking_table(data: dict[str, Any]) -> RenderableType:
         low, high = row["rank_set"]
         exponent = row["chernoff"]["exponent"]
         table.add_row(
-            row["name"],
+            Text(row["name"]),
             str(row["rank"]),
             str(low) if low == high else f"{low} to {high}",
             f"{row['indicator']:.3g}",

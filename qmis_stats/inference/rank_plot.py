@@ -57,7 +57,7 @@ def rank_plot(ranking: RankResults, ax: Axes | None = None, level: float = 0.95)
         f"{ranking.names[q]}   r = {ranking.params[q]:.3g} [{low:.3g}, {high:.3g}]"
         for q, (low, high) in zip(order, interval, strict=True)
     ]
-    ax.set_yticks(places, labels)
+    ax.set_yticks(places, labels, parse_math=False)
     ax.invert_yaxis()
     ax.set_xlim(0.5, len(order) + 0.5)
     ax.set_xlabel("rank (1 = most private)")
