@@ -1,10 +1,10 @@
 """A whole ranking against bootstraps that a careful user would write.
 
-20 quantizers, 200 candidates each, 100 000 points, 2000 bootstrap draws: indicators, intervals, rank sets. The rivals do
-the bootstrap alone. Resampling takes the points of a draw by index and computes gaps, variances and minima of all
+20 quantizers, 200 candidates each, 100 000 points, 2000 bootstrap draws: indicators, intervals, rank sets. The rivals
+do the bootstrap alone. Resampling takes the points of a draw by index and computes gaps, variances and minima of all
 quantizers (one draw is timed and multiplied); the multiplier bootstrap is a matrix product of normal weights with all
-influence functions (20 draws are timed and multiplied). The last lines have one quantizer all of whose rivals may attain
-the minimum.
+influence functions (20 draws are timed and multiplied). In the last lines all rivals of one quantizer may attain the
+minimum.
 """
 
 from __future__ import annotations

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +18,9 @@ from qmis_kernels import memory
 from qmis_stats.errors import InputError
 
 __all__ = ["load_losses", "save_losses"]
+
+_BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, struct.error)
+"""What the standard library raises for archives that are damaged, encrypted or of an unknown kind."""
 
 _LOCAL_HEADER = struct.Struct("<26xHH")
 
@@ -49,7 +54,7 @@ def load_losses(path: str | os.PathLike[str]) -> dict[str, np.ndarray[Any, np.dt
             return {_name(entry): _array(file, archive, entry) for entry in members}
     except OSError as error:
         raise InputError("file", str(file), f"a file that can be read: {error.strerror or error}") from None
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except _BROKEN as error:
         raise InputError("file", str(file), f"an .npz file as numpy.savez writes it ({error})") from None
 
 

@@ -138,7 +138,9 @@ class RunningMoments:
         own = np.diag(self._moments)
         squares = np.maximum(own + own[best] - 2.0 * self._moments[best], 0.0)
         sigma = np.sqrt(squares / (self.points - 1.0))
-        constant = squares <= 1e-13 * (own + own[best])
+        # Rounding of the losses, and of differences of co-moments.
+        rounding = 64.0 * np.finfo(np.float64).eps * (np.abs(self.mean_loss) + abs(self.mean_loss[best]))
+        constant = squares <= 1e-13 * (own + own[best]) + self.points * rounding**2
         shifted = constant & (delta > 1e-13 * np.abs(self.mean_loss))
         if shifted.any():
             row = int(np.argmax(shifted))
