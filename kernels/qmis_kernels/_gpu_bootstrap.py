@@ -75,9 +75,7 @@ class Bootstrap(Launcher):
         self._add_blocks(result, items, blocks, partial, fresh=True)
         return result
 
-    def group_contrasts(
-        self, estimates: ArrayLike, draws: ArrayLike, offsets: ArrayLike
-    ) -> tuple[Matrix, Matrix]:
+    def group_contrasts(self, estimates: ArrayLike, draws: ArrayLike, offsets: ArrayLike) -> tuple[Matrix, Matrix]:
         """Return the statistics of all pairs of groups, shape (G, G), and their draws' maxima, shape (G, G, B).
 
         The draws are held on the device twice, by rows and by columns.

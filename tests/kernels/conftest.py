@@ -262,7 +262,7 @@ LARGE = [
         "centred_power_sums",
         (LARGE_RNG.normal(size=(257, 901)), LARGE_RNG.normal(size=901), LARGE_RNG.normal(size=257)),
     ),
-    ("group_contrasts", (LARGE_RNG.normal(size=50), LARGE_RNG.normal(size=(50, 10)), [*range(46), 50])),
+    ("group_contrasts", (LARGE_RNG.normal(size=50), LARGE_RNG.normal(size=(50, 37)), [*range(46), 50])),
 ]
 """Many replicates of few numbers each, one long row, and many regressions."""
 
