@@ -284,9 +284,7 @@ def logistic_sums(
     return estimates, status
 
 
-def rademacher_sums(
-    key: Key, stream: int, first: int, count: int, values: ArrayLike, point: int = 0
-) -> Matrix:
+def rademacher_sums(key: Key, stream: int, first: int, count: int, values: ArrayLike, point: int = 0) -> Matrix:
     """Return sums of the values at all points with random signs, shape (count, M)."""
     start, count = checks.replicates(first, count)
     matrix, block = bootstrap_checks.signed(values, point)
