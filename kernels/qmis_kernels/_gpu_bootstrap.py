@@ -76,7 +76,7 @@ class Bootstrap(Launcher):
         return result
 
     def group_contrasts(self, estimates: ArrayLike, draws: ArrayLike, offsets: ArrayLike) -> tuple[Matrix, Matrix]:
-        """Return the statistics of all pairs of groups, shape (G, G), and their draws' maxima, shape (G, G, B).
+        """Return the statistics of all pairs of groups, shape (G, G, 2), and their draws' maxima, shape (G, G, B).
 
         The draws are held on the device twice, by rows and by columns.
         """
@@ -84,7 +84,7 @@ class Bootstrap(Launcher):
         groups, (statistics, replicates) = parts.size - 1, rows.shape
         shape = checks.room("group_contrasts", (groups, groups, replicates), "the number of groups or of replicates")
         checks.room("group_contrasts", bootstrap_checks.largest_pair(parts), "the sizes of the groups")
-        outs = np.empty((groups, groups)), np.empty(shape)
+        outs = np.empty((groups, groups, 2)), np.empty(shape)
         columns, by_rows = self.device.upload(transposed(rows)), self.device.upload(rows)
         ends, means = self.device.upload(parts), self.device.upload(centre)
 
@@ -95,7 +95,7 @@ class Bootstrap(Launcher):
             self._launch("inverse_scales", own * statistics, inverse, first, *sizes, columns)
             which = begin, some, groups, ends
             results = (
-                self.device.allocate((some, groups), np.float64),
+                self.device.allocate((some, groups, 2), np.float64),
                 self.device.allocate((some, groups, replicates), np.float64),
             )
             self._launch("group_statistics", some * groups, results[0], *which, means, inverse)
@@ -104,5 +104,5 @@ class Bootstrap(Launcher):
             return results
 
         largest = int(np.diff(parts).max(initial=0))
-        self._all_in_parts(outs, largest * statistics + groups * (1 + replicates), part)
+        self._all_in_parts(outs, largest * statistics + groups * (2 + replicates), part)
         return outs

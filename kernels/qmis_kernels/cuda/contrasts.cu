@@ -21,8 +21,9 @@ extern "C" __global__ void inverse_scales(double* inverse, long long first, long
     }
 }
 
-// out[g, h] gets the max over the rows i of group begin + g of the min over the rows j of group h of the scaled
-// difference of their estimates; without a scale it is 0 if they are equal and else infinite.
+// out[g, h, 0] gets the max over the rows i of group begin + g of the min over the rows j of group h of the scaled
+// difference of their estimates, out[g, h, 1] the max over both; without a scale it is 0 if they are equal and else
+// infinite.
 extern "C" __global__ void group_statistics(double* out, long long begin, long long some, long long groups,
                                             const long long* offsets, const double* estimates,
                                             const double* inverse) {
@@ -31,7 +32,7 @@ extern "C" __global__ void group_statistics(double* out, long long begin, long l
     FOR_EACH(item, some * groups) {
         const long long g = begin + item / groups;
         const long long h = item % groups;
-        double most = -infinity;
+        double most = -infinity, largest = -infinity;
         for (long long i = offsets[g]; i < offsets[g + 1]; ++i) {
             double least = infinity;
             for (long long j = offsets[h]; j < offsets[h + 1]; ++j) {
@@ -40,10 +41,12 @@ extern "C" __global__ void group_statistics(double* out, long long begin, long l
                 const double without_scale = difference > 0.0 ? infinity : difference < 0.0 ? -infinity : 0.0;
                 const double ratio = factor > 0.0 ? difference * factor : without_scale;
                 least = ratio < least ? ratio : least;
+                largest = ratio > largest ? ratio : largest;
             }
             most = least > most ? least : most;
         }
-        out[item] = g == h ? 0.0 : most + 0.0;  // no minus zero
+        out[2 * item] = g == h ? 0.0 : most + 0.0;  // no minus zero
+        out[2 * item + 1] = g == h ? 0.0 : largest + 0.0;
     }
 }
 

@@ -154,7 +154,7 @@ CLAIMS = (
         "Pointwise below, simultaneous above over the rivals that survive screening.",
         "P(L ≤ min_k s_k ≤ U) ≥ 0.95",
         "normal increments, up to 20 rivals at the same gap; N = 1000",
-        "Statistical: exact one-sided binomial test. An interval with the nearest rival taken for known must be rejected.",
+        "Statistical: exact one-sided binomial test. An interval for the nearest rival alone must be rejected.",
         _minimum,
         quantity="coverage",
         scale="plain",
