@@ -24,7 +24,7 @@ class IndicatorTest:
 
     Attributes
     ----------
-    fitted, std_error, dof : float
+    fitted, fitted_std_error, dof : float
         Fitted exponent (minus the slope), its standard error and degrees of freedom (infinite: normal).
     exponent, indicator : float
         I_Q and r_Q of the problem.
@@ -40,7 +40,7 @@ class IndicatorTest:
     """
 
     fitted: float
-    std_error: float
+    fitted_std_error: float
     dof: float
     exponent: float
     indicator: float
@@ -74,7 +74,7 @@ class IndicatorTest:
         letter = "z" if np.isinf(self.dof) else f"t({self.dof:.0f})"
         return "\n".join(
             (
-                f"fitted exponent  {self.fitted:.6g} +- {self.std_error:.2g}",
+                f"fitted exponent  {self.fitted:.6g} +- {self.fitted_std_error:.2g}",
                 f"slope = -I       {self.exponent:.6g}  {letter} = {self.exponent_statistic:+.3g}, "
                 f"p = {self.exponent_pvalue:.3g}",
                 f"slope = -r       {self.indicator:.6g}  {letter} = {self.indicator_statistic:+.3g}, "

@@ -103,7 +103,7 @@ def tilted_series(
     """Estimate log Δ_n at several n by tilted simulation, with the covariance of the estimates (Statement S11).
 
     With common random numbers the errors at different n are nearly the same number, which a slope does not see: in
-    the measured problems its variance is 9 to 200 times smaller with nets, 2 to 4 times with random numbers
+    the measured problems its variance is 13 to 220 times smaller with nets, 2 to 16 times with random numbers
     (Proposition S11.3).
 
     Parameters

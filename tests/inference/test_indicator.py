@@ -46,7 +46,7 @@ def test_power_with_known_errors_is_the_normal_formula():
     problem = regression(0.3)
     y = [exact(problem, n).log_delta for n in SIZES]
     found = exponent_against_indicator(fit_exponent(SIZES, y, np.full(6, 0.01)), problem, level=0.01)
-    shift = (found.exponent - found.indicator) / found.std_error
+    shift = (found.exponent - found.indicator) / found.fitted_std_error
     assert found.power == pytest.approx(norm.sf(norm.isf(0.005) - shift) + norm.cdf(-norm.isf(0.005) - shift))
     assert 0.0 < found.power < 1.0
     assert "z = " in found.summary()
