@@ -203,7 +203,7 @@ _COMPARED = (60, 100, 150, 220, 300, 400)
 def _compare(context: Context) -> Evidence:
     from scipy.stats import f as f_law
 
-    repeats = context.choose(30, 200)
+    repeats = context.choose(20, 200)
     equal = (gaussian_thresholds(math.sqrt(2.0 * _EQUAL)), _CORRELATED, _regression_of(_EQUAL))
     larger = _regression_of(1.01 * _EQUAL)
     accepted = accepted_wrong = 0
