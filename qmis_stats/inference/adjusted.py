@@ -116,7 +116,8 @@ class GapStatistics:
         student = np.asarray(stdtrit(self.dof, ndtr(normal_quantile)), dtype=np.float64)
         with np.errstate(invalid="ignore"):
             moved = self.s + self.std_error * self._skewed(student)
-        return np.where(np.isfinite(self.std_error), moved, np.sign(normal_quantile) * np.inf)
+        known = np.isfinite(self.std_error) & np.isfinite(normal_quantile)
+        return np.where(known, moved, np.sign(normal_quantile) * np.inf)
 
     def _skewed(self, quantile: FloatArray) -> FloatArray:
         """Return −g⁻¹(−quantile)."""

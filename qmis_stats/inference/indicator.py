@@ -13,7 +13,7 @@ from scipy.special import ndtri
 from qmis_stats.errors import InputError
 from qmis_stats.inference.chernoff import ChernoffEstimate, smallest_chernoff
 from qmis_stats.inference.losses import LossBlocks, Losses, check_shapes
-from qmis_stats.inference.minimum import NearMinimum, near_minimum
+from qmis_stats.inference.minimum import SCREENING_SHARE, NearMinimum, near_minimum
 from qmis_stats.inference.moments import Gaps, gaps
 from qmis_stats.inference.ranks import checked_level
 
@@ -57,7 +57,7 @@ class Indicator:
 
     @property
     def distinct(self) -> int:
-        """Number of different candidates: a subset of all codewords gives an upper bound on the indicator."""
+        """Number of different candidates; a part of all codewords that holds the best gives an upper bound."""
         return self.gaps.rivals.size + 1
 
     @property
@@ -105,6 +105,8 @@ class Indicator:
         candidate is not known: the interval is then about the candidate that looks best, and starts at 0.
         """
         lower, upper = self.near.interval(checked_level(level))
+        if self.near_ties:
+            lower = 0.0
         return 0.5 * max(lower, 0.0) ** 2, 0.5 * max(upper, 0.0) ** 2
 
     def warnings(self) -> list[str]:
@@ -224,8 +226,11 @@ def indicator(
     return indicator_of(entry, *checked_draws(draws, seed))
 
 
-def indicator_of(losses: Losses, draws: int, seed: int) -> Indicator:
-    """Return the indicator from checked losses; see :func:`indicator`."""
+def indicator_of(losses: Losses, draws: int, seed: int, share: float = SCREENING_SHARE) -> Indicator:
+    """Return the indicator from checked losses; see :func:`indicator`.
+
+    ``share`` is the probability with which screening may lose the rival that attains the minimum.
+    """
     found = gaps(losses)
-    near = near_minimum(losses, found, draws=draws, seed=seed)
+    near = near_minimum(losses, found, draws=draws, seed=seed, share=share)
     return Indicator(losses.name, losses.candidates, found, near, smallest_chernoff(losses, found))

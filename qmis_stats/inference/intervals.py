@@ -25,6 +25,8 @@ INTERVALS = ("adjusted", "delta", "noncentral_t", "bca")
 """Names of the methods."""
 
 _STREAM = 12
+_ROUNDING = 1e-7
+"""Of means and standard deviations of resampled standardised increments, from differences of sums of squares."""
 
 
 @dataclass(frozen=True)
@@ -145,16 +147,15 @@ def _noncentral_t(s: float, points: int, level: float) -> tuple[float, float]:
 
     statistic = s * np.sqrt(points)
     tail = 0.5 * (1.0 - level)
-    reach = 8.0 + abs(s) * np.sqrt(points) * 0.5
 
     def centre(probability: float) -> float:
-        found = brentq(
-            lambda mu: float(nct.cdf(statistic, points - 1, mu)) - probability,
-            statistic - reach,
-            statistic + reach,
-            xtol=1e-10,
-        )
-        return float(found) / math.sqrt(points)
+        def excess(mu: float) -> float:
+            return float(nct.cdf(statistic, points - 1, mu)) - probability
+
+        reach = 8.0 + 0.5 * abs(statistic)
+        while excess(statistic - reach) < 0.0 or excess(statistic + reach) > 0.0:
+            reach *= 1.5
+        return float(brentq(excess, statistic - reach, statistic + reach, xtol=1e-10)) / math.sqrt(points)
 
     return centre(1.0 - tail), centre(tail)
 
@@ -163,9 +164,11 @@ def _bca(z: FloatArray, s: float, level: float, draws: int, seed: int) -> tuple[
     n = z.size
     sums = backend("numba").resampled_power_sums((seed, 0), _STREAM, 0, draws, z) / n
     spread = np.sqrt(np.maximum(sums[:, 1] - sums[:, 0] ** 2, 0.0))
-    base = s * np.sqrt(n / (n - 1.0))
+    mean = s * np.sqrt(n / (n - 1.0)) + sums[:, 0]
+    constant = spread <= _ROUNDING  # one value drawn n times: an infinite gap, or none
     with np.errstate(divide="ignore", invalid="ignore"):
-        resampled = np.sort((base + sums[:, 0]) / spread) * np.sqrt((n - 1.0) / n)
+        ratio = np.where(constant, np.where(np.abs(mean) <= _ROUNDING, 0.0, np.sign(mean) * np.inf), mean / spread)
+    resampled = np.sort(ratio) * np.sqrt((n - 1.0) / n)
     below = (np.sum(resampled < s) + 0.5 * np.sum(resampled == s) + 0.5) / (draws + 1.0)
     bias = float(ndtri(below))
     psi = influence(z[None, :], np.array([s]))[0]
@@ -174,5 +177,5 @@ def _bca(z: FloatArray, s: float, level: float, draws: int, seed: int) -> tuple[
     for quantile in ndtri([0.5 - 0.5 * level, 0.5 + 0.5 * level]):
         moved = bias + quantile
         probability = float(ndtr(bias + moved / (1.0 - acceleration * moved)))
-        limits.append(float(np.quantile(resampled, probability)))
+        limits.append(float(np.quantile(resampled, probability, method="inverted_cdf")))
     return limits[0], limits[1]

@@ -22,7 +22,8 @@ from qmis_stats.scores.base import FloatArray
 __all__ = ["SCREENING_SHARE", "NearMinimum", "bootstrap_quantile", "near_minimum"]
 
 SCREENING_SHARE = 0.001
-"""Probability with which screening may lose the rival that attains the minimum: taken off the confidence level."""
+"""Probability with which screening may lose the rival that attains the minimum, or one of several such rivals that
+are compared: taken off the confidence level."""
 
 _STREAM = 11
 
@@ -39,14 +40,14 @@ class NearMinimum:
         Of these rivals.
     draws : (M, B) ndarray
         Errors of ŝ in B bootstrap draws; those of different quantizers share their random signs.
-    screened : bool
-        Whether other rivals were left out.
+    share : float
+        Bound on the probability that screening left out the rival that attains the minimum; zero for a single rival.
     """
 
     places: NDArray[np.intp]
     statistics: GapStatistics
     draws: FloatArray
-    screened: bool
+    share: float
 
     @property
     def minimum(self) -> float:
@@ -55,8 +56,9 @@ class NearMinimum:
 
     def interval(self, level: float) -> tuple[float, float]:
         """Return the interval for the smallest standardised gap."""
-        error = 1.0 - level - (SCREENING_SHARE if self.screened else 0.0)
-        tail = 0.5 * error
+        tail = 0.5 * (1.0 - level - self.share)
+        if tail <= 0.0:
+            return -np.inf, np.inf
         lower = float(np.min(self.statistics.limits(float(ndtri(tail)))))
         upper = float(np.min(self.statistics.limits(self.upper_quantile(tail))))
         return lower, upper
@@ -84,11 +86,13 @@ def bootstrap_quantile(maxima: FloatArray, tail: float) -> float:
     return float(np.partition(maxima, place - 1)[place - 1])
 
 
-def near_minimum(losses: Losses, found: Gaps, *, draws: int, seed: int) -> NearMinimum:
+def near_minimum(
+    losses: Losses, found: Gaps, *, draws: int, seed: int, share: float = SCREENING_SHARE
+) -> NearMinimum:
     """Return the rivals that may attain the smallest gap, with bootstrap draws of their errors.
 
-    A rival is left out when it exceeds the smallest ŝ by more than the Bonferroni quantile of level
-    :data:`SCREENING_SHARE` of their paired difference.
+    A rival is left out when it exceeds the smallest ŝ by more than the Bonferroni quantile of level ``share`` of their
+    paired difference.
 
     Parameters
     ----------
@@ -100,8 +104,10 @@ def near_minimum(losses: Losses, found: Gaps, *, draws: int, seed: int) -> NearM
         Number of bootstrap draws.
     seed : int
         In [0, 2³²).
+    share : float
+        Probability with which the rival that attains the minimum may be lost.
     """
-    quantile = float(-ndtri(SCREENING_SHARE / found.rivals.size))
+    quantile = float(-ndtri(share / found.rivals.size))
     s, error = found.s, found.std_error
     # Standard errors of differences are at most the sums: few rivals are left for the pass that pairs them.
     chosen = np.flatnonzero(s - quantile * error <= np.min(s + quantile * error))
@@ -116,7 +122,7 @@ def near_minimum(losses: Losses, found: Gaps, *, draws: int, seed: int) -> NearM
         places,
         statistics.take(np.flatnonzero(kept)),
         _draws(losses, found, places, draws, seed),
-        places.size < found.rivals.size,
+        share if found.rivals.size > 1 else 0.0,
     )
 
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qmis_stats.inference.indicator import DRAWS, Indicator, checked_draws, indicator_of
 from qmis_stats.inference.losses import LossBlocks, losses_of
+from qmis_stats.inference.minimum import SCREENING_SHARE
 from qmis_stats.inference.rank_results import RankResults
 from qmis_stats.inference.ranks import Comparisons
 
@@ -140,7 +141,8 @@ def rank(
     """
     entries = losses_of(losses, check_axes=check_axes)
     count, start = checked_draws(draws, seed)
-    found = [indicator_of(entry, count, start) for entry in (progress or iter)(entries)]
+    share = SCREENING_SHARE / len(entries)  # whichever quantizer loses its smallest gap, comparisons can be wrong
+    found = [indicator_of(entry, count, start, share) for entry in (progress or iter)(entries)]
     return ranking_of(found, count, start)
 
 
@@ -150,7 +152,7 @@ def ranking_of(indicators: Iterable[Indicator], draws: int, seed: int) -> Rankin
     comparisons = Comparisons.from_draws(
         [entry.near.statistics.s for entry in found],
         [entry.near.draws for entry in found],
-        screened=any(entry.near.screened for entry in found),
+        screening=sum(entry.near.share for entry in found),
     )
     names = tuple(entry.name for entry in found)
     params = np.array([entry.indicator for entry in found])

@@ -57,8 +57,8 @@ class Comparisons:
         Numbers of members of the groups.
     estimates : (G,) ndarray
         The smallest statistic of each group.
-    screened : bool
-        Whether members were left out by screening, which costs a share of the level.
+    screening : float
+        Bound on the probability that screening left out the smallest member of some group: taken off the level.
     dof : float
         Degrees of freedom of the standard errors; infinite where they are known or come from many points.
 
@@ -76,12 +76,12 @@ class Comparisons:
     maxima: FloatArray
     sizes: tuple[int, ...]
     estimates: FloatArray
-    screened: bool = False
+    screening: float = 0.0
     dof: float = np.inf
 
     @classmethod
     def from_draws(
-        cls, estimates: Sequence[FloatArray], draws: Sequence[FloatArray], *, screened: bool = False
+        cls, estimates: Sequence[FloatArray], draws: Sequence[FloatArray], *, screening: float = 0.0
     ) -> Comparisons:
         """Compare groups of statistics through draws of their errors.
 
@@ -91,15 +91,14 @@ class Comparisons:
             Statistics of the members of each group.
         draws : sequence of (M_g, B) ndarray
             Their errors in B draws, which all groups share.
-        screened : bool
-            Whether members that may be the smallest of their group were left out.
+        screening : float
+            Bound on the probability that the smallest member of some group was left out.
         """
         offsets = np.concatenate([[0], np.cumsum([e.size for e in estimates])])
         statistics, maxima = backend("numba").group_contrasts(np.concatenate(estimates), np.vstack(draws), offsets)
         smallest = np.array([np.min(e) for e in estimates])
-        return cls(
-            statistics[:, :, 0], statistics[:, :, 1], maxima, tuple(int(e.size) for e in estimates), smallest, screened
-        )
+        sizes = tuple(int(e.size) for e in estimates)
+        return cls(statistics[:, :, 0], statistics[:, :, 1], maxima, sizes, smallest, screening)
 
     @classmethod
     def from_covariance(
@@ -130,6 +129,8 @@ class Comparisons:
         least = max(199, 2 * values.size)
         if isinstance(draws, bool) or not isinstance(draws, (int, np.integer)) or draws < least:
             raise InputError("draws", draws, f"an integer of at least {least}")
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
+            raise InputError("seed", seed, f"an integer from 0 to {2**32 - 1}")
         normals = backend("numba").normals((seed, 0), 13, 0, int(draws), values.size).T
         normals = np.linalg.solve(np.linalg.cholesky(normals @ normals.T / draws), normals)
         found = cls.from_draws([values[g : g + 1] for g in range(values.size)], list((root @ normals)[:, None, :]))
@@ -155,7 +156,7 @@ class Comparisons:
         chosen = ~np.eye(groups, dtype=bool)
         if family is not None:
             chosen &= family
-        error = 1.0 - checked_level(level) - SCREENING_SHARE * (2.0 if self.screened else 1.0)
+        error = 1.0 - checked_level(level) - SCREENING_SHARE - self.screening
         statistics = self.statistics[chosen]
         members = np.broadcast_to(np.array(self.sizes)[:, None], chosen.shape)[chosen]
         # Bounds on what each error is centred at, all right with probability 1 - SCREENING_SHARE.
@@ -176,14 +177,15 @@ class Comparisons:
         """Return the decisions of Holm's procedure on normal p-values: cheap, and blind to dependence."""
         from statsmodels.stats.multitest import multipletests
 
-        checked_level(level)
+        error = 1.0 - checked_level(level) - self.screening
         chosen = ~np.eye(len(self.sizes), dtype=bool)
         members = np.broadcast_to(np.array(self.sizes)[:, None], chosen.shape)[chosen]
         statistics = self.statistics[chosen]
         tails = ndtr(-statistics) if np.isinf(self.dof) else stdtr(self.dof, -statistics)
         pvalues = np.minimum(1.0, members * tails)
         result = np.zeros_like(chosen)
-        result[chosen] = multipletests(pvalues, alpha=1.0 - level, method="holm")[0]
+        if error > 0.0:
+            result[chosen] = multipletests(pvalues, alpha=error, method="holm")[0]
         return result
 
     def _quantile(self, tail: float) -> float:
