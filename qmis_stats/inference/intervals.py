@@ -147,9 +147,14 @@ def _noncentral_t(s: float, points: int, level: float) -> tuple[float, float]:
     tail = 0.5 * (1.0 - level)
     reach = 8.0 + abs(s) * np.sqrt(points) * 0.5
 
+    def below(centre: float) -> float:
+        # Far from its centre the distribution function is 0 or 1, and sometimes NaN.
+        found = float(nct.cdf(statistic, points - 1, centre))
+        return float(centre < statistic) if math.isnan(found) else found
+
     def centre(probability: float) -> float:
         found = brentq(
-            lambda mu: float(nct.cdf(statistic, points - 1, mu)) - probability,
+            lambda mu: below(mu) - probability,
             statistic - reach,
             statistic + reach,
             xtol=1e-10,
