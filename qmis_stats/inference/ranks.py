@@ -96,9 +96,10 @@ class Comparisons:
         """
         offsets = np.concatenate([[0], np.cumsum([e.size for e in estimates])])
         statistics, maxima = backend("numba").group_contrasts(np.concatenate(estimates), np.vstack(draws), offsets)
-        largest = _largest(estimates, draws)
         smallest = np.array([np.min(e) for e in estimates])
-        return cls(statistics, largest, maxima, tuple(int(e.size) for e in estimates), smallest, screened)
+        return cls(
+            statistics[:, :, 0], statistics[:, :, 1], maxima, tuple(int(e.size) for e in estimates), smallest, screened
+        )
 
     @classmethod
     def from_covariance(
@@ -251,13 +252,3 @@ def _root(covariance: FloatArray, size: int) -> FloatArray:
     if values.min() < -1e-9 * max(values.max(), 0.0) or values.max() <= 0.0:
         raise InputError("covariance", covariance, "positive semidefinite and not zero")
     return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
-
-
-def _largest(estimates: Sequence[FloatArray], draws: Sequence[FloatArray]) -> FloatArray:
-    found = np.zeros((len(estimates), len(estimates)))
-    for g, (ours, our_draws) in enumerate(zip(estimates, draws, strict=True)):
-        for h, (theirs, their_draws) in enumerate(zip(estimates, draws, strict=True)):
-            if g != h:
-                scale = np.sqrt(np.mean((their_draws[None, :] - our_draws[:, None]) ** 2, axis=2))
-                found[g, h] = np.max((theirs[None, :] - ours[:, None]) / np.where(scale > 0.0, scale, np.inf))
-    return found

@@ -75,7 +75,8 @@ def _series(context: Context, setting: _Setting, repeat: int) -> tuple[np.ndarra
     )
 
 
-def _clopper_pearson(hits: int, trials: int) -> tuple[float, float]:
+def clopper_pearson(hits: int, trials: int) -> tuple[float, float]:
+    """Return the exact 95 % interval of a success rate."""
     low = float(beta.ppf(0.025, hits, trials - hits + 1)) if hits else 0.0
     high = float(beta.ppf(0.975, hits + 1, trials - hits)) if hits < trials else 1.0
     return low, high
@@ -114,7 +115,7 @@ def _coverage(context: Context) -> Evidence:
                     Control(decision) if control else decision,
                     theory=_NOMINAL,
                     estimate=hits / repeats,
-                    interval=_clopper_pearson(hits, repeats),
+                    interval=clopper_pearson(hits, repeats),
                 )
             )
         rows.append(
@@ -166,7 +167,7 @@ def _critical_slope(context: Context) -> Evidence:
             else binomial_decision(hits, repeats, _NOMINAL),
             theory=_NOMINAL,
             estimate=hits / repeats,
-            interval=_clopper_pearson(hits, repeats),
+            interval=clopper_pearson(hits, repeats),
         )
         for name, hits, control in (("coverage of −½", covered, False), ("coverage of −0.45", wrong, True))
     ]
