@@ -34,11 +34,11 @@ def covariance(kind: str, groups: int) -> np.ndarray:
 def settings(scale: float) -> list[Setting]:
     structures = ("all equal", "two clusters", "equally spaced", "one outlier")
     plan = [
-        *((s, "independent", 5, 1500) for s in structures),
-        *((s, kind, 5, 1000) for s in structures[:3:2] for kind in ("common factor 0.8", "unequal variances")),
-        *((s, "independent", 10, 600) for s in structures),
-        *((s, "unequal variances", 10, 400) for s in structures[2:3]),
-        *((s, "independent", 20, 200) for s in structures[:3:2]),
+        *((s, "independent", 5, 700) for s in structures),
+        *((s, kind, 5, 400) for s in structures[:3:2] for kind in ("common factor 0.8", "unequal variances")),
+        *((s, "independent", 10, 350) for s in structures),
+        *((s, "unequal variances", 10, 350) for s in structures[2:3]),
+        *((s, "independent", 20, 150) for s in structures[:3:2]),
     ]
     return [
         Setting(

@@ -27,17 +27,17 @@ def settings(scale: float) -> list[Setting]:
     structures = ("all equal", "two clusters", "equally spaced", "one outlier")
     few = ("Gaussian", "exponential")
     plan = [
-        *((name, s, 500, 5, 1, 0.0, 5000 if s == structures[0] else 1500) for name in LAWS for s in structures),
-        *((name, structures[0], 500, 5, 1, 0.8, 5000) for name in LAWS),
-        *((name, s, 500, 5, 1, 0.8, 1500) for name in few for s in structures[1:]),
-        *((name, structures[0], 200, 5, 1, 0.0, 4000) for name in LAWS),
-        *((name, structures[0], 2000, 5, 1, 0.0, 2000) for name in few),
-        *((name, structures[0], 500, 3, 1, 0.0, 5000) for name in few),
-        *((name, s, 500, 10, 1, c, 2500) for name in few for s in structures[:1] for c in (0.0, 0.8)),
-        *((name, s, 500, 10, 1, 0.0, 1000) for name in few[:1] for s in structures[1:]),
-        *((name, s, 500, 20, 1, 0.0, 1200) for name in few for s in structures[:1]),
-        *((name, s, 500, 20, 1, 0.0, 400) for name in few[:1] for s in structures[2:3]),
-        *((name, s, 500, 5, 5, 0.0, 1500) for name in few for s in structures),
+        *((name, s, 500, 5, 1, 0.0, 4000 if s == structures[0] else 800) for name in LAWS for s in structures),
+        *((name, structures[0], 500, 5, 1, 0.8, 3000) for name in few),
+        *((name, s, 500, 5, 1, 0.8, 800) for name in few for s in structures[1:]),
+        *((name, structures[0], 200, 5, 1, 0.0, 3000) for name in LAWS),
+        *((name, structures[0], 2000, 5, 1, 0.0, 1500) for name in few),
+        *((name, structures[0], 500, 3, 1, 0.0, 4000) for name in few),
+        *((name, structures[0], 500, 10, 1, c, 1500) for name in few for c in (0.0, 0.8)),
+        *((name, s, 500, 10, 1, 0.0, 500) for name in few[:1] for s in structures[1:]),
+        *((name, structures[0], 500, 20, 1, 0.0, 600) for name in few),
+        *((name, structures[2], 500, 20, 1, 0.0, 200) for name in few[:1]),
+        *((name, s, 500, 5, 5, 0.0, 500) for name in few for s in structures),
     ]
     return [
         Setting(

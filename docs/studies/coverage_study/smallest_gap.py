@@ -31,19 +31,20 @@ def settings(scale: float) -> list[Setting]:
     doubtful = ("two candidates tied for best", "two candidates nearly tied for best")
     few = ("Gaussian", "exponential")
     plan = [
-        *((name, s, 500, 2, 0.0, 12_000) for name in LAWS for s in usual[:1]),
-        *((name, s, 500, 5, 0.0, 4000) for name in LAWS for s in usual[1:]),
-        *((name, s, 500, 20, c, 8000 if s == usual[0] else 4000) for name in LAWS for s in usual for c in (0.0, 0.8)),
-        *((name, "three tied", 500, 20, 0.0, 4000) for name in few),
-        *((name, s, 200, 20, 0.0, 4000) for name in LAWS for s in usual),
-        *((name, s, 2000, 20, 0.0, 4000 if s == usual[0] else 1500) for name in LAWS for s in usual),
-        *((name, s, 500, 200, 0.0, 4000 if s == usual[0] else 1000) for name in few for s in usual),
-        *((name, s, 2000, 200, 0.5, 500) for name in few[:1] for s in usual[2:]),
-        *((name, s, 10_000, 20, 0.0, 1000) for name in few for s in (usual[0], usual[2])),
-        *((name, s, 2000, 1000, 0.0, 500) for name in few for s in usual[:1]),
-        *((name, s, 500, 1000, 0.0, 500) for name in few[:1] for s in usual[1:]),
-        *((name, s, 100_000, 20, 0.0, 300) for name in few[1:] for s in usual[2:]),
-        *((name, s, 500, 20, 0.0, 3000) for name in few for s in doubtful),
+        *((name, s, 500, 2, 0.0, 8000) for name in LAWS for s in usual[:1]),
+        *((name, s, 500, 5, 0.0, 1500) for name in LAWS for s in usual[1:]),
+        *((name, s, 500, 20, 0.0, 4000 if s == usual[0] else 1000) for name in LAWS for s in usual),
+        *((name, s, 500, 20, 0.8, 4000 if s == usual[0] else 1000) for name in few for s in usual),
+        *((name, "three tied", 500, 20, 0.0, 1000) for name in few),
+        *((name, s, 200, 20, 0.0, 1000) for name in LAWS for s in usual),
+        *((name, s, 2000, 20, 0.0, 2500 if s == usual[0] else 500) for name in LAWS for s in usual),
+        *((name, s, 500, 200, 0.0, 1000 if s == usual[0] else 400) for name in few for s in usual),
+        *((name, s, 2000, 200, 0.5, 300) for name in few[:1] for s in usual[2:]),
+        *((name, s, 10_000, 20, 0.0, 500) for name in few for s in (usual[0], usual[2])),
+        *((name, s, 2000, 1000, 0.0, 300) for name in few for s in usual[:1]),
+        *((name, s, 500, 1000, 0.0, 300) for name in few[:1] for s in usual[1:]),
+        *((name, s, 100_000, 20, 0.0, 150) for name in few[1:] for s in usual[2:]),
+        *((name, s, 500, 20, 0.0, 2000) for name in few for s in doubtful),
     ]
     return [
         Setting(
