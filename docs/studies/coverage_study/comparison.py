@@ -1,5 +1,6 @@
 """Part d: sets of ranks from estimates with a known covariance, beside those of the package multiple-inference."""
 
+import warnings
 from unittest import mock
 
 import numpy as np
@@ -8,8 +9,6 @@ from coverage_study.tally import Setting, Tally, identity, mean_interval
 from scipy.special import ndtri
 
 from qmis_stats.inference.ranks import Comparisons, ranks_from
-
-OURS = ("simultaneous", "marginal")
 
 
 def population(structure: str, groups: int) -> np.ndarray:
@@ -65,9 +64,10 @@ def theirs(estimates: np.ndarray, matrix: np.ndarray, seed: int) -> tuple[np.nda
     def seeded(mean: np.ndarray, cov: np.ndarray) -> object:
         return pairwise(mean, cov, random_state=seed)
 
-    with mock.patch.object(confidence_set, "PairwiseComparison", seeded):
+    with warnings.catch_warnings(), mock.patch.object(confidence_set, "PairwiseComparison", seeded):
+        warnings.simplefilter("ignore")  # of its q-values, which are not used here
         simultaneous = confidence_set.SimultaneousRanking(estimates, matrix, random_state=seed).fit().conf_int(0.05)
-    marginal = confidence_set.MarginalRanking(estimates, matrix, random_state=seed).fit().conf_int(0.05)
+        marginal = confidence_set.MarginalRanking(estimates, matrix, random_state=seed).fit().conf_int(0.05)
     return np.asarray(simultaneous), np.asarray(marginal)
 
 
@@ -83,7 +83,13 @@ def measure(setting: Setting, rng: np.random.Generator) -> list[dict]:
     values = population(setting.options["structure"], setting.Q)
     matrix = covariance(setting.options["kind"], setting.Q)
     root, truth, middle = np.linalg.cholesky(matrix), true_ranks(values), setting.Q // 2
-    names = ("simultaneous", "multiple-inference, simultaneous", "Bonferroni", "marginal", "multiple-inference, marginal")
+    names = (
+        "simultaneous",
+        "multiple-inference, simultaneous",
+        "Bonferroni",
+        "marginal",
+        "multiple-inference, marginal",
+    )
     tallies = {name: Tally() for name in names}
     covered = {name: [] for name in names}
     for seed in range(setting.replicates):

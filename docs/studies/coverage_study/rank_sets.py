@@ -43,7 +43,9 @@ def settings(scale: float) -> list[Setting]:
         Setting(
             "ranks",
             name,
-            structure + (f", common factor {common:g}" if common else "") + (f", {rivals} rivals" if rivals > 1 else ""),
+            structure
+            + (f", common factor {common:g}" if common else "")
+            + (f", {rivals} rivals" if rivals > 1 else ""),
             points,
             rivals + 1,
             quantizers,
@@ -56,7 +58,7 @@ def settings(scale: float) -> list[Setting]:
 
 
 def true_ranks(values: np.ndarray) -> np.ndarray:
-    """Return the first and the last rank that each of equal values may be given, shape (G, 2); rank 1 is the largest."""
+    """Return the first and the last rank of each, equal values in any order, shape (G, 2); rank 1 is the largest."""
     above = np.sum(values[None, :] > values[:, None], axis=1)
     below = np.sum(values[None, :] < values[:, None], axis=1)
     return np.column_stack([1 + above, values.size - below])
