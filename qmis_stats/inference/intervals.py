@@ -148,9 +148,14 @@ def _noncentral_t(s: float, points: int, level: float) -> tuple[float, float]:
     statistic = s * np.sqrt(points)
     tail = 0.5 * (1.0 - level)
 
+    def below(centre: float) -> float:
+        # Far from its centre the distribution function is 0 or 1, and sometimes NaN.
+        found = float(nct.cdf(statistic, points - 1, centre))
+        return float(centre < statistic) if math.isnan(found) else found
+
     def centre(probability: float) -> float:
         def excess(mu: float) -> float:
-            return float(nct.cdf(statistic, points - 1, mu)) - probability
+            return below(mu) - probability
 
         reach = 8.0 + 0.5 * abs(statistic)
         while excess(statistic - reach) < 0.0 or excess(statistic + reach) > 0.0:

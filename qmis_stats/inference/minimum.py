@@ -86,9 +86,7 @@ def bootstrap_quantile(maxima: FloatArray, tail: float) -> float:
     return float(np.partition(maxima, place - 1)[place - 1])
 
 
-def near_minimum(
-    losses: Losses, found: Gaps, *, draws: int, seed: int, share: float = SCREENING_SHARE
-) -> NearMinimum:
+def near_minimum(losses: Losses, found: Gaps, *, draws: int, seed: int, share: float = SCREENING_SHARE) -> NearMinimum:
     """Return the rivals that may attain the smallest gap, with bootstrap draws of their errors.
 
     A rival is left out when it exceeds the smallest ŝ by more than the Bonferroni quantile of level ``share`` of their
