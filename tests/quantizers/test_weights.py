@@ -28,8 +28,8 @@ from qmis_stats.quantizers.weights import (
     quantizer,
 )
 
-NAMES = (*DEFAULT_QUANTIZERS, "twn-0.75", "uniform-2", "uniform-asym-2", "lloyd-max-1", "kmeans-1", "log2-2", "log2-6")
-QUICK = settings(deadline=None, max_examples=40)
+NAMES = (*DEFAULT_QUANTIZERS, "twn-0.75", "uniform-2", "uniform-asym-2", "lloyd-max-1", "kmeans-1", "log2-3", "log2-6")
+QUICK = settings(deadline=None, max_examples=25)
 
 
 def tensors(most: int = 24):
@@ -73,7 +73,9 @@ def test_twn_by_hand():
     np.testing.assert_allclose(quantizer("twn-0.7").quantize([1.6, 0.3, -0.9, 0.4]), [1.25, 0.0, -1.25, 0.0])
 
 
-@pytest.mark.parametrize(("name", "zeros"), [("sparse-33", 33), ("sparse-29", 29), ("sparse-50", 50), ("sparse-90", 90)])
+@pytest.mark.parametrize(
+    ("name", "zeros"), [("sparse-33", 33), ("sparse-29", 29), ("sparse-50", 50), ("sparse-90", 90)]
+)
 def test_sparsity_is_met_exactly(name, zeros):
     w = normal(3, 100)
     q = quantizer(name)
@@ -137,7 +139,9 @@ def test_nf4_is_the_nearest_of_its_levels(block):
     found = NormalFloat4(block).quantize(w)
     for start in range(0, 200, block or 200):
         part = w[start : start + (block or 200)]
-        np.testing.assert_array_equal(found[start : start + part.size], nearest(part, np.array(NF4_LEVELS) * abs(part).max()))
+        np.testing.assert_array_equal(
+            found[start : start + part.size], nearest(part, np.array(NF4_LEVELS) * abs(part).max())
+        )
 
 
 def test_ties_of_nf4_go_to_the_lower_level():
@@ -145,7 +149,7 @@ def test_ties_of_nf4_go_to_the_lower_level():
     np.testing.assert_array_equal(NormalFloat4().codes(w), [15, 3, 7])
 
 
-@pytest.mark.parametrize("bits", range(2, 7))
+@pytest.mark.parametrize("bits", range(3, 8))
 def test_powers_of_two_are_the_published_rule(bits):
     w = np.concatenate((normal(bits, 300), normal(bits, 100) / 50))
     top = math.floor(math.log2(4.0 * np.abs(w).max() / 3.0))
@@ -367,8 +371,17 @@ def test_names_are_canonical(name):
     "name",
     [
         *("", "signs", "uniform", "uniform-1", "uniform-9", "uniform-04", "uniform-4.0", "uniform--4", "twn-", "twn-1"),
-        *("twn-0.70", "sparse-0", "sparse-100", "sparse-1e1", "nf4-0", "nf4-64:channel", "sign:channel:channel", "SIGN"),
-        *("uniform-4 ", "uniform-²", "identity\n", "twn-0.5.5", "kmeans-" + "9" * 5000, "log2-1", None, 4),
+        *(
+            "twn-0.70",
+            "sparse-0",
+            "sparse-100",
+            "sparse-1e1",
+            "nf4-0",
+            "nf4-64:channel",
+            "sign:channel:channel",
+            "SIGN",
+        ),
+        *("uniform-4 ", "uniform-²", "identity\n", "twn-0.5.5", "kmeans-" + "9" * 5000, "log2-2", None, 4),
     ],
 )
 def test_other_names_are_refused(name):

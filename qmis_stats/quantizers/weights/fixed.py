@@ -116,13 +116,14 @@ class PowersOfTwo(WeightQuantizer):
     Parameters
     ----------
     width : int
-        b, from 2 to 8 bits of storage, one of which the authors count for zero: 2^(b−1) + 1 levels.
+        b, from 3 to 8 bits of storage, one of which the authors count for zero: 2^(b−1) + 1 levels. With 2 bits there
+        would be one power, and n₁ would move the cells of all weights.
 
     Notes
     -----
     *Codes* increase with the value and name the power itself, whatever n₁ is. *Cells*: thresholds on |w| at ``1.5·2^e``
     between 2^e and its double and at ``2^(n₂−1)`` between 0 and 2^n₂; a weight on one goes to the larger
-    magnitude. They do not move with the weights: n₁ changes when the largest magnitude meets a threshold of its own.
+    magnitude. They do not move with the weights: n₁ changes when the largest magnitude meets a threshold on it.
     *Faces*: distances of the weights to the thresholds around them, gradients ``±e_i``. The released values
     are discrete.
 
@@ -139,7 +140,7 @@ class PowersOfTwo(WeightQuantizer):
     _absolute: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        bits_in(self.width, 2)
+        bits_in(self.width, 3)
 
     @property
     def stem(self) -> str:

@@ -39,7 +39,7 @@ _CHANNEL = ":channel"
 _ALLOWED = (
     "one of identity, sign, sign-scaled, ternary-absmean, twn-C (0 < C < 1), sparse-P (0 < P < 100), "
     "uniform-B (2 to 8), uniform-asym-B (2 to 8), lloyd-max-B (1 to 8), kmeans-B (1 to 8), nf4, nf4-BLOCK, "
-    "log2-B (2 to 8), spelled without superfluous digits; with :channel for each row by itself (not nf4-BLOCK)"
+    "log2-B (3 to 8), spelled without superfluous digits; with :channel for each row by itself (not nf4-BLOCK)"
 )
 _MAKERS: dict[str, Callable[[str, bool], WeightQuantizer]] = {
     "identity": lambda _, c: IdentityWeights(per_channel=c),
