@@ -286,6 +286,10 @@ def test_a_face_that_cannot_be_crossed_does_not_count():
     np.testing.assert_allclose(found.indicator, 9.0 / 8.0)
 
 
+def test_rates_too_large_for_a_number_are_infinite():
+    assert ptq_indicator(quantizer("sign"), [1e10], [1e-300]).indicator == np.inf
+
+
 def test_codes_that_never_change():
     found = ptq_indicator(quantizer("uniform-4"), [2.0], [1.0])
     assert found.indicator == np.inf

@@ -353,6 +353,17 @@ def test_single_precision_is_taken_as_it_is():
 # --- names
 
 
+def test_names_are_exported_on_first_use():
+    import qmis_stats.quantizers as package
+    from qmis_stats.quantizers import weights
+
+    for name in package.__all__:
+        assert getattr(package, name) is not None
+    assert package.quantizer is weights.quantizer
+    with pytest.raises(AttributeError, match="no attribute"):
+        _ = package.nothing
+
+
 @pytest.mark.parametrize("name", [*NAMES, "nf4-64", "sparse-12.5", "twn-0.05"])
 def test_names_are_canonical(name):
     q = quantizer(name)

@@ -50,7 +50,9 @@ def _hyperbola(rows: int, columns: int, most: int) -> tuple[IntArray, IntArray]:
 def rates(margins: FloatArray, variances: FloatArray) -> FloatArray:
     """Return g²/(2v): 0 on the face, infinite where v = 0."""
     safe = np.where(variances > 0.0, variances, 1.0)
-    return np.where(margins > 0.0, np.where(variances > 0.0, margins / safe * margins / 2.0, np.inf), 0.0)
+    with np.errstate(over="ignore"):
+        rate = np.where(variances > 0.0, margins / safe * margins / 2.0, np.inf)
+    return np.where(margins > 0.0, rate, 0.0)
 
 
 def candidate_swaps(
