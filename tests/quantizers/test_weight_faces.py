@@ -290,8 +290,11 @@ def test_rates_too_large_for_a_number_are_infinite():
     assert ptq_indicator(quantizer("sign"), [1e10], [1e-300]).indicator == np.inf
 
 
-def test_codes_that_never_change():
-    found = ptq_indicator(quantizer("uniform-4"), [2.0], [1.0])
+@pytest.mark.parametrize("name", ["uniform-4", "uniform-asym-4", "nf4", "nf4-1"])
+@pytest.mark.parametrize("weight", [2.0, -2.0])
+def test_codes_that_never_change(name, weight):
+    """A weight that is its own scale."""
+    found = ptq_indicator(quantizer(name), [weight], [1.0])
     assert found.indicator == np.inf
     assert "no face" in str(found)
 
