@@ -67,7 +67,9 @@ def test_bias_and_standard_error_by_simulation():
     assert abs(corrected.mean() - 0.5) < 6.0 * error
     assert abs(plain.mean() - 0.5) > 6.0 * error
     # By the formula with Ew² = 1, m = e^(-1/2), E[x²w²] = e^0·(1 + 1): (e - 1 + 2e)/(2N).
-    assert plain.mean() - 0.5 == pytest.approx((3.0 * math.e - 1.0) / (2.0 * points), abs=6.0 * error + 20.0 / points**2)
+    assert plain.mean() - 0.5 == pytest.approx(
+        (3.0 * math.e - 1.0) / (2.0 * points), abs=6.0 * error + 20.0 / points**2
+    )
     formula = math.sqrt((math.e - 1.0) / points)
     assert plain.std() == pytest.approx(formula, rel=6.0 / math.sqrt(2.0 * runs) + 0.03)
     inside = np.mean([f.interval()[0] <= 0.5 <= f.interval()[1] for f in found])
@@ -134,7 +136,9 @@ def test_the_indicator_and_the_exponent_choose_different_rivals():
     """A right tail makes r small and I large: a control that pruning by r alone would fail."""
     rng = np.random.default_rng(7)
     base = rng.exponential(size=20_000)
-    losses = np.vstack([base, base + rng.exponential(size=20_000) - 0.5, base + 0.55 - (rng.exponential(size=20_000) - 1.0)])
+    losses = np.vstack(
+        [base, base + rng.exponential(size=20_000) - 0.5, base + 0.55 - (rng.exponential(size=20_000) - 1.0)]
+    )
     entry = Losses("q", losses)
     found = gaps(entry)
     assert found.rivals[np.argmin(found.s)] == 1
