@@ -98,6 +98,17 @@ def test_a_mean_that_is_not_positive_has_exponent_zero():
     assert empirical_chernoff(np.array([-1.0, 1.0])).exponent == 0.0
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_means_that_are_zero_to_rounding(seed):
+    """Ties leave a mean of either sign near 1e-18, and sums of other orders disagree on the sign."""
+    rng = np.random.default_rng(seed)
+    x = rng.exponential(size=1000 + seed)
+    found = empirical_chernoff(x - rng.permutation(x))
+    assert found.exponent == pytest.approx(0.0, abs=1e-15)
+    entry = Losses("q", np.vstack([x, rng.permutation(x)]))
+    assert smallest_chernoff(entry, gaps(entry)).exponent == pytest.approx(0.0, abs=1e-15)
+
+
 def test_interval_starts_at_zero():
     found = ChernoffEstimate(0.01, 0.005, 0.01, 1.0, 100.0, True)
     assert found.interval()[0] == 0.0

@@ -41,13 +41,14 @@ def spoiled(value, row=2, column=577):
         (np.ones((3, 50)), "losses['q'] = '3 equal rows': must be of at least two different candidates"),
         (
             np.vstack([GOOD, GOOD[0] + 0.5]),
-            "losses['q']: row 4 minus row 0 = '0.5 at every point': must be a difference that varies from point to point",
+            "losses['q']: row 4 minus row 0 = '0.5 at every point': must be a difference that varies from point to "
+            "point",
         ),
         (np.full((2, 50), 1e308) * [[1.0], [0.5]], "must be of magnitudes whose sum is a finite number"),
         (
             GOOD.T,
-            "losses['q'] = (700, 4): must be of shape (K, N), candidates by points: more rows than columns are probably "
-            "(N, K), to be transposed; if not, say check_axes=False",
+            "losses['q'] = (700, 4): must be of shape (K, N), candidates by points: more rows than columns are "
+            "probably (N, K), to be transposed; if not, say check_axes=False",
         ),
     ],
 )
@@ -102,7 +103,7 @@ def bits(found):
     return (found.chernoff.exponent, found.rival, *(part.tobytes() for part in parts))
 
 
-WIDE = RNG.exponential(size=(2, 9000)) + [[0.0], [0.3]]  # more than one block
+WIDE = RNG.exponential(size=(2, 9000)) + np.array([[0.0], [0.3]])  # more than one block
 
 
 @settings(max_examples=12, deadline=None)

@@ -101,7 +101,7 @@ def test_upper_quantile_against_draws_by_numpy():
 
 def test_one_rival_is_the_adjusted_interval():
     losses = losses_with([0.35], 9)
-    near, found = near_of(losses)
+    near, _ = near_of(losses)
     expected = gap_interval(losses[1] - losses[0], 0.9)
     assert near.interval(0.9) == pytest.approx((expected.low, expected.high), rel=1e-12)
     assert near.interval(0.9) != pytest.approx((expected.low, expected.high + 1e-3), rel=1e-6)
@@ -135,7 +135,7 @@ def test_bootstrap_quantile(size, tail, place):
 
 @pytest.mark.statistical
 def test_bootstrap_quantile_is_exceeded_at_most_at_its_tail():
-    """A further draw of the same law exceeds it with probability at most the tail, exactly; one place lower it does not."""
+    """A further draw of the same law exceeds it with probability at most the tail, exactly; one place lower fails."""
     rng = np.random.default_rng(12)
     runs, tail = 40_000, 0.1
     draws = rng.random((runs, 20))

@@ -229,7 +229,7 @@ def test_holm_by_hand():
 
 @pytest.mark.statistical
 def test_false_decisions_are_as_rare_as_promised():
-    """Six groups with the same minimum and other members far above: exact test at 1e-9, and pairs one by one fail it."""
+    """Six groups with the same minimum and a member far above: exact test at 1e-9, and pairs one by one fail it."""
     rng = np.random.default_rng(6)
     runs, members, draws = 300, 3, 299
     false = naive = 0
@@ -277,7 +277,7 @@ def test_bad_tau(tau):
 def test_bad_level(level):
     found = Comparisons.from_covariance([0.0, 1.0], np.eye(2))
     for call in (found.below, found.holm, found.rank_sets, lambda v: found.best(1, v)):
-        with pytest.raises(InputError, match="^level = "):
+        with pytest.raises(InputError, match=r"^level = "):
             call(level)
 
 
