@@ -118,9 +118,9 @@ class Indicator:
                 "the interval is about the row that looks best, and more points are needed"
             )
         if self.hardly_different:
-            found.append(
-                f"{self.name}: {_rows(self.hardly_different)} differ from the best at too few points for a normal limit"
-            )
+            verb = "differs" if len(self.hardly_different) == 1 else "differ"
+            rows = _rows(self.hardly_different)
+            found.append(f"{self.name}: {rows} {verb} from the best at too few points for a normal limit")
         if self.gaps.duplicates:
             found.append(f"{self.name}: {_rows(tuple(r for r, _ in self.gaps.duplicates))} repeated and left out")
         return found

@@ -25,6 +25,9 @@ SCREENING_SHARE = 0.001
 """Probability with which screening may lose the rival that attains the minimum, or one of several such rivals that
 are compared: taken off the confidence level."""
 
+ROUNDING = 1e-12
+"""Of levels: less is no level at all."""
+
 _STREAM = 11
 
 
@@ -57,7 +60,7 @@ class NearMinimum:
     def interval(self, level: float) -> tuple[float, float]:
         """Return the interval for the smallest standardised gap."""
         tail = 0.5 * (1.0 - level - self.share)
-        if tail <= 0.0:
+        if tail <= ROUNDING:
             return -np.inf, np.inf
         lower = float(np.min(self.statistics.limits(float(ndtri(tail)))))
         upper = float(np.min(self.statistics.limits(self.upper_quantile(tail))))

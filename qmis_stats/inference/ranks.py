@@ -18,7 +18,7 @@ from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from qmis_kernels import backend
 from qmis_stats.errors import InputError
-from qmis_stats.inference.minimum import bootstrap_quantile
+from qmis_stats.inference.minimum import ROUNDING, bootstrap_quantile
 from qmis_stats.scores.base import FloatArray
 
 __all__ = ["Comparisons", "checked_level"]
@@ -187,7 +187,7 @@ class Comparisons:
         tails = ndtr(-statistics) if np.isinf(self.dof) else stdtr(self.dof, -statistics)
         pvalues = np.minimum(1.0, members * tails)
         result = np.zeros_like(chosen)
-        if error > 0.0:
+        if error > ROUNDING:
             result[chosen] = multipletests(pvalues, alpha=error, method="holm")[0]
         return result
 
