@@ -43,7 +43,7 @@ from qmis_stats import (
     Uniform,
     mis,
 )
-from qmis_stats.inference.ranking import Ranking, rank
+from qmis_stats.inference.ranking import Ranking, rank, ranking_of
 from qmis_stats.theory import retained_information
 
 HERE = Path(__file__).resolve().parent
@@ -331,6 +331,30 @@ def study_regular(table: Table, scale: Scale, only: str) -> None:
             for (quantity, n, points), values in found.items():
                 share = quantity in ("sets hold r_Q", "sets hold MIS")
                 table.add("regular", name, quantity, values, setting=size or "2-16", n=n, points=points, share=share)
+
+
+def study_rank_sets(table: Table, scale: Scale) -> None:
+    """Coverage of the rank sets for the rank by r_Q, in more families than MIS is computed for."""
+    for place, (name, make, sizes) in enumerate(FAMILIES):
+        for size in sizes:
+            found: dict[tuple, list[float]] = {}
+            for repetition in range(5 * scale.repetitions):
+                rng = np.random.default_rng([11, place, size, repetition])
+                family = make(rng, size)
+                r_q = np.array([p.indicator for p in family.problems])
+                losses = family.draw(rng, scale.points[1])
+                for points in scale.points[:2]:
+                    ranking = rank_losses([x[:, :points] for x in losses], repetition)
+                    clear = [g for g, entry in enumerate(ranking.indicators) if not entry.near_ties]
+                    found.setdefault(("clear best", points), []).append(len(clear) / len(r_q))
+                    for quantity, chosen in (("sets hold r_Q", range(len(r_q))), ("clear sets hold r_Q", clear)):
+                        if len(chosen) > 1:
+                            among = ranking_of([ranking.indicators[g] for g in chosen], DRAWS, repetition).rank_sets()
+                            ranks = Truth(-r_q[list(chosen)], np.zeros(len(chosen))).rank_range()
+                            found.setdefault((quantity, points), []).append(contains(among, ranks).all())
+            for (quantity, points), values in found.items():
+                share = quantity != "clear best"
+                table.add("rank sets", name, quantity, values, setting=size or "2-16", points=points, share=share)
 
 
 # --- r against I -----------------------------------------------------------------------------------------------------
@@ -753,6 +777,7 @@ def study_ties(table: Table, scale: Scale) -> None:
 
 PARTS = (
     *((study_regular, name) for name, _, _ in FAMILIES),
+    (study_rank_sets,),
     (study_saturation,),
     (study_skewed,),
     (study_rare_class,),
