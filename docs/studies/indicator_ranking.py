@@ -15,7 +15,7 @@ import os
 import time
 import warnings
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from multiprocessing import get_context
 from pathlib import Path
@@ -680,7 +680,9 @@ def study_critical(table: Table, scale: Scale) -> None:
                 width = 3.0 / math.sqrt(n)
                 codebooks = [width * rng.standard_normal((size, dimension)) for _ in range(QUANTIZERS)]
                 problems = [Problem(law, CodebookERM(c)) for c in codebooks]
-                truth = Truth.of([solve(p, n, scale) for p in problems])
+                truth = Truth.of([solve(p, n, replace(scale, sums=4 * scale.sums)) for p in problems])
+                undecided = np.mean(truth.more_private()[np.triu_indices(QUANTIZERS, 1)] == 0)
+                found.setdefault(("undecided pairs", ""), []).append(undecided)
                 found.setdefault(("tau r_Q", ""), []).append(tau([p.indicator for p in problems], truth))
                 constant = [-mis(p, n, "critical").log_delta for p in problems]
                 found.setdefault(("tau critical", ""), []).append(tau(constant, truth))
