@@ -96,6 +96,38 @@ def pair_calls(scale: float) -> dict[str, tuple[str, float, Call]]:
     }
 
 
+def bootstrap_calls(scale: float) -> dict[str, tuple[str, float, Call]]:
+    """The same for signed and resampled sums, sums of powers and contrasts of groups."""
+    rng = np.random.default_rng(3)
+
+    def rows(number: float) -> int:
+        return max(1, int(number * scale))
+
+    count, m, n, some = rows(2e4), 1000, 4096, rows(1e4)
+    values, given = rng.normal(size=(m, n)), rng.normal(size=(some, n))
+    groups = max(2, int(20 * scale**0.5))
+    draws, estimates = rng.normal(size=(100 * groups, 1000)), rng.normal(size=100 * groups)
+    compared = draws.size * 100.0 * (groups - 1) / 2.0
+    return {
+        "rademacher_sums": ("terms", float(count * m * n), lambda k: k.rademacher_sums(KEY, 0, 0, count, values)),
+        "resampled_power_sums": (
+            "draws",
+            float(some * n),
+            lambda k: k.resampled_power_sums(KEY, 0, 0, some, values[0]),
+        ),
+        "centred_power_sums": (
+            "numbers",
+            float(some * n),
+            lambda k: k.centred_power_sums(given, values[0], given[:, 0]),
+        ),
+        "group_contrasts": (
+            "differences",
+            compared,
+            lambda k: k.group_contrasts(estimates, draws, 100 * np.arange(groups + 1)),
+        ),
+    }
+
+
 def seconds(call: Call, kernels: ModuleType, rounds: int) -> float:
     times = []
     for _ in range(rounds):
@@ -116,7 +148,7 @@ def compare(kernels: ModuleType, rounds: int, scale: float) -> bool:
     numba = qmis_kernels.backend("numba")
     print(f"{'function':<20} {'equal':>6} {'device':>10} {'Numba':>10} {'unit':<14} {'ratio':>7}")
     all_equal = True
-    calls = random_calls(scale) | model_calls(scale) | pair_calls(scale)
+    calls = random_calls(scale) | model_calls(scale) | pair_calls(scale) | bootstrap_calls(scale)
     for name, (unit, work, call) in calls.items():
         equal = same(call(kernels), call(numba))  # these calls compile, too
         ours, theirs = seconds(call, kernels, rounds), seconds(call, numba, rounds)

@@ -1,6 +1,6 @@
 """Ratios of run times, paired in one run, against what a careful user would write instead: a page of Markdown.
 
-Usage: python benchmarks/run.py [--rounds 9] [--only generator sums pairing likelihood rare_events threads]
+Usage: python benchmarks/run.py [--rounds 9] [--only generator sums pairing likelihood bootstrap rare_events threads]
 
 The rivals need the extra `bench` (PyTorch and OpenTURNS); lines of a rival that is not installed are left out.
 """
@@ -35,7 +35,7 @@ TABLES = {
     "rare_events": "Rare events, against crude simulation and OpenTURNS",
     "threads": "Two threads against one",
 }
-GROUPS = ("generator", "sums", "pairing", "likelihood", "rare_events", "threads")
+GROUPS = ("generator", "sums", "pairing", "likelihood", "bootstrap", "rare_events", "threads")
 
 
 def machine() -> str:

@@ -37,6 +37,7 @@ def calls() -> dict[str, tuple[str, Callable[[], object]]]:
     y = (rng.random((1500, 200)) < 0.5).astype(float)
     few_estimates, _, few_factors = table.regression_factors(KEY, 0, 0, 1000, n, beta[:4], np.eye(4), 1.0)
     added = few_factors, few_estimates, rng.normal(size=(2000, 4)), rng.normal(size=2000)
+    signed = rng.normal(size=(1000, 4096))
     box = (np.tile([-0.1, 0.1], 4), 2 * np.arange(5))
     law, cells = (n, beta, eye, 1.0), (np.tile([-0.02, 0.02], 128), 2 * np.arange(129))
     return {
@@ -68,6 +69,13 @@ def calls() -> dict[str, tuple[str, Callable[[], object]]]:
         "logistic_fits": ("1500, n = 200, d = 4", lambda: table.logistic_fits(x, y, 1e-8, 50)),
         "all_pairs_wins": ("8192 x 8192 x 16", lambda: table.all_pairs_wins(scores, weights, scores)),
         "all_pairs_rows": ("8192 x 8192 x 16", lambda: table.all_pairs_rows(scores, scores, scores)),
+        "rademacher_sums": ("500 x 1000 x 4096", lambda: table.rademacher_sums(KEY, 0, 0, 500, signed)),
+        "resampled_power_sums": ("2000, n = 4096", lambda: table.resampled_power_sums(KEY, 0, 0, 2000, signed[0])),
+        "centred_power_sums": ("1000 x 4096", lambda: table.centred_power_sums(signed, signed[0], signed[:, 0])),
+        "group_contrasts": (
+            "10 groups of 100, 500 replicates",
+            lambda: table.group_contrasts(signed[:, 0], signed[:, :500], 100 * np.arange(11)),
+        ),
         "product_log_ratios": ("10 000, d = 128", lambda: table.product_log_ratios(KEY, 0, 0, 10_000, n, *cells)),
     }
 

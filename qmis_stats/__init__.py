@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from qmis_stats.errors import BackendUnavailableError, DomainError, DomainWarning, InputError, QmisError
     from qmis_stats.evaluate import METHODS, mis
     from qmis_stats.experiment import Experiment, load_experiment
+    from qmis_stats.inference.indicator import Indicator, indicator
+    from qmis_stats.inference.intervals import gap_interval
+    from qmis_stats.inference.losses import LossBlocks
+    from qmis_stats.inference.ranking import Ranking, rank
+    from qmis_stats.inference.tracker import Tracker
     from qmis_stats.laws import FiniteLaw, GaussianMean, GaussianMixture, LinearRegression
     from qmis_stats.problem import Face, Problem
     from qmis_stats.procedures import CodebookERM, LossTable, ReleasedHistogram, ThresholdPTQ
@@ -29,6 +34,11 @@ _HOMES = {
     "errors": ("BackendUnavailableError", "DomainError", "DomainWarning", "InputError", "QmisError"),
     "evaluate": ("METHODS", "mis"),
     "experiment": ("Experiment", "load_experiment"),
+    "inference.indicator": ("Indicator", "indicator"),
+    "inference.intervals": ("gap_interval",),
+    "inference.losses": ("LossBlocks",),
+    "inference.ranking": ("Ranking", "rank"),
+    "inference.tracker": ("Tracker",),
     "laws": ("FiniteLaw", "GaussianMean", "GaussianMixture", "LinearRegression"),
     "problem": ("Face", "Problem"),
     "procedures": ("CodebookERM", "LossTable", "ReleasedHistogram", "ThresholdPTQ"),
@@ -49,22 +59,29 @@ __all__ = [
     "FixedThresholds",
     "GaussianMean",
     "GaussianMixture",
+    "Indicator",
     "InputError",
     "LinearRegression",
     "LloydMax",
+    "LossBlocks",
     "LossTable",
     "MISResult",
     "Problem",
     "QmisError",
     "ROCCurve",
+    "Ranking",
     "ReleasedHistogram",
     "Sign",
     "Ternary",
     "ThresholdPTQ",
+    "Tracker",
     "Uniform",
     "__version__",
+    "gap_interval",
+    "indicator",
     "load_experiment",
     "mis",
+    "rank",
 ]
 
 

@@ -11,14 +11,17 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from qmis_stats import __version__
 from qmis_stats.errors import DomainWarning, InputError, QmisError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["cli", "main"]
 
@@ -26,6 +29,7 @@ _CLAIM_FAILED = 1
 _BAD_INPUT = 2
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
+_PLOTS = (".png", ".svg", ".pdf")
 
 
 class _Stop(Exception):  # noqa: N818  (ends the command; not always for an error)
@@ -157,6 +161,82 @@ def _make_folder(path: Path) -> None:
         raise InputError("--out", str(path), f"a folder that can be written: {error.strerror}") from None
     if not os.access(path, os.W_OK | os.X_OK):
         raise InputError("--out", str(path), "a folder that can be written")
+
+
+@cli.command()
+@click.argument("losses", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--level", default=0.95, show_default=True, help="Confidence level.")
+@click.option("--draws", default=2000, show_default=True, help="Bootstrap draws.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the bootstrap.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Draw the ranks into this file (.png, .svg or .pdf).")
+@click.option("--no-axis-check", is_flag=True, help="Allow more candidates (rows) than points (columns).")
+def rank(
+    losses: Path, as_json: bool, level: float, draws: int, seed: int, plot: Path | None, no_axis_check: bool
+) -> None:
+    """Rank quantizers by privacy from LOSSES (.npz, one candidates-by-points matrix a quantizer)."""
+    if plot is not None:
+        _check_plot(plot)
+    from qmis_stats.inference.loss_file import load_losses
+    from qmis_stats.inference.ranking import rank as rank_losses
+    from qmis_stats.inference.ranks import checked_level
+
+    checked_level(level)
+    with _naming(losses):
+        ranking = rank_losses(
+            load_losses(losses),
+            draws=draws,
+            seed=seed,
+            check_axes=not no_axis_check,
+            progress=_progress("quantizers"),
+        )
+    data = ranking.to_dict(level)
+    if plot is not None:
+        _save(ranking.plot(level=level), plot)
+    for line in data["warnings"]:
+        _complain(f"warning: {line}")
+    if as_json:
+        _print_json(data)
+    else:
+        from qmis_stats.display import print_to_stdout, ranking_table
+
+        print_to_stdout(ranking_table(data))
+    if plot is not None:
+        _complain(f"wrote {plot}")
+
+
+@contextlib.contextmanager
+def _naming(file: Path) -> Iterator[None]:
+    """Put the name of the file in front of what is wrong in it."""
+    try:
+        yield
+    except InputError as error:
+        raise _Stop(_BAD_INPUT, str(error) if error.field == "file" else f"{file}: {error}") from None
+
+
+def _save(axes: Axes, path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    assert isinstance(axes.figure, Figure)
+    axes.figure.savefig(path)
+
+
+def _check_plot(path: Path) -> None:
+    """Refuse a plot that could not be written, before the work is done."""
+    if path.suffix.lower() not in _PLOTS:
+        raise InputError("--plot", str(path), f"a file whose name ends with {', '.join(_PLOTS)}")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
+        raise InputError("--plot", str(path), "a file in a folder that exists and can be written")
+
+
+def _progress(name: str) -> Callable[[Iterable[Any]], Iterable[Any]] | None:
+    """Return what shows the progress of an iteration on standard error, where that is a terminal."""
+    if not sys.stderr.isatty():
+        return None
+    from rich.console import Console
+    from rich.progress import track
+
+    return lambda work: track(list(work), description=name, console=Console(stderr=True), transient=True)
 
 
 @cli.command()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from qmis_stats.problem import Face
     from qmis_stats.results import MISResult
 
-__all__ = ["environment_table", "outcome_tables", "power_of_ten", "print_to_stdout"]
+__all__ = ["environment_table", "outcome_tables", "power_of_ten", "print_to_stdout", "ranking_table"]
 
 _SHOWN_FACES = 10
 _LARGEST_DENOMINATOR = 10**7
@@ -113,6 +113,32 @@ def _results_table(results: tuple[MISResult, ...]) -> Table:
             row.append(fraction)
         table.add_row(*row)
     return table
+
+
+def ranking_table(data: dict[str, Any]) -> RenderableType:
+    """Return the ranking that :meth:`qmis_stats.inference.ranking.Ranking.to_dict` describes."""
+    percent = f"{100.0 * data['level']:g} %"
+    title = f"Privacy of quantizers on {data['points']} points: {percent} sets of ranks and intervals of r"
+    table = _table(title, "quantizer", "rank", "set", "r", "low", "high", "I", "K")
+    for row in data["quantizers"]:
+        low, high = row["rank_set"]
+        exponent = row["chernoff"]["exponent"]
+        table.add_row(
+            Text(row["name"]),
+            str(row["rank"]),
+            str(low) if low == high else f"{low} to {high}",
+            f"{row['indicator']:.3g}",
+            *("inf" if end is None else f"{end:.3g}" for end in row["ci"]),
+            "-" if exponent is None or not row["chernoff"]["in_domain"] else f"{exponent:.3g}",
+            str(row["distinct_candidates"]) + ("" if row["regular"] else "*"),
+        )
+    notes = [
+        f"rank 1 betrays least; possibly the most private: {', '.join(data['best_set'])}",
+        "r: indicator, I: empirical Chernoff exponent where the points resolve it, K: different candidates",
+    ]
+    if not all(row["regular"] for row in data["quantizers"]):
+        notes.append("*: not regular, see the warnings")
+    return Group(table, Text("\n" + "\n".join(notes)))
 
 
 def environment_table(data: dict[str, Any]) -> RenderableType:

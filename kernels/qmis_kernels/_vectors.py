@@ -22,18 +22,20 @@ from qmis_kernels._constants import LANES
 _VECTOR = ir.VectorType(ir.DoubleType(), LANES)
 
 
-class _Lanes(types.Type):  # type: ignore[misc]
-    def __init__(self) -> None:
-        super().__init__(name=f"float64x{LANES}")
+class _Lanes(types.Type):
+    """Numba's type of eight numbers."""
 
 
-_lanes = _Lanes()
+_lanes: Any = _Lanes(f"float64x{LANES}")
 
 
 @register_model(_Lanes)
-class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
+class _LanesModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Any) -> None:
-        super().__init__(manager, kind, _VECTOR)
+        super().__init__(manager, kind, _VECTOR)  # type: ignore[no-untyped-call]
+
+
+_intrinsic: Any = intrinsic  # whose types do not say what the function is that it returns
 
 
 def _place(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
@@ -42,46 +44,44 @@ def _place(context: Any, builder: Any, array_type: Any, array: Any, index: Any) 
     return builder.bitcast(builder.gep(data, [index]), _VECTOR.as_pointer())
 
 
-@intrinsic
-def load(typing: Any, array: Any, index: Any) -> Any:
+@_intrinsic
+def load(_typing: Any, array: Any, _index: Any) -> Any:
     """Return the eight entries from ``index`` on of a contiguous array."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        place = _place(context, builder, signature.args[0], *arguments)
-        return builder.load(place, align=8)
+        return builder.load(_place(context, builder, signature.args[0], *arguments), align=8)
 
     return _lanes(array, types.intp), generate
 
 
-@intrinsic
-def store(typing: Any, array: Any, index: Any, lanes: Any) -> Any:
+@_intrinsic
+def store(_typing: Any, array: Any, _index: Any, _numbers: Any) -> Any:
     """Write eight entries from ``index`` on of a contiguous array."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        place = _place(context, builder, signature.args[0], *arguments[:2])
-        builder.store(arguments[2], place, align=8)
+        builder.store(arguments[2], _place(context, builder, signature.args[0], *arguments[:2]), align=8)
         return context.get_dummy_value()
 
     return types.void(array, types.intp, _lanes), generate
 
 
-@intrinsic
-def spread(typing: Any, number: Any) -> Any:
+@_intrinsic
+def spread(_typing: Any, _number: Any) -> Any:
     """Return a number in every lane."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        one = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), arguments[0], ir.Constant(ir.IntType(32), 0))
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
-        return builder.shuffle_vector(one, ir.Constant(_VECTOR, ir.Undefined), mask)
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        nothing = ir.Constant(_VECTOR, ir.Undefined)
+        first = builder.insert_element(nothing, arguments[0], ir.Constant(ir.IntType(32), 0))
+        return builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES))
 
     return _lanes(types.float64), generate
 
 
-@intrinsic
-def total(typing: Any, lanes: Any) -> Any:
-    """Return the sum of the lanes, added in the fixed tree of :func:`qmis_kernels.logistic.lanes_total`."""
+@_intrinsic
+def total(_typing: Any, _numbers: Any) -> Any:
+    """Return the sum of the lanes: the halves are added, then the halves of that, then the last two."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         s = [builder.extract_element(arguments[0], ir.Constant(ir.IntType(32), lane)) for lane in range(LANES)]
         while len(s) > 1:
             half = len(s) // 2
@@ -92,14 +92,16 @@ def total(typing: Any, lanes: Any) -> Any:
 
 
 def _operation(name: str, build: Callable[[Any, Any, Any], Any]) -> Any:
-    def operation(typing: Any, left: Any, right: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    """Return an operation on two numbers in every lane."""
+
+    def operation(_typing: Any, _left: Any, _right: Any) -> Any:
+        def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
             return build(builder, *arguments)
 
         return _lanes(_lanes, _lanes), generate
 
     operation.__name__ = operation.__qualname__ = name
-    return intrinsic(operation)
+    return _intrinsic(operation)
 
 
 add = _operation("add", lambda builder, a, b: builder.fadd(a, b))

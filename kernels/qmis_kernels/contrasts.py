@@ -157,9 +157,9 @@ def estimate_ratio(difference: float, inverse: float) -> float:
 
 
 @compiled
-def pair_statistics(estimates: Vector, others: Vector, inverse: Vector) -> tuple[float, float]:
-    """Return the max over ours of the min over the others of the ratios, and the same with the groups exchanged."""
-    forth = -np.inf
+def pair_statistics(estimates: Vector, others: Vector, inverse: Vector) -> tuple[float, float, float, float]:
+    """Return the max over ours of the min over the others of the ratios, the max over both, and both exchanged."""
+    forth, largest, smallest = -np.inf, -np.inf, np.inf
     most = np.full(others.size, -np.inf)
     for i in range(estimates.size):
         least = np.inf
@@ -168,10 +168,12 @@ def pair_statistics(estimates: Vector, others: Vector, inverse: Vector) -> tuple
             least = min(least, ratio)
             most[j] = max(most[j], ratio)
         forth = max(forth, least)
+        smallest = min(smallest, least)
     back = -np.inf
     for j in range(others.size):
         back = max(back, 0.0 - most[j])
-    return forth + 0.0, back  # no minus zero
+        largest = max(largest, most[j])
+    return forth + 0.0, largest + 0.0, back, 0.0 - smallest  # no minus zero
 
 
 @parallel
@@ -187,9 +189,9 @@ def statistics_of_pairs(
     """Write the statistics of the pairs of a batch."""
     for p in prange(groups.shape[0]):
         ours, others = estimates[left[p, 0] : left[p, 1]], estimates[right[p, 0] : right[p, 1]]
-        forth, back = pair_statistics(ours, others, inverse[starts[p] : starts[p + 1]])
-        out[groups[p, 0], groups[p, 1]] = forth
-        out[groups[p, 1], groups[p, 0]] = back
+        found = pair_statistics(ours, others, inverse[starts[p] : starts[p + 1]])
+        g, h = groups[p]
+        out[g, h, 0], out[g, h, 1], out[h, g, 0], out[h, g, 1] = found
 
 
 def contrasts(statistics: Vector, maxima: Vector, estimates: Vector, draws: Vector, offsets: Integers) -> None:

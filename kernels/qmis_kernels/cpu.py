@@ -284,9 +284,7 @@ def logistic_sums(
     return estimates, status
 
 
-def rademacher_sums(
-    key: Key, stream: int, first: int, count: int, values: ArrayLike, point: int = 0
-) -> Matrix:
+def rademacher_sums(key: Key, stream: int, first: int, count: int, values: ArrayLike, point: int = 0) -> Matrix:
     """Return sums of the values at all points with random signs, shape (count, M)."""
     start, count = checks.replicates(first, count)
     matrix, block = bootstrap_checks.signed(values, point)
@@ -313,11 +311,11 @@ def centred_power_sums(values: ArrayLike, reference: ArrayLike, centres: ArrayLi
 
 
 def group_contrasts(estimates: ArrayLike, draws: ArrayLike, offsets: ArrayLike) -> tuple[Matrix, Matrix]:
-    """Return the statistics of all pairs of groups, shape (G, G), and the maxima of their draws, shape (G, G, B)."""
+    """Return the statistics of all pairs of groups, shape (G, G, 2), and their draws' maxima, shape (G, G, B)."""
     centre, rows, parts = bootstrap_checks.grouped(estimates, draws, offsets)
     groups = parts.size - 1
     shape = checks.room("group_contrasts", (groups, groups, rows.shape[1]), "the number of groups or of replicates")
     checks.room("group_contrasts", bootstrap_checks.largest_pair(parts), "the sizes of the groups")
-    statistics, maxima = np.empty((groups, groups)), np.empty(shape)
+    statistics, maxima = np.empty((groups, groups, 2)), np.empty(shape)
     contrasts.contrasts(statistics, maxima, centre, rows, parts)
     return statistics, maxima

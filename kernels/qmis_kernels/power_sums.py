@@ -54,7 +54,7 @@ def resampled_row(out: Vector, source: Source, replicate: np.uint64, values: Vec
         size = min(POWER_BLOCK, n - begin)
         fill_uniforms(drawn[:size], source, replicate, np.uint64(begin // 2))
         for t in range(size):
-            drawn[t] = values[min(int(drawn[t] * n), n - 1)]
+            drawn[t] = values[np.uint64(min(int(drawn[t] * n), n - 1))]  # no index counts from the end
         drawn[size : size + LANES] = 0.0  # lanes that are not full
         sums = no_powers()
         for t in range(0, size, LANES):

@@ -116,16 +116,18 @@ def add_signed(out: Vector, source: Source, first: np.uint64, block: np.uint64, 
     words = np.empty((2 * blocks, count), dtype=np.uint64)
     totals, stretch = aligned(count * LANES), aligned(count * LANES)
     tables, columns = aligned(_GROUPS * _TABLE), aligned(STEP * LANES)
-    out[:, :] = 0.0
+    if points == 0:
+        out[:, :] = 0.0
     for begin in range(0, points, BAND):
         drawn = (min(BAND, points - begin) + 2 * STEP - 1) // (2 * STEP)
         draw_signs(words[: 2 * drawn], source, first, block + np.uint64(begin // (2 * STEP)))
         for m in range(0, statistics, LANES):
             width = min(LANES, statistics - m)
             totals[:] = 0.0
-            for r in range(count):
-                for lane in range(width):
-                    totals[r * LANES + lane] = out[r, m + lane]
+            if begin > 0:
+                for r in range(count):
+                    for lane in range(width):
+                        totals[r * LANES + lane] = out[r, m + lane]
             add_band(totals, stretch, tables, columns, words, values, m, begin)
             for r in range(count):
                 for lane in range(width):

@@ -98,7 +98,7 @@ class Losses:
         width = _width(self.candidates)
         if self._stream is None:
             for start in range(0, self.points, width):
-                yield np.ascontiguousarray(self._array[:, start : start + width], dtype=np.float64)
+                yield _block(self._array[:, start : start + width])
             return
         seen = 0
         for block in _recut(self._checked(self._stream), width):
@@ -115,7 +115,7 @@ class Losses:
                 allowed = "a block of shape (K, n)" if rows is None else f"a block of shape ({rows}, n)"
                 raise InputError(self.field, block.shape, allowed)
             rows = block.shape[0]
-            yield np.ascontiguousarray(block, dtype=np.float64)
+            yield _block(block)
 
     def _measure(self, stream: LossBlocks) -> tuple[int, int]:
         rows, points = 0, 0
@@ -132,6 +132,11 @@ def _numeric(field: str, value: ArrayLike) -> np.ndarray[Any, np.dtype[Any]]:
     if array.dtype.kind not in "fiub":
         raise InputError(field, f"array of {array.dtype}", "an array of real numbers of shape (K, N)")
     return array
+
+
+def _block(values: np.ndarray[Any, np.dtype[Any]]) -> FloatArray:
+    """Return contiguous aligned float64; memory maps of files need not be aligned."""
+    return np.require(values, np.float64, ["C", "A"])
 
 
 def _recut(blocks: Iterator[FloatArray], width: int) -> Iterator[FloatArray]:

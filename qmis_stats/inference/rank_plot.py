@@ -9,19 +9,19 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from qmis_stats.inference.ranking import Ranking
+    from qmis_stats.inference.rank_results import RankResults
 
 __all__ = ["rank_plot"]
 
 _SET, _ALONE, _POINT = "#9db8d9", "#2f5d9b", "#d55e00"
 
 
-def rank_plot(ranking: Ranking, ax: Axes | None = None, level: float = 0.95) -> Axes:
+def rank_plot(ranking: RankResults, ax: Axes | None = None, level: float = 0.95) -> Axes:
     """Draw ranks with simultaneous sets (wide bars), marginal sets (lines) and estimates (dots).
 
     Parameters
     ----------
-    ranking : Ranking
+    ranking : RankResults
         What to draw.
     ax : matplotlib axes, optional
         Where to draw; by default a new figure.
@@ -57,7 +57,7 @@ def rank_plot(ranking: Ranking, ax: Axes | None = None, level: float = 0.95) -> 
         f"{ranking.names[q]}   r = {ranking.params[q]:.3g} [{low:.3g}, {high:.3g}]"
         for q, (low, high) in zip(order, interval, strict=True)
     ]
-    ax.set_yticks(places, labels)
+    ax.set_yticks(places, labels, parse_math=False)
     ax.invert_yaxis()
     ax.set_xlim(0.5, len(order) + 0.5)
     ax.set_xlabel("rank (1 = most private)")

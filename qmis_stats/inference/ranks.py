@@ -10,11 +10,11 @@ Wolf 2014).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from qmis_kernels import backend
 from qmis_stats.errors import InputError
@@ -59,6 +59,8 @@ class Comparisons:
         The smallest statistic of each group.
     screened : bool
         Whether members were left out by screening, which costs a share of the level.
+    dof : float
+        Degrees of freedom of the standard errors; infinite where they are known or come from many points.
 
     Examples
     --------
@@ -75,6 +77,7 @@ class Comparisons:
     sizes: tuple[int, ...]
     estimates: FloatArray
     screened: bool = False
+    dof: float = np.inf
 
     @classmethod
     def from_draws(
@@ -93,13 +96,20 @@ class Comparisons:
         """
         offsets = np.concatenate([[0], np.cumsum([e.size for e in estimates])])
         statistics, maxima = backend("numba").group_contrasts(np.concatenate(estimates), np.vstack(draws), offsets)
-        largest = _largest(estimates, draws)
         smallest = np.array([np.min(e) for e in estimates])
-        return cls(statistics, largest, maxima, tuple(int(e.size) for e in estimates), smallest, screened)
+        return cls(
+            statistics[:, :, 0], statistics[:, :, 1], maxima, tuple(int(e.size) for e in estimates), smallest, screened
+        )
 
     @classmethod
     def from_covariance(
-        cls, estimates: Sequence[float] | FloatArray, covariance: FloatArray, *, draws: int = 10_000, seed: int = 0
+        cls,
+        estimates: Sequence[float] | FloatArray,
+        covariance: FloatArray,
+        *,
+        dof: float = np.inf,
+        draws: int = 10_000,
+        seed: int = 0,
     ) -> Comparisons:
         """Compare estimates with a normal error of known covariance.
 
@@ -110,6 +120,8 @@ class Comparisons:
         estimates : (G,) array_like
         covariance : (G, G) array_like
             Positive semidefinite.
+        dof : float
+            Degrees of freedom of the covariance, at least 1: the errors are Student's then.
         draws, seed : int
             Number of draws, more than G, and their seed.
         """
@@ -120,7 +132,14 @@ class Comparisons:
             raise InputError("draws", draws, f"an integer of at least {least}")
         normals = backend("numba").normals((seed, 0), 13, 0, int(draws), values.size).T
         normals = np.linalg.solve(np.linalg.cholesky(normals @ normals.T / draws), normals)
-        return cls.from_draws([values[g : g + 1] for g in range(values.size)], list((root @ normals)[:, None, :]))
+        found = cls.from_draws([values[g : g + 1] for g in range(values.size)], list((root @ normals)[:, None, :]))
+        if not dof >= 1.0:
+            raise InputError("dof", dof, "a number of at least 1")
+        if np.isinf(dof):
+            return found
+        gammas = backend("numba").gammas((seed, 0), 14, 0, int(draws), [0.5 * dof])[:, 0]
+        spread = np.sqrt(2.0 * gammas / dof)
+        return replace(found, maxima=found.maxima / spread, dof=float(dof))
 
     def below(self, level: float, family: Decisions | None = None) -> Decisions:
         """Return which comparisons (g, h) are decided for "g is below h", all of them right at the level.
@@ -140,7 +159,7 @@ class Comparisons:
         statistics = self.statistics[chosen]
         members = np.broadcast_to(np.array(self.sizes)[:, None], chosen.shape)[chosen]
         # Bounds on what each error is centred at, all right with probability 1 - SCREENING_SHARE.
-        sure = float(-ndtri(SCREENING_SHARE / max(1, int(members.sum()))))
+        sure = self._quantile(SCREENING_SHARE / max(1, int(members.sum())))
         maxima = self.maxima[chosen] + np.minimum(self.largest[chosen] + sure, 0.0)[:, None]
         decided = np.zeros(statistics.size, dtype=bool)
         while not decided.all():
@@ -160,10 +179,15 @@ class Comparisons:
         checked_level(level)
         chosen = ~np.eye(len(self.sizes), dtype=bool)
         members = np.broadcast_to(np.array(self.sizes)[:, None], chosen.shape)[chosen]
-        pvalues = np.minimum(1.0, members * ndtr(-self.statistics[chosen]))
+        statistics = self.statistics[chosen]
+        tails = ndtr(-statistics) if np.isinf(self.dof) else stdtr(self.dof, -statistics)
+        pvalues = np.minimum(1.0, members * tails)
         result = np.zeros_like(chosen)
         result[chosen] = multipletests(pvalues, alpha=1.0 - level, method="holm")[0]
         return result
+
+    def _quantile(self, tail: float) -> float:
+        return float(-ndtri(tail) if np.isinf(self.dof) else -stdtrit(self.dof, tail))
 
     def rank_sets(self, level: float, *, simultaneous: bool = True) -> NDArray[np.int64]:
         """Return the confidence set of every rank, (G, 2): rank 1 is the largest.
@@ -226,13 +250,3 @@ def _root(covariance: FloatArray, size: int) -> FloatArray:
     if values.min() < -1e-9 * max(values.max(), 0.0) or values.max() <= 0.0:
         raise InputError("covariance", covariance, "positive semidefinite and not zero")
     return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
-
-
-def _largest(estimates: Sequence[FloatArray], draws: Sequence[FloatArray]) -> FloatArray:
-    found = np.zeros((len(estimates), len(estimates)))
-    for g, (ours, our_draws) in enumerate(zip(estimates, draws, strict=True)):
-        for h, (theirs, their_draws) in enumerate(zip(estimates, draws, strict=True)):
-            if g != h:
-                scale = np.sqrt(np.mean((their_draws[None, :] - our_draws[:, None]) ** 2, axis=2))
-                found[g, h] = np.max((theirs[None, :] - ours[:, None]) / np.where(scale > 0.0, scale, np.inf))
-    return found

@@ -12,6 +12,7 @@ from qmis_stats.verify.claims import (
     limits,
     moderate,
     oracles,
+    rankings,
     rates,
     regression_attack,
     second_order,
@@ -35,6 +36,8 @@ STATEMENTS = {
     "S10": "Monte Carlo",
     "S11": "Rates from simulations",
     "S12": "The second-order sharp form",
+    "S13": "The indicator from losses",
+    "S14": "Ranks with confidence sets",
 }
 """Titles of the statements."""
 
@@ -53,6 +56,7 @@ CLAIMS: tuple[Claim, ...] = tuple(
             *oracles.CLAIMS,
             *simulation.CLAIMS,
             *rates.CLAIMS,
+            *rankings.CLAIMS,
             *second_order.CLAIMS,
             *limits.CLAIMS,
         ),

@@ -39,7 +39,8 @@ run = {n = 3, methods = ["exact"]}
         (["evaluate", "a.toml", "--yaml"], "--yaml"),
         (["info", "extra"], "extra"),
         (["verify", "--out"], "--out"),
-        (["rank", "losses.npz"], "rank"),
+        (["rank"], "LOSSES"),
+        (["audit", "data.csv"], "audit"),
     ],
 )
 def test_wrong_usage_is_one_line(arguments: list[str], words: str, qmis: Qmis) -> None:
@@ -50,7 +51,9 @@ def test_wrong_usage_is_one_line(arguments: list[str], words: str, qmis: Qmis) -
     assert result.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["evaluate", "--help"], ["verify", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["-h"], ["evaluate", "--help"], ["verify", "--help"], ["rank", "--help"]]
+)
 def test_help(arguments: list[str], qmis: Qmis) -> None:
     result = qmis(*arguments)
     assert (result.exit_code, result.stderr) == (0, "")
@@ -59,7 +62,7 @@ def test_help(arguments: list[str], qmis: Qmis) -> None:
 
 def test_help_lists_exactly_the_commands_that_exist(qmis: Qmis) -> None:
     listed = qmis("--help").stdout.partition("Commands:")[2].splitlines()
-    assert [line.split()[0] for line in listed if line.strip()] == ["evaluate", "info", "verify"]
+    assert [line.split()[0] for line in listed if line.strip()] == ["evaluate", "info", "rank", "verify"]
 
 
 def test_version(qmis: Qmis) -> None:

@@ -34,6 +34,8 @@ RANDOM_CALLS = {
     "regression_sums": (9, [1.0, -2.0, 0.5], TRANSFORM, 0.7),
     "regression_factors": (9, [1.0, -2.0, 0.5], TRANSFORM, 0.7),
     "logistic_sums": (13, [0.5, -1.0], [[1.0, 0.0], [0.4, 0.8]], 1e-8, 40),
+    "rademacher_sums": (np.sin(np.arange(5 * 150.0)).reshape(5, 150), 256),
+    "resampled_power_sums": (np.sin(np.arange(37.0)),),
 }
 
 Rng = np.random.Generator
@@ -166,6 +168,31 @@ def simulated_fits_problem(rng: Rng) -> tuple:
     return int(rng.choice([1, 3, 8, 13, 61])), rng.normal(size=d), rng.normal(size=(d, d)), 1e-8, 40
 
 
+def signed_problem(rng: Rng) -> tuple:
+    """Up to the last block of the generator."""
+    M, N = int(rng.choice([0, 1, 3, 8, 9, 17])), int(rng.choice([0, 1, 7, 8, 9, 127, 129, 513, 1100]))
+    return rng.normal(size=(M, N)), 128 * int(rng.choice([0, 1, 3, 2**32 - 9]))
+
+
+def resampled_problem(rng: Rng) -> tuple:
+    return (rng.normal(size=rng.choice([1, 2, 7, 8, 9, 100, 1023, 1024, 1025, 2049])),)
+
+
+def centred_problem(rng: Rng) -> tuple:
+    K, N = int(rng.choice([0, 1, 3, 9, 17])), int(rng.choice([0, 1, 7, 8, 9, 1023, 1024, 1025, 2500]))
+    return rng.normal(size=(K, N)), rng.normal(size=N), rng.normal(size=K)
+
+
+def contrasts_problem(rng: Rng) -> tuple:
+    """Also rows that are equal, in the same group and in others, with equal and with different estimates."""
+    sizes = rng.choice([1, 2, 3, 5, 33], rng.choice([0, 1, 2, 5, 9]), p=[0.3, 0.3, 0.2, 0.1, 0.1])
+    M, B = int(sizes.sum()), int(rng.choice([1, 2, 7, 8, 9, 16, 17, 50, 129]))
+    draws = rng.normal(size=(M, B))
+    if M and rng.random() < 0.5:
+        draws = draws[rng.integers(0, M, M)]
+    return rng.integers(0, 4, M) * 1.0, draws, np.cumsum([0, *sizes])
+
+
 PROBLEMS: dict[str, Callable[[Rng], tuple]] = {
     "uniforms": lambda rng: (int(rng.integers(0, 40)),),
     "normals": lambda rng: (int(rng.integers(0, 40)),),
@@ -184,6 +211,10 @@ PROBLEMS: dict[str, Callable[[Rng], tuple]] = {
     "add_one_wins": add_one_problem,
     "logistic_fits": fits_problem,
     "logistic_sums": simulated_fits_problem,
+    "rademacher_sums": signed_problem,
+    "resampled_power_sums": resampled_problem,
+    "centred_power_sums": centred_problem,
+    "group_contrasts": contrasts_problem,
 }
 """Arguments of each function, without the address of random numbers, drawn at random: also empty and prime sizes."""
 
@@ -225,6 +256,13 @@ LARGE = [
     ),
     ("logistic_fits", (*labelled_points(LARGE_RNG, 2003, 21, 2), 1e-8, 60)),
     ("logistic_sums", (LARGE_KEY, 1, 9, 2**12 + 1, 21, [0.5, -1.0], [[1.0, 0.0], [0.4, 0.8]], 1e-8, 40)),
+    ("rademacher_sums", (LARGE_KEY, 1, 9, 2**14 + 1, LARGE_RNG.normal(size=(3, 257)))),
+    ("resampled_power_sums", (LARGE_KEY, 1, 9, 2**12 + 1, LARGE_RNG.normal(size=901))),
+    (
+        "centred_power_sums",
+        (LARGE_RNG.normal(size=(257, 901)), LARGE_RNG.normal(size=901), LARGE_RNG.normal(size=257)),
+    ),
+    ("group_contrasts", (LARGE_RNG.normal(size=50), LARGE_RNG.normal(size=(50, 37)), [*range(46), 50])),
 ]
 """Many replicates of few numbers each, one long row, and many regressions."""
 

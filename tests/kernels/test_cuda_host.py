@@ -17,7 +17,15 @@ from qmis_kernels.vectors import frozen_calls, philox_answers
 
 KEY = (2**32 - 5, 77)
 BUDGETS = (1, 100, 5000, None)
-CONTRACTED = [flag for flag in HOST_FLAGS if not flag.startswith("-ffp-contract")] + ["-ffp-contract=fast", "-mfma"]
+CONTRACTED = [
+    *(flag for flag in HOST_FLAGS if not flag.startswith("-ffp-contract")),
+    "-ffp-contract=fast",
+    "-mfma",
+    # Sums that keep their order are contracted only where GCC neither multiplies on vectors first nor, as for newer
+    # processors, avoids to wait for fused operations.
+    "-fno-tree-vectorize",
+    "-mtune=haswell",
+]
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +59,7 @@ def test_random_problems(
 def test_random_problems_cover_what_they_should(random_problem: Any) -> None:
     for function in FUNCTIONS:
         problems = [random_problem(function, seed) for seed in range(16)]
-        sizes = {np.shape(p[0])[0] if np.ndim(p[0]) > 1 else p[3] for p in problems}
+        sizes = {len(p[0]) if isinstance(p[0], np.ndarray) else p[3] for p in problems}
         assert len(sizes) >= 4
         assert 0 in sizes or function.startswith("all_pairs")
 
@@ -123,7 +131,7 @@ def test_memory_stays_within_the_budget(large_problem: tuple, device: HostDevice
     name, arguments = large_problem
     counting, budget = Counting(), 2**18
     getattr(Table(counting, budget), name)(*arguments)
-    assert budget // 2 < counting.most <= budget + 2**13  # and the parameters, which are small here
+    assert budget // 2 < counting.most <= budget + 2**15  # and the parameters, which are small here
     assert counting.held == 0
 
 
@@ -152,7 +160,7 @@ def test_known_answers_of_the_generator(case: dict[str, int], device: HostDevice
     assert out[0].tolist() == [((word >> 11) | 1) * 2.0**-53 for word in words]
 
 
-EXACT = ("uniforms", "multinomial_sums", "add_one_wins")
+EXACT = ("uniforms", "multinomial_sums", "add_one_wins", "rademacher_sums")
 """Functions whose large problem has the same answer when contracted: no product is added, or counts hide it."""
 
 

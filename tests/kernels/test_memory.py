@@ -41,8 +41,12 @@ TOO_LARGE = {
     ),
     "rank_one_updates": ([[[1.0]]], [[0.0]], np.zeros((1, MANY, 1)), np.zeros((1, MANY)), 1),
     "logistic_fits": (np.zeros((MANY, 1, 1)), np.zeros((MANY, 1)), 1e-8, 20),
+    "rademacher_sums": (KEY, 0, 0, HUGE, [[1.0]]),
+    "resampled_power_sums": (KEY, 0, 0, HUGE, [1.0]),
+    "centred_power_sums": (np.zeros((MANY, 1)), [0.0], np.zeros(MANY)),
+    "group_contrasts": (np.zeros(2**15), np.zeros((2**15, 16)), np.arange(2**15 + 1)),
 }
-READS_ALL_ITS_INPUT = ("all_pairs_wins", "all_pairs_rows", "rank_one_updates", "logistic_fits")
+READS_ALL_ITS_INPUT = ("all_pairs_wins", "all_pairs_rows", "rank_one_updates", "logistic_fits", "centred_power_sums")
 
 
 def table_of(name: str) -> ModuleType:
@@ -83,6 +87,14 @@ def test_pairs_are_refused(name: str, function: str, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(memory, "available", lambda: 2**20)
     with pytest.raises(memory.OutOfMemory, match=rf"^{function}: "):
         getattr(table_of(name), function)(*TOO_LARGE[function])
+
+
+@pytest.mark.parametrize("name", ["numba", "reference", "host"])
+def test_two_large_groups_are_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The result is small, the scales of the pairs of rows are not."""
+    monkeypatch.setattr(memory, "available", lambda: 2**20)
+    with pytest.raises(memory.OutOfMemory, match=r"^group_contrasts: .* lower the sizes of the groups$"):
+        table_of(name).group_contrasts(np.zeros(6000), np.zeros((6000, 1)), [0, 3000, 6000])
 
 
 def test_the_limit_itself_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:

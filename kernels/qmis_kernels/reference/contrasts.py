@@ -33,8 +33,9 @@ def group_contrasts(estimates: ArrayLike, draws: ArrayLike, offsets: ArrayLike) 
 
     Returns
     -------
-    statistics : ndarray of float64, shape (G, G)
-        Entry (g, h) is the max over i in g of the min over j in h of (estimates[j] - estimates[i]) / s(i, j).
+    statistics : ndarray of float64, shape (G, G, 2)
+        Entry (g, h, 0) is the max over i in g of the min over j in h of (estimates[j] - estimates[i]) / s(i, j), entry
+        (g, h, 1) the max over both.
     maxima : ndarray of float64, shape (G, G, B)
         Entry (g, h, b) is the max over i in g and j in h of (draws[j, b] - draws[i, b]) / s(i, j).
 
@@ -52,7 +53,7 @@ def group_contrasts(estimates: ArrayLike, draws: ArrayLike, offsets: ArrayLike) 
     Examples
     --------
     >>> statistics, maxima = group_contrasts([0.0, 3.0], [[1.0, -1.0], [-2.0, 2.0]], [0, 1, 2])
-    >>> statistics
+    >>> statistics[:, :, 0]
     array([[ 0.,  1.],
            [-1.,  0.]])
     >>> maxima[0, 1]
@@ -62,21 +63,22 @@ def group_contrasts(estimates: ArrayLike, draws: ArrayLike, offsets: ArrayLike) 
     groups, replicates = parts.size - 1, rows.shape[1]
     shape = checks.room("group_contrasts", (groups, groups, replicates), "the number of groups or of replicates")
     checks.room("group_contrasts", bootstrap_checks.largest_pair(parts), "the sizes of the groups")
-    statistics, maxima = np.zeros((groups, groups)), np.zeros(shape)
+    statistics, maxima = np.zeros((groups, groups, 2)), np.zeros(shape)
     for g in range(groups):
         for h in range(groups):
             if g == h:
                 continue
-            most_of_least = -np.inf
+            most_of_least = most_of_all = -np.inf
             most = np.full(replicates, -np.inf)
             theirs = slice(parts[h], parts[h + 1])
             for i in range(parts[g], parts[g + 1]):
                 differences = rows[theirs] - rows[i]
                 scale = np.sqrt(lanes_sum(differences * differences) / replicates)
                 inverse = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0.0)
-                least = _ratios(centre[theirs] - centre[i], inverse).min()
-                most_of_least = max(most_of_least, least)
+                ratios = _ratios(centre[theirs] - centre[i], inverse)
+                most_of_least = max(most_of_least, ratios.min())
+                most_of_all = max(most_of_all, ratios.max())
                 most = np.maximum(most, (differences * inverse[:, None]).max(axis=0))
-            statistics[g, h] = most_of_least + 0.0
+            statistics[g, h] = most_of_least + 0.0, most_of_all + 0.0
             maxima[g, h] = most + 0.0
     return statistics, maxima

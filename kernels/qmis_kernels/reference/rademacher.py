@@ -23,9 +23,7 @@ def _signs(key: Key, stream: int, replicates: Words, block: int, points: int) ->
     return np.where(bits == 1, 1.0, -1.0).reshape(replicates.size, blocks.size * _SIGNS_A_BLOCK)[:, :points]
 
 
-def rademacher_sums(
-    key: Key, stream: int, first: int, count: int, values: ArrayLike, point: int = 0
-) -> Matrix:
+def rademacher_sums(key: Key, stream: int, first: int, count: int, values: ArrayLike, point: int = 0) -> Matrix:
     """Return sums of the values at all points with random signs.
 
     Entry (r, m) is the sum over i of e(first + r, point + i) values[m, i] with independent signs e = ±1: centred values

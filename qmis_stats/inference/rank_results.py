@@ -1,0 +1,227 @@
+"""What every ranking answers, whatever its estimates come from (Statement S14)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtri, stdtrit
+
+from qmis_stats.errors import InputError
+from qmis_stats.inference.ranks import Comparisons, Decisions, checked_level, ranks_from
+from qmis_stats.validation import finite_array
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from statsmodels.iolib.summary import Summary
+
+__all__ = ["KINDS", "EstimateRanking", "RankResults", "rank_estimates"]
+
+KINDS = ("simultaneous", "marginal", "holm")
+"""Kinds of rank sets."""
+
+
+@dataclass(frozen=True)
+class RankResults:
+    """Estimates in order, with confidence sets for their ranks: rank 1 is the largest.
+
+    Attributes
+    ----------
+    names : tuple of str
+        What is ranked.
+    params : (Q,) ndarray
+        The estimates.
+    comparisons : Comparisons
+        All pairs.
+    """
+
+    names: tuple[str, ...]
+    params: NDArray[np.float64]
+    comparisons: Comparisons
+
+    @property
+    def ranks(self) -> NDArray[np.int64]:
+        """Estimated ranks, shape (Q,): one more than the number of larger estimates."""
+        return np.asarray(1 + np.sum(self.params[None, :] > self.params[:, None], axis=1), dtype=np.int64)
+
+    def order(self) -> NDArray[np.intp]:
+        """Return the places from the largest to the smallest estimate."""
+        return np.argsort(-self.params, kind="stable")
+
+    def rank_sets(self, level: float = 0.95, *, kind: str = "simultaneous") -> NDArray[np.int64]:
+        """Return the confidence set of every rank, shape (Q, 2).
+
+        Parameters
+        ----------
+        level : float
+            Confidence level.
+        kind : str
+            ``"simultaneous"``: all sets hold together. ``"marginal"``: each holds by itself. ``"holm"``: as
+            simultaneous, by Holm's procedure on Wald tests, without resampling.
+
+        Raises
+        ------
+        InputError
+            If the level or the kind is not allowed.
+        """
+        if kind not in KINDS:
+            raise InputError("kind", kind, f"one of {', '.join(KINDS)}")
+        if kind == "holm":
+            return ranks_from(self.comparisons.holm(level))
+        return self.comparisons.rank_sets(level, simultaneous=kind == "simultaneous")
+
+    def best_set(self, tau: int = 1, level: float = 0.95) -> tuple[str, ...]:
+        """Return names among which the ``tau`` largest are, at the level."""
+        kept = self.comparisons.best(tau, level)
+        return tuple(name for name, keep in zip(self.names, kept, strict=True) if keep)
+
+    def significantly_below(self, level: float = 0.95) -> Decisions:
+        """Return which rows are significantly below which columns, family-wise, shape (Q, Q)."""
+        return self.comparisons.below(level)
+
+    def conf_int(self, level: float = 0.95) -> NDArray[np.float64]:
+        """Return the confidence interval of each estimate by itself, shape (Q, 2)."""
+        raise NotImplementedError
+
+    def to_frame(self, level: float = 0.95) -> pd.DataFrame:
+        """Return one row each, the largest first: ranks, sets, estimate and interval."""
+        import pandas as pd
+
+        sets, alone = self.rank_sets(level), self.rank_sets(level, kind="marginal")
+        interval = self.conf_int(level)
+        frame = pd.DataFrame(
+            {
+                "rank": self.ranks,
+                "rank_low": sets[:, 0],
+                "rank_high": sets[:, 1],
+                "marginal_low": alone[:, 0],
+                "marginal_high": alone[:, 1],
+                "estimate": self.params,
+                "low": interval[:, 0],
+                "high": interval[:, 1],
+                **self._columns(),
+            },
+            index=pd.Index(self.names, name="quantizer"),
+        )
+        return frame.iloc[self.order()]
+
+    def _columns(self) -> dict[str, Any]:
+        """Return further columns of the table."""
+        return {}
+
+    def _title(self) -> str:
+        return "Ranking"
+
+    def _notes(self, level: float) -> list[str]:
+        return [f"Rank 1 is the most private. Possibly the most private: {', '.join(self.best_set(1, level))}."]
+
+    def summary(self, level: float = 0.95) -> Summary:
+        """Return a table as statsmodels prints it."""
+        from statsmodels.iolib.summary import Summary
+        from statsmodels.iolib.table import SimpleTable
+
+        frame = self.to_frame(level)
+        percent = f"{100.0 * level:g}%"
+        further = list(self._columns())
+        rows = [
+            [
+                f"{row['rank']}",
+                f"{row['rank_low']}..{row['rank_high']}",
+                f"{row['marginal_low']}..{row['marginal_high']}",
+                f"{row['estimate']:.4g}",
+                f"[{row['low']:.4g}, {row['high']:.4g}]",
+                *(f"{row[name]:.4g}" if isinstance(row[name], float) else str(row[name]) for name in further),
+            ]
+            for _, row in frame.astype(object).iterrows()
+        ]
+        head = ["rank", f"{percent} set", "alone", "estimate", f"{percent} interval", *further]
+        summary = Summary()
+        summary.tables.append(SimpleTable(rows, head, list(frame.index), title=self._title()))
+        summary.add_extra_txt(self._notes(level))
+        return summary
+
+    def plot(self, ax: Axes | None = None, level: float = 0.95) -> Axes:
+        """Draw ranks with their confidence sets; returns the axes."""
+        from qmis_stats.inference.rank_plot import rank_plot
+
+        return rank_plot(self, ax, level)
+
+    def __str__(self) -> str:
+        return str(self.summary())
+
+
+@dataclass(frozen=True)
+class EstimateRanking(RankResults):
+    """A ranking of estimates with a given covariance.
+
+    Attributes
+    ----------
+    covariance : (Q, Q) ndarray
+        Covariance of the estimates.
+    """
+
+    covariance: NDArray[np.float64]
+
+    def conf_int(self, level: float = 0.95) -> NDArray[np.float64]:
+        """Return normal intervals, Student's where the covariance has degrees of freedom, shape (Q, 2)."""
+        upper = 0.5 + 0.5 * checked_level(level)
+        dof = self.comparisons.dof
+        half = float(ndtri(upper) if np.isinf(dof) else stdtrit(dof, upper)) * np.sqrt(np.diag(self.covariance))
+        return np.column_stack([self.params - half, self.params + half])
+
+
+def rank_estimates(
+    estimates: ArrayLike,
+    covariance: ArrayLike,
+    names: tuple[str, ...] | list[str] | None = None,
+    *,
+    dof: float = np.inf,
+    draws: int = 10_000,
+    seed: int = 0,
+) -> EstimateRanking:
+    """Rank estimates with a known or estimated covariance, such as means over independent runs.
+
+    Parameters
+    ----------
+    estimates : (Q,) array_like
+        The larger the more private.
+    covariance : (Q, Q) array_like
+        Positive semidefinite.
+    names : sequence of str, optional
+        By default numbers.
+    dof : float
+        Degrees of freedom of the covariance; infinite where it is known.
+    draws, seed : int
+        Of the critical values.
+
+    Returns
+    -------
+    EstimateRanking
+
+    Raises
+    ------
+    InputError
+        If shapes disagree, entries are not finite, or the covariance is not positive semidefinite.
+
+    Examples
+    --------
+    >>> result = rank_estimates([1.0, 3.0, 1.1], 0.1 * np.eye(3), ["a", "b", "c"])
+    >>> result.rank_sets()
+    array([[2, 3],
+           [1, 1],
+           [2, 3]])
+    >>> result.best_set()
+    ('b',)
+    >>> rank_estimates([1.0, 2.0], 0.1 * np.eye(2), dof=3).rank_sets().tolist()
+    [[1, 2], [1, 2]]
+    """
+    values = finite_array("estimates", estimates, 1, "(Q,)")
+    matrix = finite_array("covariance", covariance, 2, f"({values.size}, {values.size})")
+    labels = tuple(str(q) for q in range(values.size)) if names is None else tuple(names)
+    if len(labels) != values.size:
+        raise InputError("names", labels, f"{values.size} names")
+    comparisons = Comparisons.from_covariance(values, matrix, dof=dof, draws=draws, seed=seed)
+    return EstimateRanking(labels, values, comparisons, matrix)
