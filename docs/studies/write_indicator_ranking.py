@@ -27,6 +27,7 @@ STYLE = {
     "axes.grid": True,
     "grid.alpha": 0.3,
     "legend.frameon": False,
+    "legend.handlelength": 3.5,
 }
 
 
