@@ -18,12 +18,15 @@ from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from qmis_kernels import backend
 from qmis_stats.errors import InputError
-from qmis_stats.inference.minimum import ROUNDING, SCREENING_SHARE, bootstrap_quantile
+from qmis_stats.inference.minimum import ROUNDING, bootstrap_quantile
 from qmis_stats.scores.base import FloatArray
 
 __all__ = ["Comparisons", "checked_level"]
 
 Decisions = NDArray[np.bool_]
+
+_SHIFT_SHARE = 1e-4
+"""Probability with which errors may be shifted too far: taken off the level, and too little to widen sets of ranks."""
 
 
 def checked_level(level: float) -> float:
@@ -156,11 +159,11 @@ class Comparisons:
         chosen = ~np.eye(groups, dtype=bool)
         if family is not None:
             chosen &= family
-        error = 1.0 - checked_level(level) - SCREENING_SHARE - self.screening
+        error = 1.0 - checked_level(level) - _SHIFT_SHARE - self.screening
         statistics = self.statistics[chosen]
         members = np.broadcast_to(np.array(self.sizes)[:, None], chosen.shape)[chosen]
-        # Bounds on what each error is centred at, all right with probability 1 - SCREENING_SHARE.
-        sure = self._quantile(SCREENING_SHARE / max(1, int(members.sum())))
+        # Bounds on what each error is centred at, all right with probability 1 - _SHIFT_SHARE.
+        sure = self._quantile(_SHIFT_SHARE / max(1, int(members.sum())))
         maxima = self.maxima[chosen] + np.minimum(self.largest[chosen] + sure, 0.0)[:, None]
         decided = np.zeros(statistics.size, dtype=bool)
         while not decided.all():

@@ -1,0 +1,22 @@
+"""Turn the rows of the coverage study into its page and its figure.
+
+Usage: python docs/studies/write_coverage.py docs/studies/coverage.csv  (writes coverage.md and coverage.svg beside it)
+"""
+
+import csv
+import sys
+from pathlib import Path
+
+from coverage_study import figure, page
+
+
+def main() -> None:
+    source = Path(sys.argv[1])
+    with source.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    source.with_suffix(".md").write_text(page.page(rows, source.name), encoding="utf-8")
+    figure.draw(rows, source.with_suffix(".svg"))
+
+
+if __name__ == "__main__":
+    main()
