@@ -39,8 +39,10 @@ class Gaps:
         Rows that repeat an earlier one at every point, each with the row that it repeats.
     rivals : (M,) ndarray
         Rows of the other distinct candidates.
-    delta, sigma : (M,) ndarray
-        Mean δ̂ and standard deviation σ̂ (N − 1 in the denominator) of the increments.
+    delta : (M,) ndarray
+        Means δ̂ of the increments.
+    sigma : (M,) ndarray
+        Standard deviations σ̂ of the increments, N − 1 in the denominator.
     skewness, kurtosis : (M,) ndarray
         Averages of the third and fourth power of the standardised increments.
     mean_loss : (K,) ndarray

@@ -10,8 +10,10 @@ from scipy.stats import binom, multivariate_normal, norm
 from scipy.stats import t as student
 
 from qmis_stats import InputError
-from qmis_stats.inference.minimum import SCREENING_SHARE
 from qmis_stats.inference.ranks import Comparisons, ranks_from
+
+SHARE = 1e-4
+"""Of the level, that the shift of far pairs costs."""
 
 
 def grouped(seed, sizes, spread=2.0, draws=499):
@@ -26,8 +28,8 @@ def decide_by_force(estimates, errors, level, screening=0.0, pairs=None):
     """Step-down with loops over pairs and members, sorting draws: the definition."""
     groups, draws = len(estimates), errors[0].shape[1]
     pairs = [p for p in itertools.permutations(range(groups), 2) if pairs is None or p in pairs]
-    tail = 1.0 - level - SCREENING_SHARE - screening
-    sure = norm.isf(SCREENING_SHARE / sum(len(estimates[g]) for g, _ in pairs))
+    tail = 1.0 - level - SHARE - screening
+    sure = norm.isf(SHARE / sum(len(estimates[g]) for g, _ in pairs))
     statistic, noise = {}, {}
     for g, h in pairs:
         rows, everything, maxima = [], [], np.full(draws, -np.inf)
@@ -74,7 +76,7 @@ def test_step_down_decides_more_than_one_step():
         estimates, errors = grouped(seed, [1] * 6, 2.0)
         found = Comparisons.from_draws(estimates, errors)
         single = found.maxima[~np.eye(6, dtype=bool)].max(axis=0)
-        critical = np.sort(single)[int(np.ceil((0.95 + SCREENING_SHARE) * 500)) - 1]
+        critical = np.sort(single)[int(np.ceil((0.95 + SHARE) * 500)) - 1]
         below = found.below(0.95)
         assert np.all(below >= (found.statistics > critical))
         later += int(below.sum() > (found.statistics > critical).sum())
@@ -115,12 +117,12 @@ def test_studentisation_is_exact(covariance):
 def test_two_groups_against_normal_theory(distance):
     """|T| against the two-sided normal quantile while no pair is shifted, and the one-sided one once it is far."""
     found = Comparisons.from_covariance([0.0, distance * np.sqrt(2.0)], np.eye(2), draws=100_000, seed=2)
-    critical = norm.isf(0.5 * (0.05 - SCREENING_SHARE))
+    critical = norm.isf(0.5 * (0.05 - SHARE))
     assert found.statistics[0, 1] == pytest.approx(distance)
     assert found.below(0.95)[0, 1] == (distance > critical)
     assert not found.below(0.95)[1, 0]
     family = np.array([[False, True], [False, False]])
-    assert found.below(0.95, family)[0, 1] == (distance > norm.isf(0.05 - SCREENING_SHARE))
+    assert found.below(0.95, family)[0, 1] == (distance > norm.isf(0.05 - SHARE))
 
 
 def test_critical_value_of_three_against_the_multivariate_normal():
