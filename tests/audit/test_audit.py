@@ -327,7 +327,7 @@ def test_torch_modules_are_audited(binary):
     options = {"runs": 2, "seed": 1, "draws": 199}
     first = audit(binary, model, QUANTIZERS, **options)
     assert first.runs[0].checkpoints == 12
-    same(first, audit(binary, model, QUANTIZERS, jobs=2, **options))
+    same(first, audit(binary, model, QUANTIZERS, **options))
 
 
 def test_progress_wraps_the_runs(binary):
