@@ -21,7 +21,7 @@ KINDS = ("fingerprints", "descriptors", "both")
 """What a molecule can be turned into."""
 
 _TAIL = 0.005
-"""Beyond these quantiles descriptors are clipped: one outlier, standardised, would outweigh all other features."""
+"""Beyond these quantiles descriptors are clipped: a standardised value is then at most about 15."""
 
 _LARGEST = 1e9
 _SHOWN = 3
