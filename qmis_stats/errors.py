@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["BackendUnavailableError", "DomainError", "DomainWarning", "InputError", "QmisError"]
+__all__ = ["BackendUnavailableError", "DomainError", "DomainWarning", "InputError", "MissingExtraError", "QmisError"]
 
 _LONGEST_VALUE = 160
 
@@ -60,6 +60,21 @@ class DomainError(QmisError):
 
 class BackendUnavailableError(QmisError, RuntimeError):
     """The requested compiled backend cannot run on this machine."""
+
+
+class MissingExtraError(QmisError, ImportError):
+    """An optional package is needed and not installed.
+
+    Examples
+    --------
+    >>> print(MissingExtraError("rdkit", "to read SMILES", "molecules"))
+    rdkit is needed to read SMILES and is not installed: pip install 'qmis_stats[molecules]'
+    """
+
+    def __init__(self, package: str, purpose: str, extra: str) -> None:
+        self.package = package
+        self.extra = extra
+        super().__init__(f"{package} is needed {purpose} and is not installed: pip install 'qmis_stats[{extra}]'")
 
 
 class DomainWarning(UserWarning):

@@ -23,6 +23,7 @@ FLOOR = {
     "exact": 2.0,
     "simulate": 2.0,
     "inference": 3.0,
+    "audit": 4.0,
     "evaluate": 4.0,
     "experiment": 4.1,
     "verify": 5.0,

@@ -1,0 +1,330 @@
+"""Algorithm 1: from a data set, a model and quantizers to a ranking by privacy with the performance of each (S13)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from qmis_kernels import memory
+from qmis_stats.audit.data import Dataset
+from qmis_stats.audit.models.base import Model, checked_count
+from qmis_stats.audit.models.linear import Linear, Logistic, Softmax
+from qmis_stats.audit.models.mlp import MLP
+from qmis_stats.audit.performance import measure
+from qmis_stats.audit.results import AuditResult
+from qmis_stats.audit.run import IDENTITY, SCORES, Quantizer, Run, RunPlan, Visited, generator, merged, one_run
+from qmis_stats.audit.splits import SUBSETS, Indices, held_out
+from qmis_stats.audit.store import RunStore
+from qmis_stats.errors import InputError
+from qmis_stats.inference.indicator import DRAWS, checked_draws, indicator
+from qmis_stats.inference.ranking import rank
+
+__all__ = ["IDENTIFY", "audit", "head_for"]
+
+IDENTIFY = ("codes", "released")
+"""What tells codewords apart: the quantized weights alone, or everything that is released."""
+
+_FORMAT = 1
+_REFERENCE_BITS = 32.0
+
+Progress = Callable[[Iterable[Any]], Iterable[Any]]
+
+
+def head_for(dataset: Dataset, kind: str = "linear") -> Model:
+    """Return a model with default settings for the task of a data set.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Its task decides between ridge, logistic and softmax regression.
+    kind : {"linear", "mlp"}
+        A linear head, or one hidden layer of 64 units.
+
+    Raises
+    ------
+    InputError
+        If the kind is unknown.
+
+    Examples
+    --------
+    >>> from qmis_stats.audit.tables import bundled
+    >>> head_for(bundled("diabetes"))
+    Linear(alpha=1.0, iterations=200, checkpoints=20, batch=None, standardise='auto')
+    """
+    if kind == "mlp":
+        return MLP(dataset.task)
+    if kind != "linear":
+        raise InputError("kind", kind, "'linear' or 'mlp'")
+    return {"regression": Linear, "binary": Logistic, "multiclass": Softmax}[dataset.task]()
+
+
+def audit(
+    dataset: Dataset,
+    model: Model,
+    quantizers: Sequence[Quantizer],
+    *,
+    runs: int = 10,
+    n: int | None = None,
+    evaluation: float | Sequence[int] | Indices = 0.5,
+    subsets: str = "bootstrap",
+    candidates: int = 200,
+    identify: str = "codes",
+    draws: int = DRAWS,
+    seed: int = 0,
+    jobs: int = 1,
+    progress: Progress | None = None,
+    store: str | os.PathLike[str] | None = None,
+) -> AuditResult:
+    """Rank quantizers of a trained model by privacy, and measure what each costs in performance.
+
+    The points are split into a training pool and held-out evaluation points. In each run the model is trained on a
+    subset of the pool, and each quantizer is applied at every checkpoint. The codewords visited in all runs, with their
+    losses on the evaluation points, give the indicators and the ranking; the last checkpoint of each run gives the
+    performance. The model without quantization is the reference, ``"identity"``: a quantizer of this name is left out.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        From :func:`~qmis_stats.audit.tables.load_table`, :func:`~qmis_stats.audit.tables.bundled` or
+        :func:`~qmis_stats.audit.data.from_arrays`.
+    model : Model
+        For instance that of :func:`head_for`; it must be for the task of the data set.
+    quantizers : sequence of Quantizer
+        With different names.
+    runs : int
+        Independent trainings.
+    n : int, optional
+        Size of the training subsets; by default that of the pool, or its share for disjoint subsets.
+    evaluation : float or sequence of int
+        Share of the points that is held out, by whole groups where the data set has groups; or the indices of the
+        evaluation points.
+    subsets : {"bootstrap", "disjoint"}
+        Training subsets with replacement from the pool, or disjoint parts of it.
+    candidates : int
+        Most codewords kept a quantizer, those of smallest mean loss: the indicator is attained close to the best.
+    identify : {"codes", "released"}
+        Two checkpoints share a codeword when their quantized weights (their codes, where scales depend continuously on
+        the weights) agree; the losses are then those of the last visit in the first run that made one. Or only when
+        everything released agrees, intercepts and scales included.
+    draws : int
+        Of the bootstrap of the ranking.
+    seed : int
+        In [0, 2³²): a seed gives the same numbers for any number of jobs.
+    jobs : int
+        Processes.
+    progress : callable, optional
+        Wraps what is iterated over, as ``tqdm`` and ``rich.progress.track`` do.
+    store : path, optional
+        Folder for finished runs: an audit of the same specification goes on where it was interrupted, and more runs
+        can be added later.
+
+    Returns
+    -------
+    AuditResult
+
+    Raises
+    ------
+    InputError
+        If an argument is refused, the store belongs to another specification, or losses are not finite.
+
+    Examples
+    --------
+    >>> from qmis_stats.audit.tables import bundled
+    >>> class Rounded:
+    ...     def __init__(self, step):
+    ...         self.name, self.bits, self.step = f"round-{step:g}", 4.0, step
+    ...     def quantize(self, weights):
+    ...         return self.step * np.round(weights / self.step)
+    >>> data = bundled("diabetes")
+    >>> result = audit(data, head_for(data), [Rounded(0.4), Rounded(0.1)], runs=3, seed=1)
+    >>> result.ranking.names[int(np.argmax(result.ranking.params))]
+    'round-0.4'
+    >>> result.performance.index.tolist()
+    ['round-0.4', 'round-0.1', 'identity']
+    """
+    plan, specification = _planned(
+        dataset, model, quantizers, runs, n, evaluation, subsets, candidates, identify, checked_draws(draws, seed)[1]
+    )
+    checked_count("jobs", jobs)
+    keeper = None if store is None else RunStore.opened(store, specification)
+    found = _all_runs(plan, runs, jobs, keeper, progress or iter)
+    return _result(plan, found, {**specification, "runs": runs, "draws": draws}, draws)
+
+
+def _planned(
+    dataset: Dataset,
+    model: Model,
+    quantizers: Sequence[Quantizer],
+    runs: int,
+    n: int | None,
+    evaluation: float | Sequence[int] | Indices,
+    subsets: str,
+    candidates: int,
+    identify: str,
+    seed: int,
+) -> tuple[RunPlan, dict[str, Any]]:
+    """Return the checked plan with its specification; the number of runs is not part of it."""
+    checked_count("runs", runs)
+    checked_count("candidates", candidates, 2)
+    for field, value, allowed in (("subsets", subsets, SUBSETS), ("identify", identify, IDENTIFY)):
+        if value not in allowed:
+            raise InputError(field, value, f"one of {', '.join(allowed)}")
+    if model.task != dataset.task:
+        raise InputError("model", f"a model for a {model.task} task", f"one for {dataset.name}, a {dataset.task} task")
+    elsewhere = bool(getattr(model, "trained_elsewhere", False))
+    if elsewhere and (runs != 1 or isinstance(evaluation, (int, float))):
+        raise InputError(
+            "runs, evaluation",
+            (runs, evaluation),
+            "1 and the indices of points that were not trained on: the checkpoints of the model were given",
+        )
+    chosen = tuple(q for q in quantizers if q.name != IDENTITY)
+    names = [q.name for q in chosen]
+    if not chosen or len(set(names)) < len(names):
+        raise InputError("quantizers", [q.name for q in quantizers], "at least one, with different names")
+    pool, held = held_out(dataset, evaluation, generator(seed, 0))
+    if n is None:
+        n = pool.size if subsets == "bootstrap" else pool.size // runs
+    checked_count("n", n, 2)
+    if subsets == "disjoint" and n * runs > pool.size:
+        raise InputError("n", n, f"at most {pool.size // runs} for {runs} disjoint subsets of {pool.size} points")
+    plan = RunPlan(dataset, model, chosen, pool, held, subsets, n, candidates, identify, seed)
+    specification = {
+        "format": _FORMAT,
+        "dataset": dataset.name,
+        "data": dataset.digest(),
+        "model": model.describe(),
+        "quantizers": [{"name": q.name, "bits": float(q.bits), "probe": _probe(q)} for q in chosen],
+        "evaluation": hashlib.sha256(np.asarray(held, dtype=np.int64).tobytes()).hexdigest(),
+        "subsets": subsets,
+        "n": int(n),
+        "candidates": candidates,
+        "identify": identify,
+        "seed": seed,
+    }
+    return plan, specification
+
+
+def _probe(quantizer: Quantizer) -> str:
+    """Return a hash of what the quantizer makes of fixed numbers: a changed quantizer is another specification."""
+    numbers = np.sin(1.7 * np.arange(96.0)).reshape(6, 16) * np.geomspace(0.1, 3.0, 16)
+    made = [np.asarray(quantizer.quantize(numbers.copy()), dtype=np.float64) for _ in range(2)]
+    if made[0].shape != numbers.shape or not np.array_equal(made[0], made[1]):
+        raise InputError(f"quantizer {quantizer.name!r}", made[0].shape, "deterministic and of unchanged shape")
+    return hashlib.sha256(made[0].round(12).tobytes()).hexdigest()[:16]
+
+
+def _saved_run(plan: RunPlan, number: int, keeper: RunStore | None) -> Run:
+    run = one_run(plan, number)
+    if keeper is not None:
+        keeper.save(run)
+    return run
+
+
+def _all_runs(plan: RunPlan, runs: int, jobs: int, keeper: RunStore | None, progress: Progress) -> tuple[Run, ...]:
+    found: dict[int, Run] = {}
+    if keeper is not None:
+        found = {number: run for number in range(runs) if (run := keeper.load(number)) is not None}
+    wanted = [number for number in range(runs) if number not in found]
+    results = _computed(plan, wanted, jobs, keeper)
+    for _ in progress(range(len(wanted))):
+        run = next(results)
+        found[run.number] = run
+        _check_memory(run, runs - len(found))
+    return tuple(found[number] for number in range(runs))
+
+
+def _check_memory(run: Run, left: int) -> None:
+    """Refuse to go on when the losses of the runs that are left would not fit, going by one run."""
+    needed = left * sum(visited.losses.nbytes for visited in run.visited.values())
+    if not memory.fits(needed):
+        free = memory.readable(memory.available())
+        raise InputError(
+            "runs",
+            f"{left} more",
+            f"fewer, or with fewer candidates or evaluation points: their losses need {memory.readable(needed)} and "
+            f"{free} are free",
+        )
+
+
+def _computed(plan: RunPlan, wanted: Sequence[int], jobs: int, keeper: RunStore | None) -> Iterator[Run]:
+    if jobs == 1 or len(wanted) < 2:
+        for number in wanted:
+            yield _saved_run(plan, number, keeper)
+        return
+    from joblib import Parallel, delayed
+
+    parallel = Parallel(n_jobs=min(jobs, len(wanted)), return_as="generator_unordered")
+    yield from parallel(delayed(_saved_run)(plan, number, keeper) for number in wanted)
+
+
+def _result(plan: RunPlan, runs: tuple[Run, ...], specification: dict[str, Any], draws: int) -> AuditResult:
+    names = [*(q.name for q in plan.quantizers), IDENTITY]
+    visited = {name: merged([run.visited[name] for run in runs], plan.candidates) for name in names}
+    losses = {name: v.losses for name, v in visited.items() if name != IDENTITY and _varied(v)}
+    ranking = rank(losses, draws=draws, seed=plan.seed, check_axes=False) if losses else None
+    reference = None
+    if _varied(visited[IDENTITY]):
+        reference = indicator(visited[IDENTITY].losses, IDENTITY, draws=draws, seed=plan.seed, check_axes=False)
+    data = plan.dataset
+    scores = measure(
+        data.task,
+        data.y[plan.held],
+        {name: [run.visited[name].prediction for run in runs] for name in names},
+        groups=None if data.groups is None else data.groups[plan.held],
+        rng=generator(plan.seed, SCORES),
+    )
+    bits = {**{q.name: float(q.bits) for q in plan.quantizers}, IDENTITY: _REFERENCE_BITS}
+    notes = tuple(_notes(plan, runs, visited, set(losses)))
+    return AuditResult(data.name, ranking, reference, scores, bits, visited, runs, notes, specification)
+
+
+def _varied(visited: Visited) -> bool:
+    """Return whether there are two codewords with different losses."""
+    return len(visited.losses) > 1 and bool(np.any(visited.losses != visited.losses[0]))
+
+
+def _notes(plan: RunPlan, runs: tuple[Run, ...], visited: dict[str, Visited], ranked: set[str]) -> Iterator[str]:
+    data = plan.dataset
+    yield from data.notes
+    by = " by whole groups" if data.groups is not None else ""
+    yield f"{data.rows} points are split{by} into a training pool of {plan.pool.size} and {plan.held.size} held out."
+    distinct = np.mean([run.distinct for run in runs])
+    steps = sum(run.checkpoints for run in runs)
+    yield (
+        f"{len(runs)} runs on {plan.subsets} subsets of {plan.n} points ({distinct:.0f} different ones on average), "
+        f"{steps} checkpoints in all."
+    )
+    for name, entry in visited.items():
+        if entry.seen.size > len(entry.losses):
+            yield (
+                f"{name}: {entry.seen.size} different codewords were visited; "
+                f"the {len(entry.losses)} of smallest mean loss are kept."
+            )
+        if name != IDENTITY and name not in ranked:
+            yield (
+                f"{name}: training visited a single codeword. No rival was seen, so its indicator is unknown and "
+                "taken as infinite; more runs may find one."
+            )
+    if plan.identify == "codes":
+        yield (
+            "Intercepts, biases and scales are released as they are and do not tell codewords apart: "
+            "indicators speak of the quantized weights."
+        )
+    yield (
+        f"{IDENTITY}: no quantization. Every checkpoint is a codeword of its own, so its indicator says how close "
+        "checkpoints are, not how far the cells of a codebook are apart, and falls with their number."
+    )
+    if len(runs) == 1:
+        yield "One run: intervals contain the error of the evaluation points only."
+    else:
+        yield (
+            "Intervals of indicators contain the error of the evaluation points; those of performance also the spread "
+            "between runs."
+        )
+    if data.groups is not None:
+        yield "Intervals of performance resample whole groups; those of indicators treat points as independent."

@@ -1,0 +1,285 @@
+"""A data set that can be audited: finite numbers, a target of known kind, no repeated rows, and what was done to it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from qmis_stats.errors import InputError
+from qmis_stats.scores.base import FloatArray
+
+__all__ = ["FEWEST_ROWS", "MOST_CLASSES", "TASKS", "Dataset", "Task", "from_arrays", "infer_task"]
+
+Task = Literal["regression", "binary", "multiclass"]
+TASKS: tuple[Task, ...] = ("regression", "binary", "multiclass")
+
+FEWEST_ROWS = 20
+"""Ten evaluation points are the fewest that carry a variance, and something has to be trained on."""
+
+MOST_CLASSES = 20
+"""More distinct integers than this are a regression unless the task is named."""
+
+_FEWEST_A_CLASS = 5
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Features and target, checked, with the history of their preparation.
+
+    Attributes
+    ----------
+    name : str
+        For titles and messages.
+    X : (N, p) ndarray of float64
+        Features.
+    y : (N,) ndarray of float64
+        Target; for classes the numbers 0, 1, ...
+    task : {"regression", "binary", "multiclass"}
+        Kind of the target.
+    features : tuple of str
+        Names of the p features.
+    groups : (N,) ndarray of int64 or None
+        Points of one group go to the same side of the split.
+    classes : tuple of str
+        What the numbers 0, 1, ... of the target stand for; empty for a regression.
+    notes : tuple of str
+        Plain sentences on what was done to the data.
+
+    Examples
+    --------
+    >>> data = from_arrays(np.arange(60.0).reshape(30, 2), np.arange(30) % 2, name="parity")
+    >>> data.task, data.rows, data.columns
+    ('binary', 30, 2)
+    """
+
+    name: str
+    X: FloatArray
+    y: FloatArray
+    task: Task
+    features: tuple[str, ...]
+    groups: NDArray[np.int64] | None = None
+    classes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check shapes, finiteness and the target."""
+        if self.X.ndim != 2 or self.X.shape[1] == 0:
+            raise InputError(f"{self.name}: X", self.X.shape, "of shape (N, p), with p of at least 1")
+        if self.y.shape != (self.X.shape[0],):
+            raise InputError(f"{self.name}: y", self.y.shape, f"of shape ({self.X.shape[0]},), one target a row")
+        if self.task not in TASKS:
+            raise InputError("task", self.task, f"one of {', '.join(TASKS)}")
+        if len(self.features) != self.columns:
+            raise InputError(f"{self.name}: features", len(self.features), f"{self.columns} names, one a column")
+        if self.groups is not None and self.groups.shape != self.y.shape:
+            raise InputError(f"{self.name}: groups", self.groups.shape, f"of shape {self.y.shape}, one a row")
+        for field, array in (("X", self.X), ("y", self.y)):
+            if array.dtype != np.float64 or not np.isfinite(array).all():
+                raise InputError(f"{self.name}: {field}", array.dtype, "float64, finite, without NaN")
+        if self.rows < FEWEST_ROWS:
+            raise InputError(f"{self.name}: rows", self.rows, f"at least {FEWEST_ROWS} different rows")
+        _check_target(self.name, self.y, self.task)
+
+    @property
+    def rows(self) -> int:
+        """Number N of points."""
+        return int(self.X.shape[0])
+
+    @property
+    def columns(self) -> int:
+        """Number p of features."""
+        return int(self.X.shape[1])
+
+    def digest(self) -> str:
+        """Return a hash of everything that a result depends on."""
+        found = hashlib.sha256(repr((self.task, self.X.shape)).encode())
+        for array in (self.X, self.y, *(() if self.groups is None else (self.groups,))):
+            found.update(np.ascontiguousarray(array).tobytes())
+        return found.hexdigest()
+
+
+def _check_target(name: str, y: FloatArray, task: Task) -> None:
+    values = np.unique(y)
+    if values.size == 1:
+        raise InputError(f"{name}: target", float(values[0]), "of different values, not the same in every row")
+    if task == "binary" and values.tolist() != [0.0, 1.0]:
+        raise InputError(f"{name}: target", values.tolist(), "0 or 1 for a binary task")
+    if task == "multiclass" and values.tolist() != list(range(values.size)):
+        raise InputError(f"{name}: target", values.tolist(), "0, 1, ... without a gap for a multiclass task")
+
+
+def infer_task(target: NDArray[Any]) -> Task:
+    """Return the task that a target suggests.
+
+    Two distinct values are binary. Text, and at most 20 distinct integers with five rows each on average, are classes.
+    Everything else is a regression.
+
+    Examples
+    --------
+    >>> infer_task(np.array(["a", "b", "c"])), infer_task(np.array([0.5, 1.0, 2.0])), infer_task(np.array([1, 2]))
+    ('multiclass', 'regression', 'binary')
+    """
+    values = np.unique(target)
+    if values.size == 2:
+        return "binary"
+    if target.dtype.kind not in "fiub":
+        return "multiclass"
+    whole = bool(np.all(values == np.floor(values)))
+    few = values.size <= min(MOST_CLASSES, target.size / _FEWEST_A_CLASS)
+    return "multiclass" if whole and few else "regression"
+
+
+def _encoded(name: str, target: NDArray[Any], task: Task | None) -> tuple[FloatArray, Task, tuple[str, ...], list[str]]:
+    """Return the numeric target with the task, names of classes and notes."""
+    if task is not None and task not in TASKS:
+        raise InputError("task", task, f"one of {', '.join(TASKS)}")
+    chosen = infer_task(target) if task is None else task
+    if chosen == "regression":
+        if target.dtype.kind not in "fiub":
+            raise InputError(f"{name}: target", str(target[0]), "numbers for a regression, not text")
+        return target.astype(np.float64), chosen, (), []
+    values, codes = np.unique(target, return_inverse=True)
+    if chosen == "binary" and values.size != 2:
+        shown = [str(v) for v in values[:_SHOWN]]
+        raise InputError(f"{name}: target", shown, f"of two distinct values for a binary task, not {values.size}")
+    if chosen == "multiclass" and values.size > target.size / 2:
+        raise InputError(f"{name}: target", f"{values.size} classes", f"far fewer classes than rows ({target.size})")
+    classes = tuple(str(value) for value in values.tolist())
+    notes = []
+    if target.dtype.kind not in "fiub" or values.tolist() != list(range(values.size)):
+        listed = ", ".join(f"{label} = {code}" for code, label in enumerate(classes[:10]))
+        notes.append(f"Classes of the target are numbered: {listed}{', ...' if len(classes) > 10 else ''}.")
+    return codes.astype(np.float64), chosen, classes, notes
+
+
+def _row_marks(array: FloatArray) -> NDArray[np.bytes_]:
+    """Return a hash of every row; minus zero is zero."""
+    marks = [hashlib.blake2b((row + 0.0).tobytes(), digest_size=16).digest() for row in array]
+    return np.array(marks, dtype="S16") if marks else np.empty(0, dtype="S16")
+
+
+def _distinct(X: FloatArray, y: FloatArray) -> tuple[NDArray[np.intp], list[str]]:
+    """Return the first row of each different (features, target), in order, with notes."""
+    by_features = np.unique(_row_marks(X), return_inverse=True)[1]
+    both = np.unique(np.column_stack([by_features, y]), axis=0, return_index=True)[1]
+    kept = np.sort(both)
+    notes = []
+    if kept.size < y.size:
+        notes.append(f"{y.size - kept.size} rows repeat another one (same features, same target) and are left out.")
+    repeated = kept.size - np.unique(by_features[kept]).size
+    if repeated:
+        notes.append(f"{repeated} rows have the features of an earlier row and another target; they are kept.")
+    return kept, notes
+
+
+def from_arrays(
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    name: str = "data",
+    task: Task | None = None,
+    features: Sequence[str] | None = None,
+    groups: ArrayLike | None = None,
+    missing: str = "refuse",
+    notes: Sequence[str] = (),
+) -> Dataset:
+    """Return a data set from arrays: missing values treated, classes numbered, repeated rows left out.
+
+    Parameters
+    ----------
+    X : (N, p) array_like
+        Numbers; a vector is one feature.
+    y : (N,) array_like
+        Numbers, booleans or text.
+    name : str
+        For titles and messages.
+    task : str, optional
+        ``"regression"``, ``"binary"`` or ``"multiclass"``; by default :func:`infer_task` decides.
+    features : sequence of str, optional
+        Names of the columns.
+    groups : (N,) array_like, optional
+        Group of each row, of any type.
+    missing : {"refuse", "drop"}
+        Whether rows with NaN are refused, by their numbers, or left out and counted.
+    notes : sequence of str
+        What was done before.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    InputError
+        If values are not finite numbers, the target is constant, or fewer than 20 different rows are left.
+
+    Examples
+    --------
+    >>> data = from_arrays(np.arange(25.0) % 21, ["yes" if i % 3 else "no" for i in range(25)], name="answers")
+    >>> data.classes, data.rows
+    (('no', 'yes'), 21)
+    >>> data.notes
+    ('Classes of the target are numbered: no = 0, yes = 1.', '4 rows repeat another one ...')
+    """
+    if missing not in ("refuse", "drop"):
+        raise InputError("missing", missing, "'refuse' or 'drop'")
+    try:
+        matrix = np.array(X, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"{name}: X", X, "an array of numbers of shape (N, p)") from None
+    matrix = matrix.reshape(-1, 1) if matrix.ndim == 1 else matrix
+    target = np.asarray(y)
+    if matrix.ndim != 2 or target.ndim != 1 or matrix.shape[0] != target.size:
+        raise InputError(f"{name}: shapes of X and y", (matrix.shape, target.shape), "(N, p) and (N,)")
+    names = tuple(f"x{i}" for i in range(matrix.shape[1])) if features is None else tuple(map(str, features))
+    labels = None if groups is None else np.asarray(groups)
+    said = list(notes)
+    whole = _whole_rows(name, matrix, target, names, missing)
+    if not whole.all():
+        said.append(f"{int(np.sum(~whole))} of {whole.size} rows have missing values and are left out.")
+        matrix, target = matrix[whole], target[whole]
+        labels = None if labels is None else labels[whole]
+    if target.dtype.kind == "O":
+        target = np.array([str(value) for value in target])
+    if target.size == 0:
+        raise InputError(f"{name}: rows", 0, f"at least {FEWEST_ROWS} different rows without missing values")
+    numbers, chosen, classes, more = _encoded(name, target, task)
+    kept, repeated = _distinct(matrix, numbers)
+    codes = None if labels is None else np.unique(labels[kept], return_inverse=True)[1].astype(np.int64)
+    return Dataset(name, matrix[kept], numbers[kept], chosen, names, codes, classes, (*said, *more, *repeated))
+
+
+def _whole_rows(
+    name: str, X: FloatArray, y: NDArray[Any], features: tuple[str, ...], missing: str
+) -> NDArray[np.bool_]:
+    """Return which rows have neither a missing feature nor a missing target; infinite values are refused."""
+    if y.dtype.kind == "f":
+        gone = np.isnan(y)
+        endless = np.isinf(y)
+    else:
+        gone = np.array([value is None or value != value for value in y.tolist()], dtype=bool)
+        endless = np.zeros(y.size, dtype=bool)
+    for field, bad in (("target", endless[:, None]), ("column", np.isinf(X))):
+        if bad.any():
+            row, column = (int(i) for i in np.argwhere(bad)[0])
+            where = "target" if field == "target" else f"column {features[column]!r}"
+            raise InputError(f"{name}: {where}, row {row + 1}", float("inf"), "a finite number")
+    holes = np.isnan(X)
+    whole = ~(holes.any(axis=1) | gone)
+    if missing == "refuse" and not whole.all():
+        rows = np.flatnonzero(~whole)
+        shown = ", ".join(str(row + 1) for row in rows[:_SHOWN]) + (", ..." if rows.size > _SHOWN else "")
+        first = int(rows[0])
+        where = "target" if gone[first] else f"column {features[int(np.argmax(holes[first]))]!r}"
+        raise InputError(
+            f"{name}: {where}, row {first + 1}",
+            "missing",
+            f"a number ({rows.size} rows with missing values: {shown}); missing='drop' leaves them out",
+        )
+    return cast("NDArray[np.bool_]", whole)

@@ -1,0 +1,299 @@
+"""Linear heads: ridge regression, logistic and softmax regression, trained here so that a seed gives the same path.
+
+Training minimises the mean of ½ (z − y)², or of minus the log-likelihood, plus ``alpha``/(2n) |W|², over standardised
+features: the objectives of scikit-learn's Ridge(alpha) and LogisticRegression(C = 1/alpha).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy.special import expit, softmax
+
+from qmis_stats.audit.data import Task
+from qmis_stats.audit.models.base import (
+    Standardise,
+    Weights,
+    checked_count,
+    checkpoint_steps,
+    output_losses,
+    output_prediction,
+    scaling,
+)
+from qmis_stats.errors import InputError
+from qmis_stats.scores.base import FloatArray
+
+__all__ = ["Linear", "Logistic", "Softmax"]
+
+_POWER_STEPS = 50
+
+
+@dataclass(frozen=True)
+class _LinearHead:
+    """What the three heads share.
+
+    Parameters
+    ----------
+    alpha : float
+        Strength of the ridge penalty; intercepts are not penalised.
+    iterations : int
+        Gradient steps, or epochs with ``batch``.
+    checkpoints : int
+        At most so many weights are yielded, at geometric steps; the last are the final ones.
+    batch : int, optional
+        Size of mini-batches: stochastic gradients with momentum 0.9 and steps that fall as 1/epoch in the second half.
+        Without it, accelerated gradient descent on all points, and the minimiser itself as the last checkpoint.
+    standardise : {"auto", "all", "none"}
+        Features that are standardised by the training subset; by default all but those that are 0 or 1 throughout.
+    """
+
+    alpha: float = 1.0
+    iterations: int = 200
+    checkpoints: int = 20
+    batch: int | None = None
+    standardise: Standardise = "auto"
+
+    task: ClassVar[Task]
+    _curvature: ClassVar[float]
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        checked_count("iterations", self.iterations)
+        checked_count("checkpoints", self.checkpoints)
+        if self.batch is not None:
+            checked_count("batch", self.batch)
+        if not (np.isfinite(self.alpha) and self.alpha >= 0.0):
+            raise InputError("alpha", self.alpha, "a finite number of at least 0")
+        if self.standardise not in ("auto", "all", "none"):
+            raise InputError("standardise", self.standardise, "one of auto, all, none")
+
+    def _outputs(self, y: FloatArray) -> int:
+        return 1
+
+    def _residual(self, outputs: FloatArray, y: FloatArray) -> FloatArray:
+        """Return the gradient of the loss with respect to the outputs, (n, C)."""
+        raise NotImplementedError
+
+    def _value(self, outputs: FloatArray, y: FloatArray) -> float:
+        return float(np.mean(output_losses(outputs, y, self.task)))
+
+    def fit_path(self, X: FloatArray, y: FloatArray, rng: np.random.Generator) -> Iterator[Weights]:
+        """Train, and yield the weights at each checkpoint: ``(W, intercept, location, scale)``."""
+        location, scale = scaling(X, self.standardise)
+        Z = (X - location) / scale
+        centre, unit = self._target_scaling(y)
+        path = (
+            self._descend(Z, (y - centre) / unit)
+            if self.batch is None
+            else self._stochastic(Z, (y - centre) / unit, rng)
+        )
+        for W, b in path:
+            yield self._released(W, b, location, scale, centre, unit)
+
+    def _target_scaling(self, y: FloatArray) -> tuple[float, float]:
+        return 0.0, 1.0
+
+    def _released(
+        self, W: FloatArray, b: FloatArray, location: FloatArray, scale: FloatArray, centre: float, unit: float
+    ) -> Weights:
+        return W.T.copy(), b.copy(), location, scale
+
+    def _gradient(self, Z: FloatArray, y: FloatArray, W: FloatArray, b: FloatArray, ridge: float) -> Weights:
+        residual = self._residual(Z @ W + b, y) / y.size
+        return Z.T @ residual + ridge * W, residual.sum(axis=0)
+
+    def _descend(self, Z: FloatArray, y: FloatArray) -> Iterator[tuple[FloatArray, FloatArray]]:
+        """Yield checkpoints of accelerated gradient descent from zero, then the minimiser."""
+        ridge = self.alpha / y.size
+        step = 1.0 / (self._curvature * _largest_eigenvalue(Z) + ridge)
+        W, b = np.zeros((Z.shape[1], self._outputs(y))), np.zeros(self._outputs(y))
+        ahead_W, ahead_b = W, b
+        steps = set(checkpoint_steps(self.iterations, self.checkpoints - 1)) if self.checkpoints > 1 else set()
+        for t in range(1, self.iterations + 1 if steps else 1):
+            dW, db = self._gradient(Z, y, ahead_W, ahead_b, ridge)
+            next_W, next_b = ahead_W - step * dW, ahead_b - step * db
+            momentum = (t - 1.0) / (t + 2.0)
+            ahead_W, ahead_b = next_W + momentum * (next_W - W), next_b + momentum * (next_b - b)
+            W, b = next_W, next_b
+            if t in steps:
+                yield W, b
+        yield self._minimum(Z, y, W, b, ridge)
+
+    def _minimum(
+        self, Z: FloatArray, y: FloatArray, W: FloatArray, b: FloatArray, ridge: float
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the minimiser, by quasi-Newton steps from (W, b)."""
+        from scipy.optimize import minimize
+
+        shape, size = W.shape, W.size
+
+        def objective(flat: FloatArray) -> tuple[float, FloatArray]:
+            matrix, bias = flat[:size].reshape(shape), flat[size:]
+            outputs = Z @ matrix + bias
+            residual = self._residual(outputs, y) / y.size
+            value = self._value(outputs, y) + 0.5 * ridge * float(np.sum(matrix**2))
+            return value, np.concatenate([(Z.T @ residual + ridge * matrix).ravel(), residual.sum(axis=0)])
+
+        find: Any = minimize
+        start = np.concatenate([W.ravel(), b])
+        options = {"maxiter": 2000, "gtol": 1e-9, "ftol": 1e-15, "maxcor": 20}
+        found = np.asarray(find(objective, start, jac=True, method="L-BFGS-B", options=options).x)
+        return found[:size].reshape(shape), found[size:]
+
+    def _stochastic(
+        self, Z: FloatArray, y: FloatArray, rng: np.random.Generator
+    ) -> Iterator[tuple[FloatArray, FloatArray]]:
+        """Yield checkpoints of mini-batch gradient descent with momentum."""
+        assert self.batch is not None
+        ridge = self.alpha / y.size
+        size = min(self.batch, y.size)
+        largest = float(np.max(np.sum(Z**2, axis=1))) + 1.0
+        smooth = _largest_eigenvalue(Z) + largest / size
+        rate = 0.05 / (self._curvature * smooth + ridge)
+        W, b = np.zeros((Z.shape[1], self._outputs(y))), np.zeros(self._outputs(y))
+        moved_W, moved_b = np.zeros_like(W), np.zeros_like(b)
+        steps = set(checkpoint_steps(self.iterations, self.checkpoints))
+        half = max(1, self.iterations // 2)
+        for epoch in range(1, self.iterations + 1):
+            order = rng.permutation(y.size)
+            pace = rate * min(1.0, half / epoch)
+            for begin in range(0, y.size, size):
+                rows = order[begin : begin + size]
+                dW, db = self._gradient(Z[rows], y[rows], W, b, ridge)
+                moved_W, moved_b = 0.9 * moved_W - pace * dW, 0.9 * moved_b - pace * db
+                W, b = W + moved_W, b + moved_b
+            if epoch in steps:
+                yield W, b
+
+    def quantizable(self, weights: Weights) -> tuple[bool, ...]:
+        """Return that the coefficients of standardised features are quantized, and nothing else."""
+        return (True, *(False for _ in weights[1:]))
+
+    def _scores(self, weights: Weights, X: FloatArray) -> FloatArray:
+        W, b, location, scale = weights[:4]
+        folded = (W / scale).T
+        return np.asarray(X @ folded + (b - location @ folded))
+
+    def losses(self, weights: Weights, X: FloatArray, y: FloatArray) -> FloatArray:
+        """Return the loss of each point, shape (N,)."""
+        return output_losses(self._scores(weights, X), y, self.task)
+
+    def predict(self, weights: Weights, X: FloatArray) -> FloatArray:
+        """Return predictions: numbers or probabilities."""
+        return output_prediction(self._scores(weights, X), self.task)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what identifies the model."""
+        return {"model": type(self).__name__, **asdict(self)}
+
+
+def _largest_eigenvalue(Z: FloatArray) -> float:
+    """Return an upper estimate of the largest eigenvalue of [Z 1]ᵀ[Z 1]/n, by power iteration from a fixed start."""
+    n = Z.shape[0]
+    left = np.ones(n) + 0.5 * np.cos(np.arange(n))
+    value: float = 0.0
+    for _ in range(_POWER_STEPS):
+        left /= np.linalg.norm(left)
+        image = Z @ (Z.T @ left) + left.sum()
+        value = float(np.dot(left, image))
+        left = image
+    return float(1.1 * value / n)
+
+
+@dataclass(frozen=True)
+class Linear(_LinearHead):
+    """Ridge regression; the target is standardised by the training subset, and so are the weights' units.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> X = rng.normal(size=(200, 2))
+    >>> y = X @ [2.0, -1.0] + 3.0
+    >>> model = Linear(alpha=0.0)
+    >>> *_, final = model.fit_path(X, y, rng)
+    >>> model.predict(final, np.array([[1.0, 1.0]])).round(6)
+    array([4.])
+    """
+
+    task: ClassVar[Task] = "regression"
+    _curvature: ClassVar[float] = 1.0
+
+    def _residual(self, outputs: FloatArray, y: FloatArray) -> FloatArray:
+        return outputs - y[:, None]
+
+    def _target_scaling(self, y: FloatArray) -> tuple[float, float]:
+        spread = float(np.std(y))
+        return float(np.mean(y)), spread if spread > 0.0 else 1.0
+
+    def _released(
+        self, W: FloatArray, b: FloatArray, location: FloatArray, scale: FloatArray, centre: float, unit: float
+    ) -> Weights:
+        return W.T.copy(), b.copy(), location, scale, np.array([centre, unit])
+
+    def _minimum(
+        self, Z: FloatArray, y: FloatArray, W: FloatArray, b: FloatArray, ridge: float
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the minimiser by the normal equations, in the smaller of the two dimensions."""
+        centre, level = Z.mean(axis=0), float(y.mean())
+        V, t = Z - centre, y - level
+        if self.alpha == 0.0:
+            W = np.linalg.lstsq(V, t[:, None], rcond=None)[0]
+        elif V.shape[1] <= V.shape[0]:
+            W = np.linalg.solve(V.T @ V + self.alpha * np.eye(V.shape[1]), V.T @ t[:, None])
+        else:
+            W = V.T @ np.linalg.solve(V @ V.T + self.alpha * np.eye(V.shape[0]), t[:, None])
+        return W, level - centre @ W
+
+    def _scores(self, weights: Weights, X: FloatArray) -> FloatArray:
+        centre, unit = weights[4]
+        return np.asarray(centre + unit * super()._scores(weights, X))
+
+
+@dataclass(frozen=True)
+class Logistic(_LinearHead):
+    """Logistic regression for two classes.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> X = rng.normal(size=(300, 2))
+    >>> y = (X[:, 0] + 0.3 * rng.normal(size=300) > 0.0).astype(float)
+    >>> model = Logistic(checkpoints=5)
+    >>> path = list(model.fit_path(X, y, rng))
+    >>> len(path), bool(np.mean((model.predict(path[-1], X) > 0.5) == y) > 0.85)
+    (5, True)
+    """
+
+    task: ClassVar[Task] = "binary"
+    _curvature: ClassVar[float] = 0.25
+
+    def _residual(self, outputs: FloatArray, y: FloatArray) -> FloatArray:
+        return np.asarray(expit(outputs) - y[:, None])
+
+
+@dataclass(frozen=True)
+class Softmax(_LinearHead):
+    """Softmax regression for several classes, one row of weights a class.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> X = rng.normal(size=(300, 2))
+    >>> y = np.argmax(X @ rng.normal(size=(2, 3)), axis=1).astype(float)
+    >>> model = Softmax()
+    >>> *_, final = model.fit_path(X, y, rng)
+    >>> final[0].shape, model.predict(final, X).shape
+    ((3, 2), (300, 3))
+    """
+
+    task: ClassVar[Task] = "multiclass"
+    _curvature: ClassVar[float] = 0.5
+
+    def _outputs(self, y: FloatArray) -> int:
+        return int(y.max()) + 1
+
+    def _residual(self, outputs: FloatArray, y: FloatArray) -> FloatArray:
+        return np.asarray(softmax(outputs, axis=1) - (y[:, None] == np.arange(outputs.shape[1])))

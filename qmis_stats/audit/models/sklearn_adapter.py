@@ -1,0 +1,281 @@
+"""scikit-learn estimators whose prediction is linear in ``coef_``, and its multilayer perceptrons (``coefs_``)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from scipy.special import expit
+
+from qmis_stats.audit.data import TASKS, Task
+from qmis_stats.audit.models.base import (
+    Standardise,
+    Weights,
+    checked_count,
+    checkpoint_steps,
+    output_losses,
+    output_prediction,
+    scaling,
+)
+from qmis_stats.errors import InputError
+from qmis_stats.scores.base import FloatArray
+
+__all__ = ["LOSSES", "SklearnModel"]
+
+LOSSES = ("log", "hinge")
+"""Losses of classifiers: minus the log-likelihood of the scores, or the hinge loss of a support vector machine."""
+
+_ACTIVATIONS: dict[str, Callable[[FloatArray], FloatArray]] = {
+    "identity": lambda z: z,
+    "relu": lambda z: np.maximum(z, 0.0),
+    "tanh": np.tanh,
+    "logistic": expit,
+}
+_STRONGER = 1000.0
+_TOLERANCE = 1e-6
+
+
+class SklearnModel:
+    """A scikit-learn estimator as a model: it is cloned, and never fitted itself.
+
+    The last checkpoint is what ``fit`` returns. The path before it is made of, in this order of preference:
+
+    - ``partial_fit``, where the estimator has it: epochs over the training subset, at geometric numbers of them;
+    - fits with increasing ``max_iter``, where it is a number (logistic regression, support vector machines);
+    - a regularisation path, from a thousand times the strength (``alpha``, or 1/``C``) down to that of the estimator;
+    - fits on growing parts of the training subset, in random order (ordinary least squares).
+
+    Released are the coefficients, which are quantized, the intercepts, and location and scale of the features.
+
+    Parameters
+    ----------
+    estimator : scikit-learn estimator
+        A regressor or classifier with ``coef_`` or ``coefs_`` after ``fit``; a ``random_state`` of ``None`` is replaced
+        by one from the seed of the run.
+    task : str, optional
+        By default regression for regressors, binary for classifiers; several classes have to be named.
+    checkpoints : int
+        Length of the path, the final fit included.
+    epochs : int, optional
+        Of ``partial_fit``; by default ``max_iter`` of the estimator, at most 100.
+    loss : {"log", "hinge"}, optional
+        Of classifiers; by default hinge for estimators that are trained by it.
+    standardise : {"auto", "all", "none"}
+        Features that are standardised by the training subset.
+
+    Raises
+    ------
+    InputError
+        If the estimator has no coefficients, or its own prediction is not that of its coefficients.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> rng = np.random.default_rng(1)
+    >>> X = rng.normal(size=(100, 3))
+    >>> model = SklearnModel(Ridge(alpha=1.0), checkpoints=5)
+    >>> path = list(model.fit_path(X, X[:, 0], rng))
+    >>> len(path), path[-1][0].shape, model.task
+    (5, (1, 3), 'regression')
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        task: Task | None = None,
+        checkpoints: int = 10,
+        epochs: int | None = None,
+        loss: str | None = None,
+        standardise: Standardise = "auto",
+    ) -> None:
+        from sklearn.base import is_classifier, is_regressor
+
+        if isinstance(estimator, type) or not (is_classifier(estimator) or is_regressor(estimator)):
+            raise InputError("estimator", estimator, "a scikit-learn regressor or classifier with coef_")
+        if task is not None and task not in TASKS:
+            raise InputError("task", task, f"one of {', '.join(TASKS)}")
+        chosen: Task = task or ("regression" if is_regressor(estimator) else "binary")
+        if (chosen == "regression") != bool(is_regressor(estimator)):
+            raise InputError("task", chosen, f"that of {type(estimator).__name__}")
+        if loss is not None and loss not in LOSSES:
+            raise InputError("loss", loss, f"one of {', '.join(LOSSES)}")
+        if standardise not in ("auto", "all", "none"):
+            raise InputError("standardise", standardise, "one of auto, all, none")
+        self.estimator = estimator
+        self._task = chosen
+        self.checkpoints = checked_count("checkpoints", checkpoints)
+        self.epochs = None if epochs is None else checked_count("epochs", epochs)
+        self.standardise: Standardise = standardise
+        self.loss = loss or ("hinge" if chosen != "regression" and _margin(estimator) else "log")
+        self._activation = str(estimator.get_params().get("activation", "identity"))
+
+    @property
+    def task(self) -> Task:
+        """Kind of the target."""
+        return self._task
+
+    @property
+    def path(self) -> str:
+        """What the checkpoints before the last are."""
+        parameters = self.estimator.get_params()
+        if hasattr(self.estimator, "partial_fit"):
+            return "partial_fit"
+        if isinstance(parameters.get("max_iter"), int) and parameters["max_iter"] > 0:
+            return "max_iter"
+        if _strength(parameters) is not None:
+            return "regularisation"
+        return "growing"
+
+    def fit_path(self, X: FloatArray, y: FloatArray, rng: np.random.Generator) -> Iterator[Weights]:
+        """Train clones of the estimator, and yield the weights at each checkpoint."""
+        from sklearn.exceptions import ConvergenceWarning
+
+        location, scale = scaling(X, self.standardise)
+        Z = (X - location) / scale
+        target = y if self._task == "regression" else y.astype(np.int64)
+        settings: dict[str, Any] = {}
+        if self.estimator.get_params().get("random_state", 0) is None:
+            settings["random_state"] = int(rng.integers(2**31))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            if self.checkpoints > 1:
+                for weights in self._before(Z, target, settings, rng):
+                    yield (*weights, location, scale)
+            final = self._clone(settings).fit(Z, target)
+        weights = self._weights(final)
+        self._check(final, (*weights, np.zeros(Z.shape[1]), np.ones(Z.shape[1])), Z)
+        yield (*weights, location, scale)
+
+    def _clone(self, settings: dict[str, Any]) -> Any:
+        from sklearn.base import clone
+
+        return clone(self.estimator).set_params(**settings)
+
+    def _before(
+        self, Z: FloatArray, y: Any, settings: dict[str, Any], rng: np.random.Generator
+    ) -> Iterator[list[FloatArray]]:
+        """Yield the weights before the final ones."""
+        parameters = self.estimator.get_params()
+        count = self.checkpoints - 1
+        if self.path == "partial_fit":
+            fitted = self._clone(settings)
+            extra = {} if self._task == "regression" else {"classes": np.unique(y)}
+            epochs = self.epochs or min(100, int(parameters.get("max_iter") or 100))
+            steps = set(checkpoint_steps(epochs, count))
+            for epoch in range(1, epochs + 1):
+                order = rng.permutation(len(y))
+                fitted.partial_fit(Z[order], y[order], **(extra if epoch == 1 else {}))
+                if epoch in steps:
+                    yield self._weights(fitted)
+        elif self.path == "max_iter":
+            steps_before = [
+                s for s in checkpoint_steps(parameters["max_iter"], count + 1) if s < parameters["max_iter"]
+            ]
+            for step in steps_before:
+                yield self._weights(self._clone({**settings, "max_iter": step}).fit(Z, y))
+        elif self.path == "regularisation":
+            field = _strength(parameters)
+            assert field is not None
+            for factor in np.geomspace(_STRONGER, 1.0, count + 1)[:-1]:
+                value = parameters[field] / factor if field == "C" else parameters[field] * factor
+                yield self._weights(self._clone({**settings, field: float(value)}).fit(Z, y))
+        else:
+            order = rng.permutation(len(y))
+            least = min(len(y), max(2, Z.shape[1] + 2))
+            sizes = [int(s) for s in np.linspace(least, len(y), count + 1)[:-1]]
+            for size in sizes:
+                rows = order[:size]
+                if self._task == "regression" or np.unique(y[rows]).size == np.unique(y).size:
+                    yield self._weights(self._clone(settings).fit(Z[rows], y[rows]))
+
+    def _weights(self, fitted: Any) -> list[FloatArray]:
+        """Return matrices (outputs, inputs) and intercepts, in turn."""
+        if hasattr(fitted, "coefs_"):
+            pairs = zip(fitted.coefs_, fitted.intercepts_, strict=True)
+            return [np.array(a.T, dtype=np.float64) for pair in pairs for a in pair]
+        if not hasattr(fitted, "coef_"):
+            raise InputError("estimator", type(fitted).__name__, "one with coef_ or coefs_ after fit")
+        coef = fitted.coef_
+        coef = np.atleast_2d(np.asarray(coef.toarray() if hasattr(coef, "toarray") else coef, dtype=np.float64))
+        intercept = np.atleast_1d(np.asarray(getattr(fitted, "intercept_", 0.0), dtype=np.float64))
+        return [coef.copy(), np.broadcast_to(intercept, (coef.shape[0],)).copy()]
+
+    def _check(self, fitted: Any, weights: Weights, Z: FloatArray) -> None:
+        """Check that the estimator predicts by its coefficients as this adapter does."""
+        rows = Z[:200]
+        own = np.asarray(fitted.predict(rows), dtype=np.float64).ravel()
+        scores = self._scores(weights, rows)
+        wanted = 1 if self._task != "multiclass" else len(fitted.classes_)
+        if scores.shape[1] != wanted:
+            what = f"{type(self.estimator).__name__} with {scores.shape[1]} columns of coefficients"
+            raise InputError("estimator", what, f"one with {wanted} for a {self._task} task")
+        if self._task == "regression":
+            same = bool(np.allclose(own, scores[:, 0], rtol=_TOLERANCE, atol=_TOLERANCE * (1.0 + np.abs(own).max())))
+        else:
+            found = scores[:, 0] > 0.0 if self._task == "binary" else np.argmax(scores, axis=1)
+            same = bool(np.mean(own == found) > 0.99)
+        if not same:
+            raise InputError("estimator", type(self.estimator).__name__, "one whose prediction is linear in coef_")
+
+    def quantizable(self, weights: Weights) -> tuple[bool, ...]:
+        """Return that matrices are quantized; intercepts, locations and scales are not."""
+        return tuple(place < len(weights) - 2 and place % 2 == 0 for place in range(len(weights)))
+
+    def _scores(self, weights: Weights, X: FloatArray) -> FloatArray:
+        *layers, location, scale = weights
+        active = X
+        for place in range(0, len(layers), 2):
+            W, b = layers[place], layers[place + 1]
+            if place == 0:
+                W = W / scale
+                b = b - W @ location
+            else:
+                active = _ACTIVATIONS[self._activation](active)
+            active = active @ W.T + b
+        return np.asarray(active)
+
+    def losses(self, weights: Weights, X: FloatArray, y: FloatArray) -> FloatArray:
+        """Return the loss of each point: squared error, minus the log-likelihood, or hinge loss."""
+        scores = self._scores(weights, X)
+        if self._task == "regression" or self.loss == "log":
+            return output_losses(scores, y, self._task)
+        if self._task == "binary":
+            return np.asarray(np.maximum(0.0, 1.0 - np.where(y == 1.0, 1.0, -1.0) * scores[:, 0]))
+        signs = np.where(y[:, None] == np.arange(scores.shape[1]), 1.0, -1.0)
+        return np.asarray(np.maximum(0.0, 1.0 - signs * scores).sum(axis=1))
+
+    def predict(self, weights: Weights, X: FloatArray) -> FloatArray:
+        """Return predictions; scores of classifiers as if they were log-odds."""
+        return output_prediction(self._scores(weights, X), self._task)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what identifies the model: the estimator's class and parameters."""
+        kind = type(self.estimator)
+        return {
+            "model": f"{kind.__module__}.{kind.__qualname__}",
+            "parameters": {name: repr(value) for name, value in sorted(self.estimator.get_params().items())},
+            "task": self._task,
+            "path": self.path,
+            "checkpoints": self.checkpoints,
+            "epochs": self.epochs,
+            "loss": self.loss,
+            "standardise": self.standardise,
+        }
+
+
+def _margin(estimator: Any) -> bool:
+    """Return whether a classifier is trained by a hinge loss."""
+    loss = str(estimator.get_params().get("loss", ""))
+    return "hinge" in loss or type(estimator).__name__ in ("SVC", "NuSVC", "Perceptron")
+
+
+def _strength(parameters: dict[str, Any]) -> str | None:
+    """Return the name of the parameter that sets the regularisation."""
+    for field in ("alpha", "C"):
+        value = parameters.get(field)
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0.0:
+            return field
+    return None

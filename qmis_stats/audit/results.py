@@ -1,0 +1,227 @@
+"""What an audit returns: privacy and performance of each quantizer, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from qmis_stats.audit.performance import Performance
+from qmis_stats.audit.run import IDENTITY, Run, Visited
+from qmis_stats.errors import InputError
+from qmis_stats.inference.indicator import Indicator
+from qmis_stats.inference.losses import Losses
+from qmis_stats.inference.moments import gaps
+from qmis_stats.inference.ranking import Ranking
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from statsmodels.iolib.summary import Summary
+
+__all__ = ["AuditResult"]
+
+
+@dataclass(frozen=True)
+class AuditResult:
+    """Quantizers ranked by privacy, with the performance of the quantized models.
+
+    Attributes
+    ----------
+    dataset : str
+        Name of the data set.
+    ranking : Ranking or None
+        Of the quantizers with at least two codewords; ``None`` when there are none.
+    reference : Indicator or None
+        Of the checkpoints without quantization, each of them a candidate; ``None`` when there is a single one.
+    scores : Performance
+        Of the final quantized models on the evaluation points.
+    bits : dict of str to float
+        Bits a weight.
+    visited : dict of str to Visited
+        Codewords of all runs together and their losses on the evaluation points, by quantizer.
+    runs : tuple of Run
+        The runs.
+    notes : tuple of str
+        What was done to the data and what has to be known to read the numbers, in plain sentences.
+    specification : dict
+        What the numbers follow from, JSON-ready.
+    """
+
+    dataset: str
+    ranking: Ranking | None
+    reference: Indicator | None
+    scores: Performance
+    bits: Mapping[str, float]
+    visited: Mapping[str, Visited]
+    runs: tuple[Run, ...]
+    notes: tuple[str, ...]
+    specification: Mapping[str, Any]
+
+    @property
+    def metric(self) -> str:
+        """The score that stands for performance."""
+        return self.scores.metrics[0]
+
+    @property
+    def performance(self) -> pd.DataFrame:
+        """Scores with 95 % intervals and prices, one row a quantizer, the reference last."""
+        return self.scores.to_frame()
+
+    @property
+    def single(self) -> tuple[str, ...]:
+        """Quantizers whose training visited a single codeword: no rival was seen, and no indicator can be estimated."""
+        return tuple(name for name, v in self.visited.items() if name != IDENTITY and len(v.losses) < 2)
+
+    def indicators(self) -> dict[str, float]:
+        """Return the indicator of each quantizer, infinite where training visited a single codeword."""
+        found = dict.fromkeys(self.single, float("inf"))
+        if self.ranking is not None:
+            found |= dict(zip(self.ranking.names, map(float, self.ranking.params), strict=True))
+        return found
+
+    def run_indicators(self) -> pd.DataFrame:
+        """Return the indicator from the codewords of each run alone, (runs, quantizers); NaN for a single codeword."""
+        import pandas as pd
+
+        rows = []
+        for run in self.runs:
+            row = {}
+            for name, visited in run.visited.items():
+                few = len(np.unique(visited.losses, axis=0)) < 2
+                row[name] = float("nan") if few else 0.5 * float(np.min(gaps(Losses(name, visited.losses)).s)) ** 2
+            rows.append(row)
+        return pd.DataFrame(rows, index=pd.Index([run.number for run in self.runs], name="run"))
+
+    def to_frame(self, level: float = 0.95) -> pd.DataFrame:
+        """Return one row a quantizer, the most private first, then those with a single codeword, then the reference.
+
+        Columns are those of the ranking, ``bits``, ``seen`` (different codewords visited), and the scores with their
+        intervals and prices.
+        """
+        import pandas as pd
+
+        scores = self.scores.to_frame(level)
+        order = [*self.single, IDENTITY]
+        if self.ranking is None:
+            frame = pd.DataFrame(index=pd.Index(order, name="quantizer"))
+        else:
+            ranked = self.ranking.to_frame(level)
+            whole = ["rank", "rank_low", "rank_high", "marginal_low", "marginal_high", "candidates"]
+            frame = ranked.astype(dict.fromkeys(whole, "Int64")).astype({"regular": "boolean"})
+            frame = frame.reindex([*ranked.index, *order])
+            frame.index.name = "quantizer"
+            if self.reference is not None:
+                low, high = self.reference.conf_int(level)
+                frame.loc[IDENTITY, ["estimate", "low", "high"]] = [self.reference.indicator, low, high]
+                frame.loc[IDENTITY, "chernoff"] = self.reference.chernoff.exponent
+                frame.loc[IDENTITY, "candidates"] = self.reference.distinct
+                frame.loc[IDENTITY, "regular"] = self.reference.regular
+        frame["bits"] = [self.bits[name] for name in frame.index]
+        frame["seen"] = [self.visited[name].seen.size for name in frame.index]
+        return frame.join(scores)
+
+    def pareto(self, metric: str | None = None) -> tuple[str, ...]:
+        """Return the quantizers that no other one equals or exceeds in both indicator and score, by their estimates.
+
+        The reference is left out. The most private come first.
+
+        Parameters
+        ----------
+        metric : str, optional
+            One of the scores; by default the first. Of ``mae`` the smaller is the better.
+
+        Raises
+        ------
+        InputError
+            If there is no such score.
+        """
+        chosen = self.metric if metric is None else metric
+        if chosen not in self.scores.metrics:
+            raise InputError("metric", metric, f"one of {', '.join(self.scores.metrics)}")
+        place = self.scores.metrics.index(chosen)
+        sign = -1.0 if chosen == "mae" else 1.0
+        score = dict(zip(self.scores.names, sign * self.scores.estimates[:, place], strict=True))
+        found = self.indicators()
+        names = sorted(found, key=lambda name: (-found[name], -score[name]))
+
+        def beaten(name: str) -> bool:
+            here = (found[name], score[name])
+            others = ((found[other], score[other]) for other in names if other != name)
+            return any(a >= here[0] and b >= here[1] and (a, b) != here for a, b in others)
+
+        return tuple(name for name in names if not beaten(name))
+
+    def summary(self, level: float = 0.95) -> Summary:
+        """Return a table as statsmodels prints it: privacy, then performance, then notes."""
+        from statsmodels.iolib.summary import Summary
+        from statsmodels.iolib.table import SimpleTable
+
+        frame = self.to_frame(level)
+        percent = f"{100.0 * level:g}%"
+        metrics = self.scores.metrics
+        rows = []
+        for name, row in frame.astype(object).iterrows():
+            ranked = self.ranking is not None and name in self.ranking.names
+            known = ranked or (name == IDENTITY and self.reference is not None)
+            estimate = row.get("estimate") if known else None
+            scores = [f"{row[m]:.3f} [{row[f'{m}_low']:.3f}, {row[f'{m}_high']:.3f}]" for m in metrics]
+            rows.append(
+                [
+                    f"{row['bits']:.3g}",
+                    f"{row['rank']}" if ranked else "",
+                    f"{row['rank_low']}..{row['rank_high']}" if ranked else "",
+                    "" if estimate is None else f"{estimate:.3g}",
+                    "" if estimate is None else f"[{row['low']:.3g}, {row['high']:.3g}]",
+                    f"{row['seen']}",
+                    *scores,
+                    f"{row[f'{metrics[0]}_price']:.3f}",
+                ]
+            )
+        head = ["bits", "rank", f"{percent} set", "indicator", f"{percent} interval", "codewords"]
+        head += [f"{metric} {percent}" for metric in metrics] + [f"price in {metrics[0]}"]
+        summary = Summary()
+        summary.tables.append(
+            SimpleTable(rows, head, list(frame.index), title=f"Privacy and performance of quantizers, {self.dataset}")
+        )
+        front = ", ".join(self.pareto()) or "none"
+        summary.add_extra_txt(
+            [f"Rank 1 is the most private. Not dominated in (indicator, {self.metric}): {front}.", *self.notes]
+        )
+        return summary
+
+    def to_dict(self, level: float = 0.95) -> dict[str, Any]:
+        """Return JSON-ready data; infinities and NaN become ``None``."""
+        scores = self.scores.to_frame(level)
+        return {
+            "dataset": self.dataset,
+            "level": level,
+            "metric": self.metric,
+            "ranking": None if self.ranking is None else self.ranking.to_dict(level),
+            "reference": None if self.reference is None else self.reference.to_dict(level),
+            "single_codeword": list(self.single),
+            "performance": [
+                {
+                    "quantizer": str(name),
+                    "bits": float(self.bits[str(name)]),
+                    "codewords_seen": int(self.visited[str(name)].seen.size),
+                    **{str(key): _finite(float(value)) for key, value in row.items()},
+                }
+                for name, row in scores.iterrows()
+            ],
+            "pareto": list(self.pareto()),
+            "runs": [
+                {"run": r.number, "checkpoints": r.checkpoints, "distinct_points": r.distinct, "seconds": r.seconds}
+                for r in self.runs
+            ],
+            "notes": list(self.notes),
+            "specification": dict(self.specification),
+        }
+
+    def __str__(self) -> str:
+        return str(self.summary())
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None

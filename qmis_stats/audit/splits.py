@@ -1,0 +1,161 @@
+"""Who may be trained on: the held-out evaluation points, and the subsets that runs are trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from qmis_stats.audit.data import Dataset
+from qmis_stats.errors import InputError
+from qmis_stats.inference.losses import FEWEST_POINTS
+
+__all__ = ["SUBSETS", "Indices", "group_split", "held_out", "subset"]
+
+Indices = NDArray[np.intp]
+
+SUBSETS = ("bootstrap", "disjoint")
+"""How the training subsets of the runs are drawn from the pool."""
+
+_TRIES = 200
+
+
+def group_split(groups: ArrayLike, fraction: float, rng: np.random.Generator) -> tuple[Indices, Indices]:
+    """Return indices of the pool and of the held-out points; whole groups go to one side.
+
+    Groups are visited in random order, and one that would make the held-out side too large stays in the pool: large
+    groups, such as the molecules without a ring, are mostly trained on.
+
+    Parameters
+    ----------
+    groups : (N,) array_like
+        Group of each point, e.g. its scaffold.
+    fraction : float
+        Share of the points that are held out.
+    rng : Generator
+        Order of the groups.
+
+    Examples
+    --------
+    >>> pool, held = group_split([0, 0, 0, 1, 1, 2, 3, 3], 0.4, np.random.default_rng(1))
+    >>> pool.tolist(), held.tolist()
+    ([3, 4, 5, 6, 7], [0, 1, 2])
+    """
+    _, codes, sizes = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
+    room = round(fraction * codes.size)
+    taken = np.zeros(sizes.size, dtype=bool)
+    for group in rng.permutation(sizes.size):
+        if sizes[group] <= room:
+            taken[group] = True
+            room -= int(sizes[group])
+    return np.flatnonzero(~taken[codes]), np.flatnonzero(taken[codes])
+
+
+def held_out(
+    dataset: Dataset, evaluation: float | Sequence[int] | Indices, rng: np.random.Generator
+) -> tuple[Indices, Indices]:
+    """Return indices of the training pool and of the evaluation points.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Its groups are kept together; without groups the shares of classes are kept.
+    evaluation : float or sequence of int
+        Share of the points, or the points themselves.
+    rng : Generator
+        The draw.
+
+    Raises
+    ------
+    InputError
+        If either side would have too few points or a single class.
+    """
+    if isinstance(evaluation, (int, float)) and not isinstance(evaluation, bool):
+        if not 0.0 < evaluation < 1.0:
+            raise InputError("evaluation", evaluation, "a share between 0 and 1, or the indices of points")
+        if dataset.groups is not None:
+            pool, held = group_split(dataset.groups, evaluation, rng)
+        else:
+            order = _dealt(dataset, np.arange(dataset.rows), rng)
+            count = round(evaluation * dataset.rows)
+            held, pool = np.sort(order[:count]), np.sort(order[count:])
+    else:
+        held = np.asarray(evaluation)
+        if held.dtype.kind not in "iu" or held.ndim != 1 or np.unique(held).size != held.size:
+            raise InputError("evaluation", evaluation, "a share between 0 and 1, or different indices of points")
+        if held.size and not 0 <= int(held.min()) <= int(held.max()) < dataset.rows:
+            raise InputError("evaluation", evaluation, f"indices from 0 to {dataset.rows - 1}")
+        held = held.astype(np.intp)
+        pool = np.setdiff1d(np.arange(dataset.rows), held)
+    if held.size < FEWEST_POINTS or pool.size < 2:
+        raise InputError(
+            "evaluation", f"{held.size} points, {pool.size} left", f"at least {FEWEST_POINTS} points and 2 left"
+        )
+    if dataset.task != "regression":
+        for side, rows in (("evaluation points", held), ("training pool", pool)):
+            if np.unique(dataset.y[rows]).size < 2:
+                raise InputError(side, f"{rows.size} points of one class", "of at least two classes: another seed")
+    return pool, held
+
+
+def _dealt(dataset: Dataset, rows: Indices, rng: np.random.Generator) -> Indices:
+    """Return rows in random order, so that every stretch has nearly the shares of all classes."""
+    order = rng.permutation(rows)
+    if dataset.task == "regression":
+        return order
+    labels = dataset.y[order]
+    place = np.empty(order.size)
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        place[members] = (np.arange(members.size) + rng.random()) / members.size
+    return order[np.argsort(place, kind="stable")]
+
+
+def subset(
+    dataset: Dataset, pool: Indices, kind: str, n: int, run: int, deal: np.random.Generator, rng: np.random.Generator
+) -> Indices:
+    """Return the points that a run is trained on.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        For its classes: every class of the pool is in every subset.
+    pool : (M,) ndarray
+        Points that may be trained on.
+    kind : {"bootstrap", "disjoint"}
+        n points with replacement, or the run's own share of a random order.
+    n : int
+        Size.
+    run : int
+        Number of the run.
+    deal : Generator
+        For disjoint subsets, the same for every run.
+    rng : Generator
+        For bootstrap subsets, the run's own.
+
+    Raises
+    ------
+    InputError
+        If the pool has too few points, or a class too few for subsets of this size.
+    """
+    wanted = np.unique(dataset.y[pool]) if dataset.task != "regression" else None
+    for chosen in _draws(dataset, pool, kind, n, run, deal, rng):
+        values = np.unique(dataset.y[chosen])
+        if values.size > 1 if wanted is None else values.size == wanted.size:
+            return chosen
+    short = "a constant target" if wanted is None else "a class missing"
+    raise InputError("n", n, f"larger: a training subset of {n} points has {short}")
+
+
+def _draws(
+    dataset: Dataset, pool: Indices, kind: str, n: int, run: int, deal: np.random.Generator, rng: np.random.Generator
+) -> Iterator[Indices]:
+    if kind == "bootstrap":
+        for _ in range(_TRIES):
+            yield pool[rng.integers(pool.size, size=n)]
+        return
+    order = _dealt(dataset, pool, deal)
+    if (run + 1) * n > pool.size:
+        raise InputError("n", n, f"at most {pool.size // (run + 1)} for {run + 1} disjoint subsets of {pool.size}")
+    yield order[run * n : (run + 1) * n]
