@@ -147,8 +147,8 @@ def test_bootstrap_quantile_is_exceeded_at_most_at_its_tail():
     assert binom.sf(lower - 1, runs, tail) < 1e-9
 
 
-@pytest.mark.parametrize("level", [0.6, 0.8, 0.95, 0.99])
-def test_near_ties_start_at_zero_at_every_level(level):
+@pytest.mark.parametrize("level", [0.95, 0.99])
+def test_near_ties_start_at_zero(level):
     rng = np.random.default_rng(13)
     base, noise = rng.exponential(size=(2, 400))
     noise = standardised(noise)

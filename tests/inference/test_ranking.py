@@ -117,11 +117,11 @@ def test_warnings():
     rare[:3] += 5.0
     found = rank({"ties": tie, "rare": [BASE, rare, BASE + 0.5 + RNG.normal(size=POINTS)]}, draws=199)
     assert found.warnings() == [
-        "ties: row 1 cannot be told from the best, row 0: the interval is about the row that looks best, and more "
-        "points are needed",
+        "ties: row 1 cannot be told from the best, row 0: the interval holds for whichever is the best; more points "
+        "would settle it",
         "ties: row 3 repeated and left out",
-        "rare: row 1 cannot be told from the best, row 0: the interval is about the row that looks best, and more "
-        "points are needed",
+        "rare: row 1 cannot be told from the best, row 0: the interval holds for whichever is the best; more points "
+        "would settle it",
         "rare: row 1 differs from the best at too few points for a normal limit",
     ]
     assert found.indicators[0].ties == (1,)
