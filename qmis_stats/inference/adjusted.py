@@ -117,7 +117,7 @@ class GapStatistics:
         with np.errstate(invalid="ignore"):
             moved = self.s + self.std_error * self._skewed(student)
         known = np.isfinite(self.std_error) & np.isfinite(normal_quantile)
-        return np.where(known, moved, np.sign(normal_quantile) * np.inf)
+        return np.where(known, moved, np.copysign(np.inf, normal_quantile))
 
     def _skewed(self, quantile: FloatArray) -> FloatArray:
         """Return −g⁻¹(−quantile)."""

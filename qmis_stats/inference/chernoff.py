@@ -99,7 +99,7 @@ def empirical_chernoff(increments: FloatArray) -> ChernoffEstimate:
     if spread == 0.0:
         raise InputError("increments", float(x[0]), "not all the same")
     unit = x / spread
-    mean, least = float(unit.mean()), float(unit.min())
+    mean, least = _tilted_mean(unit, 0.0), float(unit.min())  # the very number from which the root is sought
     if mean <= 0.0:
         return ChernoffEstimate(0.0, 0.0, 0.0, 0.0, float(x.size), True)
     if least >= 0.0:

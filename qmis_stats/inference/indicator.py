@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtri
 
 from qmis_stats.errors import InputError
 from qmis_stats.inference.chernoff import ChernoffEstimate, smallest_chernoff
@@ -78,9 +77,8 @@ class Indicator:
 
     @cached_property
     def near_ties(self) -> tuple[int, ...]:
-        """Rows whose mean loss is not significantly above the best (one-sided, 2.5 %): any of them may be the best."""
-        close = self.gaps.s * np.sqrt(self.points) < -ndtri(0.025)
-        return tuple(int(row) for row in self.gaps.rivals[close])
+        """Rows whose mean loss is not significantly above the best (one-sided, 0.5 %): any of them may be the best."""
+        return tuple(int(row) for row in self.gaps.rivals[self.near.places[self.near.unsettled]])
 
     @cached_property
     def hardly_different(self) -> tuple[int, ...]:
@@ -102,11 +100,9 @@ class Indicator:
 
         Lower limits are pointwise and upper limits simultaneous over the rivals that may attain the minimum, with
         skewness, jackknife errors and Student quantiles (Statement S13). With near ties (``near_ties``) the best
-        candidate is not known: the interval is then about the candidate that looks best, and starts at 0.
+        candidate is not known: the interval then holds the indicator of whichever of them is the best.
         """
         lower, upper = self.near.interval(checked_level(level))
-        if self.near_ties:
-            lower = 0.0
         return 0.5 * max(lower, 0.0) ** 2, 0.5 * max(upper, 0.0) ** 2
 
     def warnings(self) -> list[str]:
@@ -115,12 +111,12 @@ class Indicator:
         if self.near_ties:
             found.append(
                 f"{self.name}: {_rows(self.near_ties)} cannot be told from the best, row {self.gaps.best}: "
-                "the interval is about the row that looks best, and more points are needed"
+                "the interval holds for whichever is the best; more points would settle it"
             )
         if self.hardly_different:
-            found.append(
-                f"{self.name}: {_rows(self.hardly_different)} differ from the best at too few points for a normal limit"
-            )
+            verb = "differs" if len(self.hardly_different) == 1 else "differ"
+            rows = _rows(self.hardly_different)
+            found.append(f"{self.name}: {rows} {verb} from the best at too few points for a normal limit")
         if self.gaps.duplicates:
             found.append(f"{self.name}: {_rows(tuple(r for r, _ in self.gaps.duplicates))} repeated and left out")
         return found

@@ -147,19 +147,16 @@ def _noncentral_t(s: float, points: int, level: float) -> tuple[float, float]:
 
     statistic = s * np.sqrt(points)
     tail = 0.5 * (1.0 - level)
-
-    def below(centre: float) -> float:
-        # Far from its centre the distribution function is 0 or 1, and sometimes NaN.
-        found = float(nct.cdf(statistic, points - 1, centre))
-        return float(centre < statistic) if math.isnan(found) else found
+    spread = math.sqrt(1.0 + 0.5 * statistic**2 / points)
 
     def centre(probability: float) -> float:
         def excess(mu: float) -> float:
-            return below(mu) - probability
+            found = float(nct.cdf(statistic, points - 1, mu))  # NaN in tails that round to 0 and 1
+            return (float(mu < statistic) if math.isnan(found) else found) - probability
 
-        reach = 8.0 + 0.5 * abs(statistic)
+        reach = spread
         while excess(statistic - reach) < 0.0 or excess(statistic + reach) > 0.0:
-            reach *= 1.5
+            reach += spread
         return float(brentq(excess, statistic - reach, statistic + reach, xtol=1e-10)) / math.sqrt(points)
 
     return centre(1.0 - tail), centre(tail)

@@ -25,6 +25,12 @@ SCREENING_SHARE = 0.001
 """Probability with which screening may lose the rival that attains the minimum, or one of several such rivals that
 are compared: taken off the confidence level."""
 
+UNSETTLED = 0.005
+"""One-sided level at which a rival has to lie above the best candidate for the best to be settled."""
+
+ROUNDING = 1e-12
+"""Of levels: less is no level at all."""
+
 _STREAM = 11
 
 
@@ -42,12 +48,15 @@ class NearMinimum:
         Errors of ŝ in B bootstrap draws; those of different quantizers share their random signs.
     share : float
         Bound on the probability that screening left out the rival that attains the minimum; zero for a single rival.
+    unsettled : (M,) ndarray of bool
+        The rivals whose mean loss is not significantly above the best: any of them may be the best candidate.
     """
 
     places: NDArray[np.intp]
     statistics: GapStatistics
     draws: FloatArray
     share: float
+    unsettled: NDArray[np.bool_]
 
     @property
     def minimum(self) -> float:
@@ -55,12 +64,17 @@ class NearMinimum:
         return float(np.min(self.statistics.s))
 
     def interval(self, level: float) -> tuple[float, float]:
-        """Return the interval for the smallest standardised gap."""
+        """Return the interval for the smallest standardised gap.
+
+        Where the best candidate is not settled the gap is at most that between the true and the apparent best, which
+        is one of the unsettled: the upper limit is the largest of theirs.
+        """
         tail = 0.5 * (1.0 - level - self.share)
-        if tail <= 0.0:
+        if tail <= ROUNDING:
             return -np.inf, np.inf
         lower = float(np.min(self.statistics.limits(float(ndtri(tail)))))
-        upper = float(np.min(self.statistics.limits(self.upper_quantile(tail))))
+        limits = self.statistics.limits(self.upper_quantile(tail))
+        upper = float(np.max(limits[self.unsettled]) if self.unsettled.any() else np.min(limits))
         return lower, upper
 
     def upper_quantile(self, tail: float) -> float:
@@ -90,7 +104,7 @@ def near_minimum(losses: Losses, found: Gaps, *, draws: int, seed: int, share: f
     """Return the rivals that may attain the smallest gap, with bootstrap draws of their errors.
 
     A rival is left out when it exceeds the smallest ŝ by more than the Bonferroni quantile of level ``share`` of their
-    paired difference.
+    paired difference, and the best candidate is settled against it.
 
     Parameters
     ----------
@@ -108,12 +122,13 @@ def near_minimum(losses: Losses, found: Gaps, *, draws: int, seed: int, share: f
     quantile = float(-ndtri(share / found.rivals.size))
     s, error = found.s, found.std_error
     # Standard errors of differences are at most the sums: few rivals are left for the pass that pairs them.
-    chosen = np.flatnonzero(s - quantile * error <= np.min(s + quantile * error))
+    unsettled = s * np.sqrt(found.points) < -ndtri(UNSETTLED)
+    chosen = np.flatnonzero((s - quantile * error <= np.min(s + quantile * error)) | unsettled)
     statistics, covariances = gap_statistics(losses, found, chosen)
     smallest = int(np.argmin(statistics.s))
     variance = found.points * found.std_error[chosen] ** 2
     paired = np.sqrt(np.maximum(variance + variance[smallest] - 2.0 * covariances, 0.0) / found.points)
-    kept = statistics.s - statistics.s[smallest] <= quantile * paired
+    kept = (statistics.s - statistics.s[smallest] <= quantile * paired) | unsettled[chosen]
     kept[smallest] = True
     places = chosen[kept]
     return NearMinimum(
@@ -121,6 +136,7 @@ def near_minimum(losses: Losses, found: Gaps, *, draws: int, seed: int, share: f
         statistics.take(np.flatnonzero(kept)),
         _draws(losses, found, places, draws, seed),
         share if found.rivals.size > 1 else 0.0,
+        unsettled[places],
     )
 
 

@@ -153,6 +153,7 @@ def ranking_of(indicators: Iterable[Indicator], draws: int, seed: int) -> Rankin
         [entry.near.statistics.s for entry in found],
         [entry.near.draws for entry in found],
         screening=sum(entry.near.share for entry in found),
+        unsettled=[entry.near.unsettled for entry in found],
     )
     names = tuple(entry.name for entry in found)
     params = np.array([entry.indicator for entry in found])

@@ -18,7 +18,7 @@ from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from qmis_kernels import backend
 from qmis_stats.errors import InputError
-from qmis_stats.inference.minimum import bootstrap_quantile
+from qmis_stats.inference.minimum import ROUNDING, bootstrap_quantile
 from qmis_stats.scores.base import FloatArray
 
 __all__ = ["Comparisons", "checked_level"]
@@ -84,7 +84,12 @@ class Comparisons:
 
     @classmethod
     def from_draws(
-        cls, estimates: Sequence[FloatArray], draws: Sequence[FloatArray], *, screening: float = 0.0
+        cls,
+        estimates: Sequence[FloatArray],
+        draws: Sequence[FloatArray],
+        *,
+        screening: float = 0.0,
+        unsettled: Sequence[Decisions] | None = None,
     ) -> Comparisons:
         """Compare groups of statistics through draws of their errors.
 
@@ -96,12 +101,18 @@ class Comparisons:
             Their errors in B draws, which all groups share.
         screening : float
             Bound on the probability that the smallest member of some group was left out.
+        unsettled : sequence of (M_g,) ndarray of bool, optional
+            Members whose statistic may have the wrong sign, because what they are measured from may be another one:
+            the smallest of their group is then only known to lie between zero and the size of one of theirs.
         """
         offsets = np.concatenate([[0], np.cumsum([e.size for e in estimates])])
         statistics, maxima = backend("numba").group_contrasts(np.concatenate(estimates), np.vstack(draws), offsets)
         smallest = np.array([np.min(e) for e in estimates])
         sizes = tuple(int(e.size) for e in estimates)
-        return cls(statistics[:, :, 0], statistics[:, :, 1], maxima, sizes, smallest, screening)
+        found = cls(statistics[:, :, 0], statistics[:, :, 1], maxima, sizes, smallest, screening)
+        if unsettled is not None:
+            _bound_unsettled(found, estimates, draws, unsettled)
+        return found
 
     @classmethod
     def from_covariance(
@@ -187,7 +198,7 @@ class Comparisons:
         tails = ndtr(-statistics) if np.isinf(self.dof) else stdtr(self.dof, -statistics)
         pvalues = np.minimum(1.0, members * tails)
         result = np.zeros_like(chosen)
-        if error > 0.0:
+        if error > ROUNDING:
             result[chosen] = multipletests(pvalues, alpha=error, method="holm")[0]
         return result
 
@@ -230,6 +241,33 @@ class Comparisons:
             family[g, :] = True
             kept.append(not self.below(level, family).any())
         return np.array(kept)
+
+
+def _bound_unsettled(
+    found: Comparisons, estimates: Sequence[FloatArray], draws: Sequence[FloatArray], unsettled: Sequence[Decisions]
+) -> None:
+    """Compare groups with unsettled members by limits of their own, unpaired: signs that are not known forbid pairing.
+
+    Such a group is below a settled one if the upper limits of its unsettled members lie below the lower limits of all
+    members of the other; nothing is below it, for its smallest statistic may be zero.
+    """
+    scales = [np.sqrt(np.mean(d**2, axis=1)) for d in draws]
+    largest = [np.max(np.abs(d) / s[:, None], axis=0) for d, s in zip(draws, scales, strict=True)]
+    for g, own in enumerate(unsettled):
+        if not own.any():
+            continue
+        errors = np.max(np.abs(draws[g][own]) / scales[g][own, None], axis=0)
+        for h, other in enumerate(unsettled):
+            if h == g:
+                continue
+            found.statistics[h, g] = -np.inf
+            if other.any():
+                found.statistics[g, h] = -np.inf
+                continue
+            gaps = estimates[h][:, None] - estimates[g][own]
+            ratios = gaps / (scales[h][:, None] + scales[g][own])
+            found.statistics[g, h], found.largest[g, h] = np.min(ratios), np.max(ratios)
+            found.maxima[g, h] = np.maximum(errors, largest[h])
 
 
 def ranks_from(below: Decisions) -> NDArray[np.int64]:

@@ -52,7 +52,7 @@ class Window:
     def of(cls, component: Component, terms: int) -> Window:
         """Return the window of a component; none for the law itself, and none where it would not be narrow."""
         scale = component.spread * math.sqrt(terms)
-        if component.lam == 0.0 or not scale > 0.0:
+        if not (component.lam > 0.0 and scale > 0.0):
             return cls(0.0, 0.0)
         width = _REACH * (component.spread + 1.0 / component.lam) / scale
         return cls(width if width < _WIDEST else 0.0, scale)

@@ -280,3 +280,12 @@ def test_too_few_crossings_a_cell_are_announced():
     assert "signs" in found.domain
     assert found.log_delta < truth < found.details["log_plug_in"]
     assert crude(LINE, 20, replicates=20_000, seed=1).in_domain
+
+
+def test_a_tie_up_to_rounding_is_simulated():
+    """A rival as good as the best, whose gap is a rounding error below zero, has no window and no error."""
+    codebook = [[-0.11259118421170518, 0.27078941638132137], [0.2034932749053429, -0.21117331709908166], [1.0, 0.8]]
+    problem = Problem(GaussianMean([0.0, 0.0], np.eye(2)), CodebookERM(codebook))
+    assert min(face.delta for face in problem.faces) < 0.0
+    result = tilted(problem, 100, replicates=4_000, seed=1)
+    assert result.delta == pytest.approx(1.0 / (math.pi * 10.0), rel=0.1)

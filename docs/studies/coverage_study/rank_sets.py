@@ -77,6 +77,7 @@ def compare(losses: list[np.ndarray], seed: int) -> Comparisons:
         [entry.statistics.s for entry in found],
         [entry.draws for entry in found],
         screening=sum(entry.share for entry in found),
+        unsettled=[entry.unsettled for entry in found],
     )
 
 
