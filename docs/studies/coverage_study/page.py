@@ -130,7 +130,8 @@ def minimum(rows: list[dict]) -> list[str]:
         "The interval of `Indicator.conf_int` for the smallest of K − 1 gaps (smallest s = 0.4). *Unique minimum*: the "
         "others from 0.5 to 1; *near ties*: gaps from 0.4 to 0.4 + 3/√N; *three tied*: three at 0.4. *Naive*: the "
         "adjusted interval of the rival that looks closest, as if it had been known beforehand. In the last four rows "
-        "the best candidate itself is in doubt (s of its rival is 0 or 1/√N): these are not regular.",
+        "the best candidate itself is in doubt (s of its rival is 0 or 1/√N): these are not regular, and neither are "
+        "those with N = 200, for which no target is set.",
         *table([*head, "naive, %", "regular"], body),
     ]
 
