@@ -78,7 +78,6 @@ def compare(losses: list[np.ndarray], seed: int) -> Comparisons:
         [entry.draws for entry in found],
         screening=sum(entry.share for entry in found),
         unsettled=[entry.unsettled for entry in found],
-        unsettled=[entry.unsettled for entry in found],
     )
 
 
