@@ -44,12 +44,13 @@ def measured(setting: Setting, seed: int) -> tuple[Setting, list[dict], float]:
 def kept_rows(path: Path, wanted: list[Setting]) -> dict[str, list[dict]]:
     """Return the rows of an earlier run that belong to settings of this one."""
     found: dict[str, list[dict]] = {}
-    names = {setting.name for setting in wanted}
+    names = {setting.name: setting for setting in wanted}
     if path.exists():
         with path.open(encoding="utf-8", newline="") as stream:
             for row in csv.DictReader(stream):
                 name = "|".join(row[key] for key in ("part", "law", "configuration", "N", "K", "Q"))
                 if name in names:
+                    row["regular"] = "yes" if names[name].regular else "no"
                     found.setdefault(name, []).append(row)
     return found
 

@@ -55,8 +55,8 @@ def _one_rival(rows: list[dict]) -> list[str]:
         f"moment there is no limit law to correct: with three, {at('adjusted', 'Student t3', 's = 0.5', 500)} and "
         f"{at('adjusted', 'Student t3', 's = 0.5', 10_000)} %. The lognormal has all moments, and none that a sample "
         f"shows: {at('adjusted', 'lognormal', 's = 0.5', 500, 2000, 10_000)} %, the misses above the truth.",
-        "* `noncentral_t` is exact for Gaussian increments and right for hardly another at any N: for reversed exponential "
-        f"increments with s = 1 it has {at('noncentral_t', *reversed_)} % at N = 500 and "
+        "* `noncentral_t` is exact for Gaussian increments and right for hardly another at any N: for reversed "
+        f"exponential increments with s = 1 it has {at('noncentral_t', *reversed_)} % at N = 500 and "
         f"{at('noncentral_t', 'exponential, reversed', 's = 1', 100_000)} % at 100 000.",
         f"* `bca` has {at('bca', *exponential)} % at N = 50 and 500 on the exponential increments with s = 1, and "
         f"{at('bca', *reversed_)} % on the reversed ones at 500: close to `delta`, below `adjusted`.",
@@ -82,8 +82,8 @@ def _minimum(rows: list[dict]) -> list[str]:
         "**The minimum.**",
         "",
         f"* A unique minimum has {of(lambda c: c.startswith('unique'))} %, ties have {of(lambda c: 'tied' in c)} %, "
-        f"near ties {of(lambda c: c.startswith('near'))} %: with ties the interval misses on one side only, so that it is "
-        "conservative, and never short, up to a thousand candidates.",
+        f"near ties {of(lambda c: c.startswith('near'))} %: with ties the interval misses on one side only, so that it "
+        "is conservative, and never short, up to a thousand candidates.",
         f"* An interval that forgets that the rival was chosen as the smallest has, when all are tied, {worst}.",
         f"* Where the best candidate itself is in doubt the interval has {span(doubtful)} %, with a warning.",
         "",

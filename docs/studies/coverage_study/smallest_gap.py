@@ -11,6 +11,9 @@ from qmis_stats.inference.minimum import SCREENING_SHARE, near_minimum
 from qmis_stats.inference.moments import gaps
 
 LAWS = {law.name: law for law in (laws.GAUSSIAN, laws.EXPONENTIAL, laws.REVERSED, laws.STUDENT5, laws.DISCRETE)}
+HEAVY = (laws.STUDENT5,)
+"""Without the eighth moment on which the error of a standard error depends: no target is set."""
+
 NO_EXPONENT = ChernoffEstimate(np.nan, np.nan, np.nan, np.nan, np.nan, False)
 LEAST = 0.4
 """The smallest standardised gap, where it is not zero."""
@@ -57,7 +60,7 @@ def settings(scale: float) -> list[Setting]:
             points,
             candidates,
             None,
-            structure not in doubtful and points >= 500,
+            structure not in doubtful and points >= 500 and LAWS[name] not in HEAVY,
             max(50, round(scale * replicates)),
             {"structure": structure, "common": common},
         )
