@@ -33,9 +33,10 @@ Machine: {machine}.
 
 TABLES = {
     "rare_events": "Rare events, against crude simulation and OpenTURNS",
+    "rankings": "Rankings from losses, against bootstraps in NumPy",
     "threads": "Two threads against one",
 }
-GROUPS = ("generator", "sums", "pairing", "likelihood", "bootstrap", "rare_events", "threads")
+GROUPS = ("generator", "sums", "pairing", "likelihood", "bootstrap", "rare_events", "rankings", "threads")
 
 
 def machine() -> str:

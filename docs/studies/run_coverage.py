@@ -7,10 +7,12 @@ Rows of the output file are kept, and their settings are not run again, unless `
 
 import argparse
 import csv
+import gc
 import os
 import time
 import zlib
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -25,6 +27,13 @@ SEED = 20_261
 QUICK = 0.05
 
 
+def prepare() -> None:
+    """Compile, and take what is there out of garbage collection, which ``multipletests`` asks for at every call."""
+    for module in (smallest_gap, rank_sets):
+        module.measure(replace(module.settings(QUICK)[0], replicates=1), np.random.default_rng(0))
+    gc.freeze()
+
+
 def measured(setting: Setting, seed: int) -> tuple[Setting, list[dict], float]:
     start = time.process_time()
     rng = np.random.default_rng([seed, zlib.crc32(setting.name.encode())])
@@ -35,12 +44,13 @@ def measured(setting: Setting, seed: int) -> tuple[Setting, list[dict], float]:
 def kept_rows(path: Path, wanted: list[Setting]) -> dict[str, list[dict]]:
     """Return the rows of an earlier run that belong to settings of this one."""
     found: dict[str, list[dict]] = {}
-    names = {setting.name for setting in wanted}
+    names = {setting.name: setting for setting in wanted}
     if path.exists():
         with path.open(encoding="utf-8", newline="") as stream:
             for row in csv.DictReader(stream):
                 name = "|".join(row[key] for key in ("part", "law", "configuration", "N", "K", "Q"))
                 if name in names:
+                    row["regular"] = "yes" if names[name].regular else "no"
                     found.setdefault(name, []).append(row)
     return found
 
@@ -70,7 +80,7 @@ def main() -> None:
     rows = kept_rows(options.out, everything)
     chosen = [s for s in everything if s.part in (options.part or PARTS) and (options.fresh or s.name not in rows)]
     start, spent = time.time(), 0.0
-    with ProcessPoolExecutor(options.processes) as pool:
+    with ProcessPoolExecutor(options.processes, initializer=prepare) as pool:
         running = [pool.submit(measured, setting, options.seed) for setting in chosen]
         for done, future in enumerate(as_completed(running), 1):
             setting, found, seconds = future.result()

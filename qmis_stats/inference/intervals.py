@@ -92,10 +92,12 @@ def gap_interval(
     Notes
     -----
     The coverage of each is measured in the coverage study of the documentation. At 95 % the adjusted interval stays
-    between 94 and 96 % from N = 500 on for normal, exponential and discrete increments; it falls short with N ≤ 200 for
-    strongly skewed increments whose gap is as large as their standard deviation, and for heavy tails without a sixth
-    moment. ``"noncentral_t"`` has no coverage to speak of when increments are not normal and s is not small;
-    ``"delta"`` and ``"bca"`` are lower than ``"adjusted"`` where skewness is strong.
+    between 94 and 96 % from N = 500 on for normal, exponential and discrete increments (96.4 % at N = 500 where 24 in
+    25 increments are zero). It falls short for exponential increments with s = 1 below that (92.0, 93.2 and 93.7 % at
+    N = 50, 100 and 200), for discrete ones with s = 1.4 at N = 50 (93.2 %), without a fourth moment (Student's t with
+    three degrees of freedom: 90 to 92 % at any N) and for lognormal increments (84.5 % at N = 500, 92.2 % at 10 000).
+    ``"noncentral_t"`` has 59 to 99.7 % with increments that are not normal, at large N too. ``"delta"`` and ``"bca"`` are
+    lower than ``"adjusted"`` where skewness is strong: 92.9 and 92.4 % for exponential increments with s = 1, N = 500.
 
     Examples
     --------

@@ -33,6 +33,9 @@ ROUNDING = 1e-12
 
 _STREAM = 11
 
+_WIDEST = 1e6
+"""Factor on draws where the standard error is infinite: nothing can be decided then."""
+
 
 @dataclass(frozen=True)
 class NearMinimum:
@@ -45,7 +48,8 @@ class NearMinimum:
     statistics : GapStatistics
         Of these rivals.
     draws : (M, B) ndarray
-        Errors of ŝ in B bootstrap draws; those of different quantizers share their random signs.
+        Errors of ŝ in B bootstrap draws, of Student's variance about the jackknife's; those of different quantizers
+        share their random signs.
     share : float
         Bound on the probability that screening left out the rival that attains the minimum; zero for a single rival.
     unsettled : (M,) ndarray of bool
@@ -131,13 +135,27 @@ def near_minimum(losses: Losses, found: Gaps, *, draws: int, seed: int, share: f
     kept = (statistics.s - statistics.s[smallest] <= quantile * paired) | unsettled[chosen]
     kept[smallest] = True
     places = chosen[kept]
+    of_kept = statistics.take(np.flatnonzero(kept))
     return NearMinimum(
         places,
-        statistics.take(np.flatnonzero(kept)),
-        _draws(losses, found, places, draws, seed),
+        of_kept,
+        _widened(_draws(losses, found, places, draws, seed), of_kept),
         share if found.rivals.size > 1 else 0.0,
         unsettled[places],
     )
+
+
+def _widened(draws: FloatArray, statistics: GapStatistics) -> FloatArray:
+    """Return draws with the variance of Student's errors about jackknife standard errors.
+
+    Signs keep the plug-in variance, which is too small where ψ has heavy tails, and its own error is not in the draws.
+    """
+    plug_in = np.sqrt(np.mean(draws**2, axis=1))
+    spread = statistics.std_error * np.sqrt(statistics.dof / (statistics.dof - 2.0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        factor = spread / plug_in
+    factor = np.where(plug_in > 0.0, np.minimum(factor, _WIDEST), 1.0)
+    return np.asarray(draws * factor[:, None])
 
 
 def _draws(losses: Losses, found: Gaps, places: NDArray[np.intp], draws: int, seed: int) -> FloatArray:

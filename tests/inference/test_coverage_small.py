@@ -1,5 +1,7 @@
 """Coverage in miniature: the measures of the coverage study with few replicates, exact binomial tests, and controls."""
 
+import gc
+
 import numpy as np
 import pytest
 from coverage_study import comparison, laws, one_rival, rank_sets, smallest_gap
@@ -15,6 +17,14 @@ FALSE_ALARM = 1e-9
 QUANTILE = float(ndtri(0.975))
 
 pytestmark = pytest.mark.statistical
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _short_collections():
+    """``multipletests`` collects garbage at every call: what is there already is left out of it."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def too_low(covered: int, replicates: int, coverage: float) -> bool:
@@ -109,8 +119,7 @@ def test_an_interval_for_the_smallest_estimate_is_rejected():
 def test_minimum_is_that_of_the_indicator():
     rng = np.random.default_rng(2)
     losses = smallest_gap.losses_on(np.zeros(300), laws.GAUSSIAN.increments(rng, np.full(5, 0.5), 300))
-    low, high = smallest_gap.smallest(losses, 3).interval(0.95)
-    assert indicator(losses, draws=2000, seed=3).conf_int() == (0.5 * low**2, 0.5 * high**2)
+    assert indicator(losses, draws=2000, seed=3).conf_int() == smallest_gap.estimated(losses, 3).conf_int()
 
 
 @pytest.mark.parametrize("law", [laws.GAUSSIAN, laws.EXPONENTIAL, laws.DISCRETE], ids=lambda law: law.name)

@@ -229,6 +229,17 @@ def test_holm_by_hand():
     assert expected
 
 
+def test_holm_pays_for_members():
+    """A group of 40 has 40 chances to lie below: p-values are multiplied by its size."""
+    draws = np.random.default_rng(0).normal(size=(41, 999))
+    estimates = np.zeros(40)
+    estimates[0] = -2.5 * np.sqrt(np.mean((draws[0] - draws[40]) ** 2))
+    for members in (1, 40):
+        found = Comparisons.from_draws([estimates[:members], np.zeros(1)], [draws[:members], draws[40:]])
+        assert found.statistics[0, 1] == pytest.approx(2.5)
+        assert found.holm(0.9)[0, 1] == (members == 1)
+
+
 @pytest.mark.statistical
 def test_false_decisions_are_as_rare_as_promised():
     """Six groups with the same minimum and a member far above: exact test at 1e-9, and pairs one by one fail it."""
