@@ -1,21 +1,28 @@
-"""The README's code block prints what the README says it prints."""
+"""The README's code blocks print what the README says they print."""
 
 import contextlib
 import io
 import re
 from pathlib import Path
 
+import pytest
+
 README = Path(__file__).resolve().parents[1] / "README.md"
 
 
-def test_code_block_prints_the_text_block():
-    text = README.read_text()
-    code = re.search(r"```python\n(.*?)```\n\n```text\n(.*?)```", text, flags=re.DOTALL)
-    assert code is not None
+PAIRS = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", README.read_text(), flags=re.DOTALL)
+
+
+@pytest.mark.parametrize(("code", "text"), PAIRS)
+def test_code_blocks_print_the_text_blocks(code, text):
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        exec(compile(code.group(1), "README.md", "exec"), {})
-    assert [line.rstrip() for line in printed.getvalue().splitlines()] == code.group(2).splitlines()
+        exec(compile(code, "README.md", "exec"), {})
+    assert [line.rstrip() for line in printed.getvalue().rstrip().splitlines()] == text.splitlines()
+
+
+def test_there_are_code_blocks():
+    assert len(PAIRS) == 2
 
 
 def test_every_file_that_is_named_exists():

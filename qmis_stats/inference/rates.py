@@ -1,13 +1,16 @@
-"""Exponents from simulations: generalised least squares with the known covariance of the estimates (Statement S11).
+"""Exponents from simulations: generalised least squares with the covariance of the estimates (Statement S11).
 
 The sharp form says ``log Δ_n + ½ log n = c − I n + b/n + O(n⁻²)``. The slope is what the theorem names; the half
 logarithm is not optional, since over a decade of n it changes the slope by far more than its standard error.
+
+A covariance is known, or estimated by the simulation with ``dof`` degrees of freedom. The tests are then normal and χ²,
+or Student's and F, exact for normal errors (Proposition S11.2).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,32 +18,46 @@ from numpy.typing import ArrayLike
 
 from qmis_stats.errors import InputError
 from qmis_stats.scores.base import FloatArray
-from qmis_stats.validation import finite_array
+from qmis_stats.validation import covariance_matrix, finite_array
 
 if TYPE_CHECKING:
     from statsmodels.regression.linear_model import RegressionResults
+    from statsmodels.stats.contrast import ContrastResults
 
     from qmis_stats.results import MISResult
 
-__all__ = ["LackOfFit", "fit_exponent", "fit_power", "lack_of_fit", "series", "slope_interval", "slope_test"]
+__all__ = [
+    "LackOfFit",
+    "fit_dof",
+    "fit_exponent",
+    "fit_power",
+    "lack_of_fit",
+    "series",
+    "slope_interval",
+    "slope_test",
+    "wald_test",
+]
 
 
 class LackOfFit(NamedTuple):
-    """A χ² test of the regression's form.
+    """A test of the regression's form, χ² or F.
 
     Attributes
     ----------
     statistic : float
-        Generalised residual sum of squares with the known covariance.
+        Generalised residual sum of squares; with an estimated covariance the F statistic that it makes.
     df : int
         Residual degrees of freedom.
     pvalue : float
         Upper tail probability; ``nan``-free: 1 when there are no degrees of freedom.
+    df_denom : float
+        Second degrees of freedom of the F test; infinite for the χ² test.
     """
 
     statistic: float
     df: int
     pvalue: float
+    df_denom: float = math.inf
 
 
 def series(results: Sequence[MISResult]) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -81,8 +98,9 @@ def fit_exponent(
     std_error: ArrayLike | None = None,
     *,
     covariance: ArrayLike | None = None,
+    dof: int | None = None,
     prefactor: bool = True,
-    correction: bool = True,
+    correction: bool | int = True,
 ) -> RegressionResults:
     """Fit ``log Δ_n + ½ log n = c − I n + b/n`` and return the statsmodels results (Statement S11).
 
@@ -96,21 +114,27 @@ def fit_exponent(
         Their standard errors, for independent estimates.
     covariance : (m, m) array_like, optional
         Their covariance, when estimates at different n share random numbers; exactly one of the two is given.
+    dof : int, optional
+        Degrees of freedom of an estimated covariance, at least m, as :func:`qmis_stats.simulate.tilted_series` gives
+        it; ``None`` takes the covariance as known.
     prefactor : bool
         Add ½ log n to the response. Without it the slope is biased: the option exists to show that.
-    correction : bool
-        Include the term b/n.
+    correction : bool or int
+        Number of terms b/n, b₂/n², at most 2; true is one. Common random numbers leave so little noise in the slope
+        that the second is needed at small n: the lack of fit says when.
 
     Returns
     -------
     RegressionResults
-        Of ``statsmodels.api.GLS`` with the scale fixed at one, because the covariance is known. The parameters are
-        ``const``, ``n`` (the slope, −I_Q) and ``1/n``.
+        Of ``statsmodels.api.GLS``. The parameters are ``const``, ``n`` (the slope, −I_Q), ``1/n`` and ``1/n^2``. With
+        a known covariance the scale is one. With an estimated one it is (dof + G)/(dof − q), G the residual sum of
+        squares with q degrees of freedom, and single parameters have Student's law with dof − q.
 
     Raises
     ------
     InputError
-        If lengths disagree, there are fewer points than parameters, or a covariance is not positive definite.
+        If lengths disagree, there are fewer points than parameters, a covariance is not positive definite, or it has
+        too few degrees of freedom.
 
     Examples
     --------
@@ -119,14 +143,14 @@ def fit_exponent(
     >>> round(float(fit.params[1]), 9)
     -0.125
     """
-    sizes = finite_array("n", n, 1, "(m,)")
-    columns = [np.ones_like(sizes), sizes, *([1.0 / sizes] if correction else [])]
-    names = ["const", "n", *(["1/n"] if correction else [])]
-    response = finite_array("log_delta", log_delta, 1, "(m,)")
-    if response.shape != sizes.shape:
-        raise InputError("log_delta", response.shape, f"of the same length as n, {sizes.size}")
+    sizes, response = _series_arrays(n, log_delta)
+    if isinstance(correction, float) or int(correction) not in (0, 1, 2):
+        raise InputError("correction", correction, "0, 1 or 2 terms")
+    powers = [("1/n", 1.0 / sizes), ("1/n^2", 1.0 / sizes**2)][: int(correction)]
+    names = ["const", "n", *(name for name, _ in powers)]
+    columns = [np.ones_like(sizes), sizes, *(column for _, column in powers)]
     response = response + (0.5 * np.log(sizes) if prefactor else 0.0)
-    return _gls(response, columns, names, std_error, covariance)
+    return _gls(response, columns, names, std_error, covariance, dof)
 
 
 def fit_power(
@@ -135,6 +159,7 @@ def fit_power(
     std_error: ArrayLike | None = None,
     *,
     covariance: ArrayLike | None = None,
+    dof: int | None = None,
 ) -> RegressionResults:
     """Fit ``log Δ_n = c + p log n + b/n``: at the critical scale the slope is p = −½ (Statement S7).
 
@@ -146,12 +171,19 @@ def fit_power(
     >>> round(float(fit_power(n, -0.5 * np.log(n), np.full(4, 0.01)).params[1]), 9)
     -0.5
     """
+    sizes, response = _series_arrays(n, log_delta)
+    columns = [np.ones_like(sizes), np.log(sizes), 1.0 / sizes]
+    return _gls(response, columns, ["const", "log n", "1/n"], std_error, covariance, dof)
+
+
+def _series_arrays(n: ArrayLike, log_delta: ArrayLike) -> tuple[FloatArray, FloatArray]:
     sizes = finite_array("n", n, 1, "(m,)")
+    if np.any(sizes <= 0.0):
+        raise InputError("n", n, "positive sample sizes")
     response = finite_array("log_delta", log_delta, 1, "(m,)")
     if response.shape != sizes.shape:
         raise InputError("log_delta", response.shape, f"of the same length as n, {sizes.size}")
-    columns = [np.ones_like(sizes), np.log(sizes), 1.0 / sizes]
-    return _gls(response, columns, ["const", "log n", "1/n"], std_error, covariance)
+    return sizes, response
 
 
 def _gls(
@@ -160,6 +192,7 @@ def _gls(
     names: list[str],
     std_error: ArrayLike | None,
     covariance: ArrayLike | None,
+    dof: int | None,
 ) -> RegressionResults:
     import statsmodels.api as sm
 
@@ -171,23 +204,41 @@ def _gls(
         errors = finite_array("std_error", std_error, 1, "(m,)")
         if errors.shape != response.shape or np.any(errors <= 0.0):
             raise InputError("std_error", std_error, f"{response.size} positive numbers")
+        if dof is not None:
+            raise InputError("dof", dof, "given with a covariance only; series() enlarges standard errors instead")
         sigma: Any = errors**2
     else:
         assert covariance is not None
-        sigma = finite_array("covariance", covariance, 2, "(m, m)")
-        if sigma.shape != (response.size, response.size):
-            raise InputError("covariance", sigma.shape, f"of shape ({response.size}, {response.size})")
-        try:
-            np.linalg.cholesky(sigma)
-        except np.linalg.LinAlgError:
-            raise InputError("covariance", covariance, "symmetric positive definite") from None
+        sigma = covariance_matrix("covariance", covariance, response.size)
+        if dof is not None and not dof >= response.size:
+            raise InputError("dof", dof, f"at least the number of points, {response.size}")
     model = sm.GLS(response, np.column_stack(columns), sigma=sigma)
     model.exog_names[:] = names
-    return model.fit(cov_type="fixed scale")
+    fit = model.fit(cov_type="fixed scale")
+    if dof is None:
+        return fit
+    spare = dof - (response.size - len(columns))
+    fit = model.fit(cov_type="fixed scale", cov_kwds={"scale": (dof + float(fit.ssr)) / spare}, use_t=True)
+    fit._results.df_resid_inference = spare
+    return fit
+
+
+def fit_dof(fit: RegressionResults) -> float:
+    """Return the degrees of freedom of a single parameter's Student law; infinite for a known covariance.
+
+    Examples
+    --------
+    >>> n = np.array([50.0, 100.0, 200.0, 400.0])
+    >>> fit_dof(fit_exponent(n, -0.125 * n, np.full(4, 0.01))), fit_dof(
+    ...     fit_exponent(n, -0.125 * n, covariance=np.eye(4), dof=31)
+    ... )
+    (inf, 30.0)
+    """
+    return float(getattr(fit, "df_resid_inference", None) or math.inf)
 
 
 def slope_interval(fit: RegressionResults, level: float = 0.95) -> tuple[float, float]:
-    """Return the normal interval of the slope.
+    """Return the interval of the slope, normal or Student's.
 
     Examples
     --------
@@ -216,8 +267,62 @@ def slope_test(fit: RegressionResults, exponent: float) -> tuple[float, float]:
     return float(np.squeeze(test.statistic)), float(np.squeeze(test.pvalue))
 
 
+def wald_test(fit: RegressionResults, hypothesis: Mapping[str, float] | tuple[ArrayLike, ArrayLike]) -> ContrastResults:
+    """Test several linear hypotheses on the parameters jointly (Statement S11).
+
+    Parameters
+    ----------
+    fit : RegressionResults
+        Of :func:`fit_exponent` or :func:`fit_power`.
+    hypothesis : mapping or (matrix, values)
+        Values of named parameters, ``{"n": -0.125, "const": 0.3}``, or an (r, p) matrix R and r values v of R β = v.
+
+    Returns
+    -------
+    ContrastResults
+        Of statsmodels: χ² with r degrees of freedom for a known covariance; for an estimated one F with r and
+        dof − q − r + 1, which is exact (Proposition S11.2) and has r − 1 degrees fewer than the fit's own
+        ``wald_test`` would use.
+
+    Raises
+    ------
+    InputError
+        If a parameter does not exist, the rows are dependent, or too few degrees of freedom are left.
+
+    Examples
+    --------
+    >>> n = np.array([50.0, 100.0, 200.0, 400.0])
+    >>> fit = fit_exponent(n, 0.3 - 0.125 * n - 0.5 * np.log(n), np.full(4, 0.01))
+    >>> bool(wald_test(fit, {"const": 0.3, "n": -0.125}).pvalue > 0.99)
+    True
+    """
+    from statsmodels.stats.contrast import ContrastResults
+
+    names = list(fit.model.exog_names)
+    if isinstance(hypothesis, Mapping):
+        unknown = [name for name in hypothesis if name not in names]
+        if unknown or not hypothesis:
+            raise InputError("hypothesis", list(hypothesis), f"values of some of the parameters {', '.join(names)}")
+        matrix = np.array([[float(name == column) for column in names] for name in hypothesis])
+        values = finite_array("hypothesis", list(hypothesis.values()), 1, "(r,)")
+    else:
+        matrix = finite_array("hypothesis", hypothesis[0], 2, "(r, p)")
+        values = finite_array("hypothesis", hypothesis[1], 1, "(r,)")
+    rows = matrix.shape[0]
+    if matrix.shape != (values.size, len(names)) or np.linalg.matrix_rank(matrix) < rows:
+        raise InputError("hypothesis", matrix.shape, f"r independent rows of length {len(names)} and r values")
+    found = fit.wald_test((matrix, values), use_f=False, scalar=True)
+    dof = fit_dof(fit)
+    if math.isinf(dof):
+        return found
+    spare = dof - rows + 1.0
+    if spare < 1.0:
+        raise InputError("hypothesis", rows, f"at most {int(dof)} rows for {int(dof)} degrees of freedom")
+    return ContrastResults(F=float(found.statistic) * spare / (dof * rows), df_denom=spare, df_num=rows)
+
+
 def lack_of_fit(fit: RegressionResults) -> LackOfFit:
-    """Return the χ² test of the regression's form against the known covariance.
+    """Return the test of the regression's form against the covariance: χ² if it is known, F if it is estimated.
 
     Examples
     --------
@@ -226,6 +331,13 @@ def lack_of_fit(fit: RegressionResults) -> LackOfFit:
     1
     """
     from scipy.stats import chi2
+    from scipy.stats import f as f_law
 
-    statistic, df = float(fit.ssr), int(fit.df_resid)
-    return LackOfFit(statistic, df, float(chi2.sf(statistic, df)) if df > 0 else 1.0)
+    squares, df, dof = float(fit.ssr), int(fit.df_resid), fit_dof(fit)
+    if df == 0:
+        return LackOfFit(squares, df, 1.0, math.inf if math.isinf(dof) else dof + 1.0)
+    if math.isinf(dof):
+        return LackOfFit(squares, df, float(chi2.sf(squares, df)))
+    # Hotelling: the covariance has dof + df degrees of freedom, of which df − 1 are lost.
+    statistic = squares * (dof + 1.0) / ((dof + df) * df)
+    return LackOfFit(statistic, df, float(f_law.sf(statistic, df, dof + 1.0)), dof + 1.0)

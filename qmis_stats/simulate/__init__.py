@@ -4,6 +4,15 @@ from qmis_stats.simulate.conditional import conditional
 from qmis_stats.simulate.crude import crude
 from qmis_stats.simulate.likelihood_ratio import likelihood_ratio
 from qmis_stats.simulate.roc import empirical_roc
+from qmis_stats.simulate.series import SimulatedSeries, tilted_series
 from qmis_stats.simulate.tilted import tilted
 
-__all__ = ["conditional", "crude", "empirical_roc", "likelihood_ratio", "tilted"]
+__all__ = [
+    "SimulatedSeries",
+    "conditional",
+    "crude",
+    "empirical_roc",
+    "likelihood_ratio",
+    "tilted",
+    "tilted_series",
+]

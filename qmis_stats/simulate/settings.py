@@ -30,6 +30,8 @@ class Settings:
         In [0, 2³²).
     backend : str
         ``"auto"``, ``"numba"``, ``"cupy"`` or ``"reference"``.
+    experiment : str or None
+        Name of the random numbers. ``None`` names them by the sample size; runs with one name share them.
 
     Raises
     ------
@@ -45,6 +47,7 @@ class Settings:
     replicates: int
     seed: int
     backend: str = "auto"
+    experiment: str | None = None
 
     def __post_init__(self) -> None:
         for name, low, high in (("replicates", 100, MAX_REPLICATES), ("seed", 0, _MAX_SEED - 1)):
@@ -67,6 +70,8 @@ class Settings:
     def key(self, method: str, n: int) -> tuple[int, int]:
         """Return the generator's key: different methods and sample sizes use independent random numbers.
 
-        Estimates at different n therefore have a diagonal covariance in a rate regression (Statement S11).
+        Estimates at different n therefore have a diagonal covariance in a rate regression (Statement S11), unless the
+        settings name the experiment.
         """
-        return int(self.seed), zlib.crc32(f"{method}:{n}".encode())
+        name = n if self.experiment is None else self.experiment
+        return int(self.seed), zlib.crc32(f"{method}:{name}".encode())

@@ -10,7 +10,7 @@ import numpy as np
 from qmis_stats.errors import DomainError, InputError
 from qmis_stats.problem import Problem
 from qmis_stats.results import MISResult
-from qmis_stats.scores.base import ScoreModel
+from qmis_stats.scores.base import FloatArray, ScoreModel
 from qmis_stats.simulate.admission import admit, nothing_leaks
 from qmis_stats.simulate.design import Design, tilted_design
 from qmis_stats.simulate.estimator import log_crossing_probability
@@ -29,7 +29,7 @@ from qmis_stats.simulate.scramblings import (
 from qmis_stats.simulate.settings import Settings
 from qmis_stats.validation import sample_size
 
-__all__ = ["Sampling", "simulate_design", "tilted"]
+__all__ = ["Sampling", "nets_pay", "result_and_scramblings", "simulate_design", "tilted"]
 
 Sampling = Literal["auto", "sobol", "random"]
 
@@ -101,8 +101,21 @@ def simulate_design(
     scores: ScoreModel, n: int, design: Design, settings: Settings, sampling: Sampling = "auto"
 ) -> MISResult:
     """Estimate Δ_n from draws of any design, and test that they reach what the design requires."""
-    if sampling == "random" or (sampling == "auto" and not _nets_pay(scores, n, design, settings.replicates)):
+    if sampling == "random" or (sampling == "auto" and not nets_pay(scores, n, design, settings.replicates)):
         return _from_random(scores, n, design, settings)
+    return result_and_scramblings(scores, n, design, settings)[0]
+
+
+def result_and_scramblings(
+    scores: ScoreModel, n: int, design: Design, settings: Settings
+) -> tuple[MISResult, FloatArray]:
+    """Return the result of nets, and the estimates of the scramblings divided by their mean, shape (32,).
+
+    Raises
+    ------
+    DomainError
+        If the law has no nets.
+    """
     if not _has_nets(scores, n):
         raise DomainError(
             "tilted",
@@ -125,7 +138,7 @@ def _net_sizes(scores: ScoreModel, design: Design, replicates: int) -> tuple[int
     return log2_sums, min(log2_sums, math.floor(math.log2(PAIR_BUDGET / comparisons)))
 
 
-def _nets_pay(scores: ScoreModel, n: int, design: Design, replicates: int) -> bool:
+def nets_pay(scores: ScoreModel, n: int, design: Design, replicates: int) -> bool:
     """Return whether nets exist, their points are affordable, and the smallest are not far beyond the replicates."""
     if not _has_nets(scores, n):
         return False
@@ -151,7 +164,7 @@ def _from_random(scores: ScoreModel, n: int, design: Design, settings: Settings)
     return random_result("tilted", n, settings, found, _REMEDY, _objections(masses), details)
 
 
-def _from_nets(scores: ScoreModel, n: int, design: Design, settings: Settings) -> MISResult:
+def _from_nets(scores: ScoreModel, n: int, design: Design, settings: Settings) -> tuple[MISResult, FloatArray]:
     kernels = settings.kernels()
     log2_sums, log2_points = _net_sizes(scores, design, settings.replicates)
     nets = draw_nets(
@@ -172,7 +185,10 @@ def _from_nets(scores: ScoreModel, n: int, design: Design, settings: Settings) -
         strata=False,
     )
     found = scrambled_estimates(kernels, nets, scores.best)
-    return _net_result(n, settings, found, masses, nets.log_weights.size, nets.points.shape[1] * SCRAMBLINGS, design)
+    points = nets.points.shape[1] * SCRAMBLINGS
+    result = _net_result(n, settings, found, masses, nets.log_weights.size, points, design)
+    mean = float(np.mean(found.delta))
+    return result, found.delta / mean if mean > 0.0 else np.full(SCRAMBLINGS, np.nan)
 
 
 def _net_result(
