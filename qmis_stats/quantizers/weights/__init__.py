@@ -1,0 +1,32 @@
+"""Quantizers of weight tensors, their names, cells and indicators."""
+
+from qmis_stats.quantizers.weights.base import WeightQuantizer
+from qmis_stats.quantizers.weights.codebooks import KMeansCodebook, LloydMaxCodebook
+from qmis_stats.quantizers.weights.faces import Faces
+from qmis_stats.quantizers.weights.fixed import NF4_LEVELS, NormalFloat4, PowersOfTwo
+from qmis_stats.quantizers.weights.indicator import PTQIndicator, ptq_indicator
+from qmis_stats.quantizers.weights.names import DEFAULT_QUANTIZERS, quantizer
+from qmis_stats.quantizers.weights.sign import IdentityWeights, SignWeights
+from qmis_stats.quantizers.weights.ternary import AbsmeanTernary, SparseTernary, TernaryWeightNetwork
+from qmis_stats.quantizers.weights.uniform import UniformAsymmetric, UniformSymmetric
+
+__all__ = [
+    "DEFAULT_QUANTIZERS",
+    "NF4_LEVELS",
+    "AbsmeanTernary",
+    "Faces",
+    "IdentityWeights",
+    "KMeansCodebook",
+    "LloydMaxCodebook",
+    "NormalFloat4",
+    "PTQIndicator",
+    "PowersOfTwo",
+    "SignWeights",
+    "SparseTernary",
+    "TernaryWeightNetwork",
+    "UniformAsymmetric",
+    "UniformSymmetric",
+    "WeightQuantizer",
+    "ptq_indicator",
+    "quantizer",
+]

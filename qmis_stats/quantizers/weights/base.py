@@ -1,0 +1,254 @@
+"""What every quantizer of a weight tensor offers: codes, released values, faces."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from qmis_stats.errors import DomainError, InputError
+from qmis_stats.quantizers.weights.faces import Faces, joined
+from qmis_stats.scores.base import FloatArray
+
+__all__ = ["WeightQuantizer", "bits_in", "integer_in", "mean_within", "number_in", "weight_tensor"]
+
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class WeightQuantizer(ABC):
+    """A map from a float tensor to one with few different values in each group.
+
+    A *group* shares its scale and its levels: the whole tensor, or one channel (row of axis 0) when ``per_channel``
+    and the tensor has two dimensions or more. The *codes* say which level each weight takes.
+
+    Parameters
+    ----------
+    per_channel : bool
+        Whether each row of axis 0 is quantized by itself.
+
+    Notes
+    -----
+    Of the weights in one group, a larger one never gets a smaller value. Multiplying a group by a power of two
+    multiplies its values by it without error, unless the levels are absolute.
+    """
+
+    per_channel: bool = field(default=False, kw_only=True)
+
+    _absolute: ClassVar[bool] = False
+    """Whether levels do not follow the scale of the weights, so that groups must not be normalised."""
+
+    @property
+    @abstractmethod
+    def stem(self) -> str:
+        """The canonical name without the suffix ``":channel"``."""
+
+    @property
+    @abstractmethod
+    def levels(self) -> int:
+        """Number of levels a weight can take within its group."""
+
+    @property
+    def discrete(self) -> bool:
+        """Whether the released values come from a fixed countable set.
+
+        Where they do not, a scale that depends continuously on the weights is released too, and cells, faces and
+        the indicator are those of the codes alone.
+        """
+        return False
+
+    @property
+    def name(self) -> str:
+        """The canonical name, understood by :func:`~qmis_stats.quantizers.weights.names.quantizer`."""
+        return f"{self.stem}:channel" if self.per_channel else self.stem
+
+    @property
+    def bits(self) -> float:
+        """Binary logarithm of the number of levels; scales are not counted."""
+        return math.log2(self.levels)
+
+    def quantize(self, weights: ArrayLike) -> FloatArray:
+        """Return the quantized tensor.
+
+        Parameters
+        ----------
+        weights : array_like
+            Finite real numbers, at least one; they are not changed.
+
+        Returns
+        -------
+        array of float64
+            Same shape.
+
+        Raises
+        ------
+        InputError
+            If the weights are empty, not real numbers, or not finite.
+        """
+        array = weight_tensor(weights)
+        result = np.empty(array.size)
+        for inside, group, exponent in self._groups(array):
+            result[inside] = np.ldexp(self._encode(group)[1], exponent)
+        return result.reshape(array.shape)
+
+    def codes(self, weights: ArrayLike) -> IntArray:
+        """Return the code of each weight: integers in the order of the levels, the same integer for the same level.
+
+        Parameters
+        ----------
+        weights : array_like
+            As for :meth:`quantize`.
+
+        Returns
+        -------
+        array of int64
+            Same shape.
+        """
+        array = weight_tensor(weights)
+        result = np.empty(array.size, dtype=np.int64)
+        for inside, group, _ in self._groups(array):
+            result[inside] = self._encode(group)[0]
+        return result.reshape(array.shape)
+
+    def sparsity(self, weights: ArrayLike) -> float:
+        """Return the share of weights whose quantized value is zero."""
+        return float(np.mean(self.quantize(weights) == 0.0))
+
+    def faces(self, weights: ArrayLike, *, nearest: int = 4096) -> Faces:
+        """Return the faces of the cell that holds the weights, the dependence of scales on the weights included.
+
+        Parameters
+        ----------
+        weights : array_like
+            As for :meth:`quantize`; the faces speak of the flattened tensor.
+        nearest : int
+            Where faces are pairs of weights, at most this many a group are returned, those of smallest margin.
+
+        Returns
+        -------
+        Faces
+
+        Raises
+        ------
+        DomainError
+            If the faces are not known, or a group of zeros has no cell with an interior.
+        """
+        integer_in("nearest", nearest, 1, 2**40)
+        groups = list(self._groups(weight_tensor(weights)))
+        return joined([self._faces(group, nearest) for _, group, _ in groups], [e for _, _, e in groups])
+
+    def candidate_faces(self, weights: FloatArray, covariance: FloatArray) -> tuple[Faces, int, int]:
+        """Return faces among which the smallest g²/(2 ∇gᵀV∇g) is, the number looked at, and the number that exist.
+
+        Parameters
+        ----------
+        weights : array
+            A checked tensor.
+        covariance : (d, d) or (d,) array
+            A checked covariance of the flattened tensor.
+        """
+        parts, exponents, looked, total = [], [], 0, 0
+        for inside, group, exponent in self._groups(weights):
+            v = covariance[inside] if covariance.ndim == 1 else covariance[inside, inside]
+            part, seen, exist = self._candidates(group, v)
+            parts.append(part)
+            exponents.append(exponent)
+            looked, total = looked + seen, total + exist
+        return joined(parts, exponents), looked, total
+
+    def _groups(self, array: FloatArray) -> list[tuple[slice, FloatArray, int]]:
+        """Return place, values divided by a power of two, and its exponent, of each group."""
+        groups = []
+        flat = array.reshape(-1)
+        size = self._group_size(array)
+        for start in range(0, flat.size, size):
+            group = flat[start : start + size]
+            exponent = 0 if self._absolute else int(np.frexp(np.max(np.abs(group)))[1])
+            groups.append((slice(start, start + group.size), np.ldexp(group, -exponent), exponent))
+        return groups
+
+    def _group_size(self, array: FloatArray) -> int:
+        return array.size // array.shape[0] if self.per_channel and array.ndim >= 2 else array.size
+
+    @abstractmethod
+    def _encode(self, weights: FloatArray) -> tuple[IntArray, FloatArray]:
+        """Return the codes and values of one group."""
+
+    def _faces(self, weights: FloatArray, nearest: int) -> Faces:
+        raise DomainError(
+            self.name, "the faces of its cells are not known", "use the indicator from losses: qmis_stats.indicator"
+        )
+
+    def _candidates(self, weights: FloatArray, covariance: FloatArray) -> tuple[Faces, int, int]:
+        faces = self._faces(weights, 1)
+        return faces, len(faces), len(faces)
+
+    def _positive(self, scale: float) -> float:
+        """Return a scale, or say that zeros have no cell."""
+        if scale == 0.0:
+            raise DomainError(
+                self.name,
+                "weights that are all zero lie in no cell with an interior",
+                "leave such tensors or channels out",
+            )
+        return scale
+
+
+def weight_tensor(weights: ArrayLike) -> FloatArray:
+    """Return weights as a float64 array of any shape, a copy only where needed.
+
+    Raises
+    ------
+    InputError
+        If they are empty, not real numbers, or not finite.
+
+    Examples
+    --------
+    >>> weight_tensor([[1, 2]])
+    array([[1., 2.]])
+    """
+    try:
+        array = np.asarray(weights)
+        if array.dtype.kind not in "fiuO":
+            raise TypeError
+        array = array.astype(np.float64, order="C", copy=False)
+    except (TypeError, ValueError):
+        raise InputError("weights", weights, "an array of real numbers") from None
+    if array.size == 0:
+        raise InputError("weights", weights, "an array with at least one entry")
+    if not np.all(np.isfinite(array)):
+        raise InputError("weights", weights, "finite, without NaN or infinite entries")
+    return array
+
+
+def mean_within(values: FloatArray) -> float:
+    """Return a mean that does not depend on the order of the values and lies between the smallest and the largest.
+
+    Examples
+    --------
+    >>> mean_within(np.array([0.1, 0.1, 0.1]))
+    0.1
+    """
+    mean = math.fsum(values.tolist()) / values.size
+    return min(max(mean, float(np.min(values))), float(np.max(values)))
+
+
+def bits_in(bits: Any, least: int, most: int = 8) -> None:
+    """Check a number of bits."""
+    integer_in("bits", bits, least, most)
+
+
+def integer_in(field: str, value: Any, least: int, most: int) -> None:
+    """Check an integer."""
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise InputError(field, value, f"an integer from {least} to {most}")
+
+
+def number_in(field: str, value: Any) -> None:
+    """Check a number strictly between 0 and 1."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 < value < 1.0:
+        raise InputError(field, value, "a number strictly between 0 and 1")

@@ -1,0 +1,93 @@
+"""Quantizers by name, as they are written in tables and on the command line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from qmis_stats.errors import InputError
+from qmis_stats.quantizers.weights.base import WeightQuantizer
+from qmis_stats.quantizers.weights.codebooks import KMeansCodebook, LloydMaxCodebook
+from qmis_stats.quantizers.weights.fixed import NormalFloat4, PowersOfTwo
+from qmis_stats.quantizers.weights.sign import IdentityWeights, SignWeights
+from qmis_stats.quantizers.weights.ternary import AbsmeanTernary, SparseTernary, TernaryWeightNetwork
+from qmis_stats.quantizers.weights.uniform import UniformAsymmetric, UniformSymmetric
+
+__all__ = ["DEFAULT_QUANTIZERS", "quantizer"]
+
+DEFAULT_QUANTIZERS: tuple[str, ...] = (
+    "identity",
+    "sign",
+    "sign-scaled",
+    "ternary-absmean",
+    "twn-0.7",
+    "sparse-33",
+    "sparse-50",
+    "sparse-90",
+    "uniform-3",
+    "uniform-4",
+    "uniform-8",
+    "uniform-asym-4",
+    "lloyd-max-2",
+    "kmeans-3",
+    "nf4",
+    "log2-4",
+)
+"""Names that make sense side by side, from the reference and one bit to eight."""
+
+_CHANNEL = ":channel"
+_ALLOWED = (
+    "one of identity, sign, sign-scaled, ternary-absmean, twn-C (0 < C < 1), sparse-P (0 < P < 100), "
+    "uniform-B (2 to 8), uniform-asym-B (2 to 8), lloyd-max-B (1 to 8), kmeans-B (1 to 8), nf4, nf4-BLOCK, "
+    "log2-B (3 to 8), spelled without superfluous digits; with :channel for each row by itself (not nf4-BLOCK)"
+)
+_MAKERS: dict[str, Callable[[str, bool], WeightQuantizer]] = {
+    "identity": lambda _, c: IdentityWeights(per_channel=c),
+    "sign": lambda _, c: SignWeights(per_channel=c),
+    "sign-scaled": lambda _, c: SignWeights(True, per_channel=c),
+    "ternary-absmean": lambda _, c: AbsmeanTernary(per_channel=c),
+    "nf4": lambda _, c: NormalFloat4(per_channel=c),
+    "twn-": lambda x, c: TernaryWeightNetwork(float(x), per_channel=c),
+    "sparse-": lambda x, c: SparseTernary(float(x) / 100.0, per_channel=c),
+    "uniform-": lambda x, c: UniformSymmetric(int(x), per_channel=c),
+    "uniform-asym-": lambda x, c: UniformAsymmetric(int(x), per_channel=c),
+    "lloyd-max-": lambda x, c: LloydMaxCodebook(int(x), per_channel=c),
+    "kmeans-": lambda x, c: KMeansCodebook(int(x), per_channel=c),
+    "nf4-": lambda x, c: NormalFloat4(int(x), per_channel=c),
+    "log2-": lambda x, c: PowersOfTwo(int(x), per_channel=c),
+}
+
+
+def quantizer(name: str) -> WeightQuantizer:
+    """Return the quantizer of a canonical name.
+
+    Parameters
+    ----------
+    name : str
+        For instance ``"uniform-4"``, or ``"uniform-4:channel"`` for each row of axis 0 by itself. There is one
+        spelling of each quantizer: ``quantizer(name).name == name``.
+
+    Raises
+    ------
+    InputError
+        If there is no such quantizer.
+
+    Examples
+    --------
+    >>> quantizer("twn-0.7:channel")
+    TernaryWeightNetwork(per_channel=True, factor=0.7)
+    >>> quantizer("ternary-absmean").bits
+    1.584962500721156
+    """
+    if isinstance(name, str) and len(name) <= 64 and name.isascii():
+        stem = name.removesuffix(_CHANNEL)
+        kind, number = re.fullmatch(r"(.*?-?)(\d[\d.]*)?", stem, re.DOTALL).groups()  # type: ignore[union-attr]
+        kind, number = (stem, None) if stem in _MAKERS else (kind, number)
+        if kind in _MAKERS and (number is not None) == kind.endswith("-"):
+            try:
+                made = _MAKERS[kind](number or "", name != stem)
+            except ValueError:
+                made = None
+            if made is not None and made.name == name:
+                return made
+    raise InputError("quantizer", name, _ALLOWED)
