@@ -11,7 +11,14 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qmis_stats.errors import BackendUnavailableError, DomainError, DomainWarning, InputError, QmisError
+    from qmis_stats.errors import (
+        BackendUnavailableError,
+        DomainError,
+        DomainWarning,
+        InputError,
+        MissingExtraError,
+        QmisError,
+    )
     from qmis_stats.evaluate import METHODS, mis
     from qmis_stats.experiment import Experiment, load_experiment
     from qmis_stats.inference.indicator import Indicator, indicator
@@ -31,7 +38,14 @@ except PackageNotFoundError:  # running from a source tree that was never instal
     __version__ = "0+unknown"
 
 _HOMES = {
-    "errors": ("BackendUnavailableError", "DomainError", "DomainWarning", "InputError", "QmisError"),
+    "errors": (
+        "BackendUnavailableError",
+        "DomainError",
+        "DomainWarning",
+        "InputError",
+        "MissingExtraError",
+        "QmisError",
+    ),
     "evaluate": ("METHODS", "mis"),
     "experiment": ("Experiment", "load_experiment"),
     "inference.indicator": ("Indicator", "indicator"),
@@ -66,6 +80,7 @@ __all__ = [
     "LossBlocks",
     "LossTable",
     "MISResult",
+    "MissingExtraError",
     "Problem",
     "QmisError",
     "ROCCurve",

@@ -107,8 +107,7 @@ class Dataset:
 def _check_target(name: str, y: FloatArray, task: Task) -> None:
     values = np.unique(y)
     if values.size == 1:
-        kind = "of varying values" if task == "regression" else "of at least two classes"
-        raise InputError(f"{name}: target", float(values[0]), f"{kind}, not the same in every row")
+        raise InputError(f"{name}: target", float(values[0]), "of different values, not the same in every row")
     if task == "binary" and values.tolist() != [0.0, 1.0]:
         raise InputError(f"{name}: target", values.tolist(), "0 or 1 for a binary task")
     if task == "multiclass" and values.tolist() != list(range(values.size)):

@@ -238,7 +238,7 @@ def one_run(plan: RunPlan, number: int) -> Run:
     named: dict[str, Quantizer | None] = {q.name: q for q in plan.quantizers}
     named[IDENTITY] = None
     keepers = {name: _Keeper(plan.candidates) for name in named}
-    weights: Weights | None = None
+    latest: dict[str, Weights] = {}
     count = 0
     with threadpool_limits(limits=1):
         for weights in model.fit_path(data.X[rows], data.y[rows], generator(plan.seed, _FIT, number)):
@@ -246,19 +246,17 @@ def one_run(plan: RunPlan, number: int) -> Run:
             for name, quantizer in named.items():
                 values, mark = released(weights, mask, quantizer, plan.identify)
                 losses = np.asarray(model.losses(values, X, y), dtype=np.float64)
+                latest[name] = values
                 _check(losses, y, name, number, count)
                 keepers[name].add(mark, losses)
             count += 1
-        if weights is None:
+        if not latest:
             raise InputError(
                 "model", f"{type(model).__name__} without checkpoints", "one whose fit_path yields weights"
             )
-        mask = model.quantizable(weights)
         visited = {
-            name: keepers[name].result(
-                np.asarray(model.predict(released(weights, mask, quantizer)[0], X), dtype=np.float64)
-            )
-            for name, quantizer in named.items()
+            name: keepers[name].result(np.asarray(model.predict(values, X), dtype=np.float64))
+            for name, values in latest.items()
         }
     return Run(number, count, int(np.unique(rows).size), time.perf_counter() - begin, visited)
 

@@ -135,10 +135,12 @@ def _dataset(
     for column in columns or ():
         if column in special:
             raise InputError(f"{file.name}: columns", column, f"other columns than {', '.join(special)}")
+    left_out = {*special, *ignore}
     if columns is None:
-        columns = [] if smiles else [c for c in known if c not in {*special, *ignore}]
+        columns = [] if smiles else [c for c in known if c not in left_out]
     notes = []
-    unused = [c for c in known if c not in {*special, *columns, *ignore}]
+    used = {*left_out, *columns}
+    unused = [c for c in known if c not in used]
     if smiles and unused:
         notes.append(f"Columns that are not used: {_listed(unused)}.")
     y = _target(file, frame[known[str(target)]])
@@ -246,7 +248,7 @@ def _check_memory(file: Path, rows: int, columns: int) -> None:
 
 def _target(file: Path, column: pd.Series[Any]) -> NDArray[Any]:
     """Return the target: floats with NaN for what is missing, or text with ``None``."""
-    if column.isna().all():
+    if len(column) and column.isna().all():
         raise InputError(f"{file.name}: target {column.name!r}", "missing in every row", "numbers or classes")
     if column.dtype.kind in "fiub":
         return column.to_numpy(dtype=np.float64)
@@ -258,26 +260,18 @@ def _numbers(file: Path, frame: pd.DataFrame, columns: Sequence[Any]) -> FloatAr
     """Return columns as numbers; the first value that is not a number is named."""
     import pandas as pd
 
+    chosen = frame[list(columns)]
+    if all(dtype.kind in "fiub" and isinstance(dtype, np.dtype) for dtype in chosen.dtypes):
+        return chosen.to_numpy(dtype=np.float64)
     for column in columns:
-        values = frame[column]
-        if pd.api.types.is_bool_dtype(values.dtype) or values.dtype.kind in "fiu":
-            continue
-        text = values.dropna()
-        numbers = pd.to_numeric(text, errors="coerce")
-        bad = text[numbers.isna()]
-        if bad.map(lambda value: isinstance(value, (bool, np.bool_))).all() and len(bad):
-            continue
-        if len(bad) or (values.dtype.kind not in "OU" and not pd.api.types.is_string_dtype(values.dtype)):
-            row, value = (int(bad.index[0]) + 1, str(bad.iloc[0])) if len(bad) else (1, str(values.iloc[0]))
+        place = _first_text(frame[column])
+        if place is not None:
             raise InputError(
-                f"{file.name}: column {str(column)!r}, row {row}",
-                value,
+                f"{file.name}: column {str(column)!r}, row {place + 1}",
+                str(frame[column].iloc[place]),
                 f"a number; leave the column out by ignore=[{str(column)!r}], or encode it as numbers"
                 " (SMILES by smiles=)",
             )
-    chosen = frame[list(columns)]
-    if all(dtype.kind in "fiub" for dtype in chosen.dtypes):
-        return chosen.to_numpy(dtype=np.float64)
     return np.column_stack(
         [
             pd.to_numeric(frame[c], errors="coerce").to_numpy(np.float64, na_value=np.nan)
@@ -286,6 +280,20 @@ def _numbers(file: Path, frame: pd.DataFrame, columns: Sequence[Any]) -> FloatAr
             for c in columns
         ]
     )
+
+
+def _first_text(values: pd.Series[Any]) -> int | None:
+    """Return the place of the first value that is neither a number, a boolean nor missing."""
+    import pandas as pd
+
+    if pd.api.types.is_bool_dtype(values.dtype) or pd.api.types.is_numeric_dtype(values.dtype):
+        return None
+    if not (values.dtype == object or pd.api.types.is_string_dtype(values.dtype)):
+        return 0  # dates and the like
+    found = values.reset_index(drop=True).dropna()
+    truth = found.map(lambda value: isinstance(value, (bool, np.bool_))).to_numpy(dtype=bool)
+    bad = found[pd.to_numeric(found, errors="coerce").isna().to_numpy() & ~truth]
+    return int(bad.index[0]) if len(bad) else None
 
 
 def _objects(values: pd.Series[Any]) -> FloatArray:

@@ -7,7 +7,19 @@ import sys
 
 import pytest
 
-HEAVY = ("numba", "scipy", "statsmodels", "matplotlib", "pandas", "cupy")
+HEAVY = (
+    "numba",
+    "scipy",
+    "statsmodels",
+    "matplotlib",
+    "pandas",
+    "cupy",
+    "sklearn",
+    "joblib",
+    "rdkit",
+    "torch",
+    "pyarrow",
+)
 
 
 def loaded_by(program: str) -> set[str]:
@@ -22,6 +34,7 @@ def loaded_by(program: str) -> set[str]:
         "import qmis_stats",
         "import qmis_kernels",
         "import qmis_stats.errors",
+        "import qmis_stats.audit",
         "from qmis_stats.cli import cli; cli(['--help'], standalone_mode=False)",
         "from qmis_stats.cli import cli; cli(['evaluate', '--help'], standalone_mode=False)",
         "from qmis_stats.cli import cli; cli(['rank', '--help'], standalone_mode=False)",
@@ -43,6 +56,11 @@ def test_nothing_heavy_is_loaded(program: str) -> None:
 )
 def test_a_described_problem_needs_neither_compiler_nor_plots(program: str) -> None:
     assert loaded_by(program).isdisjoint({"numba", "statsmodels", "matplotlib", "pandas", "cupy"})
+
+
+def test_an_audit_loads_only_what_its_data_and_model_need() -> None:
+    found = loaded_by("from qmis_stats.audit import Linear, SklearnModel, TorchModel, audit, load_table")
+    assert found.isdisjoint({"statsmodels", "matplotlib", "pandas", "sklearn", "joblib", "rdkit", "torch", "pyarrow"})
 
 
 SIMULATION = """

@@ -34,8 +34,8 @@ Standardise = Literal["auto", "all", "none"]
 class Model(Protocol):
     """A model with a training procedure, seen through its weights.
 
-    Matrices of weights are (outputs, inputs), as in PyTorch: row by row is channel by channel. Predictions are numbers
-    for a regression, the probability of class 1 for a binary task, and (N, classes) probabilities for a multiclass task.
+    Matrices of weights are (outputs, inputs), as in PyTorch: a row is a channel. Predictions are numbers for a
+    regression, the probability of class 1 for a binary task, and (N, classes) probabilities for a multiclass task.
 
     Attributes
     ----------

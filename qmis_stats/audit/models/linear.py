@@ -42,7 +42,7 @@ class _LinearHead:
     iterations : int
         Gradient steps, or epochs with ``batch``.
     checkpoints : int
-        Weights that are yielded, at geometric steps; the last are the final ones.
+        At most so many weights are yielded, at geometric steps; the last are the final ones.
     batch : int, optional
         Size of mini-batches: stochastic gradients with momentum 0.9 and steps that fall as 1/epoch in the second half.
         Without it, accelerated gradient descent on all points, and the minimiser itself as the last checkpoint.

@@ -50,7 +50,7 @@ class MLP:
     batch : int
         Size of the mini-batches.
     checkpoints : int
-        At the ends of epochs, geometric; the last are the final weights.
+        At most so many, at the ends of geometric epochs; the last are the final weights.
     standardise : {"auto", "all", "none"}
         Features that are standardised by the training subset.
 

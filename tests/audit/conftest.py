@@ -1,0 +1,78 @@
+"""Small quantizers and data sets for the tests of audits."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qmis_stats.audit.data import from_arrays
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Rounds to multiples of a step."""
+
+    step: float
+    bits: float = 4.0
+
+    @property
+    def name(self):
+        return f"grid-{self.step:g}"
+
+    def quantize(self, weights):
+        return self.step * np.round(weights / self.step)
+
+
+@dataclass(frozen=True)
+class ScaledSign:
+    """Signs times the mean magnitude: a scale that depends continuously on the weights."""
+
+    name: str = "sign-scaled"
+    bits: float = 1.0
+    discrete: bool = False
+
+    def quantize(self, weights):
+        return np.where(weights > 0.0, 1.0, -1.0) * np.mean(np.abs(weights))
+
+    def codes(self, weights):
+        return np.where(weights > 0.0, 1, -1)
+
+
+@pytest.fixture(scope="session")
+def binary():
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(240, 4))
+    y = (X @ [1.0, -0.5, 0.3, 0.0] + rng.logistic(size=240) > 0.0).astype(float)
+    return from_arrays(X, y, name="binary")
+
+
+@pytest.fixture(scope="session")
+def multiclass():
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(300, 3))
+    y = np.argmax(X @ rng.normal(size=(3, 3)) + rng.gumbel(size=(300, 3)), axis=1)
+    return from_arrays(X, y, name="multiclass")
+
+
+@pytest.fixture(scope="session")
+def regression():
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(200, 5)) * [1.0, 10.0, 0.1, 1.0, 1.0] + [0.0, 5.0, 0.0, 0.0, 1.0]
+    y = 3.0 + X @ [1.0, -0.2, 4.0, 0.0, 0.5] + rng.normal(size=200)
+    return from_arrays(X, y, name="regression")
+
+
+@pytest.fixture(scope="session")
+def tdc():
+    """The folder of the TDC sets, or a skip that says where they are looked for."""
+    places = [Path(os.environ["QMIS_DATA"])] if "QMIS_DATA" in os.environ else []
+    places.append(ROOT.parent / "shared" / "data")
+    for place in places:
+        for folder in (place / "tdc", place):
+            if (folder / "bbb_martins.tab").is_file():
+                return folder
+    pytest.skip(f"TDC sets not found in {', '.join(map(str, places))}: name their folder by QMIS_DATA")

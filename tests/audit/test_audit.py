@@ -1,0 +1,313 @@
+"""The algorithm as a whole: split, runs, codewords, ranking, performance, store."""
+
+import json
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from qmis_stats import InputError, rank
+from qmis_stats.audit.algorithm import audit, head_for
+from qmis_stats.audit.data import from_arrays
+from qmis_stats.audit.models import MLP, Linear, Logistic, SklearnModel, Softmax
+from qmis_stats.audit.performance import measure, scores
+from qmis_stats.audit.run import generator, merged, released
+from qmis_stats.audit.splits import held_out, subset
+from tests.audit.conftest import Grid, ScaledSign
+
+QUANTIZERS = (Grid(0.5), Grid(0.1), ScaledSign())
+
+
+def same(first, second):
+    assert first.ranking.names == second.ranking.names
+    assert np.array_equal(first.ranking.params, second.ranking.params)
+    assert np.array_equal(first.scores.values, second.scores.values)
+    for name, visited in first.visited.items():
+        assert np.array_equal(visited.losses, second.visited[name].losses)
+    left, right = first.to_dict(), second.to_dict()
+    for entry in (left, right):
+        entry["runs"] = [{key: value for key, value in run.items() if key != "seconds"} for run in entry["runs"]]
+    assert left == right
+
+
+@pytest.mark.parametrize(("name", "head"), [("binary", Logistic), ("multiclass", Softmax), ("regression", Linear)])
+def test_an_audit(name, head, request):
+    data = request.getfixturevalue(name)
+    model = head_for(data)
+    assert type(model) is head
+    result = audit(data, model, QUANTIZERS, runs=3, seed=1)
+    assert result.metric == {"binary": "auroc", "multiclass": "accuracy", "regression": "r2"}[name]
+    frame = result.to_frame()
+    assert sorted(frame.index) == sorted([*(q.name for q in QUANTIZERS), "identity"])
+    assert frame.index[-1] == "identity"
+    assert frame.loc["identity", f"{result.metric}_price"] == 0.0
+    assert {"rank", "estimate", "bits", "seen", "candidates"} <= set(frame)
+    losses = {q: visited.losses for q, visited in result.visited.items() if q in result.ranking.names}
+    assert np.array_equal(rank(losses, seed=1).params, result.ranking.params)
+    assert "Not dominated" in str(result.summary())
+    assert json.loads(json.dumps(result.to_dict(), allow_nan=False))["dataset"] == name
+    assert result.run_indicators().shape == (3, 4)
+    assert set(result.pareto()) <= {q.name for q in QUANTIZERS}
+    assert result.performance.shape[0] == 4
+
+
+def test_members_are_never_evaluated(binary):
+    seen = []
+
+    class Spy(Logistic):
+        def fit_path(self, X, y, rng):
+            seen.append({row.tobytes() for row in X})
+            yield from super().fit_path(X, y, rng)
+
+        def losses(self, weights, X, y):
+            assert not {row.tobytes() for row in X} & seen[-1]
+            return super().losses(weights, X, y)
+
+    audit(binary, Spy(checkpoints=3), QUANTIZERS, runs=2)
+    assert len(seen) == 2
+    assert seen[0] != seen[1]
+
+
+@pytest.mark.parametrize("subsets", ["bootstrap", "disjoint"])
+def test_jobs_do_not_change_a_number(binary, subsets):
+    model = MLP("binary", hidden=(6,), epochs=8, checkpoints=4)
+    options = {"runs": 4, "seed": 3, "subsets": subsets, "draws": 199}
+    same(audit(binary, model, QUANTIZERS, **options), audit(binary, model, QUANTIZERS, jobs=2, **options))
+
+
+class CrashError(RuntimeError):
+    pass
+
+
+class Fragile(Logistic):
+    """Fails in its third training, unless mended."""
+
+    count = 0
+    mended = False
+
+    def fit_path(self, X, y, rng):
+        Fragile.count += 1
+        for step, weights in enumerate(super().fit_path(X, y, rng)):
+            if Fragile.count == 3 and step == 2 and not Fragile.mended:
+                raise CrashError
+            yield weights
+
+
+def test_an_interrupted_audit_goes_on(binary, tmp_path):
+    model, options = Fragile(checkpoints=4), {"runs": 4, "seed": 5, "draws": 199}
+    Fragile.count, Fragile.mended = 0, False
+    with pytest.raises(CrashError):
+        audit(binary, model, QUANTIZERS, store=tmp_path / "store", **options)
+    assert len(list((tmp_path / "store").glob("run-*.json"))) == 2
+    Fragile.count, Fragile.mended = 0, True
+    resumed = audit(binary, model, QUANTIZERS, store=tmp_path / "store", **options)
+    assert Fragile.count == 2
+    Fragile.count = 0
+    assert audit(binary, model, QUANTIZERS, store=tmp_path / "store", **options).runs[3].seconds > 0.0
+    assert Fragile.count == 0
+    same(resumed, audit(binary, model, QUANTIZERS, **options))
+    assert not list((tmp_path / "store").glob("*.part"))
+
+
+def test_runs_can_be_added_and_damaged_ones_are_computed_again(binary, tmp_path):
+    model, options = Logistic(checkpoints=3), {"seed": 5, "draws": 199}
+    audit(binary, model, QUANTIZERS, store=tmp_path, runs=2, **options)
+    (tmp_path / "run-00000.npz").write_bytes(b"PK damaged")
+    (tmp_path / "run-00001.json").write_text("{")
+    same(
+        audit(binary, model, QUANTIZERS, store=tmp_path, runs=3, **options),
+        audit(binary, model, QUANTIZERS, runs=3, **options),
+    )
+
+
+def test_a_store_of_something_else_is_refused(binary, regression, tmp_path):
+    audit(binary, Logistic(checkpoints=3), QUANTIZERS, runs=1, store=tmp_path)
+    for data, model, quantizers, options, match in (
+        (binary, Logistic(checkpoints=4), QUANTIZERS, {}, "model: .* there, .* here"),
+        (binary, Logistic(checkpoints=3), QUANTIZERS[:2], {}, "quantizers"),
+        (binary, Logistic(checkpoints=3), QUANTIZERS, {"seed": 1}, "evaluation|seed"),
+        (regression, Linear(checkpoints=3), QUANTIZERS, {}, "data"),
+    ):
+        with pytest.raises(InputError, match=match) as error:
+            audit(data, model, quantizers, runs=1, store=tmp_path, **options)
+        assert "\n" not in str(error.value)
+    (tmp_path / "specification.json").write_text("?")
+    with pytest.raises(InputError, match="damaged"):
+        audit(binary, Logistic(checkpoints=3), QUANTIZERS, runs=1, store=tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="can be written"):
+        audit(binary, Logistic(checkpoints=3), QUANTIZERS, runs=1, store=tmp_path / "file")
+
+
+def test_codewords_are_counted_once(regression):
+    weights = (np.array([[0.26, -0.7]]), np.array([1.0]))
+    mask = (True, False)
+    moved = (weights[0] + 0.01, weights[1] + 1.0)
+    assert released(weights, mask, Grid(0.5))[1] == released(moved, mask, Grid(0.5))[1]
+    assert released(weights, mask, Grid(0.5), "released")[1] != released(moved, mask, Grid(0.5), "released")[1]
+    assert released(weights, mask, ScaledSign())[1] == released(moved, mask, ScaledSign())[1]
+    assert released(weights, mask, Grid(0.5))[0][1] is weights[1]
+    assert released(weights, mask, None)[0] is weights
+    result = audit(regression, Linear(), QUANTIZERS, runs=3, seed=1)
+    seen = {name: visited.seen.size for name, visited in result.visited.items()}
+    assert seen["grid-0.5"] < seen["grid-0.1"] <= seen["identity"]
+
+
+def test_the_candidates_of_smallest_mean_loss_are_kept(regression):
+    whole = audit(regression, Linear(), QUANTIZERS, runs=3, seed=1)
+    few = audit(regression, Linear(), QUANTIZERS, runs=3, seed=1, candidates=5)
+    for name in ("grid-0.1", "identity"):
+        means = np.sort(whole.visited[name].losses.mean(axis=1))[:5]
+        assert np.allclose(np.sort(few.visited[name].losses.mean(axis=1)), means)
+        assert few.visited[name].seen.size == whole.visited[name].seen.size
+        assert any(f"{name}: " in note and "5 of smallest mean loss" in note for note in few.notes)
+    assert np.array_equal(merged([whole.visited["grid-0.5"]] * 2, 200).losses, whole.visited["grid-0.5"].losses)
+
+
+def test_a_single_codeword_has_no_indicator(regression):
+    result = audit(regression, Linear(), [Grid(100.0), Grid(0.1)], runs=2, seed=1)
+    assert result.single == ("grid-100",)
+    assert result.indicators()["grid-100"] == np.inf
+    assert any("single codeword" in note for note in result.notes)
+    assert result.to_frame().index.tolist() == ["grid-0.1", "grid-100", "identity"]
+    assert result.pareto()[0] == "grid-100"
+    alone = audit(regression, Linear(), [Grid(100.0)], runs=2, seed=1)
+    assert alone.ranking is None
+    assert "grid-100" in str(alone)
+    json.dumps(alone.to_dict(), allow_nan=False)
+
+
+def test_sklearn_models_are_audited(binary):
+    from sklearn.linear_model import LogisticRegression
+
+    result = audit(binary, SklearnModel(LogisticRegression(), checkpoints=5), QUANTIZERS, runs=2)
+    assert result.performance.loc["identity", "auroc"] > 0.6
+
+
+def test_state_dicts_need_named_points(binary):
+    class Ready(Logistic):
+        trained_elsewhere = True
+
+    with pytest.raises(InputError, match="checkpoints of the model were given"):
+        audit(binary, Ready(), QUANTIZERS, runs=2)
+    assert audit(binary, Ready(), QUANTIZERS, runs=1, evaluation=range(100)).runs[0].checkpoints == 18
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"runs": 0}, "runs = 0"),
+        ({"n": 1}, "n = 1"),
+        ({"evaluation": 1.5}, "evaluation = 1.5"),
+        ({"evaluation": 0.01}, "at least 10 points"),
+        ({"evaluation": [0, 0, 1]}, "different indices"),
+        ({"evaluation": [500]}, "from 0 to 239"),
+        ({"subsets": "jackknife"}, "bootstrap, disjoint"),
+        ({"subsets": "disjoint", "n": 100}, "at most 12 for 10 disjoint subsets"),
+        ({"candidates": 1}, "candidates"),
+        ({"identify": "hash"}, "codes, released"),
+        ({"seed": -1}, "seed"),
+        ({"jobs": 0}, "jobs"),
+        ({"quantizers": []}, "at least one"),
+        ({"quantizers": [Grid(0.1), Grid(0.1)]}, "different names"),
+        ({"model": Linear()}, "a binary task"),
+    ],
+)
+def test_arguments_are_checked(binary, options, match):
+    given = {"model": Logistic(), "quantizers": QUANTIZERS, **options}
+    with pytest.raises(InputError, match=match):
+        audit(binary, given.pop("model"), given.pop("quantizers"), **given)
+
+
+def test_bad_quantizers_and_diverged_training_are_named(binary):
+    class Random(Grid):
+        def quantize(self, weights):
+            return weights + np.random.default_rng().normal(size=weights.shape)
+
+    class Flat(Grid):
+        def quantize(self, weights):
+            return np.full(weights.shape, np.nan) if weights.shape[0] == 1 else weights
+
+    class Diverging(Logistic):
+        def losses(self, weights, X, y):
+            return super().losses(weights, X, y) / 0.0
+
+    with pytest.raises(InputError, match="deterministic"):
+        audit(binary, Logistic(), [Random(0.1)])
+    with pytest.raises(InputError, match=r"'grid-0.1'.*finite weights"):
+        audit(binary, Logistic(), [Flat(0.1)])
+    with np.errstate(all="ignore"), pytest.raises(InputError, match="run 0, checkpoint 0, point 0 = inf"):
+        audit(binary, Diverging(), QUANTIZERS)
+
+
+def test_splits(binary, multiclass):
+    pool, held = held_out(multiclass, 0.4, generator(1, 0))
+    assert held.size == 120
+    shares = [np.mean(multiclass.y[side, None] == np.arange(3), axis=0) for side in (pool, held)]
+    assert np.abs(shares[0] - shares[1]).max() < 0.02
+    parts = [subset(binary, np.arange(240), "disjoint", 60, run, generator(1, 1), generator(1, 2)) for run in range(4)]
+    assert sorted(np.concatenate(parts)) == list(range(240))
+    whole = binary.y.mean()
+    assert all(abs(binary.y[part].mean() - whole) < 0.05 for part in parts)
+    rare = from_arrays(binary.X, (np.arange(240) == 7).astype(float), task="binary")
+    with pytest.raises(InputError, match="one class"):
+        held_out(rare, 0.5, generator(1, 0))
+    with pytest.raises(InputError, match="a class missing"):
+        subset(rare, np.arange(240), "disjoint", 60, 0 if 7 not in parts[0] else 1, generator(1, 1), generator(1, 2))
+
+
+def test_groups_stay_together_and_are_resampled(binary):
+    grouped = from_arrays(binary.X, binary.y, groups=np.arange(240) // 8, name="grouped")
+    result = audit(grouped, Logistic(), QUANTIZERS, runs=2, seed=2)
+    assert any("by whole groups" in note for note in result.notes)
+    assert any("treat points as independent" in note for note in result.notes)
+
+
+def test_scores_agree_with_sklearn():
+    rng = np.random.default_rng(0)
+    y = (rng.random(200) > 0.4).astype(float)
+    p = np.round(np.clip(0.3 * y + rng.random(200) * 0.7, 0, 1), 2)
+    counts = rng.multinomial(200, np.full(200, 1 / 200), size=3).astype(float)
+    found = scores("binary", y, p, counts)
+    for b, weights in enumerate(counts):
+        assert found[0, b] == pytest.approx(metrics.roc_auc_score(y, p, sample_weight=weights))
+        assert found[1, b] == pytest.approx(metrics.accuracy_score(y, p > 0.5, sample_weight=weights))
+    t, u = rng.normal(size=200), rng.normal(size=200)
+    found = scores("regression", t, u, counts)
+    for b, weights in enumerate(counts):
+        assert found[0, b] == pytest.approx(metrics.r2_score(t, u, sample_weight=weights))
+        assert found[1, b] == pytest.approx(metrics.mean_absolute_error(t, u, sample_weight=weights))
+    labels = rng.integers(0, 3, size=200).astype(float)
+    chances = rng.dirichlet([1, 1, 1], size=200)
+    accuracy, area = scores("multiclass", labels, chances, np.ones((1, 200)))[:, 0]
+    assert accuracy == pytest.approx(metrics.accuracy_score(labels, chances.argmax(axis=1)))
+    assert area == pytest.approx(metrics.roc_auc_score(labels, chances, multi_class="ovr"))
+
+
+@pytest.mark.statistical
+def test_standard_errors_of_scores():
+    """Bootstrap standard error of a mean absolute error against its closed form, and the effect of groups."""
+    rng = np.random.default_rng(1)
+    y = rng.normal(size=2000)
+    found = measure("regression", y, {"identity": [np.zeros(2000)]}, draws=2000, rng=rng)
+    exact = np.abs(y).std() / np.sqrt(2000)
+    # The relative standard error of a standard deviation from B draws is 1/sqrt(2B).
+    assert found.points_se[0, 1] == pytest.approx(exact, rel=6.0 / np.sqrt(4000))
+    repeated = np.repeat(y[:500], 4)
+    groups = np.repeat(np.arange(500), 4)
+    options = {"groups": groups, "draws": 2000, "rng": rng}
+    grouped = measure("regression", repeated, {"identity": [np.zeros(2000)]}, **options)
+    exact = np.abs(y[:500]).std() / np.sqrt(500)
+    assert grouped.points_se[0, 1] == pytest.approx(exact, rel=6.0 / np.sqrt(4000))
+
+
+def test_progress_wraps_the_runs(binary):
+    seen = []
+
+    def progress(items):
+        for item in items:
+            seen.append(item)
+            yield item
+
+    audit(binary, Logistic(checkpoints=2), QUANTIZERS, runs=3, progress=progress)
+    assert seen == [0, 1, 2]

@@ -1,0 +1,143 @@
+"""Files: formats, and one clear line for each that cannot be used."""
+
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from qmis_stats import InputError
+from qmis_stats.audit.tables import bundled, load_table
+from qmis_stats.errors import MissingExtraError
+
+ROWS = 30
+RNG = np.random.default_rng(0)
+FRAME = pd.DataFrame({"a": RNG.normal(size=ROWS), "flag": RNG.random(ROWS) > 0.5, "y": RNG.normal(size=ROWS)})
+
+
+def written(folder, frame=FRAME, name="table.csv", **options):
+    frame.to_csv(folder / name, index=False, **options)
+    return folder / name
+
+
+def refused(match, *args, **options):
+    with pytest.raises(InputError, match=match) as error:
+        load_table(*args, **options)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("name", "separator"), [("t.csv", ","), ("t.tsv", "\t"), ("t.tab", "\t"), ("T.CSV", ",")])
+def test_text_tables(tmp_path, name, separator):
+    data = load_table(written(tmp_path, name=name, sep=separator), "y")
+    assert data.features == ("a", "flag")
+    assert np.array_equal(data.X, FRAME[["a", "flag"]].to_numpy(np.float64))
+
+
+def test_parquet(tmp_path, monkeypatch):
+    pytest.importorskip("pyarrow", reason="Parquet needs the extra 'parquet'")
+    FRAME.to_parquet(tmp_path / "t.parquet")
+    assert load_table(tmp_path / "t.parquet", "y").rows == ROWS
+    (tmp_path / "bad.parquet").write_bytes(b"not a table")
+    refused("a Parquet file", tmp_path / "bad.parquet", "y")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'qmis_stats\[parquet\]'"):
+        load_table(tmp_path / "t.parquet", "y")
+
+
+def test_columns_are_chosen(tmp_path):
+    file = written(tmp_path, FRAME.assign(name="text", g=[f"g{i % 7}" for i in range(ROWS)]))
+    assert load_table(file, "y", columns=["a"]).features == ("a",)
+    grouped = load_table(file, "y", ignore=["name"], groups="g")
+    assert grouped.features == ("a", "flag")
+    assert len(set(grouped.groups)) == 7
+    refused(r"column 'name', row 1 = 'text': must be a number; leave the column out by ignore=\['name'\]", file, "y")
+    refused("column = 'z': must be one of a, flag, y", file, "z")
+    refused("must be other columns than y", file, "y", columns=["y"])
+    refused("used with smiles", file, "y", groups="scaffold")
+    refused("at least one besides", file, "y", ignore=["a", "flag", "name", "g"])
+
+
+def test_bad_values_are_named(tmp_path):
+    odd = FRAME.astype({"a": object})
+    odd.loc[6, "a"] = "1,5"
+    refused("column 'a', row 7 = '1,5': must be a number", written(tmp_path, odd), "y")
+    holes = FRAME.copy()
+    holes.loc[[3, 8], "a"] = np.nan
+    file = written(tmp_path, holes, "holes.csv")
+    refused(r"holes: column 'a', row 4 = 'missing'.*2 rows with missing values: 4, 9", file, "y")
+    assert load_table(file, "y", missing="drop").rows == ROWS - 2
+    flags = FRAME.astype({"flag": object})
+    flags.loc[2, "flag"] = None
+    assert load_table(written(tmp_path, flags, "flags.csv"), "y", missing="drop").rows == ROWS - 1
+    refused("missing in every row", written(tmp_path, FRAME.assign(y=np.nan)), "y")
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (b"", "not empty"),
+        (b"a,y\n", "at least 20"),
+        (b"a,a,y\n1,2,3\n", r"column names = \['a'\]: must be different"),
+        (b"a,y\n1,2\n3,4,5\n6,7\n", "as many fields in every line"),
+        (b"a,y\n\xff\xfe,2\n", "UTF-8"),
+    ],
+)
+def test_broken_text_tables(tmp_path, content, match):
+    (tmp_path / "t.csv").write_bytes(content)
+    refused(match, tmp_path / "t.csv", "y")
+
+
+def test_paths(tmp_path):
+    refused("a file that exists", tmp_path / "none.csv", "y")
+    refused("whose name ends with .csv", tmp_path / "table.xlsx", "y")
+    (tmp_path / "folder.csv").mkdir()
+    refused("a file that exists", tmp_path / "folder.csv", "y")
+
+
+def test_embeddings(tmp_path):
+    X, y = RNG.normal(size=(ROWS, 6)), RNG.normal(size=ROWS)
+    np.save(tmp_path / "x.npy", X)
+    np.save(tmp_path / "y.npy", y)
+    (tmp_path / "y.csv").write_text("value\n" + "\n".join(map(str, y)) + "\n")
+    np.savez(tmp_path / "both.npz", X=X, label=np.array(["no", "yes"] * (ROWS // 2)))
+    assert load_table(tmp_path / "x.npy", 2).columns == 5
+    assert np.array_equal(load_table(tmp_path / "x.npy", "y.npy").y, y)
+    assert np.allclose(load_table(tmp_path / "x.npy", str(tmp_path / "y.csv")).y, y)
+    assert load_table(tmp_path / "both.npz", "label").classes == ("no", "yes")
+    refused("number of a column, from 0 to 5", tmp_path / "x.npy", 6)
+    refused("a file with one value a row", tmp_path / "x.npy", "nowhere.npy")
+    refused("name of an array in both.npz: X, label", tmp_path / "both.npz", "y")
+    refused("without column names", tmp_path / "x.npy", 0, smiles="s")
+    np.save(tmp_path / "flat.npy", y)
+    refused("points by features", tmp_path / "flat.npy", 0)
+    np.save(tmp_path / "short.npy", y[:5])
+    refused("one value a row of the embeddings", tmp_path / "x.npy", "short.npy")
+    (tmp_path / "bad.npy").write_bytes(b"nothing")
+    refused("arrays of numbers as numpy.save", tmp_path / "bad.npy", 0)
+    np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
+    refused("arrays of numbers as numpy.save", tmp_path / "objects.npy", 0)
+
+
+def test_a_table_that_does_not_fit_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    file = written(tmp_path)
+    monkeypatch.setattr("qmis_kernels.memory.fits", lambda _: False)
+    refused("small enough for memory", file, "y")
+
+
+def test_a_wide_table(tmp_path):
+    names = ",".join(f"c{i}" for i in range(30_000))
+    lines = [",".join("01"[(i * j) % 2] for j in range(30_000)) + f",{i}" for i in range(ROWS)]
+    (tmp_path / "wide.csv").write_text(f"{names},y\n" + "\n".join(lines) + "\n")
+    assert load_table(tmp_path / "wide.csv", "y").columns == 30_000
+
+
+@pytest.mark.parametrize(("name", "rows", "task"), [("breast_cancer", 569, "binary"), ("diabetes", 442, "regression")])
+def test_bundled(name, rows, task):
+    data = bundled(name)
+    assert (data.rows, data.task) == (rows, task)
+    assert data.notes[0].startswith("Bundled with scikit-learn")
+
+
+def test_bundled_names():
+    with pytest.raises(InputError, match="breast_cancer, diabetes"):
+        bundled("iris")
