@@ -15,7 +15,7 @@ from qmis_stats.errors import InputError
 if TYPE_CHECKING:
     from qmis_stats.audit.results import AuditResult
 
-__all__ = ["MARGIN", "Answer", "Line", "answer", "interval", "metric_name", "number", "table_lines"]
+__all__ = ["MARGIN", "Answer", "Line", "answer", "checked_margin", "interval", "metric_name", "number", "table_lines"]
 
 MARGIN = 0.02
 """Performance that may be given up unless told otherwise."""
@@ -119,7 +119,7 @@ def table_lines(result: AuditResult, level: float = 0.95) -> tuple[Line, ...]:
     level : float
         Confidence level.
     """
-    scores = result.scores.to_frame(level)
+    scores = result.scores.to_frame(level).to_dict("index")
     metric = result.metric
     front = result.pareto()
     ranked: dict[str, dict[str, Any]] = {}
@@ -137,7 +137,7 @@ def table_lines(result: AuditResult, level: float = 0.95) -> tuple[Line, ...]:
     nothing = dict.fromkeys(("rank", "rank_set", "indicator", "interval"))
     lines = []
     for name in [*ranked, *result.single, IDENTITY]:
-        row = {str(key): float(value) for key, value in scores.loc[name].items()}
+        row = {str(key): float(value) for key, value in scores[name].items()}
         lines.append(
             Line(
                 name=name,
@@ -153,6 +153,19 @@ def table_lines(result: AuditResult, level: float = 0.95) -> tuple[Line, ...]:
             )
         )
     return tuple(lines)
+
+
+def checked_margin(margin: float) -> float:
+    """Return the margin, or raise :class:`~qmis_stats.errors.InputError`.
+
+    Examples
+    --------
+    >>> checked_margin(0.02)
+    0.02
+    """
+    if not (math.isfinite(margin) and margin >= 0.0):
+        raise InputError("margin", margin, "a finite number of at least 0")
+    return margin
 
 
 def answer(result: AuditResult, level: float = 0.95, margin: float = MARGIN) -> Answer:
@@ -172,8 +185,7 @@ def answer(result: AuditResult, level: float = 0.95, margin: float = MARGIN) -> 
     InputError
         If the margin is negative or not finite.
     """
-    if not (math.isfinite(margin) and margin >= 0.0):
-        raise InputError("margin", margin, "a finite number of at least 0")
+    checked_margin(margin)
     *lines, reference = table_lines(result, level)
     affordable = tuple(line.name for line in lines if line.price_interval[1] <= margin)
     ranked = [line for line in lines if line.rank is not None]

@@ -55,9 +55,7 @@ def report_data(
     return {**found, **result.to_dict(level)}
 
 
-def report_html(
-    result: AuditResult, level: float = 0.95, *, margin: float = MARGIN, command: str | None = None
-) -> str:
+def report_html(result: AuditResult, level: float = 0.95, *, margin: float = MARGIN, command: str | None = None) -> str:
     """Return the page; it needs no network and no script. Parameters as for :func:`report_data`."""
     lines = table_lines(result, level)
     rows = [
@@ -164,7 +162,9 @@ def _ranks(result: AuditResult, level: float) -> dict[str, Any] | None:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.4, 1.4 + 0.3 * len(ranking.names)), layout="constrained")
         ranking.plot(figure.add_subplot(), level)
-        alt = f"Rank of each quantizer with its confidence sets. {ranking.names[ranking.order()[0]]} is estimated first."
+        alt = (
+            f"Rank of each quantizer with its confidence sets. {ranking.names[ranking.order()[0]]} is estimated first."
+        )
         svg = inline_svg(figure, "ranks", alt)
     rows = [
         {
@@ -179,11 +179,11 @@ def _ranks(result: AuditResult, level: float) -> dict[str, Any] | None:
 
 
 def _details(result: AuditResult, level: float) -> Iterator[dict[str, Any]]:
-    scores = result.scores.to_frame(level)
+    scores = result.scores.to_frame(level).to_dict("index")
     entries = {} if result.ranking is None else {entry.name: entry for entry in result.ranking.indicators}
     for line in table_lines(result, level):
         entry = result.reference if line.reference else entries.get(line.name)
-        row = {str(key): float(value) for key, value in scores.loc[line.name].items()}
+        row = {str(key): float(value) for key, value in scores[line.name].items()}
         found: dict[str, Any] = {
             "name": line.name,
             "reference": line.reference,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from qmis_stats.audit.answer import Line, metric_name, table_lines
+from qmis_stats.audit.answer import Line, metric_name, number, table_lines
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["tradeoff_plot"]
 
-_PARETO, _OTHER, _REFERENCE = "#2f6fde", "#808591", "#d9622b"
+_PARETO, _OTHER, _REFERENCE = "#3b7bea", "#808591", "#d9622b"
 _DECADES = 1e-5
 _REACH = 10.0
 
@@ -23,8 +23,9 @@ _REACH = 10.0
 def tradeoff_plot(result: AuditResult, ax: Axes | None = None, level: float = 0.95) -> Axes:
     """Draw the indicator (logarithmic, more private to the right) and the performance of each quantizer.
 
-    Numbers are ranks. Quantizers of the Pareto set are named. What lies outside the axes, an indicator of zero or one
-    that is unknown because training visited a single codeword, is drawn at the edge.
+    Numbers are ranks. Quantizers of the Pareto set are named. A score far below the others is drawn at the lower edge as
+    a triangle with its value; an indicator of zero is drawn at the left edge, and one that is unknown because training
+    visited a single codeword at the right edge, with a question mark.
 
     Parameters
     ----------
@@ -53,10 +54,15 @@ def tradeoff_plot(result: AuditResult, ax: Axes | None = None, level: float = 0.
         y = min(max(line.score, low), high)
         strength = 0.75 if line.pareto else 0.35
         if line.interval is not None:
-            ax.hlines(y, max(line.interval[0], left), min(line.interval[1], right), colour, linewidth=1.1, alpha=strength)
+            ax.hlines(
+                y, max(line.interval[0], left), min(line.interval[1], right), colour, linewidth=1.1, alpha=strength
+            )
         ends = [min(max(end, low), high) for end in line.score_interval]
         ax.vlines(x, ends[0], ends[1], colour, linewidth=1.1, alpha=strength)
-        ax.plot([x], [y], "o", color=colour, markersize=12.0, markeredgewidth=0.0, clip_on=False, zorder=4 + line.pareto)
+        marker = "o" if line.score >= low else "v"
+        ax.plot(
+            [x], [y], marker, color=colour, markersize=12.0, markeredgewidth=0.0, clip_on=False, zorder=4 + line.pareto
+        )
         ax.annotate(
             "?" if line.rank is None else str(line.rank),
             (x, y),
@@ -68,7 +74,7 @@ def tradeoff_plot(result: AuditResult, ax: Axes | None = None, level: float = 0.
             zorder=6,
             annotation_clip=False,
         )
-    _name(ax, [line for line in lines if line.pareto], (left, right), (low, high))
+    _name(ax, [line for line in lines if line.pareto or line.score < low], (left, right), (low, high))
     for colour, label in ((_PARETO, "Pareto set"), (_OTHER, "others")):
         ax.plot([], [], "o", color=colour, markersize=8.0, label=label)
     ax.set_xlabel("indicator r (more private to the right)")
@@ -98,21 +104,20 @@ def _score_limits(lines: Sequence[Line]) -> tuple[float, float]:
 
 
 def _name(ax: Axes, lines: Sequence[Line], across: tuple[float, float], along: tuple[float, float]) -> None:
-    """Write names above points of the Pareto set: nothing else lies up and to the right of them."""
+    """Write names above points of the Pareto set, where nothing else lies, and values below the axes beside names."""
     for line in lines:
         x = min(max(across[1] if line.indicator is None else line.indicator, across[0]), across[1])
         y = min(max(line.score, along[0]), along[1])
-        end = math.log(x / across[0]) > 0.8 * math.log(across[1] / across[0])
         ax.annotate(
-            line.name,
+            line.name if line.score >= along[0] else f"{line.name}: {number(line.score)}",
             (x, y),
-            xytext=(-4 if end else 4, 8),
+            xytext=(4, 7),
             textcoords="offset points",
             fontsize=8.5,
-            color=_PARETO,
-            rotation=-35 if end else 35,
+            color=_PARETO if line.pareto else _OTHER,
+            rotation=40,
             rotation_mode="anchor",
-            ha="right" if end else "left",
+            ha="left",
             va="bottom",
             parse_math=False,
             annotation_clip=False,
