@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from qmis_kernels import memory
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Model, checked_count
 from qmis_stats.audit.models.linear import Linear, Logistic, Softmax
@@ -233,7 +234,21 @@ def _all_runs(plan: RunPlan, runs: int, jobs: int, keeper: RunStore | None, prog
     for _ in progress(range(len(wanted))):
         run = next(results)
         found[run.number] = run
+        _check_memory(run, runs - len(found))
     return tuple(found[number] for number in range(runs))
+
+
+def _check_memory(run: Run, left: int) -> None:
+    """Refuse to go on when the losses of the runs that are left would not fit, going by one run."""
+    needed = left * sum(visited.losses.nbytes for visited in run.visited.values())
+    if not memory.fits(needed):
+        free = memory.readable(memory.available())
+        raise InputError(
+            "runs",
+            f"{left} more",
+            f"fewer, or with fewer candidates or evaluation points: their losses need {memory.readable(needed)} and "
+            f"{free} are free",
+        )
 
 
 def _computed(plan: RunPlan, wanted: Sequence[int], jobs: int, keeper: RunStore | None) -> Iterator[Run]:

@@ -20,6 +20,10 @@ RADIUS, BITS = 2, 1024
 KINDS = ("fingerprints", "descriptors", "both")
 """What a molecule can be turned into."""
 
+_TAIL = 0.005
+"""Beyond these quantiles descriptors are clipped: one outlier, standardised, would outweigh all other features."""
+
+_LARGEST = 1e9
 _SHOWN = 3
 _LONGEST = 40
 
@@ -70,8 +74,8 @@ def molecules(
     smiles : sequence of str
         What does not parse is counted in the notes, with examples.
     kind : {"fingerprints", "descriptors", "both"}
-        Morgan fingerprints of radius 2 in 1024 bits; RDKit's descriptors, those that are finite for every molecule and
-        differ between molecules; or both side by side.
+        Morgan fingerprints of radius 2 in 1024 bits; RDKit's descriptors, clipped to their
+        quantiles 0.005 and 0.995, those left out that are not finite, beyond 10⁹ or constant; or both side by side.
     targets : sequence, optional
         Of the rows: molecules that are repeated with another target are counted; the first is kept.
 
@@ -185,17 +189,27 @@ def _descriptors(kept: list[Any]) -> tuple[FloatArray, list[str], str]:
 
     functions = Descriptors.descList
     values = np.array([[_number(function, m) for _, function in functions] for m in kept], dtype=np.float64)
-    # Above this float32 overflows in squares; RDKit's Ipc reaches 1e40 and more.
-    usable = np.isfinite(values).all(axis=0) & (np.abs(values).max(axis=0) < 1e15)
-    varying = usable & (np.ptp(np.where(usable, values, 0.0), axis=0) > 0.0)
+    usable = np.isfinite(values).all(axis=0) & (np.abs(values).max(axis=0) < _LARGEST)
+    inside = np.where(usable, values, 0.0)
+    low = np.quantile(inside, _TAIL, axis=0, method="lower")
+    high = np.quantile(inside, 1.0 - _TAIL, axis=0, method="higher")
+    values = np.clip(inside, low, high)
+    varying = high > low
     if not varying.any():
         raise InputError("descriptors", f"{len(kept)} molecules", "different for some of the molecules")
     names = [functions[i][0] for i in np.flatnonzero(varying)]
-    said = f"Features: {len(names)} of RDKit's {len(functions)} descriptors"
+    said = (
+        f"Features: {len(names)} of RDKit's {len(functions)} descriptors, "
+        f"clipped to their quantiles {_TAIL} and {1.0 - _TAIL} over all molecules"
+    )
     left = [functions[i][0] for i in np.flatnonzero(~usable)]
     constant = int(np.sum(usable & ~varying))
-    reasons = [f"{len(left)} not finite or beyond 1e15 for some molecule ({', '.join(left[:_SHOWN])})"] if left else []
-    reasons += [f"{constant} constant"] if constant else []
+    reasons = (
+        [f"{len(left)} not finite or beyond {_LARGEST:g} for some molecule ({', '.join(left[:_SHOWN])})"]
+        if left
+        else []
+    )
+    reasons += [f"{constant} constant between these quantiles"] if constant else []
     return values[:, varying], names, f"{said}; left out: {', '.join(reasons)}." if reasons else f"{said}."
 
 

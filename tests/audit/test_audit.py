@@ -9,7 +9,7 @@ from sklearn import metrics
 from qmis_stats import InputError, rank
 from qmis_stats.audit.algorithm import audit, head_for
 from qmis_stats.audit.data import from_arrays
-from qmis_stats.audit.models import MLP, Linear, Logistic, SklearnModel, Softmax
+from qmis_stats.audit.models import MLP, Linear, Logistic, SklearnModel, Softmax, TorchModel
 from qmis_stats.audit.performance import measure, scores
 from qmis_stats.audit.run import generator, merged, released
 from qmis_stats.audit.splits import held_out, subset
@@ -299,6 +299,35 @@ def test_standard_errors_of_scores():
     grouped = measure("regression", repeated, {"identity": [np.zeros(2000)]}, **options)
     exact = np.abs(y[:500]).std() / np.sqrt(500)
     assert grouped.points_se[0, 1] == pytest.approx(exact, rel=6.0 / np.sqrt(4000))
+
+
+def test_losses_that_do_not_fit_are_refused(binary, monkeypatch):
+    monkeypatch.setattr("qmis_kernels.memory.fits", lambda size: size == 0)
+    with pytest.raises(InputError, match="their losses need"):
+        audit(binary, Logistic(checkpoints=2), QUANTIZERS, runs=3)
+    assert len(audit(binary, Logistic(checkpoints=2), QUANTIZERS, runs=1).runs) == 1
+
+
+def test_torch_modules_are_audited(binary):
+    torch = pytest.importorskip("torch", reason="PyTorch modules need the extra 'torch'")
+    torch.manual_seed(0)
+
+    def train(module, X, y, rng):
+        optimiser = torch.optim.Adam(module.parameters(), lr=0.05)
+        features, target = torch.tensor(X, dtype=torch.float32), torch.tensor(y, dtype=torch.float32)
+        for _ in range(12):
+            optimiser.zero_grad()
+            torch.nn.functional.binary_cross_entropy_with_logits(module(features)[:, 0], target).backward()
+            optimiser.step()
+            yield
+
+    model = TorchModel(
+        torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.Tanh(), torch.nn.Linear(6, 1)), train, task="binary"
+    )
+    options = {"runs": 2, "seed": 1, "draws": 199}
+    first = audit(binary, model, QUANTIZERS, **options)
+    assert first.runs[0].checkpoints == 12
+    same(first, audit(binary, model, QUANTIZERS, **options))
 
 
 def test_progress_wraps_the_runs(binary):
