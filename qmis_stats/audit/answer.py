@@ -240,7 +240,8 @@ def _cost(
     shown = chosen if chosen is not None else min(lines, key=lambda line: line.price)
     text = (
         f"{shown.name} {'costs' if chosen is not None else 'costs least:'} {number(shown.price)} in {metric} "
-        f"{interval(shown.price_interval)}: {number(shown.score)} against {number(reference.score)} without quantization."
+        f"{interval(shown.price_interval)}: "
+        f"{number(shown.score)} against {number(reference.score)} without quantization."
     )
     dear = [line for line in lines if line.name not in affordable and line.price > margin]
     open_ = [line for line in lines if line.name not in affordable and line.price <= margin]

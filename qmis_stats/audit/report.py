@@ -143,7 +143,7 @@ def _tradeoff(result: AuditResult, level: float) -> Markup:
         figure = Figure(figsize=(6.0, 4.7), layout="constrained")
         result.plot(figure.add_subplot(), level)
         alt = (
-            f"Indicator, on a logarithmic axis, against {metric_name(result.metric)} of each quantizer, with intervals. "
+            f"Indicator, on a logarithmic axis, and {metric_name(result.metric)} of each quantizer, with intervals. "
             f"Pareto set: {', '.join(result.pareto())}. The table beside has all numbers."
         )
         return inline_svg(figure, "tradeoff", alt)

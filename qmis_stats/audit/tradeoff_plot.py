@@ -23,9 +23,9 @@ _REACH = 10.0
 def tradeoff_plot(result: AuditResult, ax: Axes | None = None, level: float = 0.95) -> Axes:
     """Draw the indicator (logarithmic, more private to the right) and the performance of each quantizer.
 
-    Numbers are ranks. Quantizers of the Pareto set are named. A score far below the others is drawn at the lower edge as
-    a triangle with its value; an indicator of zero is drawn at the left edge, and one that is unknown because training
-    visited a single codeword at the right edge, with a question mark.
+    Numbers are ranks. Quantizers of the Pareto set are named. A score far below the others is drawn at the lower edge
+    as a triangle with its value; an indicator of zero is drawn at the left edge, and one that is unknown because
+    training visited a single codeword at the right edge, with a question mark.
 
     Parameters
     ----------

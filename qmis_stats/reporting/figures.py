@@ -61,7 +61,7 @@ def inline_svg(figure: Figure, name: str, alt: str) -> Markup:
     ...     _ = figure.add_subplot().plot([1, 2])
     ...     text = inline_svg(figure, "rise", "x < y")
     >>> text[:60]
-    Markup('<svg role="img" aria-labelledby="rise-alt" viewBox="0 0 ')
+    Markup('<svg role="img" aria-labelledby="rise-alt" viewBox="0 0 460.')
     >>> '<title id="rise-alt">x &lt; y</title>' in text
     True
     """
