@@ -266,7 +266,7 @@ def _sure(result: AuditResult, ranked: Sequence[Line], chosen: Line | None, perc
                 f"({percent} confidence)."
             )
         elif len(best) == 1:
-            parts.append(f"{best[0]} is the most private of {len(ranked)}, with {percent} confidence.")
+            parts.append(f"{best[0]} is the most private of the {len(ranked)} ranked, with {percent} confidence.")
         else:
             parts.append(
                 f"The most private is one of {len(best)} of the {len(ranked)}, with {percent} confidence: "

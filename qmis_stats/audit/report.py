@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qmis_stats.audit.answer import MARGIN, answer, interval, metric_name, number, table_lines
+from qmis_stats.audit.tradeoff_plot import score_limits
 from qmis_stats.reporting.figures import STYLE, inline_svg
 from qmis_stats.reporting.pages import render_page, write_files
 
@@ -61,7 +62,7 @@ def report_html(result: AuditResult, level: float = 0.95, *, margin: float = MAR
     rows = [
         {
             "line": line,
-            "rank": "" if line.rank is None else str(line.rank),
+            "rank": str(line.rank or ("" if line.reference else "?")),
             "set": "" if line.rank_set is None else _range(line.rank_set),
             "indicator": "" if line.indicator is None else f"{line.indicator:.3g}",
             "interval": "" if line.interval is None else f"[{line.interval[0]:.3g}, {line.interval[1]:.3g}]",
@@ -82,6 +83,8 @@ def report_html(result: AuditResult, level: float = 0.95, *, margin: float = MAR
         metric=metric_name(result.metric),
         rows=rows,
         tradeoff=_tradeoff(result, level),
+        below=any(line.score < score_limits(lines)[0] for line in lines),
+        unknown=any(line.rank is None and not line.reference for line in lines),
         ranks=_ranks(result, level),
         details=list(_details(result, level)),
         further=[metric_name(name) for name in result.scores.metrics[1:]],

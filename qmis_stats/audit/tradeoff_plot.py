@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from qmis_stats.audit.results import AuditResult
 
-__all__ = ["tradeoff_plot"]
+__all__ = ["score_limits", "tradeoff_plot"]
 
 _PARETO, _OTHER, _REFERENCE = "#3b7bea", "#808591", "#d9622b"
 _DECADES = 1e-5
@@ -42,7 +42,7 @@ def tradeoff_plot(result: AuditResult, ax: Axes | None = None, level: float = 0.
         ax = Figure(figsize=(6.4, 4.6), layout="constrained").add_subplot()
     *lines, reference = table_lines(result, level)
     left, right = _privacy_limits(lines)
-    low, high = _score_limits([*lines, reference])
+    low, high = score_limits([*lines, reference])
     ax.set_xscale("log")
     ax.set_xlim(left, right)
     ax.set_ylim(low, high)
@@ -91,7 +91,7 @@ def _privacy_limits(lines: Sequence[Line]) -> tuple[float, float]:
     return max(min(found, default=top), _DECADES * max(found, default=top)) / 3.0, 2.0 * top
 
 
-def _score_limits(lines: Sequence[Line]) -> tuple[float, float]:
+def score_limits(lines: Sequence[Line]) -> tuple[float, float]:
     """Return limits for the scores; what is far below all others must not squeeze them into one line."""
     scores = sorted(line.score for line in lines)
     top = max(line.score_interval[1] for line in lines)
