@@ -23,6 +23,8 @@ from qmis_stats.errors import DomainWarning, InputError, QmisError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from qmis_stats.audit.data import Dataset
+
 __all__ = ["cli", "main"]
 
 _CLAIM_FAILED = 1
@@ -203,6 +205,155 @@ def rank(
         print_to_stdout(ranking_table(data))
     if plot is not None:
         _complain(f"wrote {plot}")
+
+
+@cli.command()
+@click.argument("data", default="bundled:breast_cancer")
+@click.option("--target", metavar="COLUMN", help="Column to predict.")
+@click.option("--smiles", metavar="COLUMN", help="Column of SMILES: features are fingerprints of the molecules.")
+@click.option("--ignore", metavar="COLUMN", multiple=True, help="Leave this column out; may be repeated.")
+@click.option("--task", help="regression, binary or multiclass.  [default: by the target]")
+@click.option("--model", default="linear", show_default=True, help="linear, or mlp: one hidden layer.")
+@click.option("--quantizers", metavar="NAME,NAME,...", help="Quantizers to compare.  [default: 15 from 1 to 8 bits]")
+@click.option("--runs", default=10, show_default=True, help="Independent trainings.")
+@click.option("--n", type=int, help="Points in each training subset.  [default: half of the data]")
+@click.option("--seed", default=0, show_default=True, help="A seed gives the same numbers for any --jobs.")
+@click.option("--jobs", type=int, help="Processes.  [default: one a processor]")
+@click.option("--level", default=0.95, show_default=True, help="Confidence level.")
+@click.option("--margin", default=0.02, show_default=True, help="Performance that may be given up.")
+@click.option("--split", default="random", show_default=True, help="random, or scaffold: whole scaffolds are held out.")
+@click.option("--missing", default="refuse", show_default=True, help="Rows with missing values: refuse or drop.")
+@click.option("--store", type=click.Path(path_type=Path), help="Folder for finished runs, to go on when interrupted.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for report.html and report.json.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def audit(
+    data: str,
+    target: str | None,
+    smiles: str | None,
+    ignore: tuple[str, ...],
+    task: str | None,
+    model: str,
+    quantizers: str | None,
+    runs: int,
+    n: int | None,
+    seed: int,
+    jobs: int | None,
+    level: float,
+    margin: float,
+    split: str,
+    missing: str,
+    store: Path | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Rank quantizers by privacy on DATA, with what each costs in performance.
+
+    DATA is a table (.csv, .tsv, .parquet), embeddings (.npy, .npz), bundled:breast_cancer or bundled:diabetes. Half of
+    the points are held out; a model is trained on the other half again and again, and each quantizer is applied to its
+    weights.
+    """
+    for option, value, allowed in (
+        ("--task", task, (None, "regression", "binary", "multiclass")),
+        ("--model", model, ("linear", "mlp")),
+        ("--split", split, ("random", "scaffold")),
+        ("--missing", missing, ("refuse", "drop")),
+    ):
+        if value not in allowed:
+            raise InputError(option, value, f"one of {', '.join(word for word in allowed if word)}")
+    if split == "scaffold" and smiles is None:
+        raise InputError("--split", split, "random, or used with --smiles COLUMN")
+    from qmis_stats.audit.algorithm import audit as run_audit
+    from qmis_stats.audit.algorithm import head_for
+    from qmis_stats.audit.answer import checked_margin
+    from qmis_stats.audit.report import report_data, write_report
+    from qmis_stats.inference.ranks import checked_level
+    from qmis_stats.quantizers.weights.names import DEFAULT_QUANTIZERS, quantizer
+
+    checked_level(level)
+    checked_margin(margin)
+    names = DEFAULT_QUANTIZERS if quantizers is None else [name.strip() for name in quantizers.split(",")]
+    chosen = [quantizer(name) for name in names]
+    if out is not None:
+        _make_folder(out)
+    dataset = _dataset(data, target, smiles, ignore, task, split, missing)
+    with _warnings_as_lines():
+        result = run_audit(
+            dataset,
+            head_for(dataset, model),
+            chosen,
+            runs=runs,
+            n=n,
+            seed=seed,
+            jobs=_processors() if jobs is None else jobs,
+            store=store,
+            progress=_progress("training runs"),
+        )
+        command = _command_line()
+        written = [] if out is None else write_report(result, out, level, margin=margin, command=command)
+    if as_json:
+        _print_json(report_data(result, level, margin=margin, command=command))
+    else:
+        from qmis_stats.display import audit_table, print_to_stdout
+
+        print_to_stdout(audit_table(result, level, margin))
+    for path in reversed(written):
+        _complain(f"wrote {path}")
+
+
+def _dataset(
+    data: str,
+    target: str | None,
+    smiles: str | None,
+    ignore: tuple[str, ...],
+    task: Any,
+    split: str,
+    missing: Any,
+) -> Dataset:
+    """Return the data set of a file or a bundled one."""
+    from qmis_stats.audit.tables import bundled, load_table
+
+    scheme, _, name = data.partition(":")
+    if scheme == "bundled":
+        for option, value in (("--target", target), ("--smiles", smiles), ("--task", task), ("--ignore", ignore)):
+            if value:
+                raise InputError(option, value, f"left out: {data} comes with its target and features")
+        try:
+            return bundled(name)
+        except InputError as error:
+            raise InputError("DATA", data, f"a file, or bundled: and {error.allowed.partition(', or')[0]}") from None
+    if target is None:
+        raise InputError("--target", target, f"the column of {data} to predict")
+    return load_table(
+        data,
+        target,
+        smiles=smiles,
+        ignore=ignore,
+        groups="scaffold" if split == "scaffold" else None,
+        task=task,
+        missing=missing,
+    )
+
+
+def _processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _command_line() -> str:
+    """Return the command that is running with the options that bear on its numbers, ready for a shell."""
+    import shlex
+
+    context = click.get_current_context()
+    words = ["qmis", str(context.info_name)]
+    for parameter in context.command.params:
+        value = context.params[str(parameter.name)]
+        if parameter.name in ("store", "out", "as_json", "jobs") or value in (parameter.default, None, ()):
+            continue
+        for item in value if isinstance(value, tuple) else (value,):
+            words += [str(item)] if isinstance(parameter, click.Argument) else [parameter.opts[0], str(item)]
+    return shlex.join(words)
 
 
 @contextlib.contextmanager

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console, Group, RenderableType
+from rich.markup import escape as rich_escape
 from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from qmis_stats.audit.results import AuditResult
     from qmis_stats.experiment import Outcome
     from qmis_stats.problem import Face
     from qmis_stats.results import MISResult
 
-__all__ = ["environment_table", "outcome_tables", "power_of_ten", "print_to_stdout", "ranking_table"]
+__all__ = ["audit_table", "environment_table", "outcome_tables", "power_of_ten", "print_to_stdout", "ranking_table"]
 
 _SHOWN_FACES = 10
 _LARGEST_DENOMINATOR = 10**7
@@ -139,6 +141,44 @@ def ranking_table(data: dict[str, Any]) -> RenderableType:
     if not all(row["regular"] for row in data["quantizers"]):
         notes.append("*: not regular, see the warnings")
     return Group(table, Text("\n" + "\n".join(notes)))
+
+
+def audit_table(result: AuditResult, level: float = 0.95, margin: float = 0.02) -> RenderableType:
+    """Return the quantizers from the most to the least private with their performance, then the answer in words."""
+    from qmis_stats.audit.answer import answer, metric_name, number, table_lines
+
+    found = answer(result, level, margin)
+    points = "" if result.ranking is None else f", {result.ranking.points} evaluation points"
+    table = Table(
+        title=f"Audit of {rich_escape(result.dataset)}{points}: {100.0 * level:g} % sets and intervals",
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        padding=(0, 0, 0, 1),
+        pad_edge=False,
+    )
+    table.add_column("quantizer", overflow="fold")
+    for column in ("set", "r", "low", "high", metric_name(result.metric), "low", "high", "price"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for line in table_lines(result, level):
+        ends = ("", "") if line.interval is None else tuple(f"{end:.2g}" for end in line.interval)
+        table.add_row(
+            Text("no quantization" if line.reference else line.name),
+            "" if line.rank_set is None else "-".join(map(str, dict.fromkeys(line.rank_set))),
+            "" if line.indicator is None else f"{line.indicator:.2g}",
+            *ends,
+            number(line.score),
+            *map(number, line.score_interval),
+            "" if line.reference else number(line.price),
+            "P" if line.pareto else "",
+        )
+    words = Table.grid(padding=(0, 2, 0, 0))
+    for title, text in (("Which", found.which), ("At what cost", found.cost), ("How sure", found.sure)):
+        words.add_row(Text(title, style="bold"), Text(text))
+    legend = "set: possible ranks, 1 the most private; r: indicator; price: loss against no quantization; P: Pareto set"
+    return Group(table, Text("\n" + legend + "\n"), words)
 
 
 def environment_table(data: dict[str, Any]) -> RenderableType:

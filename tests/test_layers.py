@@ -19,6 +19,7 @@ FLOOR = {
     "procedures": 1.6,
     "problem": 1.7,
     "results": 1.0,
+    "reporting": 1.1,
     "theory": 2.0,
     "exact": 2.0,
     "simulate": 2.0,

@@ -18,6 +18,7 @@ from qmis_stats.inference.ranking import Ranking
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from statsmodels.iolib.summary import Summary
 
 __all__ = ["AuditResult"]
@@ -190,6 +191,20 @@ class AuditResult:
             [f"Rank 1 is the most private. Not dominated in (indicator, {self.metric}): {front}.", *self.notes]
         )
         return summary
+
+    def plot(self, ax: Axes | None = None, level: float = 0.95) -> Axes:
+        """Draw privacy against performance with the intervals of both; returns the axes.
+
+        Parameters
+        ----------
+        ax : matplotlib axes, optional
+            Where to draw; by default a new figure.
+        level : float
+            Confidence level.
+        """
+        from qmis_stats.audit.tradeoff_plot import tradeoff_plot
+
+        return tradeoff_plot(self, ax, level)
 
     def to_dict(self, level: float = 0.95) -> dict[str, Any]:
         """Return JSON-ready data; infinities and NaN become ``None``."""

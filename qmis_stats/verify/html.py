@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
+from qmis_stats.reporting.pages import render_page
 from qmis_stats.verify.decisions import FAMILY_WISE_RATE
 from qmis_stats.verify.plots import svg
 from qmis_stats.verify.registry import STATEMENTS
@@ -27,15 +28,6 @@ _KINDS = (
 
 def render(report: Report) -> str:
     """Return the page."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("qmis_stats.verify", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     sections = []
     for label, title in STATEMENTS.items():
         claims = [_claim(c, report.level) for c in report.checked if c.claim.statement == label]
@@ -43,8 +35,8 @@ def render(report: Report) -> str:
             passed = all(c["passed"] for c in claims)
             sections.append({"label": label, "title": title, "claims": claims, "passed": passed})
     kinds = [(kind, report.kinds[kind], meaning) for kind, meaning in _KINDS if report.kinds[kind]]
-    return environment.get_template("report.html.j2").render(
-        report=report, sections=sections, kinds=kinds, rate=FAMILY_WISE_RATE
+    return render_page(
+        "qmis_stats.verify", "report.html.j2", report=report, sections=sections, kinds=kinds, rate=FAMILY_WISE_RATE
     )
 
 
@@ -79,7 +71,7 @@ def _claim(checked: CheckedClaim, level: float) -> dict[str, Any]:
     ]
     prefix = claim.key.replace(".", "-")
     figures = [
-        {"title": plot.title, "alt": plot.alt, "svg": Markup(svg(plot, f"{prefix}-{i}"))}
+        {"title": plot.title, "alt": plot.alt, "svg": svg(plot, f"{prefix}-{i}")}
         for i, plot in enumerate(checked.plots)
     ]
     columns = [name for name in ("n", "theory", "exact", "estimate") if any(row[name] for row in rows)]

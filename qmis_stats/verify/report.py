@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qmis_stats.errors import InputError
 from qmis_stats.verify.decisions import FAMILY_WISE_RATE, level_per_check
 from qmis_stats.verify.evidence import Claim, Plot, Row, Scale
 
@@ -210,30 +208,11 @@ class Report:
         InputError
             If the directory cannot be created or written.
         """
+        from qmis_stats.reporting.pages import write_files
         from qmis_stats.verify.html import render
 
         contents = {
             "report.json": json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
             "report.html": render(self),
         }
-        folder = Path(directory)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            return [_write_atomically(folder / name, text) for name, text in contents.items()]
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
-            raise InputError("out", str(directory), f"a directory that can be written ({reason})") from None
-
-
-def _write_atomically(path: Path, text: str) -> Path:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    return path
+        return write_files(directory, contents)

@@ -40,7 +40,7 @@ run = {n = 3, methods = ["exact"]}
         (["info", "extra"], "extra"),
         (["verify", "--out"], "--out"),
         (["rank"], "LOSSES"),
-        (["audit", "data.csv"], "audit"),
+        (["sweep", "grid.toml"], "sweep"),
     ],
 )
 def test_wrong_usage_is_one_line(arguments: list[str], words: str, qmis: Qmis) -> None:
@@ -52,7 +52,8 @@ def test_wrong_usage_is_one_line(arguments: list[str], words: str, qmis: Qmis) -
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["-h"], ["evaluate", "--help"], ["verify", "--help"], ["rank", "--help"]]
+    "arguments",
+    [["--help"], ["-h"], ["evaluate", "--help"], ["verify", "--help"], ["rank", "--help"], ["audit", "--help"]],
 )
 def test_help(arguments: list[str], qmis: Qmis) -> None:
     result = qmis(*arguments)
@@ -62,7 +63,7 @@ def test_help(arguments: list[str], qmis: Qmis) -> None:
 
 def test_help_lists_exactly_the_commands_that_exist(qmis: Qmis) -> None:
     listed = qmis("--help").stdout.partition("Commands:")[2].splitlines()
-    assert [line.split()[0] for line in listed if line.strip()] == ["evaluate", "info", "rank", "verify"]
+    assert [line.split()[0] for line in listed if line.strip()] == ["audit", "evaluate", "info", "rank", "verify"]
 
 
 def test_version(qmis: Qmis) -> None:

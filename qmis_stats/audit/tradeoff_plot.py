@@ -1,0 +1,125 @@
+"""The plot of an audit: privacy against performance, with the uncertainty of both; nothing is computed here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from qmis_stats.audit.answer import Line, metric_name, number, table_lines
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from qmis_stats.audit.results import AuditResult
+
+__all__ = ["score_limits", "tradeoff_plot"]
+
+_PARETO, _OTHER, _REFERENCE = "#3b7bea", "#808591", "#d9622b"
+_DECADES = 1e-5
+_REACH = 10.0
+
+
+def tradeoff_plot(result: AuditResult, ax: Axes | None = None, level: float = 0.95) -> Axes:
+    """Draw the indicator (logarithmic, more private to the right) and the performance of each quantizer.
+
+    Numbers are ranks. Quantizers of the Pareto set are named. A score far below the others is drawn at the lower edge
+    as a triangle with its value; an indicator of zero is drawn at the left edge, and one that is unknown because
+    training visited a single codeword at the right edge, with a question mark.
+
+    Parameters
+    ----------
+    result : AuditResult
+        What to draw.
+    ax : matplotlib axes, optional
+        Where to draw; by default a new figure.
+    level : float
+        Confidence level of the intervals.
+    """
+    if ax is None:
+        from matplotlib.figure import Figure
+
+        ax = Figure(figsize=(6.4, 4.6), layout="constrained").add_subplot()
+    *lines, reference = table_lines(result, level)
+    left, right = _privacy_limits(lines)
+    low, high = score_limits([*lines, reference])
+    ax.set_xscale("log")
+    ax.set_xlim(left, right)
+    ax.set_ylim(low, high)
+    ax.axhspan(*reference.score_interval, color=_REFERENCE, alpha=0.08, linewidth=0.0)
+    ax.axhline(reference.score, color=_REFERENCE, linestyle=(0, (5, 3)), linewidth=1.3, label="no quantization")
+    for line in sorted(lines, key=lambda line: line.pareto):
+        colour = _PARETO if line.pareto else _OTHER
+        x = min(max(right if line.indicator is None else line.indicator, left), right)
+        y = min(max(line.score, low), high)
+        strength = 0.75 if line.pareto else 0.35
+        if line.interval is not None:
+            ax.hlines(
+                y, max(line.interval[0], left), min(line.interval[1], right), colour, linewidth=1.1, alpha=strength
+            )
+        ends = [min(max(end, low), high) for end in line.score_interval]
+        ax.vlines(x, ends[0], ends[1], colour, linewidth=1.1, alpha=strength)
+        marker = "o" if line.score >= low else "v"
+        ax.plot(
+            [x], [y], marker, color=colour, markersize=12.0, markeredgewidth=0.0, clip_on=False, zorder=4 + line.pareto
+        )
+        ax.annotate(
+            "?" if line.rank is None else str(line.rank),
+            (x, y),
+            color="white",
+            fontsize=7.5,
+            fontweight="bold",
+            ha="center",
+            va="center_baseline",
+            zorder=6,
+            annotation_clip=False,
+        )
+    _name(ax, [line for line in lines if line.pareto or line.score < low], (left, right), (low, high))
+    for colour, label in ((_PARETO, "Pareto set"), (_OTHER, "others")):
+        ax.plot([], [], "o", color=colour, markersize=8.0, label=label)
+    ax.set_xlabel("indicator r (more private to the right)")
+    ax.set_ylabel(f"{metric_name(result.metric)} (better upwards)")
+    ax.figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize="small")
+    return ax
+
+
+def _privacy_limits(lines: Sequence[Line]) -> tuple[float, float]:
+    """Return limits that hold all finite indicators but for those that are a factor 10⁵ below the largest."""
+    found = [line.indicator for line in lines if line.indicator is not None and 0.0 < line.indicator < math.inf]
+    ends = [line.interval[1] for line in lines if line.interval is not None and math.isfinite(line.interval[1])]
+    top = max([*found, *ends], default=1.0) or 1.0
+    return max(min(found, default=top), _DECADES * max(found, default=top)) / 3.0, 2.0 * top
+
+
+def score_limits(lines: Sequence[Line]) -> tuple[float, float]:
+    """Return limits for the scores; what is far below all others must not squeeze them into one line."""
+    scores = sorted(line.score for line in lines)
+    top = max(line.score_interval[1] for line in lines)
+    middle = scores[len(scores) // 2]
+    floor = middle - _REACH * max(top - middle, 1e-6)
+    inside = [end for line in lines if line.score >= floor for end in line.score_interval if end >= floor]
+    bottom = min([*inside, *(score for score in scores if score >= floor)])
+    room = 0.06 * max(top - bottom, 1e-6)
+    return bottom - room, top + room
+
+
+def _name(ax: Axes, lines: Sequence[Line], across: tuple[float, float], along: tuple[float, float]) -> None:
+    """Write names above points of the Pareto set, where nothing else lies, and values below the axes beside names."""
+    for line in lines:
+        x = min(max(across[1] if line.indicator is None else line.indicator, across[0]), across[1])
+        y = min(max(line.score, along[0]), along[1])
+        ax.annotate(
+            line.name if line.score >= along[0] else f"{line.name}: {number(line.score)}",
+            (x, y),
+            xytext=(4, 7),
+            textcoords="offset points",
+            fontsize=8.5,
+            color=_PARETO if line.pareto else _OTHER,
+            rotation=40,
+            rotation_mode="anchor",
+            ha="left",
+            va="bottom",
+            parse_math=False,
+            annotation_clip=False,
+            zorder=7,
+        )

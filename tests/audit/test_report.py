@@ -1,0 +1,215 @@
+"""The answer, the trade-off plot and the page of an audit."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from qmis_stats import InputError
+from qmis_stats.audit.algorithm import audit, head_for
+from qmis_stats.audit.answer import answer, table_lines
+from qmis_stats.audit.report import report_data, report_html, write_report
+from qmis_stats.display import audit_table
+from tests.audit.conftest import Grid, ScaledSign
+
+HOSTILE = '<script>alert("x")</script> & $y$ id="'
+
+
+class Constant:
+    """Always the same codeword."""
+
+    name, bits = "constant", 1.0
+
+    def quantize(self, weights):
+        return np.full_like(weights, 0.25)
+
+
+@pytest.fixture(scope="module")
+def result(binary):
+    quantizers = (Grid(0.5), Grid(0.1), ScaledSign(), ScaledSign(name=HOSTILE), Constant())
+    return audit(dataclasses.replace(binary, name=HOSTILE), head_for(binary), quantizers, runs=2, seed=1)
+
+
+@pytest.fixture(scope="module")
+def page(result):
+    return report_html(result, command=f"qmis audit {HOSTILE}")
+
+
+class Page(HTMLParser):
+    VOID = frozenset({"meta", "br", "path", "use", "rect", "line", "image"})
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.open, self.texts = [], [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+def test_the_page_stands_alone(page):
+    assert not re.search(r"https?:|//[a-z]|@import|url\((?!#)", page)
+    parsed = Page(page)
+    assert parsed.open == []
+    names = [tag for tag, _ in parsed.tags]
+    assert not {"script", "link", "img", "iframe", "object"} & set(names)
+    assert not any(key.startswith("on") for _, attributes in parsed.tags for key in attributes)
+    for _, attributes in parsed.tags:
+        assert (attributes.get("href") or "#").startswith("#")
+    identifiers = [attributes["id"] for _, attributes in parsed.tags if "id" in attributes]
+    assert len(identifiers) == len(set(identifiers))
+    assert "prefers-color-scheme: dark" in page
+    assert "width=device-width" in page
+
+
+def test_names_are_escaped(page):
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(" in page
+    texts = " ".join(Page(page).texts)
+    assert HOSTILE in texts
+
+
+def test_the_answer_comes_first(page, result):
+    found = answer(result)
+    first = page[page.index("<h1>") : page.index("<h2>")]
+    text = " ".join("".join(Page(first).texts).split())
+    for sentence in (found.which, found.cost, found.sure):
+        assert " ".join(sentence.split()) in text
+    assert first.count("<svg") == 1
+    assert first.count("<table") == 1
+    for line in table_lines(result):
+        assert line.reference or line.name in text
+
+
+def test_headings_and_a_table_for_each_plot(page):
+    names = [tag for tag, _ in Page(page).tags]
+    assert names.count("h1") == 1
+    assert names.index("h1") < names.index("h2")
+    parts = re.split(r"<h[12]>", page)
+    drawn = [part for part in parts if "<svg" in part]
+    assert len(drawn) == 2
+    assert all("<table" in part and "<caption" in part for part in drawn)
+    svgs = [attributes for tag, attributes in Page(page).tags if tag == "svg"]
+    assert all(a["role"] == "img" and f'<title id="{a["aria-labelledby"]}">' in page for a in svgs)
+
+
+def test_the_same_result_gives_the_same_bytes(page, result):
+    assert report_html(result, command=f"qmis audit {HOSTILE}") == page
+
+
+def test_caveats_and_settings_are_there(page, result):
+    text = " ".join(Page(page).texts)
+    for words in ("upper bound", "not differential privacy", "evaluation points", "trained head alone", "bootstrap"):
+        assert words in text
+    for note in result.notes:
+        assert " ".join(note.split()) in " ".join(text.split())
+
+
+def test_files(result, tmp_path):
+    written = write_report(result, tmp_path / "new", 0.9, margin=0.5)
+    assert [path.name for path in written] == ["report.json", "report.html"]
+    data = json.loads(written[0].read_text(encoding="utf-8"))
+    assert data == json.loads(json.dumps(report_data(result, 0.9, margin=0.5)))
+    assert data["level"] == 0.9
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="directory that can be written"):
+        write_report(result, tmp_path / "file")
+
+
+def test_lines_are_in_order(result):
+    *lines, reference = table_lines(result)
+    ranks = [line.rank for line in lines if line.rank is not None]
+    assert ranks == sorted(ranks)
+    assert lines[-1].name == "constant"
+    assert (lines[-1].rank, lines[-1].indicator, lines[-1].interval) == (None, None, None)
+    assert reference.reference
+    assert reference.price == 0.0
+    assert {line.name for line in lines if line.pareto} == set(result.pareto())
+    assert {line.name for line in lines if line.best} == set(result.ranking.best_set())
+
+
+def test_the_choice_is_affordable_and_most_private(result):
+    lines = {line.name: line for line in table_lines(result)}
+    for margin in (0.0, 0.02, 0.2, 1.0):
+        found = answer(result, margin=margin)
+        affordable = {name for name, line in lines.items() if line.price_interval[1] <= margin and not line.reference}
+        assert set(found.affordable) == affordable
+        ranked = [line for name, line in lines.items() if name in affordable and line.rank is not None]
+        if ranked:
+            assert lines[found.choice].indicator == max(line.indicator for line in ranked)
+            assert found.choice in found.which
+            assert found.choice in found.cost
+        else:
+            assert found.choice is None
+            assert found.which.startswith("No ranked quantizer")
+    assert "constant" in found.sure
+    for margin in (-0.1, float("nan"), float("inf")):
+        with pytest.raises(InputError, match="margin"):
+            answer(result, margin=margin)
+
+
+def test_how_sure_follows_the_best_set(regression):
+    """A wide gap: the answer names the most private one; a single point set leaves it open."""
+    found = audit(regression, head_for(regression), (Grid(0.5), Grid(0.1)), runs=2, seed=1)
+    best = found.ranking.best_set()
+    sentence = answer(found).sure
+    if len(best) == 1:
+        assert sentence.startswith(f"{best[0]} is the most private")
+    else:
+        assert sentence.startswith("The ranking is open")
+
+
+def test_nothing_but_single_codewords(binary):
+    found = audit(binary, head_for(binary), (Constant(),), runs=2, seed=1)
+    assert found.ranking is None
+    said = answer(found)
+    assert said.choice is None
+    assert said.which.startswith("No indicator can be estimated")
+    page = report_html(found)
+    assert "<h2>Ranks</h2>" not in page
+    assert "No indicator can be estimated" in page
+    assert audit_table(found) is not None
+
+
+def test_plot(result):
+    from matplotlib.figure import Figure
+
+    axes = result.plot()
+    assert axes.get_xscale() == "log"
+    shown = {text.get_text() for text in axes.texts}
+    assert {"1", "?"} <= shown
+    assert any(name in text for name in result.pareto() for text in shown)
+    low, high = axes.get_xlim()
+    assert all(
+        low <= value <= high for value in result.ranking.params if value > 1e-5 * float(np.max(result.ranking.params))
+    )
+    given = Figure().add_subplot()
+    assert result.plot(given, 0.9) is given
+
+
+def test_a_score_far_below_does_not_squeeze_the_others(result):
+    scores = result.scores
+    values = scores.values.copy()
+    values[0] = -50.0
+    off = dataclasses.replace(result, scores=dataclasses.replace(scores, values=values))
+    low, high = off.plot().get_ylim()
+    assert high - low < 10.0
+    assert low > -10.0

@@ -1,0 +1,162 @@
+"""`qmis audit`: text, JSON, report, store, and one line for whatever is wrong."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import Result
+
+Qmis = Callable[..., Result]
+FAST = ("--quantizers", "sign,sparse-50,uniform-4", "--runs", "2", "--jobs", "1")
+
+
+def table() -> pd.DataFrame:
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(160, 3))
+    tall = X @ [1.0, -1.0, 0.3] + rng.logistic(size=160) > 0.0
+    return pd.DataFrame({"a": X[:, 0], "b": X[:, 1], "c": X[:, 2], "tall": np.where(tall, "yes", "no")})
+
+
+@pytest.fixture
+def csv(tmp_path: Path) -> Path:
+    file = tmp_path / "people.csv"
+    table().to_csv(file, index=False)
+    return file
+
+
+def without_times(text: str) -> dict[str, object]:
+    data = json.loads(text)
+    for run in data["runs"]:
+        del run["seconds"]
+    return data
+
+
+def test_text_and_report(csv: Path, qmis: Qmis, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "report"
+    result = qmis("audit", csv, "--target", "tall", *FAST, "--out", out)
+    assert result.exit_code == 0
+    assert result.stderr.splitlines() == [f"wrote {out / name}" for name in ("report.html", "report.json")]
+    lines = result.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    for word in ("sign", "sparse-50", "uniform-4", "no quantization", "AUROC", "Which", "At what cost", "How sure"):
+        assert word in result.stdout
+    assert sorted(path.name for path in out.iterdir()) == ["report.html", "report.json"]
+    assert (out / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_json_is_the_report_and_repeats_itself(csv: Path, qmis: Qmis, tmp_path: Path) -> None:
+    arguments = ("audit", csv, "--target", "tall", *FAST, "--seed", "3", "--level", "0.9", "--margin", "0.1")
+    first = qmis(*arguments, "--json", "--out", tmp_path / "out")
+    assert first.exit_code == 0
+    data = without_times(first.stdout)
+    assert data == without_times((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    assert (data["dataset"], data["level"], data["metric"]) == ("people", 0.9, "auroc")
+    assert data["answer"]["margin"] == 0.1
+    # The command in the report gives the same numbers.
+    words = shlex.split(data["command"])
+    assert words[:3] == ["qmis", "audit", str(csv)]
+    assert "--jobs" not in words
+    assert without_times(qmis(*words[1:], "--json").stdout) == data
+
+
+def test_a_store_is_taken_up_again(csv: Path, qmis: Qmis, tmp_path: Path) -> None:
+    arguments = ("audit", csv, "--target", "tall", *FAST, "--store", tmp_path / "store", "--json")
+    first, again = qmis(*arguments), qmis(*arguments)
+    # Times are those of the first time: nothing was trained again.
+    assert first.exit_code == 0
+    assert first.stdout == again.stdout
+    other = qmis(*arguments, "--seed", "1")
+    assert (other.exit_code, other.stdout) == (2, "")
+    assert "a folder of the same specification" in other.stderr
+
+
+@pytest.mark.parametrize("ending", ["tsv", "parquet"])
+def test_other_formats_give_the_same_numbers(ending: str, csv: Path, qmis: Qmis, tmp_path: Path) -> None:
+    file = tmp_path / f"people.{ending}"
+    if ending == "tsv":
+        table().to_csv(file, index=False, sep="\t")
+    else:
+        pytest.importorskip("pyarrow")
+        table().to_parquet(file)
+    found = [
+        without_times(qmis("audit", f, "--target", "tall", *FAST, "--ignore", "c", "--json").stdout)
+        for f in (csv, file)
+    ]
+    assert found[0]["performance"] == found[1]["performance"]
+
+
+def test_bundled_regression(qmis: Qmis) -> None:
+    result = qmis("audit", "bundled:diabetes", *FAST)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "R²" in result.stdout
+
+
+def test_molecules_by_scaffold(qmis: Qmis, tmp_path: Path) -> None:
+    pytest.importorskip("rdkit")
+    rings = ["c1ccccc1", "C1CCCCC1", "c1ccncc1", "C1CCNCC1", "c1ccoc1", "c1ccsc1", "c1ccc2ccccc2c1", "C1CCCC1"]
+    chains = ["C", "CC", "CCC", "CCO", "CN", "CCl", "CBr", "C(=O)O"]
+    smiles = [ring + chain for ring in rings for chain in chains]
+    pd.DataFrame({"smiles": smiles, "y": np.arange(64) % 2}).to_csv(tmp_path / "molecules.csv", index=False)
+    arguments = ("audit", tmp_path / "molecules.csv", "--target", "y", "--smiles", "smiles", "--split", "scaffold")
+    result = qmis(*arguments, *FAST, "--json")
+    assert result.exit_code == 0, result.stderr
+    assert "by whole groups" in " ".join(json.loads(result.stdout)["notes"])
+
+
+BAD = {
+    "no target": (["{csv}"], "--target"),
+    "no such column": (["{csv}", "--target", "size"], "'size'"),
+    "no such file": (["absent.csv", "--target", "y"], "absent.csv"),
+    "not a table": (["{folder}/x.doc", "--target", "y"], ".csv"),
+    "text among the features": (["{csv}", "--target", "a", "--task", "regression"], "'tall'"),
+    "no such bundle": (["bundled:iris"], "bundled:iris"),
+    "a bundle has its target": (["bundled:diabetes", "--target", "y"], "--target"),
+    "quantizer": (["--quantizers", "sign,bogus"], "bogus"),
+    "no quantizer": (["--quantizers", ""], "quantizer"),
+    "only the reference": (["--quantizers", "identity"], "quantizers"),
+    "twice": (["--quantizers", "sign,sign"], "different"),
+    "task": (["{csv}", "--target", "tall", "--task", "ranking"], "--task"),
+    "model": (["--model", "forest"], "--model"),
+    "split": (["--split", "time"], "--split"),
+    "scaffold without molecules": (["--split", "scaffold"], "--smiles"),
+    "missing": (["--missing", "impute"], "--missing"),
+    "level": (["--level", "1"], "level"),
+    "margin": (["--margin", "nan"], "margin"),
+    "runs": (["--runs", "0"], "runs"),
+    "jobs": (["--jobs", "0"], "jobs"),
+    "n": (["--n", "1"], "n = 1"),
+    "seed": (["--seed", "-1"], "seed"),
+    "a word for a number": (["--runs", "many"], "--runs"),
+    "folder": (["--out", "{csv}"], "--out"),
+    "store": (["--store", "{csv}"], "store"),
+    "too many": (["{csv}", "more"], "more"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_line(case: str, csv: Path, qmis: Qmis, tmp_path: Path) -> None:
+    (tmp_path / "x.doc").write_text("")
+    arguments, word = BAD[case]
+    result = qmis("audit", *(a.format(csv=csv, folder=tmp_path) for a in arguments))
+    assert (result.exit_code, result.stdout) == (2, ""), result.output
+    assert word in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_missing_values_are_refused_or_dropped(qmis: Qmis, tmp_path: Path) -> None:
+    frame = table()
+    frame.loc[3, "a"] = np.nan
+    file = tmp_path / "holes.csv"
+    frame.to_csv(file, index=False)
+    refused = qmis("audit", file, "--target", "tall", *FAST)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert refused.stderr.count("\n") == 1
+    dropped = qmis("audit", file, "--target", "tall", *FAST, "--missing", "drop", "--json")
+    assert dropped.exit_code == 0
+    assert "--missing drop" in json.loads(dropped.stdout)["command"]
