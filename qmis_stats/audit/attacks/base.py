@@ -18,6 +18,9 @@ Scorer: TypeAlias = Callable[[Shown], FloatArray]
 class Attack(Protocol):
     """An attack on membership.
 
+    The optimum (1 + Δ)/2 holds for attacks that see one point of each training: the score of a point must not use the
+    other points that its training shows.
+
     Attributes
     ----------
     name : str

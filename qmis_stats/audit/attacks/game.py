@@ -302,7 +302,7 @@ def play(
     *,
     trainings: int = 400,
     shadows: int = 100,
-    calibrations: int = 100,
+    calibrations: int = 200,
     members: int = 1,
     shown: int | None = None,
     seed: int = 0,
@@ -322,7 +322,8 @@ def play(
     n : int
         Points a training.
     trainings, shadows, calibrations : int
-        Independent trainings to score attacks on, to fit them on, and to fix thresholds on.
+        Independent trainings to score attacks on, to fit them on, and to fix thresholds on. A false positive rate of
+        1e-3 needs calibration trainings that show 1000 strangers in all.
     members : int
         Members, and as many strangers, that each target training shows. With one, all pairs are independent and
         intervals for true positive rates are exact.

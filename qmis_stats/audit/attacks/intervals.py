@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import betaincinv, stdtrit, xlogy
+from scipy.special import betainccinv, betaincinv, stdtrit, xlogy
 
 from qmis_stats.errors import InputError
 from qmis_stats.inference.ranks import checked_level
@@ -42,7 +42,7 @@ def clopper_pearson(successes: float, trials: float, level: float = 0.95) -> tup
     tail = 0.5 * (1.0 - checked_level(level))
     failures = trials - successes
     low = float(betaincinv(successes, failures + 1.0, tail)) if successes > 0.0 else 0.0
-    high = float(betaincinv(successes + 1.0, failures, 1.0 - tail)) if failures > 0.0 else 1.0
+    high = float(betainccinv(successes + 1.0, failures, tail)) if failures > 0.0 else 1.0
     return low, high
 
 

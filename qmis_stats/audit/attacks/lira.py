@@ -120,7 +120,8 @@ class LiRA:
     Notes
     -----
     In a game with a data set the shadow trainings that used a row are its "in" models, the others its "out" models; a
-    point without any of a kind that is needed has score 0.
+    point without any of a kind that is needed has score 0. Variances are pooled over the rows of the data set, or over
+    the points that are shown together: of these, features and targets alone have a part in the scores of others.
 
     Examples
     --------
