@@ -10,7 +10,7 @@ from scipy.stats import f, norm
 
 from qmis_stats import CodebookERM, FiniteLaw, GaussianMean, LossTable, Problem, Sign, ThresholdPTQ, Uniform
 from qmis_stats.audit.attacks import BayesOptimal, Discriminator, LiRA, LossThreshold, play, run_attacks, solvable
-from qmis_stats.audit.attacks.lira import _fitted, moderated_variances
+from qmis_stats.audit.attacks.lira import _Moments, moderated_variances
 from qmis_stats.audit.attacks.solvable import MeanModel
 from qmis_stats.errors import DomainError, InputError
 from qmis_stats.exact import exact, finite, gaussian_line
@@ -172,6 +172,20 @@ def test_online_lira_trains_on_the_points_of_a_sampler():
     assert np.array_equal(online.scores, again.scores)
 
 
+@pytest.mark.parametrize("attack", [LossThreshold(), LiRA("offline"), LiRA(inside=3), Discriminator()], ids=str)
+def test_the_score_of_a_point_does_not_depend_on_the_others(attack):
+    """The optimum is that of attacks that see one point: the others may be anything."""
+    case = solvable(LINE, 6)
+    game = play(case.sampler, case.model, case.quantizer, 6, trainings=10, calibrations=3, shadows=10, seed=6)
+    scorer, shown = attack.fit(game.known), game.target.shown
+    X = shown.X.copy()
+    X[:, 1] += 3.0
+    losses = np.array([case.model.losses(w, x, y) for w, x, y in zip(shown.weights, X, shown.y, strict=True)])
+    other = scorer(replace(shown, X=X, losses=losses))
+    np.testing.assert_allclose(other[:, 0], scorer(shown)[:, 0], rtol=1e-12)
+    assert not np.allclose(other[:, 1], scorer(shown)[:, 1])
+
+
 def test_log_ratios_are_those_of_the_oracles():
     rng = np.random.default_rng(6)
     X = 0.3 + 2.0 * rng.normal(size=(7, 1))
@@ -210,7 +224,8 @@ def test_normal_laws_of_shadow_models_have_the_right_spread():
     shadows, points = 8, 20_000
     for spread, weight in ((np.ones(points), None), (np.exp(0.5 * rng.normal(size=points)), None)):
         values = rng.normal(size=(shadows + 1, points)) * spread
-        law = _fitted(values[:-1], np.ones((shadows, points), dtype=bool), weight)
+        moments = _Moments.of(values[:-1], np.ones((shadows, points), dtype=bool))
+        law = moments.law(moments.prior(weight))
         standardised = (values[-1] - law.mean) / np.sqrt(law.variance)
         if np.all(spread == 1.0):
             error = math.sqrt(2.0 / points)

@@ -28,6 +28,7 @@ from qmis_stats.scores.base import FloatArray
 __all__ = ["LiRA", "moderated_variances"]
 
 _LEAST_SHARE = 1e-12
+_POOLED = 64
 
 
 def moderated_variances(squares: FloatArray, dof: FloatArray, weight: float | None = None) -> FloatArray:
@@ -54,17 +55,32 @@ def moderated_variances(squares: FloatArray, dof: FloatArray, weight: float | No
     >>> moderated_variances(np.array([3.9, 4.1]), np.array([2.0, 2.0])).tolist()
     [2.0, 2.0]
     """
-    known = dof > 0.0
-    if not known.any():
-        raise InputError("shadows", 1, "more: no point has two shadow models of the same kind")
-    pooled = float(squares[known].sum() / dof[known].sum())
-    if weight is None:
-        weight = _moment_weight(squares[known] / dof[known], float(dof[known].mean()), pooled)
-    if math.isinf(weight):
-        return np.full(dof.shape, pooled)
-    with np.errstate(invalid="ignore"):
-        found = (weight * pooled + squares) / (weight + dof)
-    return np.where(np.isnan(found), pooled, found)
+    return _Prior.of(squares, dof, weight).shrunk(squares, dof)
+
+
+@dataclass(frozen=True)
+class _Prior:
+    """What the variances of all points say of the variance of one."""
+
+    weight: float
+    pooled: float
+
+    @classmethod
+    def of(cls, squares: FloatArray, dof: FloatArray, weight: float | None) -> _Prior:
+        known = dof > 0.0
+        if not known.any():
+            raise InputError("shadows", 1, "more: no point has two shadow models of the same kind")
+        pooled = float(squares[known].sum() / dof[known].sum())
+        if weight is None:
+            weight = _moment_weight(squares[known] / dof[known], float(dof[known].mean()), pooled)
+        return cls(weight, pooled)
+
+    def shrunk(self, squares: FloatArray, dof: FloatArray) -> FloatArray:
+        if math.isinf(self.weight):
+            return np.full(dof.shape, self.pooled)
+        with np.errstate(invalid="ignore"):
+            found = (self.weight * self.pooled + squares) / (self.weight + dof)
+        return np.where(np.isnan(found), self.pooled, found)
 
 
 def _moment_weight(variances: FloatArray, dof: float, pooled: float) -> float:
@@ -87,16 +103,33 @@ class _Normal:
         return np.asarray(-0.5 * (np.log(self.variance) + (x - self.mean) ** 2 / self.variance))
 
 
-def _fitted(values: FloatArray, used: Flags, weight: float | None) -> _Normal:
-    """Return the law of a further shadow model for each point, from (S, P) values and which of them count."""
-    count = used.sum(axis=0).astype(np.float64)
-    safe = np.maximum(count, 1.0)
-    mean = np.where(used, values, 0.0).sum(axis=0) / safe
-    squares = (np.where(used, values - mean, 0.0) ** 2).sum(axis=0)
-    variance = moderated_variances(squares, np.maximum(count - 1.0, 0.0), weight) * (1.0 + 1.0 / safe)
-    # One codeword in all shadow models has no variance; a floor far below the spread of the points keeps logs finite.
-    floor = _LEAST_SHARE * float(np.mean(values**2)) + np.finfo(np.float64).tiny
-    return _Normal(mean, np.maximum(variance, floor), count)
+@dataclass(frozen=True)
+class _Moments:
+    """Means and sums of squares of a statistic over the shadow models that count for each point."""
+
+    mean: FloatArray
+    squares: FloatArray
+    count: FloatArray
+
+    @classmethod
+    def of(cls, values: FloatArray, used: Flags) -> _Moments:
+        count = used.sum(axis=0).astype(np.float64)
+        mean = np.where(used, values, 0.0).sum(axis=0) / np.maximum(count, 1.0)
+        return cls(mean, (np.where(used, values - mean, 0.0) ** 2).sum(axis=0), count)
+
+    @property
+    def dof(self) -> FloatArray:
+        return np.maximum(self.count - 1.0, 0.0)
+
+    def prior(self, weight: float | None) -> _Prior:
+        return _Prior.of(self.squares, self.dof, weight)
+
+    def law(self, prior: _Prior) -> _Normal:
+        """Return the law of a further shadow model for each point."""
+        variance = prior.shrunk(self.squares, self.dof) * (1.0 + 1.0 / np.maximum(self.count, 1.0))
+        # One codeword in all shadow models has no variance; a small floor keeps logs finite.
+        floor = _LEAST_SHARE * (prior.pooled + self.mean**2) + np.finfo(np.float64).tiny
+        return _Normal(self.mean, np.maximum(variance, floor), self.count)
 
 
 @dataclass(frozen=True)
@@ -121,7 +154,7 @@ class LiRA:
     -----
     In a game with a data set the shadow trainings that used a row are its "in" models, the others its "out" models; a
     point without any of a kind that is needed has score 0. Variances are pooled over the rows of the data set, or over
-    the points that are shown together: of these, features and targets alone have a part in the scores of others.
+    points of the shadow trainings: the score of a point does not depend on others that are shown.
 
     Examples
     --------
@@ -152,29 +185,49 @@ class LiRA:
         shadow = known.shadow
         measure = chosen_statistic(self.statistic, known.model, shadow.shown, signed=online)
         if isinstance(known.source, Dataset):
-            assert shadow.trained is not None
-            values = _finite([measure(known.model, w, known.source.X, known.source.y) for w in shadow.shown.weights])
-            out = _fitted(values, ~shadow.trained, self.shrinkage)
-            into = _fitted(values, shadow.trained, self.shrinkage) if online else None
-
-            def from_rows(shown: Shown) -> FloatArray:
-                assert shown.rows is not None
-                rows = shown.rows.ravel()
-                return _scores(_observed(measure, known, shown), _taken(out, rows), into and _taken(into, rows))
-
-            return from_rows
+            return self._from_rows(known, measure, online)
+        X, y = _points(shadow.shown)
+        # Where the variances of points are pooled: those of the shadow trainings, which are not scored.
+        own = np.repeat(np.arange(shadow.shown.trainings), shadow.member.shape[1])
+        used = ~(shadow.member.ravel() & (own == np.arange(shadow.shown.trainings)[:, None]))
+        of_out = _Moments.of(_under_shadows(measure, known, X, y), used).prior(self.shrinkage)
+        of_in: _Prior | None = None
+        if online:
+            few = slice(0, _POOLED)
+            values = self._inside(measure, known, X[few], y[few], shadow.shown.role)
+            of_in = _Moments.of(values, np.ones(values.shape, dtype=bool)).prior(self.shrinkage)
 
         def from_points(shown: Shown) -> FloatArray:
-            X, y = shown.X.reshape(-1, shown.X.shape[2]), shown.y.ravel()
-            values = _finite([measure(known.model, w, X, y) for w in shadow.shown.weights])
-            out = _fitted(values, np.ones(values.shape, dtype=bool), self.shrinkage)
+            points, targets = _points(shown)
+            values = _under_shadows(measure, known, points, targets)
+            out = _Moments.of(values, np.ones(values.shape, dtype=bool)).law(of_out)
             into = None
-            if online:
-                found = self._inside(measure, known, X, y, shown.role)
-                into = _fitted(found, np.ones(found.shape, dtype=bool), self.shrinkage)
+            if of_in is not None:
+                found = self._inside(measure, known, points, targets, shown.role)
+                into = _Moments.of(found, np.ones(found.shape, dtype=bool)).law(of_in)
             return _scores(_observed(measure, known, shown), out, into)
 
         return from_points
+
+    def _from_rows(self, known: Known, measure: Statistic, online: bool) -> Scorer:
+        assert isinstance(known.source, Dataset)
+        assert known.shadow.trained is not None
+        trained = known.shadow.trained
+        values = _under_shadows(measure, known, known.source.X, known.source.y)
+
+        def law(used: Flags) -> _Normal:
+            moments = _Moments.of(values, used)
+            return moments.law(moments.prior(self.shrinkage))
+
+        out = law(~trained)
+        into = law(trained) if online else None
+
+        def from_rows(shown: Shown) -> FloatArray:
+            assert shown.rows is not None
+            rows = shown.rows.ravel()
+            return _scores(_observed(measure, known, shown), _taken(out, rows), into and _taken(into, rows))
+
+        return from_rows
 
     def _inside(self, measure: Statistic, known: Known, X: FloatArray, y: FloatArray, role: int) -> FloatArray:
         """Return the statistic of each point under models that were trained on it, (inside, P)."""
@@ -196,6 +249,14 @@ def _finite(rows: list[FloatArray]) -> FloatArray:
     if not np.isfinite(values).all():
         raise InputError("statistic", float("nan"), "finite on all points of all shadow models")
     return values
+
+
+def _points(shown: Shown) -> tuple[FloatArray, FloatArray]:
+    return shown.X.reshape(-1, shown.X.shape[2]), shown.y.ravel()
+
+
+def _under_shadows(measure: Statistic, known: Known, X: FloatArray, y: FloatArray) -> FloatArray:
+    return _finite([measure(known.model, w, X, y) for w in known.shadow.shown.weights])
 
 
 def _observed(measure: Statistic, known: Known, shown: Shown) -> FloatArray:

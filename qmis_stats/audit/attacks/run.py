@@ -20,23 +20,34 @@ __all__ = ["accuracy_threshold", "rate_threshold", "run_attacks"]
 
 
 def accuracy_threshold(scores: FloatArray, member: NDArray[np.bool_]) -> float:
-    """Return the threshold of the largest accuracy on these points: scores of at least this much are members.
+    """Return the threshold of the largest accuracy on these points, midway between two scores.
+
+    Scores of at least this much are members.
 
     Examples
     --------
     >>> accuracy_threshold(np.array([0.0, 1.0, 2.0, 3.0]), np.array([False, False, True, True]))
-    2.0
+    1.5
     """
     flat, answers = scores.ravel(), member.ravel()
     values, where = np.unique(flat, return_inverse=True)
     gains = np.bincount(where, weights=np.where(answers, 1.0 / answers.sum(), -1.0 / (~answers).sum()))
     found = np.cumsum(gains[::-1])[::-1]
     best = int(np.argmax(found))
-    return float(values[best]) if found[best] > 0.0 else math.inf
+    return _midway(values, best) if found[best] > 0.0 else math.inf
+
+
+def _midway(values: FloatArray, place: int) -> float:
+    """Return the middle between a score and the next smaller one, where this is finite."""
+    if place == 0 or not math.isfinite(values[place - 1]) or not math.isfinite(values[place]):
+        return float(values[place])
+    return float(0.5 * (values[place - 1] + values[place]))
 
 
 def rate_threshold(strangers: FloatArray, rate: float) -> tuple[float, bool]:
-    """Return the smallest threshold that at most this share of strangers reaches, and whether it is resolved.
+    """Return a threshold that at most this share of strangers reaches, and whether it is resolved.
+
+    Of the smallest score that will do and the next one below, it is midway.
 
     Parameters
     ----------
@@ -48,13 +59,13 @@ def rate_threshold(strangers: FloatArray, rate: float) -> tuple[float, bool]:
     Examples
     --------
     >>> rate_threshold(np.arange(10.0), 0.2), rate_threshold(np.arange(10.0), 0.01)[1]
-    ((8.0, True), False)
+    ((7.5, True), False)
     """
     values, counts = np.unique(strangers, return_counts=True)
     reached = np.cumsum(counts[::-1])[::-1] / strangers.size
     fits = np.flatnonzero(reached <= rate * (1.0 + 1e-12))
     above = float(np.nextafter(values[-1], math.inf))
-    return float(values[fits[0]]) if fits.size else above, bool(strangers.size * rate >= 1.0 - 1e-12)
+    return _midway(values, int(fits[0])) if fits.size else above, bool(strangers.size * rate >= 1.0 - 1e-12)
 
 
 def _scored(attack: Attack, scorer: Scorer, shown: Shown) -> FloatArray:
