@@ -1,0 +1,36 @@
+"""Attacks on membership against released quantized weights, beside the most powerful attack where it is known (S1)."""
+
+from qmis_stats.audit.attacks.base import Attack
+from qmis_stats.audit.attacks.delong import delong
+from qmis_stats.audit.attacks.discriminator import Discriminator
+from qmis_stats.audit.attacks.game import AttackGame, Known, Sampler, Shown, Trainings, play
+from qmis_stats.audit.attacks.intervals import clopper_pearson
+from qmis_stats.audit.attacks.lira import LiRA
+from qmis_stats.audit.attacks.report import AttackReport
+from qmis_stats.audit.attacks.results import ATTACK_FPR, AttackResult, Rate
+from qmis_stats.audit.attacks.run import run_attacks
+from qmis_stats.audit.attacks.simple import BayesOptimal, LossThreshold
+from qmis_stats.audit.attacks.solvable import Solvable, solvable
+
+__all__ = [
+    "ATTACK_FPR",
+    "Attack",
+    "AttackGame",
+    "AttackReport",
+    "AttackResult",
+    "BayesOptimal",
+    "Discriminator",
+    "Known",
+    "LiRA",
+    "LossThreshold",
+    "Rate",
+    "Sampler",
+    "Shown",
+    "Solvable",
+    "Trainings",
+    "clopper_pearson",
+    "delong",
+    "play",
+    "run_attacks",
+    "solvable",
+]

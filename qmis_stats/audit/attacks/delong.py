@@ -1,0 +1,132 @@
+"""Areas under ROC curves with the covariance of DeLong, DeLong and Clarke-Pearson, for points that share a training.
+
+An area is a two-sample U-statistic: the share of (member, stranger) pairs in which the member's score is larger, ties
+counting half. Its variance comes from the placements of each score among those of the other kind (DeLong et al. 1988).
+Points of one training share its weights; Obuchowski (1997) sums placements within clusters, and adds the covariance of
+the members and strangers of one cluster. With a cluster for every point it is DeLong's covariance.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtrit
+
+from qmis_stats.errors import InputError
+from qmis_stats.inference.ranks import checked_level
+from qmis_stats.scores.base import FloatArray
+
+__all__ = ["area_interval", "delong"]
+
+
+def _placements(scores: FloatArray, among: FloatArray) -> FloatArray:
+    """Return the share of ``among`` below each score, ties counting half."""
+    ordered = np.sort(among)
+    below = np.searchsorted(ordered, scores, side="left") + np.searchsorted(ordered, scores, side="right")
+    return np.asarray(below / (2.0 * ordered.size))
+
+
+def delong(
+    members: ArrayLike,
+    strangers: ArrayLike,
+    member_clusters: ArrayLike | None = None,
+    stranger_clusters: ArrayLike | None = None,
+) -> tuple[FloatArray, FloatArray]:
+    """Return the areas under the ROC curves of K scores of the same points, and their (K, K) covariance.
+
+    Parameters
+    ----------
+    members : (K, M) or (M,) array_like
+        Scores of members; large means "member".
+    strangers : (K, N) or (N,) array_like
+        Scores of non-members.
+    member_clusters : (M,) array_like of int, optional
+        Training of each member; without clusters all points are independent.
+    stranger_clusters : (N,) array_like of int, optional
+        Training of each non-member, in the numbering of ``member_clusters``.
+
+    Returns
+    -------
+    areas : (K,) ndarray
+    covariance : (K, K) ndarray
+
+    Raises
+    ------
+    InputError
+        If shapes disagree, a score is NaN, or there are fewer than two members, strangers or clusters of either.
+
+    Examples
+    --------
+    >>> area, covariance = delong([0.9, 0.8, 0.4], [0.7, 0.3, 0.2])
+    >>> area.round(4).tolist(), covariance.round(4).tolist()
+    ([0.8889], [[0.0247]])
+    """
+    high, low = (np.atleast_2d(np.asarray(s, dtype=np.float64)) for s in (members, strangers))
+    if high.ndim != 2 or low.ndim != 2 or high.shape[0] != low.shape[0] or min(high.shape[1], low.shape[1]) < 2:
+        raise InputError("members, strangers", (high.shape, low.shape), "of shapes (K, M) and (K, N), with M, N ≥ 2")
+    if np.isnan(high).any() or np.isnan(low).any():
+        raise InputError("scores", float("nan"), "without NaN")
+    if (member_clusters is None) != (stranger_clusters is None):
+        raise InputError("clusters", None, "given for members and strangers, or for neither")
+    of_high, of_low = (
+        (np.arange(high.shape[1]), high.shape[1] + np.arange(low.shape[1]))
+        if member_clusters is None
+        else (np.asarray(member_clusters), np.asarray(stranger_clusters))
+    )
+    if of_high.shape != high.shape[1:] or of_low.shape != low.shape[1:]:
+        raise InputError("clusters", (of_high.shape, of_low.shape), f"{high.shape[1:]} and {low.shape[1:]}")
+    codes = np.unique(np.concatenate([of_high, of_low]), return_inverse=True)[1]
+    of_high, of_low = codes[: of_high.size], codes[of_high.size :]
+    high_places = np.array([_placements(h, w) for h, w in zip(high, low, strict=True)])
+    low_places = np.array([1.0 - _placements(w, h) for h, w in zip(high, low, strict=True)])
+    areas = high_places.mean(axis=1)
+    clusters = int(codes.max()) + 1
+    high_sums, with_high = _sums(high_places - areas[:, None], of_high, clusters)
+    low_sums, with_low = _sums(low_places - areas[:, None], of_low, clusters)
+    if min(with_high, with_low) < 2:
+        raise InputError("clusters", (with_high, with_low), "at least two with members and two with strangers")
+    m, n = high.shape[1], low.shape[1]
+    own = with_high / (with_high - 1.0) * (high_sums @ high_sums.T) / m**2
+    other = with_low / (with_low - 1.0) * (low_sums @ low_sums.T) / n**2
+    shared = clusters / (clusters - 1.0) * (high_sums @ low_sums.T) / (m * n)
+    return areas, np.asarray(own + other + shared + shared.T)
+
+
+def _sums(values: FloatArray, clusters: NDArray[np.intp], count: int) -> tuple[FloatArray, int]:
+    """Return sums within clusters, (K, count), and how many clusters have values."""
+    found = np.zeros((values.shape[0], count))
+    for row, out in zip(values, found, strict=True):
+        out[:] = np.bincount(clusters, weights=row, minlength=count)
+    return found, int(np.unique(clusters).size)
+
+
+def area_interval(area: float, variance: float, clusters: int, level: float = 0.95) -> tuple[float, float]:
+    """Return the interval for an area: Student's with ``clusters − 1`` degrees of freedom, within [0, 1].
+
+    A variance of zero comes from scores that separate perfectly, or not at all; the interval then ends where as many
+    successes as clusters, in as many trials, end by Clopper and Pearson.
+
+    Parameters
+    ----------
+    area, variance : float
+        From :func:`delong`.
+    clusters : int
+        Independent trainings.
+    level : float
+        Confidence level.
+
+    Examples
+    --------
+    >>> [round(v, 4) for v in area_interval(1.0, 0.0, 50)]
+    [0.9289, 1.0]
+    """
+    tail = 0.5 * (1.0 - checked_level(level))
+    if variance <= 0.0:
+        if area in (0.0, 1.0):
+            reach = tail ** (1.0 / clusters)
+            return (reach, 1.0) if area == 1.0 else (0.0, 1.0 - reach)
+        return area, area
+    half = float(stdtrit(clusters - 1.0, 1.0 - tail)) * math.sqrt(variance)
+    return max(0.0, area - half), min(1.0, area + half)

@@ -1,0 +1,140 @@
+"""A learned discriminator: a classifier of members on features of (released weights, point)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from qmis_stats.audit.attacks.base import Scorer
+from qmis_stats.audit.attacks.game import Known, Shown
+from qmis_stats.audit.attacks.statistic import chosen_statistic
+from qmis_stats.audit.models.base import Model, Weights
+from qmis_stats.errors import InputError
+from qmis_stats.scores.base import FloatArray
+
+__all__ = ["Discriminator", "Features", "default_features"]
+
+Features: TypeAlias = Callable[[Model, Weights, Weights, FloatArray, FloatArray], FloatArray]
+"""``(model, weights, reference, X, y)`` to (points, features); the reference is the mean of other released weights."""
+
+_STEP = 0.05
+
+
+def default_features(model: Model, weights: Weights, reference: Weights, X: FloatArray, y: FloatArray) -> FloatArray:
+    """Return loss, margin, loss at the reference, their difference, and a gradient inner product.
+
+    The inner product is that of the gradient of the loss at the released weights w with u = w − reference, by a central
+    difference along u: a member pulls weights towards a smaller loss of its own. The difference of the losses is the
+    integral of the same inner product along the way. The margin is the statistic of LiRA.
+
+    Parameters
+    ----------
+    model : Model
+        What was trained.
+    weights, reference : Weights
+        Released; and the mean of what other trainings released.
+    X, y : ndarray
+        Points.
+
+    Returns
+    -------
+    (N, 5) ndarray
+    """
+    loss = np.asarray(model.losses(weights, X, y), dtype=np.float64)
+    away = np.asarray(model.losses(reference, X, y), dtype=np.float64)
+    ahead, behind = (
+        np.asarray(
+            model.losses(tuple(w + s * (w - r) for w, r in zip(weights, reference, strict=True)), X, y),
+            dtype=np.float64,
+        )
+        for s in (_STEP, -_STEP)
+    )
+    shown = Shown((weights,), X[None], y[None], loss[None], None, 0)
+    margin = chosen_statistic("auto", model, shown, signed=True)(model, weights, X, y)
+    return np.column_stack([loss, margin, away, loss - away, (ahead - behind) / (2.0 * _STEP)])
+
+
+@dataclass(frozen=True)
+class Discriminator:
+    """A classifier fitted on the points of the shadow trainings, whose membership is known.
+
+    Parameters
+    ----------
+    estimator : {"logistic", "boosting"} or scikit-learn classifier
+        Logistic regression on standardised features, their squares and products; gradient boosted trees; or an own
+        classifier with ``predict_proba`` or ``decision_function``, which is cloned.
+    features : callable
+        See :func:`default_features`.
+    name : str
+        For tables.
+
+    Examples
+    --------
+    >>> Discriminator("boosting").name
+    'discriminator, boosting'
+    """
+
+    estimator: Any = "logistic"
+    features: Features = default_features
+    name: str = ""
+    threshold: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        if isinstance(self.estimator, str) and self.estimator not in ("logistic", "boosting"):
+            raise InputError("estimator", self.estimator, "'logistic', 'boosting' or a scikit-learn classifier")
+        if not self.name:
+            kind = self.estimator if isinstance(self.estimator, str) else type(self.estimator).__name__
+            object.__setattr__(self, "name", f"discriminator, {kind}")
+
+    def _classifier(self, seed: int) -> Any:
+        from sklearn.base import clone
+        from sklearn.ensemble import HistGradientBoostingClassifier
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+
+        if self.estimator == "logistic":
+            return make_pipeline(
+                StandardScaler(),
+                PolynomialFeatures(2, include_bias=False),
+                StandardScaler(),
+                LogisticRegression(C=1.0, max_iter=2000),
+            )
+        if self.estimator == "boosting":
+            return HistGradientBoostingClassifier(max_iter=100, max_leaf_nodes=8, random_state=seed % 2**31)
+        return clone(self.estimator)
+
+    def fit(self, known: Known) -> Scorer:
+        """Return the fitted log odds of membership."""
+        from threadpoolctl import threadpool_limits
+
+        released = known.shadow.shown.weights
+        count = len(released)
+        total = tuple(np.sum(arrays, axis=0) for arrays in zip(*released, strict=True))
+        mean = tuple(t / count for t in total)
+        own = [tuple((t - w) / (count - 1.0) for t, w in zip(total, ws, strict=True)) for ws in released]
+        classifier = self._classifier(known.seed)
+        with threadpool_limits(limits=1):
+            classifier.fit(self._table(known.model, known.shadow.shown, own), known.shadow.member.ravel())
+
+        def score(shown: Shown) -> FloatArray:
+            table = self._table(known.model, shown, [mean] * shown.trainings)
+            with threadpool_limits(limits=1):
+                if hasattr(classifier, "decision_function"):
+                    odds = classifier.decision_function(table)
+                else:
+                    odds = classifier.predict_proba(table)[:, 1]
+            return np.asarray(odds, dtype=np.float64).reshape(shown.y.shape)
+
+        return score
+
+    def _table(self, model: Model, shown: Shown, references: list[Weights]) -> FloatArray:
+        rows = [
+            self.features(model, w, r, X, y)
+            for w, r, X, y in zip(shown.weights, references, shown.X, shown.y, strict=True)
+        ]
+        return np.concatenate(rows)

@@ -1,0 +1,381 @@
+"""The membership game: trainings that release quantized weights, each with points that were trained on and others (S1).
+
+Three kinds of trainings, never the same: *shadow* trainings, whose members the attacks know; *calibration* trainings,
+on which thresholds are fixed; *target* trainings, on which attacks are scored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qmis_stats.audit.data import Dataset
+from qmis_stats.audit.models.base import Model, Weights, checked_count
+from qmis_stats.audit.run import Quantizer, generator, released
+from qmis_stats.errors import InputError
+from qmis_stats.inference.indicator import checked_draws
+from qmis_stats.scores.base import FloatArray
+
+__all__ = ["AttackGame", "Known", "Sampler", "Shown", "Trainings", "play"]
+
+Sampler: TypeAlias = Callable[[np.random.Generator, int], tuple[FloatArray, FloatArray]]
+"""``sampler(rng, k)`` draws k independent points: features (k, p) and targets (k,)."""
+
+Flags = NDArray[np.bool_]
+
+_SHADOW, _CALIBRATION, _TARGET, INSIDE, CONTROL = range(10, 15)
+_MOST_SHOWN = 32
+_TRIES = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """What an attack is shown: released weights, and points one of whose halves was trained on.
+
+    Attributes
+    ----------
+    weights : tuple of Weights
+        Released by each of the T trainings.
+    X : (T, 2m, p) ndarray
+        Features of the points, members and strangers in random order.
+    y : (T, 2m) ndarray
+        Their targets.
+    losses : (T, 2m) ndarray
+        Loss of each point under the released weights.
+    rows : (T, 2m) ndarray of int or None
+        Rows of the data set; ``None`` in a game with a sampler.
+    role : int
+        Identifies the kind of trainings, for random numbers.
+    """
+
+    weights: tuple[Weights, ...]
+    X: FloatArray
+    y: FloatArray
+    losses: FloatArray
+    rows: NDArray[np.intp] | None
+    role: int
+
+    @property
+    def trainings(self) -> int:
+        """Number T."""
+        return len(self.weights)
+
+
+@dataclass(frozen=True, eq=False)
+class Trainings:
+    """Trainings with the answers.
+
+    Attributes
+    ----------
+    shown : Shown
+        What an attack may see.
+    member : (T, 2m) ndarray of bool
+        Who was trained on, m in each row.
+    trained : (T, N) ndarray of bool or None
+        Rows of the data set that each training used; ``None`` in a game with a sampler.
+    """
+
+    shown: Shown
+    member: Flags
+    trained: Flags | None
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What an attacker knows: everything but the target trainings' members.
+
+    Attributes
+    ----------
+    source : Dataset or Sampler
+        Where points come from.
+    model, quantizer
+        Training procedure; a quantizer of ``None`` releases weights as they are.
+    n : int
+        Points a training.
+    seed : int
+        Of the game.
+    shadow : Trainings
+        The attacker's own trainings.
+    """
+
+    source: Dataset | Sampler
+    model: Model
+    quantizer: Quantizer | None
+    n: int
+    seed: int
+    shadow: Trainings
+
+    def train(self, X: FloatArray, y: FloatArray, rng: np.random.Generator) -> Weights:
+        """Return the released weights of a training on these points."""
+        return _trained(self.model, self.quantizer, X, y, rng)
+
+
+@dataclass(frozen=True, eq=False)
+class AttackGame:
+    """Trainings to fit attacks, to fix thresholds, and to score attacks.
+
+    Attributes
+    ----------
+    known : Known
+        Model, quantizer, source and shadow trainings.
+    calibration, target : Trainings
+        For thresholds; for scores.
+    control : str
+        ``""``, or the kind of control: see :meth:`as_control`.
+    """
+
+    known: Known
+    calibration: Trainings
+    target: Trainings
+    control: str = ""
+
+    @property
+    def pairs(self) -> int:
+        """Pairs of a member and a stranger in each target training."""
+        return int(self.target.member.shape[1]) // 2
+
+    def as_control(self, kind: str = "labels", seed: int | None = None) -> AttackGame:
+        """Return the game with membership that is independent of the released weights: every attack is at chance.
+
+        Parameters
+        ----------
+        kind : {"labels", "weights"}
+            Labels drawn anew in every training; or true labels beside the weights of another training. An attack that
+            succeeds against the second tells members from strangers without looking at the weights: the two kinds of
+            points differ by themselves, and the game is flawed.
+        seed : int, optional
+            Of the labels; by default that of the game.
+
+        Raises
+        ------
+        InputError
+            If the kind is unknown.
+        """
+        if kind not in ("labels", "weights"):
+            raise InputError("kind", kind, "'labels' or 'weights'")
+        if kind == "weights":
+
+            def change(part: Trainings) -> Trainings:
+                return _exchanged(self.known.model, part)
+        else:
+            number = self.known.seed if seed is None else checked_draws(1000, seed)[1]
+
+            def change(part: Trainings) -> Trainings:
+                return _relabelled(part, generator(number, CONTROL, part.shown.role))
+
+        known = replace(self.known, shadow=change(self.known.shadow))
+        return AttackGame(known, change(self.calibration), change(self.target), kind)
+
+    def describe(self) -> dict[str, Any]:
+        """Return JSON-ready data that says what was played."""
+        known = self.known
+        return {
+            "source": known.source.name if isinstance(known.source, Dataset) else "sampler",
+            "model": known.model.describe(),
+            "quantizer": None if known.quantizer is None else known.quantizer.name,
+            "n": known.n,
+            "trainings": self.target.shown.trainings,
+            "pairs": self.pairs,
+            "shadows": known.shadow.shown.trainings,
+            "calibrations": self.calibration.shown.trainings,
+            "control": self.control or None,
+            "seed": known.seed,
+        }
+
+
+def _relabelled(part: Trainings, rng: np.random.Generator) -> Trainings:
+    trained = None if part.trained is None else rng.permuted(part.trained, axis=1)
+    return Trainings(part.shown, rng.permuted(part.member, axis=1), trained)
+
+
+def _exchanged(model: Model, part: Trainings) -> Trainings:
+    """Return the trainings with the weights of the next one."""
+    shown = part.shown
+    weights = (*shown.weights[1:], shown.weights[0])
+    return replace(part, shown=replace(shown, weights=weights, losses=_losses(model, weights, shown.X, shown.y)))
+
+
+def _losses(model: Model, weights: tuple[Weights, ...], X: FloatArray, y: FloatArray) -> FloatArray:
+    found = np.array([model.losses(w, a, b) for w, a, b in zip(weights, X, y, strict=True)], dtype=np.float64)
+    if not np.isfinite(found).all():
+        raise InputError("losses", float("nan"), "finite: did training diverge?")
+    return found
+
+
+def _trained(
+    model: Model, quantizer: Quantizer | None, X: FloatArray, y: FloatArray, rng: np.random.Generator
+) -> Weights:
+    weights: Weights | None = None
+    for weights in model.fit_path(X, y, rng):  # noqa: B007  # the last checkpoint is released
+        pass
+    if weights is None:
+        raise InputError("model", f"{type(model).__name__} without checkpoints", "one whose fit_path yields weights")
+    return released(weights, model.quantizable(weights), quantizer)[0]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    source: Dataset | Sampler
+    model: Model
+    quantizer: Quantizer | None
+    n: int
+    seed: int
+
+
+_One = tuple[Weights, FloatArray, FloatArray, Flags, NDArray[np.intp] | None, Flags | None]
+
+
+def _from_data(plan: _Plan, data: Dataset, members: int, rng: np.random.Generator) -> tuple[NDArray[np.intp], ...]:
+    """Return the rows that are trained on, and those that are shown: members, then strangers."""
+    wanted = np.unique(data.y).size if data.task != "regression" else 2
+    for _ in range(_TRIES):
+        order = rng.permutation(data.rows)
+        rows, rest = order[: plan.n], order[plan.n :]
+        if np.unique(data.y[rows]).size >= wanted:
+            return rows, np.concatenate([rows[:members], rest[:members]])
+    raise InputError("n", plan.n, "larger: a training subset has a class missing, or a constant target")
+
+
+def _one(plan: _Plan, role: int, number: int, members: int) -> _One:
+    draw, fit = generator(plan.seed, role, number, 0), generator(plan.seed, role, number, 1)
+    rows: NDArray[np.intp] | None = None
+    trained: Flags | None = None
+    if isinstance(plan.source, Dataset):
+        used, rows = _from_data(plan, plan.source, members, draw)
+        trained = np.zeros(plan.source.rows, dtype=bool)
+        trained[used] = True
+        X, y, shown_X, shown_y = plan.source.X[used], plan.source.y[used], plan.source.X[rows], plan.source.y[rows]
+    else:
+        points, targets = (np.asarray(a, dtype=np.float64) for a in plan.source(draw, plan.n + members))
+        if points.ndim != 2 or targets.shape != (plan.n + members,) or points.shape[0] != targets.size:
+            raise InputError("sampler", (points.shape, targets.shape), "one that returns arrays (k, p) and (k,)")
+        X, y = points[: plan.n], targets[: plan.n]
+        chosen = np.r_[np.arange(members), plan.n + np.arange(members)]
+        shown_X, shown_y = points[chosen], targets[chosen]
+    order = draw.permutation(2 * members)
+    weights = _trained(plan.model, plan.quantizer, X, y, fit)
+    return weights, shown_X[order], shown_y[order], order < members, None if rows is None else rows[order], trained
+
+
+def _several(plan: _Plan, role: int, numbers: range, members: int) -> list[_One]:
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1):
+        return [_one(plan, role, number, members) for number in numbers]
+
+
+def _all(plan: _Plan, role: int, count: int, members: int, jobs: int) -> Trainings:
+    found: list[_One]
+    if jobs == 1:
+        found = _several(plan, role, range(count), members)
+    else:
+        from joblib import Parallel, delayed
+
+        size = -(-count // (4 * jobs))
+        blocks = [range(begin, min(begin + size, count)) for begin in range(0, count, size)]
+        parts = Parallel(n_jobs=jobs)(delayed(_several)(plan, role, block, members) for block in blocks)
+        found = [one for part in parts for one in part]
+    weights = tuple(one[0] for one in found)
+    X, y = np.array([one[1] for one in found]), np.array([one[2] for one in found])
+    with_rows = isinstance(plan.source, Dataset)
+    shown = Shown(
+        weights,
+        X,
+        y,
+        _losses(plan.model, weights, X, y),
+        np.array([one[4] for one in found]) if with_rows else None,
+        role,
+    )
+    trained = np.array([one[5] for one in found]) if with_rows else None
+    return Trainings(shown, np.array([one[3] for one in found]), trained)
+
+
+def play(
+    source: Dataset | Sampler,
+    model: Model,
+    quantizer: Quantizer | None,
+    n: int,
+    *,
+    trainings: int = 400,
+    shadows: int = 100,
+    calibrations: int = 200,
+    members: int = 1,
+    shown: int | None = None,
+    seed: int = 0,
+    jobs: int = 1,
+) -> AttackGame:
+    """Train many times, and show of each training points that it used and points that it did not use.
+
+    Parameters
+    ----------
+    source : Dataset or Sampler
+        A data set, of which each training uses a random n rows and shows others as strangers; or a function
+        ``(rng, k)`` that draws k fresh points, for the game of Statement S1.
+    model : Model
+        The last weights of its training are released.
+    quantizer : Quantizer or None
+        Applied to them; ``None`` releases them as they are.
+    n : int
+        Points a training.
+    trainings, shadows, calibrations : int
+        Independent trainings to score attacks on, to fit them on, and to fix thresholds on. A false positive rate of
+        1e-3 needs calibration trainings that show 1000 strangers in all.
+    members : int
+        Members, and as many strangers, that each target training shows. With one, all pairs are independent and
+        intervals for true positive rates are exact.
+    shown : int, optional
+        The same for shadow and calibration trainings, where independence is not needed; by default up to 32.
+    seed : int
+        In [0, 2³²): a seed gives the same game for any number of jobs.
+    jobs : int
+        Processes.
+
+    Returns
+    -------
+    AttackGame
+
+    Raises
+    ------
+    InputError
+        If an argument is refused, the data set has too few rows, or training diverges.
+
+    Examples
+    --------
+    >>> from qmis_stats.audit.models import Linear
+    >>> from qmis_stats.audit.tables import bundled
+    >>> from qmis_stats.quantizers import quantizer
+    >>> game = play(bundled("diabetes"), Linear(), quantizer("sign"), 50, trainings=8, shadows=6, calibrations=6)
+    >>> game.target.shown.losses.shape, game.known.shadow.member.sum(axis=1).tolist()
+    ((8, 2), [32, 32, 32, 32, 32, 32])
+    """
+    if bool(getattr(model, "trained_elsewhere", False)):
+        raise InputError("model", type(model).__name__, "one that can be trained again")
+    checked_count("n", n, 2)
+    checked_count("members", members)
+    checked_count("jobs", jobs)
+    for field, value in (("trainings", trainings), ("shadows", shadows), ("calibrations", calibrations)):
+        checked_count(field, value, 2)
+    room = n
+    if isinstance(source, Dataset):
+        if model.task != source.task:
+            raise InputError("model", f"a model for a {model.task} task", f"one for a {source.task} task")
+        room = min(n, source.rows - n)
+        if room < 1:
+            raise InputError("n", n, f"below {source.rows}, the rows of {source.name}: strangers are needed")
+    elif not callable(source):
+        raise InputError("source", source, "a Dataset or a function (rng, k)")
+    wide = min(room, _MOST_SHOWN) if shown is None else checked_count("shown", shown)
+    for field, value in (("members", members), ("shown", wide)):
+        if value > room:
+            raise InputError(field, value, f"at most {room}: that many are members and that many strangers")
+    plan = _Plan(source, model, quantizer, n, checked_draws(1000, seed)[1])
+    shadow = _all(plan, _SHADOW, shadows, wide, jobs)
+    return AttackGame(
+        Known(source, model, quantizer, n, plan.seed, shadow),
+        _all(plan, _CALIBRATION, calibrations, wide, jobs),
+        _all(plan, _TARGET, trainings, members, jobs),
+    )

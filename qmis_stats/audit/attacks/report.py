@@ -1,0 +1,148 @@
+"""Several attacks against one game, beside the optimum and beside a control in which nothing can be found (S1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from qmis_stats.audit.attacks.results import AttackResult
+from qmis_stats.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from statsmodels.iolib.summary import Summary
+
+__all__ = ["FALSE_ALARM", "AttackReport"]
+
+FALSE_ALARM = 1e-9
+"""Level of the two checks: no attack beats the optimum, every attack is at chance in the control."""
+
+
+@dataclass(frozen=True, eq=False)
+class AttackReport:
+    """What the attacks achieved.
+
+    Attributes
+    ----------
+    results : tuple of AttackResult
+        Against the game.
+    controls : tuple of AttackResult
+        The same attacks, fitted and scored where membership is independent of the weights; may be empty.
+    delta : float or None
+        Δ of the most powerful attack, where it is known.
+    game : dict
+        What was played, JSON-ready.
+    """
+
+    results: tuple[AttackResult, ...]
+    controls: tuple[AttackResult, ...]
+    delta: float | None
+    game: Mapping[str, Any]
+
+    def __getitem__(self, name: str) -> AttackResult:
+        """Return the result of an attack by its name."""
+        for result in self.results:
+            if result.name == name:
+                return result
+        raise InputError("attack", name, f"one of {', '.join(r.name for r in self.results)}")
+
+    def beating(self, level: float = FALSE_ALARM) -> tuple[str, ...]:
+        """Return the attacks whose accuracy exceeds (1 + Δ)/2 significantly: one that does sees too much.
+
+        Each test is valid at every number of trainings; the level is divided by their number (Bonferroni).
+        """
+        p_values = {r.name: r.excess_p_value() for r in self.results}
+        return tuple(name for name, p in p_values.items() if p is not None and p < level / len(self.results))
+
+    def off_chance(self, level: float = FALSE_ALARM) -> tuple[str, ...]:
+        """Return the attacks whose accuracy differs from one half significantly in the control."""
+        return tuple(r.name for r in self.controls if r.chance_p_value() < level / len(self.controls))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row an attack, those of the control below."""
+        import pandas as pd
+
+        return pd.concat([r.to_frame() for r in (*self.results, *self.controls)])
+
+    def comparison(self) -> pd.DataFrame:
+        """Return the differences of the areas of all pairs of attacks, with standard errors on the same points."""
+        import pandas as pd
+
+        rows = []
+        for i, one in enumerate(self.results):
+            for two in self.results[i + 1 :]:
+                difference, error = one.versus(two)
+                rows.append({"attack": one.name, "other": two.name, "difference": difference, "std_error": error})
+        return pd.DataFrame(rows, columns=["attack", "other", "difference", "std_error"])
+
+    def summary(self) -> Summary:
+        """Return a table as statsmodels prints it, with the verdicts of the two checks."""
+        from statsmodels.iolib.summary import Summary
+        from statsmodels.iolib.table import SimpleTable
+
+        first = self.results[0]
+        percent = f"{100.0 * first.level:g}%"
+        rows = []
+        for result, control in zip(self.results, self.controls or (None,) * len(self.results), strict=True):
+            low, high = result.accuracy_interval()
+            auc_low, auc_high = result.auc_interval()
+            row = [
+                f"{result.accuracy:.4f} [{low:.4f}, {high:.4f}]",
+                f"{result.auc:.4f} [{auc_low:.4f}, {auc_high:.4f}]",
+            ]
+            for rate in result.rates:
+                mark = "" if rate.resolved else "*"
+                row.append(f"{rate.tpr[0]:.3f} [{rate.tpr[1]:.3f}, {rate.tpr[2]:.3f}]{mark}")
+            row.append("" if control is None else f"{control.accuracy:.4f}")
+            rows.append(row)
+        head = [f"accuracy {percent}", f"area {percent}"]
+        head += [f"TPR at {rate.nominal:g}" for rate in first.rates] + ["in the control"]
+        quantizer = self.game.get("quantizer") or "no quantizer"
+        summary = Summary()
+        title = f"Attacks on membership, {self.game.get('source')}, {quantizer}, n = {self.game.get('n')}"
+        summary.tables.append(SimpleTable(rows, head, [r.name for r in self.results], title=title))
+        summary.add_extra_txt(self.verdicts())
+        return summary
+
+    def verdicts(self) -> list[str]:
+        """Return the outcome of the two checks, and what the intervals rest on, in plain sentences."""
+        first = self.results[0]
+        found = []
+        if self.delta is None:
+            found.append("The optimum is not known: the attacks bound what leaks from below.")
+        else:
+            beating = ", ".join(self.beating())
+            found.append(
+                f"Optimal accuracy {0.5 * (1.0 + self.delta):.4f}: "
+                + (f"EXCEEDED by {beating}." if beating else f"no attack exceeds it (level {FALSE_ALARM:g}).")
+            )
+        if self.controls:
+            off = ", ".join(self.off_chance())
+            kind = self.controls[0].control
+            found.append(
+                f"Control ({kind}): "
+                + (f"NOT at chance: {off}." if off else f"every attack is at chance (level {FALSE_ALARM:g}).")
+            )
+        exact = "exact" if first.pairs == 1 else "adjusted for points that share a training"
+        found.append(
+            f"{first.trainings} target trainings with {first.pairs} pair(s) each; intervals of rates are {exact}, at "
+            "thresholds fixed on other trainings."
+        )
+        if any(not rate.resolved for result in self.results for rate in result.rates):
+            found.append("* too few strangers in the calibration trainings to fix a threshold for this rate.")
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready data."""
+        return {
+            "game": dict(self.game),
+            "delta": self.delta,
+            "results": [r.to_dict() for r in self.results],
+            "controls": [r.to_dict() for r in self.controls],
+            "beating_the_optimum": list(self.beating()),
+            "off_chance_in_control": list(self.off_chance()),
+        }
+
+    def __str__(self) -> str:
+        return str(self.summary())

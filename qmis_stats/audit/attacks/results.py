@@ -1,0 +1,285 @@
+"""What an attack achieved: accuracy, area under the ROC curve, true positive rates at small false ones (S1)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qmis_stats.audit.attacks.delong import area_interval, delong
+from qmis_stats.audit.attacks.intervals import clustered_share, excess_p_value, mean_bounds, student
+from qmis_stats.scores.base import FloatArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["ATTACK_FPR", "AttackResult", "Rate"]
+
+ATTACK_FPR = (1e-1, 1e-2, 1e-3)
+"""False positive rates that thresholds are fixed for."""
+
+
+@dataclass(frozen=True)
+class Rate:
+    """True positive rate at a threshold that was fixed on the calibration trainings.
+
+    Attributes
+    ----------
+    nominal : float
+        False positive rate that the threshold was fixed for.
+    threshold : float
+        Scores of at least this much are called members.
+    resolved : bool
+        Whether the calibration trainings showed enough strangers, 1/nominal or more.
+    tpr, fpr : tuple of float
+        Estimate, lower and upper limit on the target trainings.
+    """
+
+    nominal: float
+    threshold: float
+    resolved: bool
+    tpr: tuple[float, float, float]
+    fpr: tuple[float, float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class AttackResult:
+    """One attack against the target trainings.
+
+    Attributes
+    ----------
+    name : str
+        Of the attack.
+    scores : (T, 2m) ndarray
+        Of the points shown by each target training; large says "member".
+    member : (T, 2m) ndarray of bool
+        The answers, m in each row.
+    threshold : float
+        Scores of at least this much are called members, for the accuracy.
+    cuts : tuple of (float, float, bool)
+        Nominal false positive rates, their thresholds, and whether they are resolved.
+    delta : float or None
+        Δ of the most powerful attack, where it is known.
+    control : str
+        Kind of control, empty for the game itself.
+    level : float
+        Confidence level of the intervals.
+
+    Examples
+    --------
+    >>> member = np.tile([True, False], (200, 1))
+    >>> noise = np.random.default_rng(1).normal(size=(200, 2))
+    >>> result = AttackResult("shift", noise + member, member, 0.5, ((0.1, 1.28, True),))
+    >>> round(result.accuracy, 3), round(result.auc, 3), [round(v, 2) for v in result.rates[0].tpr]
+    (0.682, 0.763, [0.31, 0.25, 0.38])
+    """
+
+    name: str
+    scores: FloatArray
+    member: NDArray[np.bool_]
+    threshold: float
+    cuts: tuple[tuple[float, float, bool], ...]
+    delta: float | None = None
+    control: str = ""
+    level: float = 0.95
+
+    @property
+    def trainings(self) -> int:
+        """Number T of target trainings."""
+        return int(self.member.shape[0])
+
+    @property
+    def pairs(self) -> int:
+        """Pairs of a member and a stranger in each."""
+        return int(self.member.shape[1]) // 2
+
+    @cached_property
+    def correct(self) -> FloatArray:
+        """Share of right answers in each target training, shape (T,): independent numbers in [0, 1]."""
+        return np.asarray(np.mean((self.scores >= self.threshold) == self.member, axis=1))
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right answers, with as many members as strangers."""
+        return float(np.mean(self.correct))
+
+    @property
+    def advantage(self) -> float:
+        """True minus false positive rate, 2·accuracy − 1; Δ is the largest possible one."""
+        return 2.0 * self.accuracy - 1.0
+
+    def accuracy_interval(self, level: float | None = None) -> tuple[float, float]:
+        """Return Student's interval for the accuracy from the trainings' shares of right answers, within [0, 1].
+
+        With shares that are all the same it falls back on :meth:`guaranteed_accuracy`.
+        """
+        chosen = self.level if level is None else level
+        low, high = student(self.correct, chosen)
+        return self.guaranteed_accuracy(chosen) if low == high else (max(0.0, low), min(1.0, high))
+
+    def guaranteed_accuracy(self, level: float | None = None) -> tuple[float, float]:
+        """Return limits for the accuracy that hold at any number of trainings (Hoeffding 1963); they are wider."""
+        return mean_bounds(self.accuracy, self.trainings, self.level if level is None else level)
+
+    def excess_p_value(self) -> float | None:
+        """Return a p-value of "the accuracy is at most (1 + Δ)/2"; ``None`` where Δ is not known.
+
+        Valid at every number of trainings, however the points of one training depend on each other. A small one says
+        that the attack sees more than it may, or that Δ is wrong.
+        """
+        return None if self.delta is None else excess_p_value(self.accuracy, self.trainings, 0.5 * (1.0 + self.delta))
+
+    def chance_p_value(self) -> float:
+        """Return a p-value of "the accuracy is one half", two-sided and valid at every number of trainings."""
+        return min(1.0, 2.0 * excess_p_value(max(self.accuracy, 1.0 - self.accuracy), self.trainings, 0.5))
+
+    def _places(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        return np.nonzero(self.member)[0], np.nonzero(~self.member)[0]
+
+    @cached_property
+    def _area(self) -> tuple[float, float]:
+        areas, covariance = delong(self.scores[self.member], self.scores[~self.member], *self._places())
+        return float(areas[0]), float(covariance[0, 0])
+
+    @property
+    def auc(self) -> float:
+        """Area under the ROC curve, ties counting half."""
+        return self._area[0]
+
+    @property
+    def auc_std_error(self) -> float:
+        """Its standard error, with the points of one training as a cluster."""
+        return math.sqrt(max(self._area[1], 0.0))
+
+    def auc_interval(self, level: float | None = None) -> tuple[float, float]:
+        """Return the interval for the area: DeLong's, with trainings as clusters."""
+        return area_interval(*self._area, self.trainings, self.level if level is None else level)
+
+    @cached_property
+    def rates(self) -> tuple[Rate, ...]:
+        """True positive rates at thresholds fixed on the calibration trainings.
+
+        With one pair a training both intervals are Clopper and Pearson's, and exact; with more they are theirs at the
+        effective number of points.
+        """
+        members = self.scores[self.member].reshape(self.trainings, -1)
+        strangers = self.scores[~self.member].reshape(self.trainings, -1)
+        return tuple(
+            Rate(
+                nominal,
+                cut,
+                resolved,
+                clustered_share(members >= cut, self.level),
+                clustered_share(strangers >= cut, self.level),
+            )
+            for nominal, cut, resolved in self.cuts
+        )
+
+    def versus(self, other: AttackResult) -> tuple[float, float]:
+        """Return the difference of the areas, this less the other's, with its standard error on the same points.
+
+        Parameters
+        ----------
+        other : AttackResult
+            On the same target trainings.
+        """
+        mine, theirs = self.scores, other.scores
+        areas, covariance = delong(
+            np.array([mine[self.member], theirs[self.member]]),
+            np.array([mine[~self.member], theirs[~self.member]]),
+            *self._places(),
+        )
+        variance = float(covariance[0, 0] + covariance[1, 1] - 2.0 * covariance[0, 1])
+        return float(areas[0] - areas[1]), math.sqrt(max(variance, 0.0))
+
+    def _row(self) -> dict[str, Any]:
+        low, high = self.accuracy_interval()
+        auc_low, auc_high = self.auc_interval()
+        row: dict[str, Any] = {
+            "control": self.control,
+            "accuracy": self.accuracy,
+            "accuracy_low": low,
+            "accuracy_high": high,
+            "advantage": self.advantage,
+            "auc": self.auc,
+            "auc_low": auc_low,
+            "auc_high": auc_high,
+        }
+        for rate in self.rates:
+            name = f"{rate.nominal:g}"
+            for kind, values in (("tpr", rate.tpr), ("fpr", rate.fpr)):
+                row |= dict(zip((f"{kind}_{name}", f"{kind}_{name}_low", f"{kind}_{name}_high"), values, strict=True))
+            row[f"resolved_{name}"] = rate.resolved
+        return row
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row: accuracy, advantage, area, and rates with their intervals."""
+        import pandas as pd
+
+        return pd.DataFrame([self._row()], index=pd.Index([self.name], name="attack"))
+
+    def summary(self) -> str:
+        """Return a few aligned lines."""
+        percent = f"{100.0 * self.level:g} %"
+
+        def shown(value: float, low: float, high: float) -> str:
+            return f"{value:.4f}  [{low:.4f}, {high:.4f}]"
+
+        lines = [
+            ("attack", self.name + (f" (control: {self.control})" if self.control else "")),
+            ("trainings x pairs", f"{self.trainings} x {self.pairs}"),
+            (f"accuracy, {percent}", shown(self.accuracy, *self.accuracy_interval())),
+            (f"area under the ROC, {percent}", shown(self.auc, *self.auc_interval())),
+        ]
+        for rate in self.rates:
+            mark = "" if rate.resolved else "  (too few strangers to fix this threshold)"
+            lines.append((f"TPR at FPR {rate.nominal:g}", shown(*rate.tpr) + mark))
+            lines.append(("  FPR found", shown(*rate.fpr)))
+        if self.delta is not None:
+            lines.append(("optimal accuracy", f"{0.5 * (1.0 + self.delta):.4f}"))
+            lines.append(("p-value of an excess", f"{self.excess_p_value():.3g}"))
+        width = max(len(name) for name, _ in lines)
+        return "\n".join(f"{name:<{width}}  {value}" for name, value in lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready data."""
+        return {
+            "attack": self.name,
+            "control": self.control or None,
+            "level": self.level,
+            "trainings": self.trainings,
+            "pairs": self.pairs,
+            "accuracy": self.accuracy,
+            "accuracy_interval": list(self.accuracy_interval()),
+            "advantage": self.advantage,
+            "auc": self.auc,
+            "auc_std_error": self.auc_std_error,
+            "auc_interval": list(self.auc_interval()),
+            "threshold": _json(self.threshold),
+            "rates": [
+                {
+                    "nominal_fpr": r.nominal,
+                    "threshold": _json(r.threshold),
+                    "resolved": r.resolved,
+                    "tpr": r.tpr[0],
+                    "tpr_interval": list(r.tpr[1:]),
+                    "fpr": r.fpr[0],
+                    "fpr_interval": list(r.fpr[1:]),
+                }
+                for r in self.rates
+            ],
+            "optimal_accuracy": None if self.delta is None else 0.5 * (1.0 + self.delta),
+            "excess_p_value": self.excess_p_value(),
+            "chance_p_value": self.chance_p_value(),
+        }
+
+    def __str__(self) -> str:
+        return self.summary()
+
+
+def _json(value: float) -> float | None:
+    return value if math.isfinite(value) else None

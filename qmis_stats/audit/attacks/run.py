@@ -1,0 +1,148 @@
+"""Fit attacks on shadow trainings, fix their thresholds on calibration trainings, score them on target trainings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qmis_stats.audit.attacks.base import Attack, Scorer
+from qmis_stats.audit.attacks.game import AttackGame, Shown
+from qmis_stats.audit.attacks.report import AttackReport
+from qmis_stats.audit.attacks.results import ATTACK_FPR, AttackResult
+from qmis_stats.errors import InputError
+from qmis_stats.inference.ranks import checked_level
+from qmis_stats.scores.base import FloatArray
+
+__all__ = ["accuracy_threshold", "rate_threshold", "run_attacks"]
+
+
+def accuracy_threshold(scores: FloatArray, member: NDArray[np.bool_]) -> float:
+    """Return the threshold of the largest accuracy on these points, midway between two scores.
+
+    Scores of at least this much are members.
+
+    Examples
+    --------
+    >>> accuracy_threshold(np.array([0.0, 1.0, 2.0, 3.0]), np.array([False, False, True, True]))
+    1.5
+    """
+    flat, answers = scores.ravel(), member.ravel()
+    values, where = np.unique(flat, return_inverse=True)
+    gains = np.bincount(where, weights=np.where(answers, 1.0 / answers.sum(), -1.0 / (~answers).sum()))
+    found = np.cumsum(gains[::-1])[::-1]
+    best = int(np.argmax(found))
+    return _midway(values, best) if found[best] > 0.0 else math.inf
+
+
+def _midway(values: FloatArray, place: int) -> float:
+    """Return the middle between a score and the next smaller one, where this is finite."""
+    if place == 0 or not math.isfinite(values[place - 1]) or not math.isfinite(values[place]):
+        return float(values[place])
+    return float(0.5 * (values[place - 1] + values[place]))
+
+
+def rate_threshold(strangers: FloatArray, rate: float) -> tuple[float, bool]:
+    """Return a threshold that at most this share of strangers reaches, and whether it is resolved.
+
+    Of the smallest score that will do and the next one below, it is midway.
+
+    Parameters
+    ----------
+    strangers : ndarray
+        Scores of non-members.
+    rate : float
+        Share. It is resolved by at least 1/rate strangers; else the threshold lies above all of them.
+
+    Examples
+    --------
+    >>> rate_threshold(np.arange(10.0), 0.2), rate_threshold(np.arange(10.0), 0.01)[1]
+    ((7.5, True), False)
+    """
+    values, counts = np.unique(strangers, return_counts=True)
+    reached = np.cumsum(counts[::-1])[::-1] / strangers.size
+    fits = np.flatnonzero(reached <= rate * (1.0 + 1e-12))
+    above = float(np.nextafter(values[-1], math.inf))
+    return _midway(values, int(fits[0])) if fits.size else above, bool(strangers.size * rate >= 1.0 - 1e-12)
+
+
+def _scored(attack: Attack, scorer: Scorer, shown: Shown) -> FloatArray:
+    scores = np.asarray(scorer(shown), dtype=np.float64)
+    if scores.shape != shown.y.shape or np.isnan(scores).any():
+        raise InputError(f"scores of {attack.name!r}", scores.shape, f"without NaN, of shape {shown.y.shape}")
+    return scores
+
+
+def _result(
+    game: AttackGame, attack: Attack, rates: Sequence[float], delta: float | None, level: float
+) -> AttackResult:
+    scorer = attack.fit(game.known)
+    calibration = _scored(attack, scorer, game.calibration.shown)
+    member = game.calibration.member
+    threshold = accuracy_threshold(calibration, member) if attack.threshold is None else attack.threshold
+    cuts = tuple((rate, *rate_threshold(calibration[~member], rate)) for rate in rates)
+    scores = _scored(attack, scorer, game.target.shown)
+    return AttackResult(attack.name, scores, game.target.member, threshold, cuts, delta, game.control, level)
+
+
+def run_attacks(
+    game: AttackGame,
+    attacks: Sequence[Attack],
+    *,
+    delta: float | None = None,
+    control: str | None = "labels",
+    rates: Sequence[float] = ATTACK_FPR,
+    level: float = 0.95,
+) -> AttackReport:
+    """Run attacks against a game, and against its control.
+
+    Parameters
+    ----------
+    game : AttackGame
+        From :func:`~qmis_stats.audit.attacks.game.play`.
+    attacks : sequence of Attack
+        With different names.
+    delta : float, optional
+        Δ_n of the most powerful attack, where it is known; it must belong to the game, see ``docs/attacks.md``.
+    control : {"labels", "weights"} or None
+        Kind of control, see :meth:`~qmis_stats.audit.attacks.game.AttackGame.as_control`; ``None`` leaves it out.
+    rates : sequence of float
+        False positive rates at which true positive rates are reported.
+    level : float
+        Of the intervals.
+
+    Returns
+    -------
+    AttackReport
+
+    Raises
+    ------
+    InputError
+        If an argument is refused or an attack gives scores that are NaN or of another shape.
+
+    Examples
+    --------
+    >>> from qmis_stats import GaussianMean, Problem, Sign, ThresholdPTQ
+    >>> from qmis_stats.audit.attacks import BayesOptimal, LossThreshold, play, solvable
+    >>> case = solvable(Problem(GaussianMean([0.0], [[1.0]]), ThresholdPTQ(Sign())), 5)
+    >>> game = play(case.sampler, case.model, case.quantizer, case.n, trainings=500, seed=1)
+    >>> report = run_attacks(game, [BayesOptimal(case.log_ratio), LossThreshold()], delta=case.delta)
+    >>> report.beating(), report.off_chance()
+    ((), ())
+    """
+    names = [attack.name for attack in attacks]
+    if not names or len(set(names)) < len(names):
+        raise InputError("attacks", names, "at least one, with different names")
+    if delta is not None and not 0.0 <= delta <= 1.0:
+        raise InputError("delta", delta, "a number from 0 to 1")
+    if not all(0.0 < rate < 1.0 for rate in rates):
+        raise InputError("rates", list(rates), "between 0 and 1")
+    level = checked_level(level)
+    found = tuple(_result(game, attack, rates, delta, level) for attack in attacks)
+    beside: tuple[AttackResult, ...] = ()
+    if control is not None:
+        null = game.as_control(control)
+        beside = tuple(_result(null, attack, rates, None, level) for attack in attacks)
+    return AttackReport(found, beside, delta, game.describe())

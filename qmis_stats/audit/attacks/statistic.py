@@ -1,0 +1,79 @@
+"""What an attack measures of a point under released weights: logit-scaled confidence, residual, or minus the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+
+from qmis_stats.audit.attacks.game import Shown
+from qmis_stats.audit.models.base import Model, Weights
+from qmis_stats.errors import InputError
+from qmis_stats.scores.base import FloatArray
+
+__all__ = ["STATISTICS", "Statistic", "chosen_statistic", "logit_confidence"]
+
+Statistic: TypeAlias = Callable[[Model, Weights, FloatArray, FloatArray], FloatArray]
+"""``(model, weights, X, y)`` to one number a point."""
+
+STATISTICS = ("auto", "logit", "residual", "loss")
+"""Names of statistics."""
+
+_SMALLEST_LOSS = 1e-300
+
+
+def logit_confidence(losses: FloatArray) -> FloatArray:
+    """Return log(p/(1 − p)) from losses −log p, without cancellation at either end.
+
+    Examples
+    --------
+    >>> logit_confidence(-np.log([0.5, 0.9])).round(6).tolist(), logit_confidence(np.array([1e-30])).round(2).tolist()
+    ([0.0, 2.197225], [69.08])
+    """
+    loss = np.maximum(losses, _SMALLEST_LOSS)
+    return np.asarray(-loss - np.log(-np.expm1(-loss)))
+
+
+def _logit(model: Model, weights: Weights, X: FloatArray, y: FloatArray) -> FloatArray:
+    return logit_confidence(np.asarray(model.losses(weights, X, y), dtype=np.float64))
+
+
+def _residual(model: Model, weights: Weights, X: FloatArray, y: FloatArray) -> FloatArray:
+    return np.asarray(y - model.predict(weights, X), dtype=np.float64)
+
+
+def _loss(model: Model, weights: Weights, X: FloatArray, y: FloatArray) -> FloatArray:
+    return -np.asarray(model.losses(weights, X, y), dtype=np.float64)
+
+
+def _has_residuals(model: Model, shown: Shown) -> bool:
+    """Return whether the loss of a regression is the square of the residual: it then has the sign as well."""
+    prediction = np.asarray(model.predict(shown.weights[0], shown.X[0]))
+    return prediction.shape == shown.y[0].shape and bool(
+        np.allclose((shown.y[0] - prediction) ** 2, shown.losses[0], rtol=1e-8, atol=1e-12)
+    )
+
+
+def chosen_statistic(name: str | Statistic, model: Model, shown: Shown, *, signed: bool) -> Statistic:
+    """Return a statistic by its name, or as it is.
+
+    ``"auto"`` is the logit-scaled confidence for a classification; for a regression the residual where signs are
+    wanted and the loss is its square, else minus the loss.
+
+    Raises
+    ------
+    InputError
+        If there is no such statistic, or the logit is asked for a regression.
+    """
+    if callable(name):
+        return name
+    if name not in STATISTICS:
+        raise InputError("statistic", name, f"a function, or one of {', '.join(STATISTICS)}")
+    regression = model.task == "regression"
+    if name == "logit" and regression:
+        raise InputError("statistic", name, "'residual' or 'loss' for a regression")
+    if name == "auto":
+        name = "logit" if not regression else "residual" if signed and _has_residuals(model, shown) else "loss"
+    found: dict[str, Statistic] = {"logit": _logit, "residual": _residual, "loss": _loss}
+    return found[name]
