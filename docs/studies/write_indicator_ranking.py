@@ -222,9 +222,8 @@ shared by quantizers: {100 * x.value("regular", "thresholds", "undecided pairs",
 **Rank confidence sets** (simultaneous, 95 %): share of families in which all ten sets hold the rank, with Wilson
 intervals. The sets promise the rank by r_Q. They held it in {held} families; with 17 codewords on a line in {few[0]} of them
 at N = 500 and in {few[1]} at N = 5000. Where the best codeword cannot be told from the next (`near_ties`) its gaps are only
-bounded, without pairing, and the sets are wide ("clear best" is the share of quantizers that are not concerned); pairing
-whatever looks best would hold the rank in four of five such families only. Ranked among themselves, the
-quantizers whose best is clear were held in {clear}. The rank by MIS_n is
+bounded, without pairing, and the sets are wide ("clear best" is the share of quantizers that are not concerned). Ranked
+among themselves, the quantizers whose best is clear were held in {clear}. The rank by MIS_n is
 another thing where the orders differ, the more so the smaller the sets are: for 17 codewords on a line and N = 50000 it was
 held in {wide} of the families at n = 7 and in {late} at n = 2000.
 
