@@ -155,8 +155,9 @@ def ranks(rows: list[dict]) -> list[str]:
         "covers when it holds every rank that its quantizer may be given among its equals; under *all equal* the share "
         "that is missing is the family-wise error: how often any pair is ordered falsely. *Marginal* is that of the "
         "quantizer in the middle. *Unadjusted*: every ordered pair tested at 5 %, which is what the adjustment is for. "
-        "No target is set for N = 200, nor for Student's increments, whose squares are in ψ and lack the fourth moment that "
-        "the error of a standard error needs. *Two clusters*: gaps 4/√N apart; *equally spaced*: 1.5/√N each; *one outlier*: 5/√N.",
+        "No target is set for N = 200, nor for Student's increments, whose squares are in ψ and lack the fourth moment "
+        "that the error of a standard error needs. *Two clusters*: gaps 4/√N apart; *equally spaced*: 1.5/√N each; "
+        "*one outlier*: 5/√N.",
         *table([*head, "samples", *(f"{n}, %" for n in names), "regular"], body),
         "Mean number of ranks in a set; for the sets of the best, their mean size.",
         *table([*head, *names], widths),
