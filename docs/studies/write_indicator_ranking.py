@@ -220,10 +220,10 @@ shared by quantizers: {100 * x.value("regular", "thresholds", "undecided pairs",
 {chernoff}
 
 **Rank confidence sets** (simultaneous, 95 %): share of families in which all ten sets hold the rank, with Wilson
-intervals. The sets promise the rank by r_Q. They held it in {held} families, but with 17 codewords on a line only in {few[0]}
-of them at N = 500 and {few[1]} at N = 5000: where the best codeword cannot be told from the next (`near_ties`), r̂ is about
-the wrong one, and no interval around it helps. The remedy is to leave such quantizers out of the comparison: ranked among
-themselves, the quantizers whose best is clear ("clear best" is their share) were held in {clear}. The rank by MIS_n is
+intervals. The sets promise the rank by r_Q. They held it in {held} families; with 17 codewords on a line in {few[0]} of them
+at N = 500 and in {few[1]} at N = 5000. Where the best codeword cannot be told from the next (`near_ties`) its gaps are only
+bounded, without pairing, and the sets are wide ("clear best" is the share of quantizers that are not concerned). Ranked
+among themselves, the quantizers whose best is clear were held in {clear}. The rank by MIS_n is
 another thing where the orders differ, the more so the smaller the sets are: for 17 codewords on a line and N = 50000 it was
 held in {wide} of the families at n = 7 and in {late} at n = 2000.
 
@@ -604,7 +604,7 @@ The page and [its table](indicator_ranking.csv) are written by `python docs/stud
 * the parameter has few coordinates near a threshold, or n is large enough for the nearest face to be several standard errors away;
 * n times the difference of two rates is large: above the logarithm of the number of near rivals, and several units more
   where losses are one-sided;
-* the rank confidence sets decide, with the quantizers that have `near_ties` left out. What they leave open is open.
+* the rank confidence sets decide. What they leave open is open.
 
 Then τ with exact MIS at n = 2000 was {x.value("regular", "line", "tau r", setting="5", n="2000", points="50000"):.2f} on a line,
 {x.value("regular", "plane", "tau r", setting="5", n="2000", points="50000"):.2f} in the plane and
