@@ -96,8 +96,8 @@ def gap_interval(
     25 increments are zero). It falls short for exponential increments with s = 1 below that (92.0, 93.2 and 93.7 % at
     N = 50, 100 and 200), for discrete ones with s = 1.4 at N = 50 (93.2 %), without a fourth moment (Student's t with
     three degrees of freedom: 90 to 92 % at any N) and for lognormal increments (84.5 % at N = 500, 92.2 % at 10 000).
-    ``"noncentral_t"`` has 59 to 99.7 % with increments that are not normal, at large N too. ``"delta"`` and ``"bca"`` are
-    lower than ``"adjusted"`` where skewness is strong: 92.9 and 92.4 % for exponential increments with s = 1, N = 500.
+    ``"noncentral_t"`` has 59 to 99.7 % with increments that are not normal, at large N too. ``"delta"`` and ``"bca"``
+    are lower than ``"adjusted"`` where skewness is strong: 92.9 and 92.4 % for exponential increments, s = 1, N = 500.
 
     Examples
     --------

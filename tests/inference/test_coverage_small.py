@@ -22,6 +22,7 @@ pytestmark = pytest.mark.statistical
 @pytest.fixture(scope="module", autouse=True)
 def _short_collections():
     """``multipletests`` collects garbage at every call: what is there already is left out of it."""
+    measured(rank_sets, setting("ranks", laws.GAUSSIAN, 1, 100, 2, 3, structure="all equal", common=0.0, rivals=1))
     gc.freeze()
     yield
     gc.unfreeze()

@@ -2,7 +2,7 @@
 
 import numpy as np
 from coverage_study import laws
-from coverage_study.smallest_gap import HEAVY, estimated, losses_on
+from coverage_study.smallest_gap import estimated, losses_on
 from coverage_study.tally import Setting, Tally
 from scipy.special import ndtri
 
@@ -50,7 +50,7 @@ def settings(scale: float) -> list[Setting]:
             points,
             rivals + 1,
             quantizers,
-            points >= 500 and LAWS[name] not in HEAVY,
+            points >= 500,
             max(50, round(scale * replicates)),
             {"structure": structure, "common": common, "rivals": rivals},
         )

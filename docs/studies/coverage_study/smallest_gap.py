@@ -11,9 +11,6 @@ from qmis_stats.inference.minimum import SCREENING_SHARE, near_minimum
 from qmis_stats.inference.moments import gaps
 
 LAWS = {law.name: law for law in (laws.GAUSSIAN, laws.EXPONENTIAL, laws.REVERSED, laws.STUDENT5, laws.DISCRETE)}
-HEAVY = (laws.STUDENT5,)
-"""Without the eighth moment on which the error of a standard error depends: no target is set."""
-
 NO_EXPONENT = ChernoffEstimate(np.nan, np.nan, np.nan, np.nan, np.nan, False)
 LEAST = 0.4
 """The smallest standardised gap, where it is not zero."""
@@ -60,7 +57,7 @@ def settings(scale: float) -> list[Setting]:
             points,
             candidates,
             None,
-            structure not in doubtful and points >= 500 and LAWS[name] not in HEAVY,
+            structure not in doubtful and points >= 500,
             max(50, round(scale * replicates)),
             {"structure": structure, "common": common},
         )

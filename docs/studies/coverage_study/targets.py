@@ -116,6 +116,8 @@ def _narrower(rows: list[dict]) -> list[list[str]]:
         worse = [row for row in chosen if ends(row, "coverage")[1] < 0.0]
         mean = sum(float(row["width"]) for row in chosen) / len(chosen)
         verdict = "met" if not wider else "not met: wider in " + "; ".join(described(row) for row in wider)
+        if worse:
+            verdict += f" for widths; coverage is lower than theirs, which is above 95 %, in {len(worse)} settings"
         found.append(
             [
                 f"{text} {name}, at equal or better coverage",
