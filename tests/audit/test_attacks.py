@@ -169,7 +169,9 @@ def test_online_lira_trains_on_the_points_of_a_sampler():
     assert np.array_equal(online.scores, again.scores)
 
 
-@pytest.mark.parametrize("attack", [LossThreshold(), LiRA("offline"), LiRA(inside=3), Discriminator()], ids=str)
+@pytest.mark.parametrize(
+    "attack", [LossThreshold(), LiRA("offline"), LiRA(inside=3), Discriminator()], ids=lambda attack: attack.name
+)
 def test_the_score_of_a_point_does_not_depend_on_the_others(attack):
     """The optimum is that of attacks that see one point: the others may be anything."""
     case = solvable(LINE, 6)
