@@ -80,7 +80,7 @@ def _losses(rng: np.random.Generator, gaps: FloatArray, dependence: float) -> Fl
 
 
 def _minimum(context: Context) -> Evidence:
-    repeats = context.choose(200, 2000)
+    repeats = context.choose(200, 800)
     rows = []
     for name, gaps, dependence in (
         ("five rivals, one nearest", np.array([0.2, 0.3, 0.4, 0.5, 0.6]), 0.0),
@@ -104,7 +104,7 @@ def _minimum(context: Context) -> Evidence:
 
 
 def _ranks(context: Context) -> Evidence:
-    repeats = context.choose(200, 2000)
+    repeats = context.choose(200, 800)
     rows = []
     for name, gaps in (
         ("five quantizers, all equal", [0.2] * 5),
