@@ -13,7 +13,7 @@ help:
 	@echo "make verify       create the environment, validate the theorems at a quick scale, write $(OUT)/"
 	@echo "make verify-full  the same at full scale (up to 30 minutes on 2 cores)"
 	@echo "make test         create the environment and run the tests, doctests included"
-	@echo "make study        the full run, coverage, and the indicator against exact MIS, written to docs/studies/ (2 hours)"
+	@echo "make study        the full run, coverage, and the indicator against exact MIS, written to docs/studies/ (over an hour)"
 	@echo "make battery      TestU01 on the generator, 20 minutes on one core, written to docs/studies/generator.md"
 	@echo "make lint         ruff and mypy"
 	@echo "make docs         build the documentation, warnings are errors"

@@ -12,7 +12,7 @@ from scipy.special import ndtri, stdtrit
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["REPORTED_FPR", "MISResult", "ROCCurve", "log1mexp"]
+__all__ = ["REPORTED_FPR", "MISResult", "ROCCurve", "finite_or_none", "log1mexp"]
 
 REPORTED_FPR = (1e-1, 1e-2, 1e-3, 1e-4)
 """False positive rates at which every ROC reports its true positive rate."""
@@ -160,11 +160,11 @@ class MISResult:
         data: dict[str, Any] = {
             "n": self.n,
             "method": self.method,
-            "log_delta": _json_number(self.log_delta),
+            "log_delta": finite_or_none(self.log_delta),
             "delta": self.delta,
             "mis": self.mis,
-            "std_error": _json_number(self.std_error),
-            "ci": None if interval is None else [_json_number(interval[0]), _json_number(interval[1])],
+            "std_error": finite_or_none(self.std_error),
+            "ci": None if interval is None else [finite_or_none(interval[0]), finite_or_none(interval[1])],
             "seed": self.seed,
             "in_domain": self.in_domain,
             "domain": self.domain,
@@ -218,6 +218,12 @@ def _fraction_text(value: Fraction) -> str | None:
         return None
 
 
-def _json_number(value: float | None) -> float | None:
-    """JSON has no infinities: −inf (Δ = 0) and unknown errors are written as null."""
+def finite_or_none(value: float | None) -> float | None:
+    """Return a number for JSON, which has no infinities: −inf (Δ = 0), unknown errors and NaN become ``None``.
+
+    Examples
+    --------
+    >>> finite_or_none(0.5), finite_or_none(-math.inf)
+    (0.5, None)
+    """
     return value if value is not None and math.isfinite(value) else None

@@ -15,6 +15,7 @@ from qmis_stats.inference.indicator import Indicator
 from qmis_stats.inference.losses import Losses
 from qmis_stats.inference.moments import gaps
 from qmis_stats.inference.ranking import Ranking
+from qmis_stats.results import finite_or_none
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -221,7 +222,7 @@ class AuditResult:
                     "quantizer": str(name),
                     "bits": float(self.bits[str(name)]),
                     "codewords_seen": int(self.visited[str(name)].seen.size),
-                    **{str(key): _finite(float(value)) for key, value in row.items()},
+                    **{str(key): finite_or_none(float(value)) for key, value in row.items()},
                 }
                 for name, row in scores.iterrows()
             ],
@@ -236,7 +237,3 @@ class AuditResult:
 
     def __str__(self) -> str:
         return str(self.summary())
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None

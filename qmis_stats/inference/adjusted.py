@@ -16,7 +16,7 @@ from scipy.special import ndtr, stdtrit
 
 from qmis_stats.scores.base import FloatArray
 
-__all__ = ["GapStatistics", "influence"]
+__all__ = ["GapStatistics", "influence", "rates"]
 
 _LEAST_DOF = 4.0
 _NEGLIGIBLE_SKEWNESS = 1e-7
@@ -40,6 +40,17 @@ def influence(z: FloatArray, s: FloatArray) -> FloatArray:
     array([[-1.  ,  1.  ,  1.25]])
     """
     return z - 0.5 * s[:, None] * (z * z - 1.0)
+
+
+def rates(low: float, high: float) -> tuple[float, float]:
+    """Return limits of r = s²/2 from limits of s, which is known not to be negative.
+
+    Examples
+    --------
+    >>> rates(-0.1, 0.4)
+    (0.0, 0.08000000000000002)
+    """
+    return 0.5 * max(low, 0.0) ** 2, 0.5 * max(high, 0.0) ** 2
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qmis_stats.errors import InputError
+from qmis_stats.inference.adjusted import rates
 from qmis_stats.inference.chernoff import ChernoffEstimate, smallest_chernoff
 from qmis_stats.inference.losses import LossBlocks, Losses, check_shapes
 from qmis_stats.inference.minimum import SCREENING_SHARE, NearMinimum, near_minimum
 from qmis_stats.inference.moments import Gaps, gaps
 from qmis_stats.inference.ranks import checked_level
+from qmis_stats.results import finite_or_none
 
 __all__ = ["DRAWS", "Indicator", "checked_draws", "indicator", "indicator_of"]
 
@@ -106,8 +108,7 @@ class Indicator:
         minimum alone, above 96 % where several are tied or nearly tied, and 95 to 98 % where the best is not known.
         With many ties the interval is conservative, with all 999 rivals tied too (97 %).
         """
-        lower, upper = self.near.interval(checked_level(level))
-        return 0.5 * max(lower, 0.0) ** 2, 0.5 * max(upper, 0.0) ** 2
+        return rates(*self.near.interval(checked_level(level)))
 
     def warnings(self) -> list[str]:
         """Return what has to be known to read the interval, a sentence each."""
@@ -132,7 +133,7 @@ class Indicator:
         return {
             "name": self.name,
             "indicator": self.indicator,
-            "ci": [low, _finite(high)],
+            "ci": [low, finite_or_none(high)],
             "best": self.gaps.best,
             "best_mean_loss": float(self.gaps.mean_loss[self.gaps.best]),
             "rival": self.rival,
@@ -146,18 +147,14 @@ class Indicator:
             "duplicates": [list(pair) for pair in self.gaps.duplicates],
             "regular": self.regular,
             "chernoff": {
-                "exponent": _finite(chernoff.exponent),
-                "corrected": _finite(chernoff.corrected),
-                "std_error": _finite(chernoff.std_error),
+                "exponent": finite_or_none(chernoff.exponent),
+                "corrected": finite_or_none(chernoff.corrected),
+                "std_error": finite_or_none(chernoff.std_error),
                 "effective_points": chernoff.effective_points,
                 "in_domain": chernoff.in_domain,
                 "rival": chernoff.rival,
             },
         }
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None
 
 
 def _rows(rows: tuple[int, ...]) -> str:

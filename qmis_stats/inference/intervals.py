@@ -11,7 +11,7 @@ from scipy.special import ndtr, ndtri
 
 from qmis_kernels import backend
 from qmis_stats.errors import InputError
-from qmis_stats.inference.adjusted import GapStatistics, influence
+from qmis_stats.inference.adjusted import GapStatistics, influence, rates
 from qmis_stats.inference.indicator import DRAWS, checked_draws
 from qmis_stats.inference.losses import FEWEST_POINTS
 from qmis_stats.inference.moments import accumulated_statistics
@@ -59,7 +59,7 @@ class GapInterval:
     @property
     def rate_interval(self) -> tuple[float, float]:
         """The interval for r, where s is known not to be negative: limits below zero become zero."""
-        return 0.5 * max(self.low, 0.0) ** 2, 0.5 * max(self.high, 0.0) ** 2
+        return rates(self.low, self.high)
 
 
 def gap_interval(

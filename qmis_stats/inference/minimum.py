@@ -125,12 +125,12 @@ def near_minimum(losses: Losses, found: Gaps, *, draws: int, seed: int, share: f
     """
     quantile = float(-ndtri(share / found.rivals.size))
     s, error = found.s, found.std_error
-    # Standard errors of differences are at most the sums: few rivals are left for the pass that pairs them.
     unsettled = s * np.sqrt(found.points) < -ndtri(UNSETTLED)
+    # Standard errors of differences are at most the sums: few rivals are left for the pass that pairs them.
     chosen = np.flatnonzero((s - quantile * error <= np.min(s + quantile * error)) | unsettled)
     statistics, covariances = gap_statistics(losses, found, chosen)
     smallest = int(np.argmin(statistics.s))
-    variance = found.points * found.std_error[chosen] ** 2
+    variance = found.points * error[chosen] ** 2
     paired = np.sqrt(np.maximum(variance + variance[smallest] - 2.0 * covariances, 0.0) / found.points)
     kept = (statistics.s - statistics.s[smallest] <= quantile * paired) | unsettled[chosen]
     kept[smallest] = True

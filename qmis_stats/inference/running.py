@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
 from qmis_stats.errors import InputError
+from qmis_stats.inference.adjusted import rates
 from qmis_stats.inference.losses import FEWEST_POINTS
 from qmis_stats.inference.ranks import checked_level
 from qmis_stats.scores.base import FloatArray
@@ -53,7 +54,7 @@ class OnePassIndicator:
         error = np.sqrt((1.0 + 0.5 * s**2) / self.points)
         low = float(np.min(s + ndtri(tail) * error))
         high = float(np.min(s - ndtri(tail / s.size) * error))
-        return 0.5 * max(low, 0.0) ** 2, 0.5 * max(high, 0.0) ** 2
+        return rates(low, high)
 
 
 class RunningMoments:

@@ -9,7 +9,7 @@ import numpy as np
 
 from qmis_stats.errors import DomainError, InputError
 from qmis_stats.problem import Problem
-from qmis_stats.results import MISResult
+from qmis_stats.results import MISResult, finite_or_none
 from qmis_stats.scores.base import FloatArray, ScoreModel
 from qmis_stats.simulate.admission import admit, nothing_leaks
 from qmis_stats.simulate.design import Design, tilted_design
@@ -228,8 +228,8 @@ def _net_result(
             "sampling": "sobol",
             "scramblings": SCRAMBLINGS,
             "bias_correction": "one third cross-fitted, two thirds plug-in: their biases cancel to second order",
-            "log_plug_in": _finite(log_plug_in),
-            "log_cross_fitted": _finite(log_cross_fitted),
+            "log_plug_in": finite_or_none(log_plug_in),
+            "log_cross_fitted": finite_or_none(log_cross_fitted),
             "fresh_points": points,
             "mixture_components": design.sums.size,
             "effective_sums": found.effective_sums,
@@ -247,12 +247,8 @@ def _log_mean(values: np.ndarray, log_scale: float) -> tuple[float, float]:
     return math.log(mean) + log_scale, float(np.std(values, ddof=1)) / math.sqrt(values.size) / mean
 
 
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
 def _crossing_details(value: float, error: float) -> dict[str, Any]:
-    return {"log_crossing": _finite(value), "log_crossing_std_error": _finite(error)}
+    return {"log_crossing": finite_or_none(value), "log_crossing_std_error": finite_or_none(error)}
 
 
 def _objections(masses: tuple[Mass, ...]) -> tuple[str, ...]:

@@ -8,13 +8,13 @@ from scipy.stats import binom, binomtest, mannwhitneyu
 
 from qmis_stats.audit.attacks.delong import area_interval, delong
 from qmis_stats.audit.attacks.intervals import (
-    clopper_pearson,
     clustered_share,
     excess_p_value,
     mean_bounds,
     student,
 )
 from qmis_stats.errors import InputError
+from qmis_stats.inference.shares import clopper_pearson
 
 ALARM = 1e-9
 

@@ -48,7 +48,13 @@ def at_least(rows: list[dict], least: float) -> str:
 
 
 def targets(rows: list[dict]) -> list[list[str]]:
-    return [_one_rival(rows), _minimum(rows), _rank_sets(rows), _false_orders(rows), *_narrower(rows)]
+    return [
+        _one_rival(rows),
+        _lowest(rows, "minimum", "Indicator.conf_int", "the minimum"),
+        _lowest(rows, "ranks", "simultaneous", "simultaneous sets of ranks"),
+        _false_orders(rows),
+        *_narrower(rows),
+    ]
 
 
 def _one_rival(rows: list[dict]) -> list[str]:
@@ -64,21 +70,11 @@ def _one_rival(rows: list[dict]) -> list[str]:
     ]
 
 
-def _minimum(rows: list[dict]) -> list[str]:
-    chosen = regular(rows, "minimum", "Indicator.conf_int")
+def _lowest(rows: list[dict], part: str, method: str, text: str) -> list[str]:
+    chosen = regular(rows, part, method)
     lowest = min(chosen, key=share)
     return [
-        "the minimum: 94.5 % at least in every regular setting",
-        f"{len(chosen)} settings, the lowest {interval(lowest)} ({described(lowest)})",
-        at_least(chosen, 0.945),
-    ]
-
-
-def _rank_sets(rows: list[dict]) -> list[str]:
-    chosen = regular(rows, "ranks", "simultaneous")
-    lowest = min(chosen, key=share)
-    return [
-        "simultaneous sets of ranks: 94.5 % at least in every regular setting",
+        f"{text}: 94.5 % at least in every regular setting",
         f"{len(chosen)} settings, the lowest {interval(lowest)} ({described(lowest)})",
         at_least(chosen, 0.945),
     ]

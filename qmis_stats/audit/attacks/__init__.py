@@ -4,13 +4,13 @@ from qmis_stats.audit.attacks.base import Attack
 from qmis_stats.audit.attacks.delong import delong
 from qmis_stats.audit.attacks.discriminator import Discriminator
 from qmis_stats.audit.attacks.game import AttackGame, Known, Sampler, Shown, Trainings, play
-from qmis_stats.audit.attacks.intervals import clopper_pearson
 from qmis_stats.audit.attacks.lira import LiRA
 from qmis_stats.audit.attacks.report import AttackReport
 from qmis_stats.audit.attacks.results import ATTACK_FPR, AttackResult, Rate
 from qmis_stats.audit.attacks.run import run_attacks
 from qmis_stats.audit.attacks.simple import BayesOptimal, LossThreshold
 from qmis_stats.audit.attacks.solvable import Solvable, solvable
+from qmis_stats.inference.shares import clopper_pearson
 
 __all__ = [
     "ATTACK_FPR",

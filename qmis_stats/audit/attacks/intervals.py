@@ -6,44 +6,15 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import betainccinv, betaincinv, stdtrit, xlogy
+from scipy.special import stdtrit, xlogy
 
-from qmis_stats.errors import InputError
 from qmis_stats.inference.ranks import checked_level
+from qmis_stats.inference.shares import clopper_pearson
 from qmis_stats.scores.base import FloatArray
 
-__all__ = ["clopper_pearson", "clustered_share", "excess_p_value", "mean_bounds", "student"]
+__all__ = ["clustered_share", "excess_p_value", "mean_bounds", "student"]
 
 _BISECTIONS = 80
-
-
-def clopper_pearson(successes: float, trials: float, level: float = 0.95) -> tuple[float, float]:
-    """Return the exact interval for the probability of success in independent trials (Clopper and Pearson 1934).
-
-    Parameters
-    ----------
-    successes, trials : float
-        Counts; other numbers are allowed for effective sample sizes.
-    level : float
-        Confidence level, at least met whatever the probability.
-
-    Raises
-    ------
-    InputError
-        If the counts are out of order, or the level is not above 0.5 and below 1.
-
-    Examples
-    --------
-    >>> [round(limit, 4) for limit in clopper_pearson(0, 10)]
-    [0.0, 0.3085]
-    """
-    if not 0.0 <= successes <= trials or not trials > 0.0:
-        raise InputError("successes", (successes, trials), "between 0 and a positive number of trials")
-    tail = 0.5 * (1.0 - checked_level(level))
-    failures = trials - successes
-    low = float(betaincinv(successes, failures + 1.0, tail)) if successes > 0.0 else 0.0
-    high = float(betainccinv(successes + 1.0, failures, tail)) if failures > 0.0 else 1.0
-    return low, high
 
 
 def clustered_share(hits: ArrayLike, level: float = 0.95) -> tuple[float, float, float]:

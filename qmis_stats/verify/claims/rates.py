@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import beta
 
 from qmis_stats.inference.comparison import compare_exponents
 from qmis_stats.inference.exponent_tests import exponent_against_indicator
 from qmis_stats.inference.rates import fit_exponent, fit_power, lack_of_fit, slope_interval, slope_test
+from qmis_stats.inference.shares import clopper_pearson
 from qmis_stats.laws import GaussianMean, GaussianMixture
 from qmis_stats.problem import Problem
 from qmis_stats.procedures import CodebookERM
@@ -79,13 +79,6 @@ def _series(context: Context, setting: _Setting, repeat: int) -> tuple[np.ndarra
         np.array([r.log_delta for r in found]),
         np.array([r.std_error for r in found], dtype=np.float64),
     )
-
-
-def clopper_pearson(hits: int, trials: int) -> tuple[float, float]:
-    """Return the exact 95 % interval of a success rate."""
-    low = float(beta.ppf(0.025, hits, trials - hits + 1)) if hits else 0.0
-    high = float(beta.ppf(0.975, hits + 1, trials - hits)) if hits < trials else 1.0
-    return low, high
 
 
 def _coverage(context: Context) -> Evidence:

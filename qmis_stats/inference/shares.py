@@ -1,0 +1,39 @@
+"""The exact interval of a share."""
+
+from __future__ import annotations
+
+from scipy.special import betainccinv, betaincinv
+
+from qmis_stats.errors import InputError
+from qmis_stats.inference.ranks import checked_level
+
+__all__ = ["clopper_pearson"]
+
+
+def clopper_pearson(successes: float, trials: float, level: float = 0.95) -> tuple[float, float]:
+    """Return the exact interval for the probability of success in independent trials (Clopper and Pearson 1934).
+
+    Parameters
+    ----------
+    successes, trials : float
+        Counts; other numbers are allowed for effective sample sizes.
+    level : float
+        Confidence level, at least met whatever the probability.
+
+    Raises
+    ------
+    InputError
+        If the counts are out of order, or the level is not above 0.5 and below 1.
+
+    Examples
+    --------
+    >>> [round(limit, 4) for limit in clopper_pearson(0, 10)]
+    [0.0, 0.3085]
+    """
+    if not 0.0 <= successes <= trials or not trials > 0.0:
+        raise InputError("successes", (successes, trials), "between 0 and a positive number of trials")
+    tail = 0.5 * (1.0 - checked_level(level))
+    failures = trials - successes
+    low = float(betaincinv(successes, failures + 1.0, tail)) if successes > 0.0 else 0.0
+    high = float(betainccinv(successes + 1.0, failures, tail)) if failures > 0.0 else 1.0
+    return low, high
