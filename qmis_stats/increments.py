@@ -249,6 +249,11 @@ class DiscreteIncrement(Increment):
         first = float(weights @ x)
         return value, first, float(weights @ (x - first) ** 2)
 
+    def tilted_weights(self, tilt: Tilt) -> FloatArray:
+        """Return the probabilities of the values under a tilt."""
+        x, log_p = self._parts
+        return np.asarray(np.exp(log_p - tilt.lam * x + tilt.exponent), dtype=np.float64)
+
     def higher_cumulants(self, s: float) -> tuple[float, float]:
         """Return the third and fourth derivative of K at ``s``."""
         x, log_p = self._parts

@@ -14,7 +14,15 @@ from qmis_stats.problem import Problem
 from qmis_stats.results import MISResult
 from qmis_stats.scores.base import FloatArray, ScoreModel
 from qmis_stats.theory.points import Component, expectation
-from qmis_stats.theory.sharp import SMALLEST_N, lattice_overshoot, log_positive, log_prefactor, tilt_components
+from qmis_stats.theory.sharp import (
+    SMALLEST_N,
+    lattice_error,
+    lattice_overshoot,
+    lattice_reason,
+    log_positive,
+    log_prefactor,
+    tilt_components,
+)
 from qmis_stats.theory.total_variation import scaled_ratio
 from qmis_stats.tilting import Tilt
 from qmis_stats.validation import sample_size
@@ -23,6 +31,8 @@ __all__ = ["sharp2"]
 
 _SMALL_TILT = 1e-3
 _NEGLIGIBLE = 60.0
+_LARGEST_LATTICE_ERROR = 0.3
+"""A first-order error of this size leaves a second-order one of a tenth."""
 _ORDER = 12
 
 
@@ -54,7 +64,8 @@ def sharp2(problem: Problem, n: int) -> MISResult:
     Returns
     -------
     MISResult
-        ``in_domain`` is true when n ≥ 10.
+        ``in_domain`` is true when n ≥ 10 and on a lattice
+        :func:`~qmis_stats.theory.sharp.lattice_error` is at most 0.3.
 
     Raises
     ------
@@ -89,19 +100,20 @@ def sharp2(problem: Problem, n: int) -> MISResult:
         return np.asarray(np.sum(np.abs(np.diff(deviations, axis=1)), axis=1, keepdims=True), dtype=np.float64)
 
     total = expectation(scores, components, cell_changes)[0]
-    return _result(n, scale + log_positive(0.5 * float(total), "sharp2"))
+    error = max(lattice_error(c.increment, c.tilt, n) for c in crossings)
+    return _result(n, scale + log_positive(0.5 * float(total), "sharp2"), error)
 
 
-def _result(n: int, log_delta: float) -> MISResult:
-    controlled = n >= SMALLEST_N and log_delta <= 0.0
+def _result(n: int, log_delta: float, error: float = 0.0) -> MISResult:
+    reasons = [f"n < {SMALLEST_N}, or the form exceeded one"] if n < SMALLEST_N or log_delta > 0.0 else []
+    if error > _LARGEST_LATTICE_ERROR:
+        reasons.append(lattice_reason(error))
     return MISResult(
         "sharp2",
         n,
         min(log_delta, 0.0),
-        in_domain=controlled,
-        domain="relative error of order 1/n², uniform in the gap"
-        if controlled
-        else f"n < {SMALLEST_N}, or the form exceeded one",
+        in_domain=not reasons,
+        domain="; ".join(reasons) if reasons else "relative error of order 1/n², uniform in the gap",
     )
 
 
