@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qmis_stats.increments import Increment, QuadraticIncrement
-from qmis_stats.laws.base import ParametricLaw, ProductCells, Thresholds, best_cell, unique_rows
+from qmis_stats.laws.base import ParametricLaw, ProductCells, Thresholds, best_cell, check_cells, unique_rows
 from qmis_stats.scores import QuadraticScores, reduce_rank
 from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import covariance_matrix, finite_array, positive_number
@@ -66,8 +66,11 @@ class LinearRegression(ParametricLaw):
         self._check_codebook(codebook)
         rows, inverse = unique_rows(codebook)
         errors = (rows - self.coefficients) @ self._factor
+        reach = max(float(np.max(np.abs(errors))), self.noise_std)
+        check_cells(np.ones(1), np.array([reach * reach]))
         risks = np.sum(errors**2, axis=1)
         best = best_cell(risks, float(risks.min()))
+        check_cells(rows - rows[best], np.abs(errors - errors[best]).max(axis=1) * reach)
         mean = np.sum((errors - errors[best]) * (errors + errors[best]), axis=1)
         residuals = reduce_rank(np.column_stack([np.full(len(rows), self.noise_std), -errors]))
         squares = residuals[:, :, None] * residuals[:, None, :]

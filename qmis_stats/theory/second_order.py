@@ -141,13 +141,12 @@ class _Deviation:
         self.n = n
         self.lam, self.exponent = crossing.tilt.lam, crossing.tilt.exponent
         self.sigma = math.sqrt(crossing.tilt.variance)
-        third, fourth = crossing.increment.higher_cumulants(-self.lam)
-        self.skewness = third / self.sigma**3
-        self.c = fourth / self.sigma**4 / 8.0 - 5.0 * self.skewness**2 / 24.0
+        self.skewness, kurtosis = crossing.increment.shape(-self.lam)
+        self.c = kurtosis / 8.0 - 5.0 * self.skewness**2 / 24.0
         self.vanishing = self.lam * self.sigma < _SMALL_TILT
         if not self.vanishing:
-            self.mean, square = _overshoot(crossing.increment, self.lam, n)
-            self.b = self.c + 0.5 * self.skewness * self.mean / self.sigma - 0.5 * square / self.sigma**2
+            self.mean, square = _overshoot(crossing.increment, self.lam, self.sigma, n)
+            self.b = self.c + 0.5 * self.skewness * self.mean - 0.5 * square
             return
         if isinstance(crossing.increment, DiscreteIncrement):
             raise DomainError("sharp2", "the lattice's tilt vanishes", "use method = sharp")
@@ -164,7 +163,7 @@ class _Deviation:
         first_order = scaled_ratio(x, self.lam, self.exponent)
         if self.vanishing:
             return first_order + math.exp(self.exponent) / self.n * (self._edgeworth_integral(x) - self.centre)
-        q = 0.5 - 0.5 * (x / self.sigma) ** 2 - x * self.mean / self.sigma**2 + 0.5 * self.skewness * x / self.sigma
+        q = 0.5 - 0.5 * (x / self.sigma) ** 2 - x / self.sigma * self.mean + 0.5 * self.skewness * x / self.sigma
         ratio = np.exp(self.exponent - self.lam * x)
         return np.asarray(first_order * (1.0 + self.b / self.n) + ratio * q / (self.lam * self.n), dtype=np.float64)
 
@@ -176,11 +175,11 @@ class _Deviation:
         return np.asarray(-x * ((np.exp(-self.lam * y) * w) @ mass), dtype=np.float64)
 
 
-def _overshoot(increment: Increment, lam: float, n: int) -> tuple[float, float]:
-    """Return mean and mean square of the tilted overshoot: exponential for a smooth law, geometric on a lattice."""
+def _overshoot(increment: Increment, lam: float, sigma: float, n: int) -> tuple[float, float]:
+    """Return mean and mean square of the tilted overshoot over σ̃: exponential for a smooth law, geometric on a lattice."""
     if not isinstance(increment, DiscreteIncrement):
-        return 1.0 / lam, 2.0 / lam**2
-    u, h = float(lattice_overshoot(increment, n)), float(increment.span)
+        return 1.0 / (lam * sigma), 2.0 / (lam * sigma) ** 2
+    u, h, lam = float(lattice_overshoot(increment, n)) / sigma, float(increment.span) / sigma, lam * sigma
     rest = -math.expm1(-lam * h)
     steps, squares = math.exp(-lam * h) / rest, math.exp(-lam * h) * (1.0 + math.exp(-lam * h)) / rest**2
     return u + h * steps, u * u + 2.0 * u * h * steps + h * h * squares
