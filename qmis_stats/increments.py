@@ -253,7 +253,7 @@ class DiscreteIncrement(Increment):
 
     @cached_property
     def _parts(self) -> tuple[FloatArray, FloatArray]:
-        check_scale([self.variance] if self.variance else [], power=2)
+        check_scale(abs(value) for value in self.values if value)
         x = np.array([float(v) for v in self.values])
         log_p = np.array([math.log(p.numerator) - math.log(p.denominator) for p in self.probabilities])
         return x, log_p
@@ -271,7 +271,7 @@ class DiscreteIncrement(Increment):
     @cached_property
     def variance(self) -> float:  # type: ignore[override]
         """The variance σ²."""
-        check_scale([max(map(abs, self.values))])
+        check_scale(abs(value) for value in self.values if value)
         pairs = zip(self.values, self.probabilities, strict=True)
         exact = sum(((v - self.exact_mean) ** 2 * p for v, p in pairs), Fraction(0))
         if exact:

@@ -86,9 +86,7 @@ class FiniteScores(ScoreModel):
     def _floats(self) -> tuple[FloatArray, FloatArray]:
         check_scale(abs(x) for row in self.relative for x in row if x)
         if min(self.probabilities) < _SMALLEST_PROBABILITY:
-            raise DomainError(
-                "any", f"an atom has a probability below {_SMALLEST_PROBABILITY:g}", "use method = exact"
-            )
+            raise DomainError("any", f"an atom has a probability below {_SMALLEST_PROBABILITY:g}", "use method = exact")
         relative = np.array([[float(x) for x in row] for row in self.relative])
         return relative, np.array([float(p) for p in self.probabilities])
 
