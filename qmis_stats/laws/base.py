@@ -128,7 +128,7 @@ def best_cell(means: FloatArray, scale: float) -> int:
 
 
 def check_cells(steps: FloatArray, sizes: FloatArray) -> None:
-    """Refuse cells that differ from the best, with nonzero ``steps``, by increments whose squares leave the float range.
+    """Refuse cells that differ from the best, with nonzero ``steps``, by increments too large or too small.
 
     Examples
     --------

@@ -176,7 +176,7 @@ class _Deviation:
 
 
 def _overshoot(increment: Increment, lam: float, sigma: float, n: int) -> tuple[float, float]:
-    """Return mean and mean square of the tilted overshoot over σ̃: exponential for a smooth law, geometric on a lattice."""
+    """Return mean and mean square of the tilted overshoot over σ̃: exponential if smooth, geometric on a lattice."""
     if not isinstance(increment, DiscreteIncrement):
         return 1.0 / (lam * sigma), 2.0 / (lam * sigma) ** 2
     u, h, lam = float(lattice_overshoot(increment, n)) / sigma, float(increment.span) / sigma, lam * sigma
