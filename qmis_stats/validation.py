@@ -58,13 +58,13 @@ def covariance_matrix(field: str, value: ArrayLike, dimension: int) -> FloatArra
     if np.max(np.abs(matrix - matrix.T)) > _SYMMETRY_TOLERANCE * np.max(np.abs(matrix)):
         raise InputError(field, value, "symmetric")
     matrix = 0.5 * (matrix + matrix.T)
-    variances = np.diag(matrix)
-    if not np.all((variances >= 1.0 / LARGEST_VARIANCE) & (variances <= LARGEST_VARIANCE)):
-        raise InputError(field, value, f"of variances from {1.0 / LARGEST_VARIANCE:g} to {LARGEST_VARIANCE:g}")
     try:
         np.linalg.cholesky(matrix)
     except np.linalg.LinAlgError:
         raise InputError(field, value, "positive definite") from None
+    variances = np.diag(matrix)
+    if not np.all((variances >= 1.0 / LARGEST_VARIANCE) & (variances <= LARGEST_VARIANCE)):
+        raise InputError(field, value, f"of variances from {1.0 / LARGEST_VARIANCE:g} to {LARGEST_VARIANCE:g}")
     matrix.flags.writeable = False
     return matrix
 

@@ -6,7 +6,6 @@ Row numbers in messages count data rows from 1; the header is not counted.
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +17,7 @@ from qmis_kernels import memory
 from qmis_stats.audit.data import Dataset, Task, from_arrays
 from qmis_stats.audit.molecules import molecules
 from qmis_stats.errors import InputError, MissingExtraError
+from qmis_stats.inference.array_file import open_archive, read_header, read_values
 from qmis_stats.scores.base import FloatArray
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ __all__ = ["BUNDLED", "SUFFIXES", "bundled", "load_table"]
 BUNDLED = ("breast_cancer", "diabetes")
 SUFFIXES = (".csv", ".tsv", ".tab", ".parquet", ".npy", ".npz")
 
+_KINDS = "fiubU"
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 _COPIES = 3
 """Of the numbers of a table that are in memory at once: the parsed table, the matrix, and what is made of it."""
@@ -146,7 +147,11 @@ def _dataset(
     y = _target(file, frame[known[str(target)]])
     labels: NDArray[Any] | None = None
     if groups and not by_scaffold:
-        labels = frame[known[groups]].astype(str).to_numpy()
+        column = frame[known[groups]]
+        if column.isna().any():
+            row = int(np.argmax(column.isna().to_numpy())) + 1
+            raise InputError(f"{file.name}: groups {groups!r}, row {row}", "missing", "a group in every row")
+        labels = np.array([str(value) for value in column])
     parts: list[FloatArray] = []
     features: list[str] = []
     rows = np.arange(len(frame))
@@ -208,7 +213,8 @@ def _parquet(file: Path) -> pd.DataFrame:
     try:
         meta = parquet.read_metadata(file)
         _check_memory(file, meta.num_rows, meta.num_columns)
-        return pd.read_parquet(file, engine="pyarrow")
+        # Its own types only: what another program wrote about indices and Python objects is not followed.
+        return parquet.read_table(file).to_pandas(ignore_metadata=True)
     except pyarrow.ArrowException as error:
         raise InputError("file", str(file), f"a Parquet file ({' '.join(str(error).split())})") from None
 
@@ -217,11 +223,10 @@ def _check_header(file: Path, separator: str) -> None:
     """Check the names of columns and the size before a table is parsed: pandas renames repeated columns in silence."""
     import csv
 
+    _check_size(file)
     with file.open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.reader(stream, delimiter=separator)
-        csv.field_size_limit(2**31 - 1)
         try:
-            names = next(reader, [])
+            names = next(csv.reader(stream, delimiter=separator), [])
         except csv.Error as error:
             raise InputError("file", str(file), f"a table with a line of column names ({error})") from None
         line = len(stream.readline())
@@ -232,6 +237,14 @@ def _check_header(file: Path, separator: str) -> None:
         raise InputError(f"{file.name}: column names", repeated, "different from each other")
     if line:
         _check_memory(file, file.stat().st_size // line + 1, len(names))
+
+
+def _check_size(file: Path) -> None:
+    """Check the size of a file before it is read; what is made of it takes as much again."""
+    needed = _COPIES * file.stat().st_size
+    if not memory.fits(needed):
+        allowed = f"small enough for memory: {memory.readable(needed)} are needed and "
+        raise InputError("file", str(file), f"{allowed}{memory.readable(memory.available())} are free")
 
 
 def _check_memory(file: Path, rows: int, columns: int) -> None:
@@ -321,22 +334,20 @@ def _arrays(file: Path, target: str | int) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def _stored(file: Path) -> NDArray[Any] | dict[str, NDArray[Any]]:
+    _check_size(file)
     try:
-        if not memory.fits(_COPIES * file.stat().st_size):
-            needed, free = memory.readable(_COPIES * file.stat().st_size), memory.readable(memory.available())
-            raise InputError("file", str(file), f"small enough for memory: {needed} are needed and {free} are free")
-        found = np.load(file, allow_pickle=False)
-        arrays = dict(found) if isinstance(found, np.lib.npyio.NpzFile) else {"": found}
+        with file.open("rb") as stream:
+            if not stream.peek(2).startswith(b"PK"):
+                return read_values(stream, read_header(file.name, stream, file.stat().st_size, _KINDS))
     except OSError as error:
         raise InputError("file", str(file), f"a file that can be read: {error.strerror or error}") from None
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError("file", str(file), "arrays of numbers as numpy.save and numpy.savez write them") from None
-    for key, array in arrays.items():
-        if array.dtype.kind not in "fiubU":
-            raise InputError(f"{file.name}{f': {key}' if key else ''}", f"array of {array.dtype}", "numbers")
-    return arrays.get("", arrays)
+    arrays = {}
+    with open_archive(file) as (archive, members):
+        for entry in members:
+            key = entry.filename.removesuffix(".npy")
+            with archive.open(entry) as stream:
+                arrays[key] = read_values(stream, read_header(f"{file.name}: {key}", stream, entry.file_size, _KINDS))
+    return arrays
 
 
 def _from_archive(file: Path, stored: dict[str, NDArray[Any]], target: str | int) -> tuple[NDArray[Any], NDArray[Any]]:
