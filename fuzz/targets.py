@@ -13,6 +13,7 @@ import struct
 import tempfile
 import warnings
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,9 @@ RUNS = (
     'run = {n = [7, 40], methods = ["moderate", "certificate"], replicates = 1000, seed = 1, backend = "reference"}',
     'run = {n = 40, methods = ["auto"]}',
 )
+SHARE = 8
+"""One in so many loss files that are accepted is also ranked: a ranking costs as much as twenty files."""
+
 VALUE = re.compile(r"\"[^\"]*\"|[-+.\w]+")
 DTYPES = ("<f8", ">f8", "<f4", "<f2", "|i1", "<i8", "<u8", "|b1", "<c16", "|O", "<U3", "|S4", "<M8[s]", "|V8", "<f16")
 
@@ -109,7 +113,7 @@ def losses(data: bytes) -> bool:
     file.write_bytes(raw)
     try:
         found = loss_file.load_losses(file)
-        if flags & 0xF0 == 0x10:
+        if flags & 0x70 == 0x10 and zlib.crc32(data) % SHARE == 0:
             result = rank(found, draws=199, check_axes=False)
             finite(*result.params.tolist(), *result.conf_int().ravel().tolist())
     except QmisError as error:
@@ -121,7 +125,7 @@ def losses(data: bytes) -> bool:
 def table(data: bytes) -> bool:
     """A data set: CSV, TSV, .npy, .npz or Parquet, with a target that the bytes choose."""
     source = Source(data)
-    kind, options = source.byte() % 8, source.byte()
+    kind, options = (0, 1, 2, 3, 4, 4, 4, 4, 4, 5, 5, 5, 5, 5, 6, 6)[source.byte() % 16], source.byte()
     target: str | int = ("y", "a", "0", -1, "q1", "y.csv")[options % 6]
     missing = "drop" if options & 64 else "refuse"
     if kind < 4:
