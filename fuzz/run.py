@@ -70,8 +70,19 @@ def slice_of(target: str, runs: int, seconds: int, out: Path) -> int:
     corpus.mkdir(parents=True, exist_ok=True)
     (out / f"{target}.accepted").write_text("0")
     seeds = HERE / "corpus" / target
-    options = [f"-runs={runs}", f"-max_total_time={seconds}", f"-timeout={TIMEOUT}", "-max_len=400", "-rss_limit_mb=3000"]
-    options += [f"-dict={HERE / 'words.dict'}", f"-artifact_prefix={out}/{target}-", "-verbosity=1", "-print_final_stats=1"]
+    options = [
+        f"-runs={runs}",
+        f"-max_total_time={seconds}",
+        f"-timeout={TIMEOUT}",
+        "-max_len=400",
+        "-rss_limit_mb=3000",
+    ]
+    options += [
+        f"-dict={HERE / 'words.dict'}",
+        f"-artifact_prefix={out}/{target}-",
+        "-verbosity=1",
+        "-print_final_stats=1",
+    ]
     command = [sys.executable, __file__, target, "--child", "--out", str(out), *options, str(corpus)]
     command += [str(seeds)] if seeds.is_dir() else []
     start = time.monotonic()

@@ -70,12 +70,16 @@ class LinearRegression(ParametricLaw):
         check_cells(np.ones(1), np.array([reach * reach]))
         risks = np.sum(errors**2, axis=1)
         best = best_cell(risks, float(risks.min()))
-        check_cells(rows - rows[best], np.abs(errors - errors[best]).max(axis=1) * reach)
+        spread = np.abs(errors - errors[best]).max(axis=1)
+        check_cells(rows - rows[best], spread * reach)
+        check_cells(rows - rows[best], spread * self.noise_std)
         mean = np.sum((errors - errors[best]) * (errors + errors[best]), axis=1)
-        residuals = reduce_rank(np.column_stack([np.full(len(rows), self.noise_std), -errors]))
-        squares = residuals[:, :, None] * residuals[:, None, :]
-        matrices = squares - squares[best]
-        return QuadraticScores(matrices[inverse], mean[inverse], best=int(np.flatnonzero(inverse == best)[0]))
+        residuals = np.column_stack([np.full(len(rows), self.noise_std), -errors])
+        reduced = reduce_rank(residuals)
+        squares = reduced[:, :, None] * reduced[:, None, :]
+        matrices = (squares - squares[best])[inverse]
+        first = int(np.flatnonzero(inverse == best)[0])
+        return QuadraticScores(matrices, mean[inverse], best=first, residuals=residuals[inverse])
 
     def threshold_scores(self, thresholds: Thresholds) -> QuadraticScores | None:
         """Return cumulative sums of x(xt − y) for d = 1; for d > 1 the cells are not an argmin of sums."""

@@ -164,7 +164,8 @@ class _Deviation:
         if self.vanishing:
             return first_order + math.exp(self.exponent) / self.n * (self._edgeworth_integral(x) - self.centre)
         q = 0.5 - 0.5 * (x / self.sigma) ** 2 - x / self.sigma * self.mean + 0.5 * self.skewness * x / self.sigma
-        ratio = np.exp(self.exponent - self.lam * x)
+        with np.errstate(over="ignore"):
+            ratio = np.exp(self.exponent - self.lam * x)
         return np.asarray(first_order * (1.0 + self.b / self.n) + ratio * q / (self.lam * self.n), dtype=np.float64)
 
     def _edgeworth_integral(self, x: FloatArray) -> FloatArray:
