@@ -24,7 +24,8 @@ from qmis_stats.experiment import load_experiment
 from qmis_stats.inference import loss_file
 from qmis_stats.inference.ranking import rank
 
-FOLDER = Path(tempfile.mkdtemp(prefix="qmis-fuzz-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
+_FOLDER = tempfile.TemporaryDirectory(prefix="qmis-fuzz-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
+FOLDER = Path(_FOLDER.name)
 
 LAWS = (
     'law = {kind = "gaussian_mean", mean = [0.07], covariance = [[1.69]]}',

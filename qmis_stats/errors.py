@@ -22,11 +22,11 @@ def _short(value: object) -> str:
 
 
 def one_line(text: str, longest: int = _LONGEST_MESSAGE) -> str:
-    """Return text that a terminal shows on one line: white space is a space, control characters are spelt out.
+    r"""Return text that a terminal shows on one line: white space is a space, control characters are spelt out.
 
     Examples
     --------
-    >>> one_line("a\\tb\\x1b[2J")
+    >>> one_line("a\tb\x1b[2J")
     'a b\\x1b[2J'
     """
     cut = text[: 2 * longest]

@@ -147,11 +147,7 @@ def _dataset(
     y = _target(file, frame[known[str(target)]])
     labels: NDArray[Any] | None = None
     if groups and not by_scaffold:
-        column = frame[known[groups]]
-        if column.isna().any():
-            row = int(np.argmax(column.isna().to_numpy())) + 1
-            raise InputError(f"{file.name}: groups {groups!r}, row {row}", "missing", "a group in every row")
-        labels = np.array([str(value) for value in column])
+        labels = _labels(file, groups, frame[known[groups]])
     parts: list[FloatArray] = []
     features: list[str] = []
     rows = np.arange(len(frame))
@@ -173,6 +169,15 @@ def _dataset(
         raise InputError(f"{file.name}: columns", list(known), f"at least one besides {', '.join(special)}")
     X = np.hstack(parts) if len(parts) > 1 else parts[0]
     return from_arrays(X, y, name=title, task=task, features=features, groups=labels, missing=missing, notes=notes)
+
+
+def _labels(file: Path, groups: str, column: pd.Series[Any]) -> NDArray[Any]:
+    """Return the groups as text; a row without a group has no side of the split."""
+    gone = column.isna().to_numpy()
+    if gone.any():
+        row = int(np.argmax(gone)) + 1
+        raise InputError(f"{file.name}: groups {groups!r}, row {row}", "missing", "a group in every row")
+    return np.array([str(value) for value in column])
 
 
 def _listed(names: Sequence[str], most: int = 12) -> str:
@@ -203,8 +208,6 @@ def _frame(file: Path) -> pd.DataFrame:
 
 
 def _parquet(file: Path) -> pd.DataFrame:
-    import pandas as pd
-
     try:
         import pyarrow
         from pyarrow import parquet
@@ -214,7 +217,8 @@ def _parquet(file: Path) -> pd.DataFrame:
         meta = parquet.read_metadata(file)
         _check_memory(file, meta.num_rows, meta.num_columns)
         # Its own types only: what another program wrote about indices and Python objects is not followed.
-        return parquet.read_table(file).to_pandas(ignore_metadata=True)
+        frame: pd.DataFrame = parquet.read_table(file).to_pandas(ignore_metadata=True)
+        return frame
     except pyarrow.ArrowException as error:
         raise InputError("file", str(file), f"a Parquet file ({' '.join(str(error).split())})") from None
 

@@ -31,8 +31,8 @@ class QuadraticScores(ScoreModel):
     best : int
         Index of the best cell, whose matrix is zero.
     residuals : (K, p) array, optional
-        Vectors u with ``matrices[k] = u_k u_kᵀ − u_best u_bestᵀ`` up to a rotation, the noise that all share in the first
-        column. Without them the matrices are (2, 2), with a zero in the first entry.
+        Vectors u with ``matrices[k] = u_k u_kᵀ − u_best u_bestᵀ`` up to a rotation. Without them the matrices are
+        (2, 2), with a zero in the first entry.
 
     Examples
     --------
