@@ -18,4 +18,4 @@ cd "$work"/qmis_stats-*
 # The sources are taken away: what the tests import is what was installed.
 rm -rf qmis_stats kernels
 "$work/env/bin/python" -c 'import qmis_stats; assert "site-packages" in qmis_stats.__file__, qmis_stats.__file__'
-"$work/env/bin/python" -m pytest -q -p no:cacheprovider "$@"
+${DIST_RUN:-} "$work/env/bin/python" -m pytest -q -p no:cacheprovider "$@"
