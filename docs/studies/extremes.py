@@ -463,8 +463,8 @@ def main() -> None:
     text = [
         "# Extreme inputs",
         "",
-        f"{len(rows)} questions at the ends of the range: {len(rows) - refused} answers, each within its tolerance of an",
-        f"independent one, and {refused} refusals. Relative errors are of the number shown: of log Δ where that is",
+        f"{len(rows)} questions at the ends of the range: {len(rows) - refused} answers, each within its tolerance of",
+        f"an independent one, and {refused} refusals. Relative errors are of the number shown: of log Δ where that is",
         "asked. Units are tested by asking the same problem at scale one. Warnings of NumPy count as failures.",
         "",
         f"Made by `{command}`; the lines of the refusals are in `extremes.csv`.",

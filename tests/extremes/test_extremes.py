@@ -1,8 +1,9 @@
 """The ends of the range: right against an independent oracle, or refused in one line; never a warning, never a NaN."""
 
+import extremes
+import numpy as np
 import pytest
 
-import extremes
 from qmis_stats import DomainError
 from qmis_stats.increments import DiscreteIncrement, check_scale
 from qmis_stats.laws.base import check_cells
@@ -18,7 +19,7 @@ def test_right_or_refused(case):
 
 
 def test_a_wrong_answer_is_noticed():
-    """The control: a value off by more than its tolerance, an answer in place of a refusal, and a refusal in its place."""
+    """The control: a value off by more than its tolerance, an answer for a refusal, and a refusal for an answer."""
     right = extremes.Case("g", "i", "a", lambda: 1.0, lambda: 1.0, 1e-12)
     assert extremes.answer(right).right(right)
     for value, oracle in ((1.1, 1.0), (float("nan"), 1.0), (1.0, None)):
@@ -38,7 +39,5 @@ def test_scales_are_checked_before_squares_are_taken():
     with pytest.raises(DomainError, match="infinity"):
         check_scale([float("inf")])
     check_scale([], power=2)
-    import numpy as np
-
     check_cells(np.zeros((3, 2)), np.zeros(3))  # duplicates of the best have no scale
     assert DiscreteIncrement((extremes.Fraction(0),), (extremes.Fraction(1),)).variance == 0.0
