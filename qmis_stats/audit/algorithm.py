@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from qmis_stats.audit.splits import SUBSETS, Indices, held_out
 from qmis_stats.audit.store import RunStore
 from qmis_stats.errors import InputError
 from qmis_stats.inference.indicator import DRAWS, checked_draws, indicator
-from qmis_stats.inference.ranking import rank
+from qmis_stats.inference.ranking import Progress, rank
 
 __all__ = ["IDENTIFY", "audit", "head_for"]
 
@@ -30,8 +30,6 @@ IDENTIFY = ("codes", "released")
 
 _FORMAT = 1
 _REFERENCE_BITS = 32.0
-
-Progress = Callable[[Iterable[Any]], Iterable[Any]]
 
 
 def head_for(dataset: Dataset, kind: str = "linear") -> Model:
@@ -117,7 +115,8 @@ def audit(
     jobs : int
         Processes.
     progress : callable, optional
-        Wraps what is iterated over, as ``tqdm`` and ``rich.progress.track`` do.
+        Wraps what is iterated over, as ``tqdm`` and ``rich.progress.track`` do: first the runs, then the quantizers that
+        are ranked.
     store : path, optional
         Folder for finished runs: an audit of the same specification goes on where it was interrupted, and more runs
         can be added later.
@@ -152,7 +151,7 @@ def audit(
     checked_count("jobs", jobs)
     keeper = None if store is None else RunStore.opened(store, specification)
     found = _all_runs(plan, runs, jobs, keeper, progress or iter)
-    return _result(plan, found, {**specification, "runs": runs, "draws": draws}, draws)
+    return _result(plan, found, {**specification, "runs": runs, "draws": draws}, draws, progress)
 
 
 def _planned(
@@ -262,11 +261,13 @@ def _computed(plan: RunPlan, wanted: Sequence[int], jobs: int, keeper: RunStore 
     yield from parallel(delayed(_saved_run)(plan, number, keeper) for number in wanted)
 
 
-def _result(plan: RunPlan, runs: tuple[Run, ...], specification: dict[str, Any], draws: int) -> AuditResult:
+def _result(
+    plan: RunPlan, runs: tuple[Run, ...], specification: dict[str, Any], draws: int, progress: Progress | None
+) -> AuditResult:
     names = [*(q.name for q in plan.quantizers), IDENTITY]
     visited = {name: merged([run.visited[name] for run in runs], plan.candidates) for name in names}
     losses = {name: v.losses for name, v in visited.items() if name != IDENTITY and _varied(v)}
-    ranking = rank(losses, draws=draws, seed=plan.seed, check_axes=False) if losses else None
+    ranking = rank(losses, draws=draws, seed=plan.seed, check_axes=False, progress=progress) if losses else None
     reference = None
     if _varied(visited[IDENTITY]):
         reference = indicator(visited[IDENTITY].losses, IDENTITY, draws=draws, seed=plan.seed, check_axes=False)
