@@ -211,7 +211,9 @@ def rank(
 @click.argument("data", default="bundled:breast_cancer")
 @click.option("--target", metavar="COLUMN", help="Column to predict.")
 @click.option("--smiles", metavar="COLUMN", help="Column of SMILES: features are fingerprints of the molecules.")
-@click.option("--kind", default="fingerprints", show_default=True, help="Of molecules: fingerprints, descriptors, both.")
+@click.option(
+    "--kind", default="fingerprints", show_default=True, help="Of molecules: fingerprints, descriptors, both."
+)
 @click.option("--groups", metavar="COLUMN", help="Column of groups: whole groups are held out.")
 @click.option("--ignore", metavar="COLUMN", multiple=True, help="Leave this column out; may be repeated.")
 @click.option("--task", help="regression, binary or multiclass.  [default: by the target]")

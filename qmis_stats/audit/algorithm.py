@@ -11,6 +11,7 @@ import numpy as np
 
 from qmis_kernels import memory
 from qmis_stats.audit.data import Dataset
+from qmis_stats.audit.grouped import group_inflation
 from qmis_stats.audit.models.base import Model, checked_count
 from qmis_stats.audit.models.linear import Linear, Logistic, Softmax
 from qmis_stats.audit.models.mlp import MLP
@@ -21,7 +22,7 @@ from qmis_stats.audit.splits import SUBSETS, Indices, held_out
 from qmis_stats.audit.store import RunStore
 from qmis_stats.errors import InputError
 from qmis_stats.inference.indicator import DRAWS, checked_draws, indicator
-from qmis_stats.inference.ranking import Progress, rank
+from qmis_stats.inference.ranking import Progress, Ranking, rank
 
 __all__ = ["IDENTIFY", "audit", "head_for"]
 
@@ -115,8 +116,8 @@ def audit(
     jobs : int
         Processes.
     progress : callable, optional
-        Wraps what is iterated over, as ``tqdm`` and ``rich.progress.track`` do: first the runs, then the quantizers that
-        are ranked.
+        Wraps what is iterated over, as ``tqdm`` and ``rich.progress.track`` do: first the runs, then the ranked
+        quantizers.
     store : path, optional
         Folder for finished runs: an audit of the same specification goes on where it was interrupted, and more runs
         can be added later.
@@ -280,7 +281,7 @@ def _result(
         rng=generator(plan.seed, SCORES),
     )
     bits = {**{q.name: float(q.bits) for q in plan.quantizers}, IDENTITY: _REFERENCE_BITS}
-    notes = tuple(_notes(plan, runs, visited, set(losses)))
+    notes = tuple(_notes(plan, runs, visited, ranking))
     return AuditResult(data.name, ranking, reference, scores, bits, visited, runs, notes, specification)
 
 
@@ -289,8 +290,9 @@ def _varied(visited: Visited) -> bool:
     return len(visited.losses) > 1 and bool(np.any(visited.losses != visited.losses[0]))
 
 
-def _notes(plan: RunPlan, runs: tuple[Run, ...], visited: dict[str, Visited], ranked: set[str]) -> Iterator[str]:
+def _notes(plan: RunPlan, runs: tuple[Run, ...], visited: dict[str, Visited], ranking: Ranking | None) -> Iterator[str]:
     data = plan.dataset
+    ranked = set() if ranking is None else set(ranking.names)
     yield from data.notes
     by = " by whole groups" if data.groups is not None else ""
     yield f"{data.rows} points are split{by} into a training pool of {plan.pool.size} and {plan.held.size} held out."
@@ -329,3 +331,10 @@ def _notes(plan: RunPlan, runs: tuple[Run, ...], visited: dict[str, Visited], ra
         )
     if data.groups is not None:
         yield "Intervals of performance resample whole groups; those of indicators treat points as independent."
+        if ranking is not None:
+            groups = data.groups[plan.held]
+            found = [group_inflation(visited[e.name].losses, e.gaps, groups) for e in ranking.indicators]
+            yield (
+                "Resampling whole groups, standard errors of the smallest standardised gaps would be "
+                f"{min(found):.2g} to {max(found):.2g} times as large."
+            )

@@ -270,9 +270,7 @@ def _cost(
     return text
 
 
-def _sure(
-    result: AuditResult, ranked: Sequence[Line], chosen: Line | None, percent: str, level: float
-) -> str:
+def _sure(result: AuditResult, ranked: Sequence[Line], chosen: Line | None, percent: str, level: float) -> str:
     parts = []
     ranking = result.ranking
     if ranking is not None:

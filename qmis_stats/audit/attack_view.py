@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from qmis_stats.audit.answer import interval, number
@@ -13,30 +13,33 @@ from qmis_stats.audit.run import IDENTITY
 __all__ = ["attack_view"]
 
 
-def attack_view(attacks: AttackAudit, first: Collection[str]) -> dict[str, Any]:
+def attack_view(attacks: AttackAudit, first: Sequence[str]) -> dict[str, Any]:
     """Return what a page shows: the quantizers of first interest, the others, the solvable problem, the verdicts.
 
     Parameters
     ----------
     attacks : AttackAudit
         What was found.
-    first : collection of str
-        Quantizers of first interest.
+    first : sequence of str
+        Quantizers of first interest, in this order.
     """
-    tables: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
-    for name, report in attacks.reports.items():
-        title = "no quantization" if name == IDENTITY else name
-        tables[name in first].append({"name": title, "rows": _rows(report.results, report.controls)})
+    others = [name for name in attacks.reports if name not in first]
     check = attacks.check
     assert check.delta is not None
     optimum = 0.5 * (1.0 + check.delta)
     return {
-        "first": tables[True],
-        "others": tables[False],
+        "first": [_part(name, attacks) for name in first],
+        "others": [_part(name, attacks) for name in others],
         "check": {"name": f"optimal accuracy {optimum:.4f}", "rows": _rows(check.results, check.controls)},
         "fprs": [f"{rate.nominal:g}" for rate in check.results[0].rates],
         "verdicts": attacks.verdicts(),
     }
+
+
+def _part(name: str, attacks: AttackAudit) -> dict[str, Any]:
+    report = attacks.reports[name]
+    title = "no quantization" if name == IDENTITY else name
+    return {"name": title, "rows": _rows(report.results, report.controls)}
 
 
 def _rows(results: Sequence[AttackResult], controls: Sequence[AttackResult]) -> list[dict[str, Any]]:
@@ -46,7 +49,8 @@ def _rows(results: Sequence[AttackResult], controls: Sequence[AttackResult]) -> 
             "accuracy": f"{number(result.accuracy)} {interval(result.accuracy_interval())}",
             "auc": f"{number(result.auc)} {interval(result.auc_interval())}",
             "rates": [
-                f"{number(rate.tpr[0])} {interval(rate.tpr[1:])}{'' if rate.resolved else ' *'}" for rate in result.rates
+                f"{number(rate.tpr[0])} {interval(rate.tpr[1:])}{'' if rate.resolved else ' *'}"
+                for rate in result.rates
             ],
             "control": f"{number(control.accuracy)} {interval(control.accuracy_interval())}",
         }

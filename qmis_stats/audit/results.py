@@ -257,9 +257,7 @@ class AuditResult:
             ],
             "pareto": list(self.pareto()),
             "over_runs": None if self.over_runs is None else self.over_runs.to_dict(level),
-            "runs": [
-                {"run": r.number, "checkpoints": r.checkpoints, "distinct_points": r.distinct} for r in self.runs
-            ],
+            "runs": [{"run": r.number, "checkpoints": r.checkpoints, "distinct_points": r.distinct} for r in self.runs],
             "wall_seconds": [r.seconds for r in self.runs],
             "notes": list(self.notes),
             "specification": dict(self.specification),

@@ -1,4 +1,4 @@
-"""Attacks on one model under several quantizers: it is trained once, and every quantizer acts on the same weights (S1)."""
+"""Attacks on one model under several quantizers, which all act on the weights of the same trainings (S1)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ATTACKS: tuple[Attack, ...] = (LossThreshold(), LiRA("offline"), Discriminator()
 """Attacks of an audit unless told otherwise."""
 
 _FEWEST, _MEMBERS = 16, 16
-_CHECK_SIZE, _CHECK_TRAININGS = 5, 2000
+_CHECK_SIZE, _CHECK_TRAININGS, _CHECK_SHADOWS = 5, 2000, 50
 
 
 def audit_attacks(
@@ -52,9 +52,9 @@ def audit_attacks(
 ) -> AttackAudit:
     """Attack a model under each quantizer and without one, beside two checks of the attacks themselves.
 
-    The model is trained ``trainings`` times, each time on a random n rows; each quantizer is applied to the last weights
-    of every training, the shadow trainings of the attacks included. The same attacks are run where membership is drawn
-    at random, and on a problem whose optimum is known (:func:`self_check`).
+    The model is trained ``trainings`` times, each time on a random n rows; each quantizer is applied to the last
+    weights of every training, the shadow trainings of the attacks included. The same attacks are run where membership
+    is drawn at random, and on a problem whose optimum is known (:func:`self_check`).
 
     Parameters
     ----------
@@ -143,9 +143,7 @@ def _reports(
     yield from parallel(delayed(_attacked)(game, quantizer, attacks, level) for quantizer in quantizers)
 
 
-def _attacked(
-    game: AttackGame, quantizer: Quantizer | None, attacks: Sequence[Attack], level: float
-) -> AttackReport:
+def _attacked(game: AttackGame, quantizer: Quantizer | None, attacks: Sequence[Attack], level: float) -> AttackReport:
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1):
@@ -180,5 +178,6 @@ def self_check(
     (0.5738, ())
     """
     case = solvable(Problem(GaussianMean(np.zeros(1), np.eye(1)), ThresholdPTQ(Sign())), _CHECK_SIZE)
-    game = play(case.sampler, case.model, case.quantizer, case.n, trainings=trainings, seed=seed)
+    few = {"shadows": _CHECK_SHADOWS, "calibrations": 2 * _CHECK_SHADOWS}
+    game = play(case.sampler, case.model, case.quantizer, case.n, trainings=trainings, seed=seed, **few)
     return run_attacks(game, [BayesOptimal(case.log_ratio), *attacks], delta=case.delta, level=level)

@@ -48,8 +48,8 @@ class AttackAudit:
 
         The level is divided by the number of all tests (Bonferroni).
         """
-        found = list(self.pairs())
-        return tuple((name, control.name) for name, _, control in found if control.chance_p_value() < level / len(found))
+        controls = [(name, control) for name, _, control in self.pairs()]
+        return tuple((name, c.name) for name, c in controls if c.chance_p_value() < level / len(controls))
 
     def verdicts(self) -> list[str]:
         """Return the outcome of the checks, and what the numbers rest on, in plain sentences."""
@@ -74,17 +74,17 @@ class AttackAudit:
             + (f"NOT at chance: {off}" if off else "every attack on every quantizer is at chance")
             + f" (level {FALSE_ALARM:g}): {held} of {len(controls)} intervals ({percent}) for the accuracy hold one "
             f"half, and the largest distance from it is {away:.4f}.",
-            f"{game['trainings']} trainings on {game['n']} rows were attacked, with {game['pairs']} members and as many "
-            f"strangers each; {game['shadows']} others served the attacks, {game['calibrations']} fixed thresholds. All "
-            "quantizers act on the same trainings.",
+            f"{game['trainings']} trainings on {game['n']} rows were attacked, with {game['pairs']} members and as "
+            f"many strangers each; {game['shadows']} others served the attacks, {game['calibrations']} fixed "
+            "thresholds. All quantizers act on the same trainings.",
             "Attacks bound what leaks from below: a better one may find more.",
         ]
         if any(not rate.resolved for _, result, _ in self.pairs() for rate in result.rates):
             found.append("* too few strangers in the calibration trainings to fix a threshold for this rate.")
         if self.grouped:
             found.append(
-                "Points of one group may be members and strangers of the same training: the attacks then work against the "
-                "group."
+                "Points of one group may be members and strangers of the same training: the attacks then work against "
+                "the group."
             )
         return found
 
