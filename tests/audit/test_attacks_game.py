@@ -75,20 +75,22 @@ def test_a_seed_gives_the_game_for_any_number_of_jobs_and_of_trainings():
     assert not np.array_equal(other.target.shown.losses, one.target.shown.losses)
 
 
-def test_one_training_serves_many_quantizers():
-    settings = {"trainings": 6, "shadows": 4, "calibrations": 4, "members": 3, "seed": 5}
-    trained = play(regression(), Linear(), None, 30, **settings)
-    attacks = [LossThreshold(), LiRA("offline"), Discriminator()]
-    for name in ("sign", "uniform-3", "kmeans-1"):
-        own = play(regression(), Linear(), quantizer(name), 30, **settings)
-        shared = trained.quantized(quantizer(name))
-        assert run_attacks(shared, attacks).to_dict() == run_attacks(own, attacks).to_dict()
-        assert shared.describe()["quantizer"] == name
-        for a, b in zip(shared.target.shown.weights, own.target.shown.weights, strict=True):
-            assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
-    assert trained.describe()["quantizer"] is None
-    with pytest.raises(InputError, match="quantized by sign"):
-        trained.quantized(SIGN).quantized(SIGN)
+def test_a_quantized_game_is_that_of_play():
+    settings = {"trainings": 6, "shadows": 4, "calibrations": 4, "seed": 5}
+    plain = play(regression(), Linear(), None, 30, **settings)
+    found, played = plain.quantized(SIGN), play(regression(), Linear(), SIGN, 30, **settings)
+    for a, b in (
+        (found.known.shadow, played.known.shadow),
+        (found.calibration, played.calibration),
+        (found.target, played.target),
+    ):
+        assert np.array_equal(a.shown.losses, b.shown.losses)
+        assert np.array_equal(a.member, b.member)
+    assert found.describe() == played.describe()
+    assert not np.array_equal(found.target.shown.losses, plain.target.shown.losses)
+    for game in (found, plain.as_control()):
+        with pytest.raises(InputError, match="without a quantizer"):
+            game.quantized(SIGN)
 
 
 def test_controls_change_what_they_say():

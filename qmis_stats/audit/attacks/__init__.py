@@ -2,7 +2,6 @@
 
 from qmis_stats.audit.attacks.audited import ATTACKS, audit_attacks, self_check
 from qmis_stats.audit.attacks.base import Attack
-from qmis_stats.audit.attacks.delong import delong
 from qmis_stats.audit.attacks.discriminator import Discriminator
 from qmis_stats.audit.attacks.game import AttackGame, Known, Sampler, Shown, Trainings, play
 from qmis_stats.audit.attacks.lira import LiRA
@@ -12,6 +11,7 @@ from qmis_stats.audit.attacks.run import run_attacks
 from qmis_stats.audit.attacks.side_by_side import AttackAudit
 from qmis_stats.audit.attacks.simple import BayesOptimal, LossThreshold
 from qmis_stats.audit.attacks.solvable import Solvable, solvable
+from qmis_stats.inference.areas import delong
 from qmis_stats.inference.shares import clopper_pearson
 
 __all__ = [

@@ -147,7 +147,7 @@ def _attacked(game: AttackGame, quantizer: Quantizer | None, attacks: Sequence[A
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1):
-        return run_attacks(game if quantizer is None else game.quantized(quantizer), attacks, level=level)
+        return run_attacks(game.quantized(quantizer), attacks, level=level)
 
 
 def self_check(

@@ -144,44 +144,6 @@ class AttackGame:
         """Pairs of a member and a stranger in each target training."""
         return int(self.target.member.shape[1]) // 2
 
-    def quantized(self, quantizer: Quantizer) -> AttackGame:
-        """Return the game of the same trainings with quantized weights: nothing is trained again.
-
-        Parameters
-        ----------
-        quantizer : Quantizer
-            Applied to what each training of this game released.
-
-        Raises
-        ------
-        InputError
-            If the weights of this game are quantized already.
-
-        Examples
-        --------
-        >>> from qmis_stats.audit.models import Linear
-        >>> from qmis_stats.audit.tables import bundled
-        >>> from qmis_stats.quantizers import quantizer
-        >>> game = play(bundled("diabetes"), Linear(), None, 50, trainings=4, shadows=3, calibrations=3)
-        >>> sorted(set(np.abs(game.quantized(quantizer("sign")).target.shown.weights[0][0]).ravel().tolist()))
-        [1.0]
-        """
-        if self.known.quantizer is not None:
-            raise InputError("quantizer", quantizer.name, f"left out: weights are quantized by {self._name}")
-        known = replace(self.known, quantizer=quantizer)
-
-        def change(part: Trainings) -> Trainings:
-            weights = tuple(map(known.release, part.shown.weights))
-            losses = _losses(known.model, weights, part.shown.X, part.shown.y)
-            return replace(part, shown=replace(part.shown, weights=weights, losses=losses))
-
-        known = replace(known, shadow=change(known.shadow))
-        return replace(self, known=known, calibration=change(self.calibration), target=change(self.target))
-
-    @property
-    def _name(self) -> str | None:
-        return None if self.known.quantizer is None else self.known.quantizer.name
-
     def as_control(self, kind: str = "labels", seed: int | None = None) -> AttackGame:
         """Return the game with membership that is independent of the released weights: every attack is at chance.
 
@@ -214,13 +176,42 @@ class AttackGame:
         known = replace(self.known, shadow=change(self.known.shadow))
         return AttackGame(known, change(self.calibration), change(self.target), kind)
 
+    def quantized(self, quantizer: Quantizer | None) -> AttackGame:
+        """Return the game of another quantizer on the same trainings: it is that of :func:`play` with this quantizer.
+
+        Training is what costs time. The game must have been played without a quantizer, and not be a control.
+
+        Raises
+        ------
+        InputError
+            If the game has a quantizer or is a control.
+
+        Examples
+        --------
+        >>> from qmis_stats.audit.models import Linear
+        >>> from qmis_stats.audit.tables import bundled
+        >>> from qmis_stats.quantizers import quantizer
+        >>> plain = play(bundled("diabetes"), Linear(), None, 50, trainings=8, shadows=6, calibrations=6)
+        >>> sorted({abs(v) for v in plain.quantized(quantizer("sign")).target.shown.weights[0][0].ravel().tolist()})
+        [1.0]
+        """
+        if self.known.quantizer is not None or self.control:
+            raise InputError("game", self.control or "quantized", "one played without a quantizer, and not a control")
+        known = replace(self.known, quantizer=quantizer)
+
+        def change(part: Trainings) -> Trainings:
+            return _reweighted(known.model, part, tuple(map(known.release, part.shown.weights)))
+
+        shadow = change(self.known.shadow)
+        return AttackGame(replace(known, shadow=shadow), change(self.calibration), change(self.target))
+
     def describe(self) -> dict[str, Any]:
         """Return JSON-ready data that says what was played."""
         known = self.known
         return {
             "source": known.source.name if isinstance(known.source, Dataset) else "sampler",
             "model": known.model.describe(),
-            "quantizer": self._name,
+            "quantizer": None if known.quantizer is None else known.quantizer.name,
             "n": known.n,
             "trainings": self.target.shown.trainings,
             "pairs": self.pairs,
@@ -238,8 +229,12 @@ def _relabelled(part: Trainings, rng: np.random.Generator) -> Trainings:
 
 def _exchanged(model: Model, part: Trainings) -> Trainings:
     """Return the trainings with the weights of the next one."""
+    return _reweighted(model, part, (*part.shown.weights[1:], part.shown.weights[0]))
+
+
+def _reweighted(model: Model, part: Trainings, weights: tuple[Weights, ...]) -> Trainings:
+    """Return the trainings with other released weights."""
     shown = part.shown
-    weights = (*shown.weights[1:], shown.weights[0])
     return replace(part, shown=replace(shown, weights=weights, losses=_losses(model, weights, shown.X, shown.y)))
 
 
