@@ -178,6 +178,14 @@ def self_check(
     (0.5738, ())
     """
     case = solvable(Problem(GaussianMean(np.zeros(1), np.eye(1)), ThresholdPTQ(Sign())), _CHECK_SIZE)
-    few = {"shadows": _CHECK_SHADOWS, "calibrations": 2 * _CHECK_SHADOWS}
-    game = play(case.sampler, case.model, case.quantizer, case.n, trainings=trainings, seed=seed, **few)
+    game = play(
+        case.sampler,
+        case.model,
+        case.quantizer,
+        case.n,
+        trainings=trainings,
+        shadows=_CHECK_SHADOWS,
+        calibrations=2 * _CHECK_SHADOWS,
+        seed=seed,
+    )
     return run_attacks(game, [BayesOptimal(case.log_ratio), *attacks], delta=case.delta, level=level)
