@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from qmis_stats.audit.attacks.results import AttackResult
 from qmis_stats.errors import InputError
+from qmis_stats.reporting.notebook import NotebookResult
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +21,7 @@ FALSE_ALARM = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class AttackReport:
+class AttackReport(NotebookResult):
     """What the attacks achieved.
 
     Attributes
@@ -98,12 +99,19 @@ class AttackReport:
             rows.append(row)
         head = [f"accuracy {percent}", f"area {percent}"]
         head += [f"TPR at {rate.nominal:g}" for rate in first.rates] + ["in the control"]
-        quantizer = self.game.get("quantizer") or "no quantizer"
         summary = Summary()
-        title = f"Attacks on membership, {self.game.get('source')}, {quantizer}, n = {self.game.get('n')}"
-        summary.tables.append(SimpleTable(rows, head, [r.name for r in self.results], title=title))
+        summary.tables.append(SimpleTable(rows, head, [r.name for r in self.results], title=self.title()))
         summary.add_extra_txt(self.verdicts())
         return summary
+
+    def title(self) -> str:
+        """Return the caption of the table."""
+        quantizer = self.game.get("quantizer") or "no quantizer"
+        return f"Attacks on membership, {self.game.get('source')}, {quantizer}, n = {self.game.get('n')}"
+
+    def remarks(self) -> list[str]:
+        """Return the verdicts."""
+        return self.verdicts()
 
     def verdicts(self) -> list[str]:
         """Return the outcome of the two checks, and what the intervals rest on, in plain sentences."""
