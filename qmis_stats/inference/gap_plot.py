@@ -35,7 +35,7 @@ def gap_plot(indicator: Indicator, ax: Axes | None = None, level: float = 0.95) 
     >>> noise = np.random.default_rng(1).normal(size=(3, 200))
     >>> found = indicator([noise[0], noise[1] + 0.5, noise[2] + 0.9], "sign")
     >>> gap_plot(found, Figure().add_subplot()).get_title()
-    'sign: r = 0.0628'
+    'sign: r = 0.0731'
     """
     ax = axes_or_new(ax, 6.4, 3.6)
     order = np.argsort(indicator.gaps.s, kind="stable")

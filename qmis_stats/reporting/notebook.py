@@ -21,7 +21,7 @@ class NotebookResult:
     >>> class Rate(NotebookResult):
     ...     def to_frame(self):
     ...         return pd.DataFrame({"law": ["a < b"], "rate": [0.125]})
-    >>> "<th scope=\\"row\\">a &lt; b</th>" in Rate()._repr_html_()
+    >>> '<th scope="row">a &lt; b</th>' in Rate()._repr_html_()
     True
     """
 
