@@ -27,9 +27,12 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
+    "sphinx-mathjax-offline",
 ]
 exclude_patterns = ["_build"]
-nitpicky = False
+# Every reference to a name of the package has to resolve; types in docstrings are words ("(K, d) array").
+nitpicky = True
+nitpick_ignore_regex = [("py:class", r"(?!qmis_).*"), ("py:class", r".*\._\w+")]
 
 myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3

@@ -95,7 +95,7 @@ def run_experiment(experiment: Experiment) -> Outcome:
     Parameters
     ----------
     experiment : Experiment
-        From :func:`load_experiment`.
+        From :func:`~qmis_stats.experiment.load.load_experiment`.
 
     Returns
     -------

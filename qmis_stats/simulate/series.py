@@ -134,7 +134,7 @@ def tilted_series(
     Parameters
     ----------
     problem, replicates, seed, backend, sampling
-        As in :func:`tilted`; ``replicates`` is the number of sums at each n, over all batches. With random numbers
+        As in :func:`~qmis_stats.simulate.tilted.tilted`; ``replicates`` is the number of sums at each n, over all batches. With random numbers
         every batch is held to its domain alone, since a bias does not average out: take 4000 a batch.
     n : sequence of int
         Sample sizes, increasing, fewer than batches.
@@ -153,7 +153,7 @@ def tilted_series(
     InputError
         If the sizes are not increasing or too many, or a batch sees nothing of Δ_n.
     DomainError
-        As in :func:`tilted`.
+        As in :func:`~qmis_stats.simulate.tilted.tilted`.
 
     Examples
     --------

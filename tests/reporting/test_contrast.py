@@ -33,7 +33,7 @@ def test_the_formula_is_that_of_the_guidelines() -> None:
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
 def test_texts_and_marks(palette: dict[str, str]) -> None:
-    assert len(palette) == 10
+    assert len(palette) == 11
     for text in ("ink", "soft", "good", "bad", "accent", "note"):
         for ground in ("ground", "panel", "good-wash", "bad-wash"):
             assert contrast(palette[text], palette[ground]) >= 4.5, (text, ground)
