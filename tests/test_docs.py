@@ -31,7 +31,7 @@ def test_experiment_blocks_are_accepted(body):
 
 
 BLOCK = re.compile(r"^(?:% needs (\w+)\n)?```python\n(.*?)^```\n(?:\n```text\n(.*?)^```$)?", re.DOTALL | re.MULTILINE)
-"""A comment that names a module, if the code needs more than the test extra; code; what it prints, if the page says so."""
+"""A comment naming a module, if the code needs more than the test extra; code; what it prints, if the page says so."""
 
 
 def programs(page):

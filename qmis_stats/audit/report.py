@@ -39,7 +39,7 @@ _SETTINGS = (
 def report_data(
     result: AuditResult, level: float = 0.95, *, margin: float = MARGIN, command: str | None = None
 ) -> dict[str, Any]:
-    """Return the report as JSON-ready data: the answer, then what :meth:`AuditResult.to_dict() <qmis_stats.audit.results.AuditResult.to_dict>` gives.
+    """Return the report as JSON-ready data: the answer, then what ``result.to_dict`` gives.
 
     Parameters
     ----------

@@ -134,8 +134,9 @@ def tilted_series(
     Parameters
     ----------
     problem, replicates, seed, backend, sampling
-        As in :func:`~qmis_stats.simulate.tilted.tilted`; ``replicates`` is the number of sums at each n, over all batches. With random numbers
-        every batch is held to its domain alone, since a bias does not average out: take 4000 a batch.
+        As in :func:`~qmis_stats.simulate.tilted.tilted`; ``replicates`` is the number of sums at each n, over all
+        batches. With random numbers every batch is held to its domain alone, since a bias does not average out: take
+        4000 a batch.
     n : sequence of int
         Sample sizes, increasing, fewer than batches.
     common : bool
