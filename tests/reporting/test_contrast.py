@@ -1,4 +1,4 @@
-"""Texts of pages are readable on light and on dark screens: contrast 4.5 : 1, and 3 : 1 for marks of plots (WCAG AA)."""
+"""Texts of pages are readable on light and dark screens: contrast 4.5 : 1, and 3 : 1 for marks of plots (WCAG AA)."""
 
 from __future__ import annotations
 
