@@ -12,6 +12,7 @@ from qmis_stats.reporting.notebook import NotebookResult
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from statsmodels.iolib.summary import Summary
 
 __all__ = ["FALSE_ALARM", "AttackReport"]
@@ -140,6 +141,18 @@ class AttackReport(NotebookResult):
         if any(not rate.resolved for result in self.results for rate in result.rates):
             found.append("* too few strangers in the calibration trainings to fix a threshold for this rate.")
         return found
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the accuracy of each attack with its interval; returns the axes.
+
+        Parameters
+        ----------
+        ax : matplotlib axes, optional
+            Where to draw; by default a new figure.
+        """
+        from qmis_stats.audit.attacks.accuracy_plot import accuracy_plot
+
+        return accuracy_plot(self, ax)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready data."""
