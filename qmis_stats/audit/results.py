@@ -189,6 +189,13 @@ class AuditResult(NotebookResult):
         summary.add_extra_txt(self.remarks())
         return summary
 
+    def _frame_shown(self) -> pd.DataFrame:
+        """Return privacy and the first score; ``to_frame`` has the others."""
+        m = self.metric
+        wanted = ["rank", "rank_low", "rank_high", "estimate", "low", "high", "bits", "seen"]
+        frame = self.to_frame()
+        return frame[[c for c in (*wanted, m, f"{m}_low", f"{m}_high", f"{m}_price") if c in frame.columns]]
+
     def title(self) -> str:
         """Return the caption of the table."""
         return f"Privacy and performance of quantizers, {self.dataset}"

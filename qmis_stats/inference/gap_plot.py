@@ -37,6 +37,8 @@ def gap_plot(indicator: Indicator, ax: Axes | None = None, level: float = 0.95) 
     >>> gap_plot(found, Figure().add_subplot()).get_title()
     'sign: r = 0.0731'
     """
+    from matplotlib.ticker import MaxNLocator
+
     ax = axes_or_new(ax, 6.4, 3.6)
     order = np.argsort(indicator.gaps.s, kind="stable")
     rates = 0.5 * indicator.gaps.s[order] ** 2
@@ -48,6 +50,7 @@ def gap_plot(indicator: Indicator, ax: Axes | None = None, level: float = 0.95) 
     ax.plot(places[~unsettled], rates[~unsettled], "o", color=COLOURS[0], markersize=4.0, label="rivals")
     if unsettled.any():
         ax.plot(places[unsettled], rates[unsettled], "s", color=COLOURS[1], markersize=4.0, label="near ties")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("rival, the nearest first")
     ax.set_ylabel("δ²/(2σ²)")
     ax.set_title(f"{indicator.name}: r = {indicator.indicator:.3g}", parse_math=False)

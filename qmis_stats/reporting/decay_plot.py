@@ -45,14 +45,15 @@ def decay_plot(points: Iterable[DecayPoint], ax: Axes | None = None) -> Axes:
     points : iterable of DecayPoint
         What to draw.
     ax : matplotlib axes, optional
-        Where to draw; by default a new figure. Further calls add series.
+        Where to draw; by default a new figure. Further calls add series, or points to those of the same label.
 
     Examples
     --------
     >>> from matplotlib.figure import Figure
     >>> axes = decay_plot([DecayPoint("sharp", 10, -3.0, None)], Figure().add_subplot())
+    >>> _ = decay_plot([DecayPoint("sharp", 20, -5.0, None), DecayPoint("tilted", 20, -5.1, (-5.2, -5.0))], axes)
     >>> axes.get_legend_handles_labels()[1]
-    ['sharp']
+    ['sharp', 'tilted']
     """
     ax = axes_or_new(ax, 6.4, 4.0)
     series: dict[str, list[DecayPoint]] = {}
@@ -61,15 +62,21 @@ def decay_plot(points: Iterable[DecayPoint], ax: Axes | None = None) -> Axes:
             series.setdefault(point.label, []).append(point)
     for label, members in series.items():
         below, above = zip(*(_reach(point) for point in members), strict=True)
+        drawn = [container for container in ax.containers if container.get_label() == label]
+        line = drawn[0].lines[0] if drawn else None  # type: ignore[attr-defined]
         ax.errorbar(
             [point.n for point in members],
             [point.log_delta / _TEN for point in members],
             yerr=(below, above),
-            label=label,
-            marker=MARKERS[len(ax.containers) % len(MARKERS)],
+            label=label if line is None else "_nolegend_",
+            color=None if line is None else line.get_color(),
+            marker=MARKERS[len(ax.get_legend_handles_labels()[1]) % len(MARKERS)]
+            if line is None
+            else line.get_marker(),
             linestyle="-" if len(members) > 1 else "none",
             linewidth=1.0,
-            markersize=5.0,
+            markersize=6.0,
+            markerfacecolor="none",  # points that coincide stay visible
             capsize=2.0,
         )
     ax.set_xlabel("n")

@@ -37,9 +37,13 @@ class NotebookResult:
         """Return what has to be known to read the numbers, a sentence each."""
         return []
 
+    def _frame_shown(self) -> pd.DataFrame:
+        """Return what a notebook shows of the frame, by default all of it."""
+        return self.to_frame()
+
     def _repr_html_(self) -> str:
         from qmis_stats.reporting.pages import render_page
         from qmis_stats.reporting.tables import table_of
 
-        table = table_of(self.to_frame(), self.title())
+        table = table_of(self._frame_shown(), self.title())
         return render_page("qmis_stats.reporting", "notebook.html.j2", table=table, remarks=self.remarks())

@@ -119,7 +119,8 @@ def test_a_notebook_shows_the_frame_escaped(name: str) -> None:
     page = Page(source)
     check_tables(page)
     assert "<script" not in source
-    frame = result.to_frame()
+    frame = result._frame_shown()
+    assert set(frame.columns) <= set(result.to_frame().columns)
     assert len(page.all("tr")) == 1 + len(frame)
     heads = [cell.text for cell in page.all("th") if cell.attributes["scope"] == "col"]
     assert heads == [*([] if frame.index.name is None else [frame.index.name]), *map(str, frame.columns)]
