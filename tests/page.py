@@ -90,7 +90,7 @@ def check_readable(page: Page) -> None:
 def check_tables(page: Page) -> None:
     """Every table has a caption, and every head says what it heads; what scrolls can be reached by keyboard."""
     assert len(page.all("caption")) == len(page.all("table"))
-    assert all(element.attributes.get("scope") in ("row", "col") for element in page.all("th"))
+    assert all(element.attributes.get("scope") in ("row", "col", "rowgroup") for element in page.all("th"))
     for element in page.elements:
         if element.attributes.get("class") == "scroll":
             assert element.attributes["tabindex"] == "0"

@@ -53,7 +53,7 @@ def shown(value: object) -> str:
 
 
 def table_of(frame: pd.DataFrame, caption: str) -> Table:
-    """Return the table of a frame; a named index becomes the first column.
+    """Return the table of a frame; named indices become the first columns.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def table_of(frame: pd.DataFrame, caption: str) -> Table:
     """
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-    whole = frame if frame.index.name is None else frame.reset_index()
+    whole = frame.reset_index() if any(name is not None for name in frame.index.names) else frame
     words = {0}
     for place, kind in enumerate(whole.dtypes):
         if is_bool_dtype(kind) or not is_numeric_dtype(kind):

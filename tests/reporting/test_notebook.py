@@ -20,7 +20,8 @@ from qmis_stats import (
     rank,
 )
 from qmis_stats.audit.algorithm import audit, head_for
-from qmis_stats.audit.attacks import LossThreshold, play, run_attacks
+from qmis_stats.audit.attacks import Discriminator, LossThreshold, play, run_attacks
+from qmis_stats.audit.attacks.side_by_side import AttackAudit
 from qmis_stats.audit.data import from_arrays
 from qmis_stats.experiment import parse_experiment, run_experiment
 from qmis_stats.inference.comparison import compare_exponents
@@ -70,14 +71,14 @@ def fit(rate: float):
 def audited():
     X = RNG.normal(size=(80, 3))
     data = dataclasses.replace(from_arrays(X, X @ [1.0, -0.5, 0.2] + 0.3 * RNG.normal(size=80)), name=HOSTILE)
-    return audit(data, head_for(data), [Hostile(), quantizer("sign")], runs=2, draws=199, seed=1)
+    return audit(data, head_for(data), [Hostile(), quantizer("uniform-4")], runs=3, draws=199, seed=1)
 
 
 def attacked():
     X = RNG.normal(size=(120, 3))
     data = from_arrays(X, X @ [1.0, -0.5, 0.2])
     game = play(data, head_for(data), Hostile(), 20, trainings=8, shadows=4, calibrations=8, seed=1)
-    return run_attacks(game, [LossThreshold()])
+    return run_attacks(game, [LossThreshold(), Discriminator()], delta=0.9)
 
 
 def verified():
@@ -92,7 +93,9 @@ RESULTS = {
     "Ranking": lambda: rank({HOSTILE: losses(0.4), "other": losses(0.1)}, draws=199),
     "EstimateRanking": lambda: rank_estimates([1.0, 2.0], 0.1 * np.eye(2), [HOSTILE, "b"]),
     "AuditResult": audited,
+    "AttackAudit": lambda: AttackAudit({HOSTILE: attacked()}, attacked(), 0.95),
     "AttackReport": attacked,
+    "OverRuns": lambda: audited().over_runs,
     "AttackResult": lambda: dataclasses.replace(attacked().results[0], name=HOSTILE),
     "Report": verified,
     "SimulatedSeries": lambda: tilted_series(PROBLEM, [20, 40], replicates=1000, seed=1, backend="reference"),
@@ -123,7 +126,7 @@ def test_a_notebook_shows_the_frame_escaped(name: str) -> None:
     assert set(frame.columns) <= set(result.to_frame().columns)
     assert len(page.all("tr")) == 1 + len(frame)
     heads = [cell.text for cell in page.all("th") if cell.attributes["scope"] == "col"]
-    assert heads == [*([] if frame.index.name is None else [frame.index.name]), *map(str, frame.columns)]
+    assert heads == [*(name for name in frame.index.names if name is not None), *map(str, frame.columns)]
     assert name in NAMELESS or HOSTILE in page.text()
     assert all(" ".join(line.split()) in page.text() for line in result.remarks())
     if hasattr(result, "plot"):
