@@ -19,6 +19,8 @@ from qmis_stats.sweep.work import SweepError
 
 __all__ = ["Cluster", "Inline", "Processes", "Workers", "lost", "workers"]
 
+_PATIENCE = 10.0  # seconds until a scheduler must have answered
+
 Task = Callable[..., Any]
 
 
@@ -136,7 +138,7 @@ class Cluster(Workers):
         except ImportError:
             raise MissingExtraError("dask.distributed", "to sweep on a cluster", "cluster") from None
         try:
-            self._client = distributed.Client(address, timeout=10, set_as_default=False)
+            self._client = distributed.Client(address, timeout=_PATIENCE, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
             allowed = f"the address of a Dask scheduler that answers, such as tcp://host:8786: {error}"
             raise InputError("--cluster", address, allowed) from None
