@@ -1,10 +1,11 @@
 """Sweeps: what the store and the scheduling cost, and what two workers gain.
 
 A grid of cells of one block, each the tilted simulation of one Δ in the plane with 4 codewords from 10 000 sums (the
-default is ten times that), into a fresh store. The overhead is the share of the wall time, from reading the tables to the last
-commit, that is not spent in `mis`. Ratios of times hold what a user waits for: the start of the processes is in them, a
-Dask cluster is running already. Two virtual processors are not always two whole ones: one process against two that know
-nothing of each other is what the machine has to give (see `threads.py`). Rates are of single blocks on one thread, a second of processor time.
+default is ten times that), into a fresh store. The overhead is the share of the wall time, from the tables to the
+last commit, that is not spent in `mis`. Ratios of times hold what a user waits for: the start of the processes is in
+them, a Dask cluster is running already. Two virtual processors are not always two whole ones: one process against two
+that know nothing of each other is what the machine has to give (see `threads.py`). Rates are of single blocks on one
+thread, a second of processor time.
 
 Usage: python benchmarks/sweep.py [--cells 10000] [--rounds 1] [--only overhead processes cluster rates]
 """

@@ -10,6 +10,7 @@ import pytest
 
 from qmis_stats import METHODS
 from qmis_stats.experiment import parse_experiment
+from qmis_stats.sweep import parse_sweep
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PACKAGE = DOCS.parent / "qmis_stats"
@@ -24,7 +25,8 @@ def blocks(language):
 
 @pytest.mark.parametrize("body", list(blocks("toml")))
 def test_experiment_blocks_are_accepted(body):
-    assert parse_experiment(tomllib.loads(body)).methods
+    tables = tomllib.loads(body)
+    assert parse_sweep(tables).cells if {"grid", "adaptive"} & tables.keys() else parse_experiment(tables).methods
 
 
 @pytest.mark.parametrize("body", list(blocks("python")))
