@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from qmis_stats.audit.attacks.results import AttackResult
+    from qmis_stats.audit.attacks.side_by_side import AttackAudit
     from qmis_stats.audit.results import AuditResult
     from qmis_stats.experiment import Outcome
     from qmis_stats.problem import Face
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from qmis_stats.sweep import Progress
 
 __all__ = [
+    "attack_table",
     "audit_table",
     "environment_table",
     "outcome_tables",
@@ -204,6 +208,39 @@ def progress_table(progress: Progress) -> RenderableType:
     ):
         table.add_row(name, value)
     return table
+
+
+def attack_table(attacks: AttackAudit, shown: Sequence[str]) -> RenderableType:
+    """Return what attacks achieve against some quantizers and where the optimum is known, then the verdicts."""
+    from qmis_stats.audit.run import IDENTITY
+
+    table = Table(
+        title=f"Attacks on membership: {100.0 * attacks.level:g} % intervals",
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        padding=0,
+    )
+    table.add_column("", overflow="fold")
+    rates = [f"{rate.nominal:g}" for rate in attacks.check.results[0].rates]
+    for column in ("acc.", "low", "high", "area", "low", "high", *rates):
+        table.add_column(column, justify="right", no_wrap=True)
+    parts = [(name, attacks.reports[name].results) for name in shown]
+    for name, results in [*parts, ("solvable model", attacks.check.results)]:
+        table.add_row(Text("no quantization" if name == IDENTITY else name, style="bold"))
+        for result in results:
+            table.add_row(Text("  " + result.name), *_attack_cells(result))
+    legend = "acc.: accuracy, area: under the ROC curve; then true positive rates at these false ones"
+    verdicts = "\n".join(f"- {line}" for line in attacks.verdicts())
+    return Group(Text(), table, Text(f"\n{legend}\n\n{verdicts}"))
+
+
+def _attack_cells(result: AttackResult) -> list[str]:
+    from qmis_stats.audit.answer import number
+
+    numbers = (result.accuracy, *result.accuracy_interval(), result.auc, *result.auc_interval())
+    return [*map(number, numbers), *(number(rate.tpr[0]) + ("" if rate.resolved else "*") for rate in result.rates)]
 
 
 def environment_table(data: dict[str, Any]) -> RenderableType:
