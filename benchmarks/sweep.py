@@ -7,7 +7,7 @@ them, a Dask cluster is running already. Two virtual processors are not always t
 that know nothing of each other is what the machine has to give (see `threads.py`). Rates are of single blocks on one
 thread, a second of processor time.
 
-Usage: python benchmarks/sweep.py [--cells 10000] [--rounds 1] [--only overhead processes cluster rates]
+Usage: python benchmarks/sweep.py [--cells 10000] [--rounds 1] [--only overhead processor processes cluster rates]
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ import harness
 
 import qmis_kernels
 from qmis_stats import CodebookERM, GaussianMean, LinearRegression, Problem, Sign, ThresholdPTQ, simulate
-from qmis_stats.sweep import parse_sweep, run_sweep
+from qmis_stats.sweep import parse_sweep, run_sweep, work
 
 HEADER = ("quantity", "size", "median (least to most)")
 CELLS = 10_000
-PARTS = ("overhead", "processes", "cluster", "rates")
+PARTS = ("overhead", "processor", "processes", "cluster", "rates")
 _LEAST_SECONDS = 1.0
 _FEWEST = 3
 
@@ -61,6 +61,8 @@ def table(rounds: int, cells: int = CELLS, parts: tuple[str, ...] = PARTS) -> li
             if "cluster" in parts:
                 clusters.append(seconds / _clustered(place / f"{i}-c.sqlite", cells))
             _same(sorted(place.glob(f"{i}-*.sqlite")))
+        if "processor" in parts:
+            rows.append(_processor(place / "processor.sqlite", max(100, cells // 10)))
         if {"processes", "cluster"} & set(parts):
             rows.append(_ceiling())
         if alone:
@@ -88,6 +90,28 @@ def _swept(path: Path, cells: int, **where: Any) -> tuple[float, float]:
     inside = float(connection.execute("SELECT sum(seconds) FROM block").fetchone()[0])
     connection.close()
     return seconds, inside
+
+
+def _processor(path: Path, cells: int) -> tuple[str, ...]:
+    """Return the row of the processor time of a cell outside `mis`: it hardly depends on what else a machine does."""
+    inside, real = [], work.mis
+
+    def timed(*arguments: Any, **options: Any) -> Any:
+        start = time.process_time()
+        result = real(*arguments, **options)
+        inside.append(time.process_time() - start)
+        return result
+
+    work.mis = timed
+    try:
+        start = time.process_time()
+        _swept(path, cells)
+        whole = time.process_time() - start
+    finally:
+        work.mis = real
+    each, outside = harness.duration(whole / cells), harness.duration((whole - sum(inside)) / cells)
+    share = harness.short(100.0 * (1.0 - sum(inside) / whole))
+    return ("processor time outside `mis`", f"{cells} cells, {each} each", f"{outside} a cell, {share} %")
 
 
 def _clustered(path: Path, cells: int) -> float:
