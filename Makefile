@@ -7,7 +7,7 @@ PYTEST_WORKERS ?= 2
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help verify verify-full study battery test lint format typecheck docs check bench clean
+.PHONY: help verify verify-full study battery faults test lint format typecheck docs check bench clean
 
 help:
 	@echo "make verify       create the environment, validate the theorems at a quick scale, write $(OUT)/"
@@ -15,6 +15,7 @@ help:
 	@echo "make test         create the environment and run the tests, doctests included"
 	@echo "make study        the full run, coverage, and the two studies of rankings, written to docs/studies/ (over an hour)"
 	@echo "make battery      TestU01 on the generator, 20 minutes on one core, written to docs/studies/generator.md"
+	@echo "make faults       kill a sweep 200 times and compare what it resumes to, about 10 minutes"
 	@echo "make lint         ruff and mypy"
 	@echo "make docs         build the documentation, warnings are errors, and check its links"
 	@echo "make check        lint, docs and test"
@@ -54,6 +55,9 @@ battery: $(VENV)/.test-installed
 	$(BIN)/python docs/studies/battery/run.py docs/_build/battery > docs/_build/battery.csv
 	mv docs/_build/battery.csv docs/studies/battery/results.csv
 	$(BIN)/python docs/studies/battery/write_page.py docs/studies/battery/results.csv > docs/studies/generator.md
+
+faults: $(VENV)/.test-installed
+	$(BIN)/python docs/studies/kills.py --kills 200
 
 test: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from qmis_stats.audit.data import Dataset
+    from qmis_stats.sweep import Progress
 
 __all__ = ["cli", "main"]
 
@@ -422,6 +423,84 @@ def _check_plot(path: Path) -> None:
         raise InputError("--plot", str(path), f"a file whose name ends with {', '.join(_PLOTS)}")
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
         raise InputError("--plot", str(path), "a file in a folder that exists and can be written")
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--store", type=click.Path(path_type=Path), required=True, help="SQLite file that keeps every result.")
+@click.option("--resume", is_flag=True, help="Go on with a store that holds cells already.")
+@click.option("--jobs", type=int, help="Processes.  [default: one a processor]")
+@click.option("--cluster", metavar="ADDRESS", help="Scheduler of a Dask cluster, in place of processes.")
+@click.option("--export", type=click.Path(path_type=Path), help="Write the table of results (.csv or .parquet).")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def sweep(
+    file: Path, store: Path, resume: bool, jobs: int | None, cluster: str | None, export: Path | None, as_json: bool
+) -> None:
+    """Compute a grid of experiments, FILE (TOML), into a store: safe to interrupt, and to resume."""
+    if cluster is not None and jobs is not None:
+        raise InputError("--jobs", jobs, "left out with --cluster: the cluster has its workers")
+    from qmis_stats.sweep import Store, load_sweep, run_sweep
+    from qmis_stats.sweep.export import check_export
+    from qmis_stats.sweep.export import export as write_export
+
+    if export is not None:
+        check_export(export)
+    cells = load_sweep(file)
+    with _reporting() as report:
+        progress = run_sweep(
+            cells,
+            store,
+            resume=resume,
+            jobs=_processors() if jobs is None else jobs,
+            cluster=cluster,
+            report=report,
+        )
+    if progress.refused:
+        _complain(f"warning: {progress.refused} of {progress.cells} cells have no result: see the column refusal")
+    _print_progress(progress, as_json)
+    if export is not None:
+        with Store(store, read_only=True) as finished:
+            write_export(finished, export)
+        _complain(f"wrote {export}")
+
+
+@cli.command()
+@click.argument("store", type=click.Path(path_type=Path))
+@click.option("--export", type=click.Path(path_type=Path), help="Write the table of results (.csv or .parquet).")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def status(store: Path, export: Path | None, as_json: bool) -> None:
+    """Show how far the sweep of STORE is, also while it runs."""
+    from qmis_stats.sweep import Store
+    from qmis_stats.sweep.export import export as write_export
+
+    with Store(store, read_only=True) as opened:
+        _print_progress(opened.progress(), as_json)
+        if export is not None:
+            write_export(opened, export)
+            _complain(f"wrote {export}")
+
+
+def _print_progress(progress: Progress, as_json: bool) -> None:
+    if as_json:
+        _print_json(progress.to_dict())
+    else:
+        from qmis_stats.display import print_to_stdout, progress_table
+
+        print_to_stdout(progress_table(progress))
+
+
+@contextlib.contextmanager
+def _reporting() -> Iterator[Callable[[int, int], None] | None]:
+    """Give what shows the cells of a sweep on standard error, where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    with Bar(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("cells", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _progress(*stages: str) -> Callable[[Iterable[Any]], Iterable[Any]] | None:

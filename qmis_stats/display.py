@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from qmis_stats.experiment import Outcome
     from qmis_stats.problem import Face
     from qmis_stats.results import MISResult
+    from qmis_stats.sweep import Progress
 
 __all__ = [
     "attack_table",
@@ -28,6 +30,7 @@ __all__ = [
     "outcome_tables",
     "power_of_ten",
     "print_to_stdout",
+    "progress_table",
     "ranking_table",
 ]
 
@@ -189,6 +192,21 @@ def audit_table(result: AuditResult, level: float = 0.95, margin: float = 0.02) 
         words.add_row(Text(title, style="bold"), Text(text))
     legend = "set: possible ranks, 1 the most private; r: indicator; price: loss against no quantization; P: Pareto set"
     return Group(table, Text("\n" + legend + "\n"), words)
+
+
+def progress_table(progress: Progress) -> RenderableType:
+    """Return how far a sweep is."""
+    left = "unknown" if progress.time_left is None else str(timedelta(seconds=math.ceil(progress.time_left)))
+    table = Table.grid(padding=(0, 2))
+    for name, value in (
+        ("cells", f"{progress.finished} of {progress.cells} finished"),
+        ("refused", str(progress.refused)),
+        ("blocks", f"{progress.blocks}, {progress.replicates:.4g} replicates"),
+        ("last session", f"{progress.elapsed:.1f} s, {progress.rate:.3g} cells a second, began {progress.began}"),
+        ("time left", left),
+    ):
+        table.add_row(name, value)
+    return table
 
 
 def attack_table(attacks: AttackAudit, shown: Sequence[str]) -> RenderableType:

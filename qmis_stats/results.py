@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["REPORTED_FPR", "MISResult", "ROCCurve", "error_interval", "finite_or_none", "log1mexp"]
+__all__ = [
+    "REPORTED_FPR",
+    "LinearEstimate",
+    "MISResult",
+    "ROCCurve",
+    "error_interval",
+    "finite_or_none",
+    "log1mexp",
+]
 
 REPORTED_FPR = (1e-1, 1e-2, 1e-3, 1e-4)
 """False positive rates at which every ROC reports its true positive rate."""
@@ -102,6 +110,39 @@ class ROCCurve:
 
 
 @dataclass(frozen=True)
+class LinearEstimate:
+    """The average behind a simulated result: what blocks of replicates are pooled from.
+
+    Attributes
+    ----------
+    value, std_error : float
+        Estimate of Δ_n and its standard error, times ``exp(−log_scale)``; a bias correction may make the estimate
+        negative, which a logarithm could not say.
+    log_scale : float
+        Common logarithmic scale; −inf when nothing was seen.
+    gap : float
+        Plug-in minus cross-fitted estimate on the same scale: in expectation the two bracket Δ_n; zero where the
+        estimate is unbiased.
+    effective : float
+        Effective number of draws that carry the estimate.
+    objections : tuple of str
+        What the draws were found to miss.
+    """
+
+    value: float
+    std_error: float
+    log_scale: float
+    gap: float = 0.0
+    effective: float = math.inf
+    objections: tuple[str, ...] = ()
+
+    @classmethod
+    def nothing_seen(cls) -> LinearEstimate:
+        """Return the estimate of draws among which nothing happened."""
+        return cls(0.0, 0.0, -math.inf, effective=0.0)
+
+
+@dataclass(frozen=True)
 class MISResult(NotebookResult):
     """Δ_n = 1 − MIS_n at one sample size, by one method.
 
@@ -129,6 +170,8 @@ class MISResult(NotebookResult):
         Degrees of freedom of ``std_error``, where it comes from few independent estimates; ``None`` for a normal error.
     details : dict
         JSON-ready diagnostics: bias correction, effective sample size, backend.
+    linear : LinearEstimate or None
+        The average that was taken, for Monte Carlo methods; ``None`` where more replicates would change nothing.
 
     Examples
     --------
@@ -149,6 +192,7 @@ class MISResult(NotebookResult):
     roc: ROCCurve | None = None
     dof: int | None = None
     details: dict[str, Any] = field(default_factory=dict)
+    linear: LinearEstimate | None = None
 
     def __post_init__(self) -> None:
         if math.isnan(self.log_delta) or (self.std_error is not None and math.isnan(self.std_error)):

@@ -13,6 +13,7 @@ import qmis_stats.audit
 import qmis_stats.quantizers
 from qmis_stats import METHODS
 from qmis_stats.experiment import parse_experiment
+from qmis_stats.sweep import parse_sweep
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PACKAGE = DOCS.parent / "qmis_stats"
@@ -27,7 +28,8 @@ def experiments():
 
 @pytest.mark.parametrize("body", list(experiments()))
 def test_experiment_blocks_are_accepted(body):
-    assert parse_experiment(tomllib.loads(body)).methods
+    tables = tomllib.loads(body)
+    assert parse_sweep(tables).cells if {"grid", "adaptive"} & tables.keys() else parse_experiment(tables).methods
 
 
 BLOCK = re.compile(r"^(?:% needs (\w+)\n)?```python\n(.*?)^```\n(?:\n```text\n(.*?)^```$)?", re.DOTALL | re.MULTILINE)

@@ -29,6 +29,7 @@ FLOOR = {
     "evaluate": 4.0,
     "experiment": 4.1,
     "verify": 5.0,
+    "sweep": 5.0,
     "environment": 6.0,
     "display": 6.1,
     "cli": 6.2,
