@@ -7,7 +7,7 @@ PYTEST_WORKERS ?= 2
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help verify verify-full study battery test lint format typecheck docs check bench clean
+.PHONY: help verify verify-full study battery figures figures-full gallery test lint format typecheck docs check bench clean
 
 help:
 	@echo "make verify       create the environment, validate the theorems at a quick scale, write $(OUT)/"
@@ -15,6 +15,9 @@ help:
 	@echo "make test         create the environment and run the tests, doctests included"
 	@echo "make study        the full run, coverage, and the indicator against exact MIS, written to docs/studies/ (over an hour)"
 	@echo "make battery      TestU01 on the generator, 20 minutes on one core, written to docs/studies/generator.md"
+	@echo "make figures      draw every figure at a quick scale, written to figures/ (two minutes)"
+	@echo "make figures-full the same with the samples of the documentation"
+	@echo "make gallery      docs/gallery.md and its pictures from figures/"
 	@echo "make lint         ruff and mypy"
 	@echo "make docs         build the documentation, warnings are errors"
 	@echo "make check        lint, docs and test"
@@ -53,6 +56,15 @@ battery: $(VENV)/.test-installed
 	$(BIN)/python docs/studies/battery/run.py docs/_build/battery > docs/_build/battery.csv
 	mv docs/_build/battery.csv docs/studies/battery/results.csv
 	$(BIN)/python docs/studies/battery/write_page.py docs/studies/battery/results.csv > docs/studies/generator.md
+
+figures: $(VENV)/.installed
+	$(BIN)/qmis figures --quick --out figures
+
+figures-full: $(VENV)/.installed
+	$(BIN)/qmis figures --out figures
+
+gallery: $(VENV)/.installed
+	$(BIN)/python docs/write_gallery.py figures
 
 test: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal

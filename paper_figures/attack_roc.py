@@ -1,6 +1,7 @@
-"""The best conceivable attack against product quantizers, Gaussian mean, n = 256. (a) Its ROC at d = 1024: curves are
-TPR = Φ(Φ⁻¹(FPR) + μ), marks with 95 % intervals are simulation of the exact likelihood ratio. (b) True positive rate at a false
-positive rate of 10⁻³ against d/n. The grey diagonal and the grey line are guesses that know nothing.
+"""The best conceivable attack against product quantizers, Gaussian mean, n = 256. (a) Its ROC at d = 1024: curves
+are TPR = Φ(Φ⁻¹(FPR) + μ), marks with 95 % intervals are simulation of the exact likelihood ratio. (b) True
+positive rate at a false positive rate of 10⁻³ against d/n. The grey diagonal and the grey line are guesses that
+know nothing.
 """
 
 from __future__ import annotations
@@ -65,10 +66,8 @@ def draw(frame: pd.DataFrame, figure: Figure) -> None:
     ends = np.array([5e-5, 1.0])
     left.plot(ends, ends, color="0.5", linewidth=0.7, zorder=0)
     left.set(xscale="log", yscale="log", xlim=ends, ylim=(1e-3, 1.0))
-    left.set(xlabel="false positive rate", ylabel="true positive rate")
+    left.set(xlabel="false positive rate (FPR)", ylabel="true positive rate (TPR)")
     right.axhline(LOW_RATE, color="0.5", linewidth=0.7, zorder=0)
-    right.set(
-        xscale="log", yscale="log", xlabel=r"$d/n$", ylabel=r"true positive rate at false positive rate $10^{-3}$"
-    )
+    right.set(xscale="log", yscale="log", xlabel=r"$d/n$", ylabel=r"TPR at FPR $=10^{-3}$")
     right.legend(loc="upper left")
     label_panels([left, right])

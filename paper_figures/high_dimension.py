@@ -1,8 +1,8 @@
-"""Membership inference security of product quantizers in high dimension, Gaussian mean, n = 256. (a) MIS against d/n: curves
-are 2 − 2Φ(μ/2) with μ² = d ρ_Q/n, marks are simulation of the exact likelihood ratio with 95 % intervals. A quantizer acts
-through its retained Fisher information ρ_Q alone. (b) Simulated over theoretical Δₙ, marks moved aside to be told apart: few
-coordinates with rare cells (90 % zeros) are outside the domain of the formula (ringed). "Not quantized"
-is simulated with 64 levels.
+"""Membership inference security of product quantizers in high dimension, Gaussian mean, n = 256. (a) MIS against
+d/n: curves are 2 − 2Φ(μ/2) with μ² = d ρ_Q/n, marks are simulation of the exact likelihood ratio with 95 %
+intervals. A quantizer acts through its retained Fisher information ρ_Q alone. (b) Simulated over theoretical Δₙ,
+marks moved aside to be told apart: few coordinates with rare cells (90 % zeros) are outside the domain of the
+formula (ringed). "Not quantized" is simulated with 64 levels.
 """
 
 from __future__ import annotations

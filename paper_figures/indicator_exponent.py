@@ -1,7 +1,8 @@
-"""Where the indicator r and the exponent I part. (a) I against r, (b) their ratio. Equal for a Gaussian mean. Empirical risk
-minimisation of a linear regression has I = ½ log((1 − 2r)/(1 − 4r)) (curve; marks: computed from the codewords), so r
-saturates at ¼ while I grows without bound. With a finite law the sign of the skewness decides at small r: a
-long tail towards the rival gives I < r, a long tail away from it I > r. At large r every finite law has I < r.
+"""Where the indicator r and the exponent I part. (a) I against r, (b) their ratio. Equal for a Gaussian mean.
+Empirical risk minimisation of a linear regression has I = ½ log((1 − 2r)/(1 − 4r)) (curve; marks: computed from
+the codewords), so r saturates at ¼ while I grows without bound. With a finite law the sign of the skewness
+decides at small r: a long tail towards the rival gives I < r, a long tail away from it I > r. At large r every
+finite law has I < r.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A ranking of eight quantizers by privacy from simulated losses whose true indicators are known. (a) Indicators with 95 %
-intervals and the truth (stars). (b) Ranks: estimates, simultaneous 95 % sets (wide bars), sets that hold alone (dark lines) and
-the truth (stars). Each quantizer has three rivals of its best candidate; increments are skewed; the 2000 evaluation points are
-shared.
+"""A ranking of eight quantizers by privacy from simulated losses whose true indicators are known. (a) Indicators
+with 95 % intervals and the truth (stars). (b) Ranks: estimates, simultaneous 95 % sets (wide bars), sets that
+hold alone (dark lines) and the truth (stars). Each quantizer has three rivals of its best candidate; increments
+are skewed; the 2000 evaluation points are shared.
 """
 
 from __future__ import annotations
@@ -47,15 +47,8 @@ def draw(frame: pd.DataFrame, figure: Figure) -> None:
     left.set(xscale="log", xlabel=r"indicator $r_Q$", ylabel="quantizer")
     left.set_yticks(places, list(frame.quantizer))
     left.invert_yaxis()
-    right.barh(
-        places,
-        frame.rank_high - frame.rank_low + 0.5,
-        0.6,
-        frame.rank_low - 0.25,
-        color=SKY,
-        alpha=0.5,
-        label="all together",
-    )
+    width, start = frame.rank_high - frame.rank_low + 0.5, frame.rank_low - 0.25
+    right.barh(places, width, 0.6, start, color=SKY, alpha=0.5, label="all together")
     right.hlines(
         places, frame.marginal_low - 0.15, frame.marginal_high + 0.15, color=BLUE, linewidth=2.5, label="each alone"
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 from paper_figures import FIGURES
+from paper_figures.studies import STUDIES
 from qmis_stats import __version__
 from qmis_stats.errors import InputError
 
@@ -77,12 +78,15 @@ def make(name: str, folder: Path, quick: bool) -> list[Path]:
 def write(name: str, folder: Path, quick: bool) -> Path:
     """Compute the numbers of a figure and write them below two lines on their origin; the same bytes every time."""
     chosen = recipe(name)
+    if folder.resolve() == STUDIES:
+        raise InputError("--out", str(folder), "another folder: this one holds the studies that figures are made of")
+    frame = chosen.compute(quick)
     versions = ", ".join(f"{package} {version(package)}" for package in _PACKAGES)
     path = folder / f"{name}.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         file.write(f"# qmis figures {name}{' --quick' if quick else ''}\n")
         file.write(f"# {chosen.ORIGIN}; qmis_stats {__version__}, {versions}, Python {platform.python_version()}\n")
-        chosen.compute(quick).to_csv(file, index=False, float_format=_DIGITS, lineterminator="\n")
+        frame.to_csv(file, index=False, float_format=_DIGITS, lineterminator="\n")
     return path
 
 
@@ -90,7 +94,7 @@ def read(path: Path) -> pd.DataFrame:
     """Return the numbers of a CSV that :func:`write` wrote."""
     import pandas as pd
 
-    return pd.read_csv(path, comment="#", float_precision="round_trip")
+    return pd.read_csv(path, comment="#")
 
 
 def save(name: str, frame: pd.DataFrame, target: Path | BinaryIO, **options: Any) -> None:

@@ -1,7 +1,7 @@
-"""Codebooks that shrink as n⁻ᵃ, linear regression. (a) −log Δₙ against n r_Q: for 0 < a < 1/2 the curves approach the
-diagonal, −log Δₙ = n r_Q (1 + o(1)); at the critical a = 1/2 the indicator stands still and −log Δₙ grows only as ½ log n.
-(b) The ratio of the two against n. Curves are exact, marks are tilted simulation with 95 % intervals,
-inside its domain.
+"""Codebooks that shrink as n⁻ᵃ, linear regression. (a) −log Δₙ against n r_Q: for 0 < a < 1/2 the curves approach
+the diagonal, −log Δₙ = n r_Q (1 + o(1)); at the critical a = 1/2 the indicator stands still and −log Δₙ grows
+only as ½ log n. (b) The ratio of the two against n. Curves are exact, marks are tilted simulation with 95 %
+intervals, inside its domain.
 """
 
 from __future__ import annotations
@@ -46,16 +46,15 @@ def compute(quick: bool) -> pd.DataFrame:
 
 def draw(frame: pd.DataFrame, figure: Figure) -> None:
     left, right = figure.subplots(1, 2)
-    for (a, method), rows in frame[frame.in_domain].groupby(["a", "method"], sort=False):
-        look = LOOKS[a]
-        rate, errors = -rows.log_delta, np.array([rows.high - rows.log_delta, rows.log_delta - rows.low])
-        if method == "exact":
-            left.plot(rows.n_indicator, rate, **look.line())
-            right.plot(rows.n, rate / rows.n_indicator, **look.line())
-        else:
-            left.errorbar(rows.n_indicator, rate, errors, **look.points())
-            right.errorbar(rows.n, rate / rows.n_indicator, errors / rows.n_indicator.to_numpy(), **look.points())
-            left.plot([], [], **look.both(), label=look.label)
+    for a, look in LOOKS.items():
+        rows = frame[(frame.a == a) & frame.in_domain]
+        curve, marks = (rows[rows.method == method] for method in ("exact", "tilted"))
+        left.plot(curve.n_indicator, -curve.log_delta, **look.line())
+        right.plot(curve.n, -curve.log_delta / curve.n_indicator, **look.line())
+        rate, errors = -marks.log_delta, np.array([marks.high - marks.log_delta, marks.log_delta - marks.low])
+        left.errorbar(marks.n_indicator, rate, errors, **look.points())
+        right.errorbar(marks.n, rate / marks.n_indicator, errors / marks.n_indicator.to_numpy(), **look.points())
+        left.plot([], [], **look.both(), label=look.label)
     ends = np.array([0.03, frame.n_indicator.max()])
     left.plot(ends, ends, color="0.5", linewidth=0.7, zorder=0)
     left.set(xscale="log", yscale="log", xlabel=r"$n\,r_Q^n$", ylabel=r"$-\log\,\Delta_n$", xlim=ends, ylim=(1.5, None))

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from qmis_stats.errors import QmisError
 
-__all__ = ["MissingStudyError", "study"]
+__all__ = ["STUDIES", "MissingStudyError", "study"]
 
-_FOLDER = Path(__file__).resolve().parents[1] / "docs" / "studies"
+STUDIES = Path(__file__).resolve().parents[1] / "docs" / "studies"
 
 
 class MissingStudyError(QmisError):
@@ -36,7 +36,7 @@ def study(name: str) -> Path:
     ...
     paper_figures.studies.MissingStudyError: docs/studies/no_such_study.csv is not here: ...
     """
-    path = _FOLDER / name
+    path = STUDIES / name
     if not path.is_file():
         raise MissingStudyError(name)
     return path

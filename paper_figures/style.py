@@ -6,12 +6,15 @@ Colours are those of Okabe and Ito, told apart by colour-blind readers; in grey,
 from __future__ import annotations
 
 import string
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-__all__ = ["COLUMN", "METHODS", "QUANTIZERS", "RC", "TEXT", "Look", "family", "label_panels"]
+__all__ = ["COLUMN", "METHODS", "QUANTIZERS", "RC", "TEXT", "Look", "family", "label_panels", "names_of_families"]
 
 COLUMN = 3.4
 """Width of a column in inches."""
@@ -142,6 +145,13 @@ def family(quantizer: str) -> Look:
     """
     first = quantizer.split("-")[0]
     return _FAMILIES[_FAMILY_OF.get(first, first)]
+
+
+def names_of_families(figure: Figure, quantizers: Iterable[str]) -> None:
+    """Put a legend of the families of these quantizers below the panels."""
+    looks = dict.fromkeys(family(name) for name in quantizers)
+    handles = [Line2D([], [], **look.points(), label=look.label) for look in looks]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
 
 
 def label_panels(axes: list[Axes]) -> None:

@@ -1,6 +1,7 @@
 """Relative error of two approximations over the plane of the gap between two codewords and the sample size n, linear
-regression. (a) The sharp form is uniform: its error is about 0.5/n whatever the gap. (b) The critical form holds where the
-gap is of order n⁻¹ᐟ² and fails beyond, because it knows the indicator r_Q and not the exponent I_Q. White dashes: n r_Q = 1.
+regression. (a) The sharp form is uniform: its error is about 0.5/n whatever the gap. (b) The critical form holds
+where the gap is of order n⁻¹ᐟ² and fails beyond, because it knows the indicator r_Q and not the exponent I_Q.
+White dashes: n r_Q = 1.
 """
 
 from __future__ import annotations
