@@ -16,7 +16,7 @@ help:
 	@echo "make study        the full run, coverage, and the indicator against exact MIS, written to docs/studies/ (over an hour)"
 	@echo "make battery      TestU01 on the generator, 20 minutes on one core, written to docs/studies/generator.md"
 	@echo "make figures      draw every figure at a quick scale, written to figures/ (two minutes)"
-	@echo "make figures-full the same with the samples of the documentation"
+	@echo "make figures-full the same with the samples of a paper"
 	@echo "make gallery      docs/gallery.md and its pictures from figures/"
 	@echo "make lint         ruff and mypy"
 	@echo "make docs         build the documentation, warnings are errors"

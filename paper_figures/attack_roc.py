@@ -24,7 +24,7 @@ LOW_RATE = 1e-3
 
 
 def compute(quick: bool) -> pd.DataFrame:
-    replicates = 20_000 if quick else 400_000
+    replicates = 20_000 if quick else 200_000
     rows = []
     for name in PRODUCT:
         for d in DIMENSIONS:

@@ -24,7 +24,7 @@ DIMENSIONS = (8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 
 
 def compute(quick: bool) -> pd.DataFrame:
-    replicates = 10_000 if quick else 200_000
+    replicates = 10_000 if quick else 100_000
     rows = []
     for name in PRODUCT:
         for d in DIMENSIONS:

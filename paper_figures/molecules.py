@@ -1,7 +1,7 @@
-"""Privacy and performance on six molecular sets, linear heads on fingerprints, from the study of molecules. Each mark is a
-quantizer: the standardised gap √(2r̂), mean over independent trainings (more private to the right), and the score on
-held-out scaffolds, both with 95 % intervals. Black line and grey band: no quantization. Quantizers that none equals or
-exceeds in both are named.
+"""Privacy and performance on six molecular sets, linear heads on fingerprints, from the study of molecules. Each
+mark is a quantizer: the standardised gap √(2r̂), mean over independent trainings (more private to the right), and
+the score on held-out scaffolds, both with 95 % intervals. Black line and grey band: no quantization. Quantizers
+that none equals or exceeds in both are named.
 """
 
 from __future__ import annotations

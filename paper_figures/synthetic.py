@@ -1,7 +1,7 @@
-"""Indicator against attack in 128 dimensions, from the synthetic study: mixtures of four Gaussian modes, 1024 training
-points, three heads. Each mark is a quantizer: its estimated indicator r̂ (more private to the right) and the area under
-the ROC of the learned attack on membership (less private upwards), both with 95 % intervals; ½ is a guess. Intervals
-that reach zero end at the left edge.
+"""Indicator against attack in 128 dimensions, from the synthetic study: mixtures of four Gaussian modes, 1024
+training points, three heads. Each mark is a quantizer: its estimated indicator r̂ (more private to the right) and
+the area under the ROC of the learned attack on membership (less private upwards), both with 95 % intervals; ½ is
+a guess. Intervals that reach zero end at the left edge.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ SMALLEST = 1e-5
 
 
 def compute(quick: bool) -> pd.DataFrame:
-    law, resolution = LinearRegression([0.0], [[1.0]], 1.0), 13 if quick else 41
+    law, resolution = LinearRegression([0.0], [[1.0]], 1.0), 13 if quick else 31
     rows = []
     for gap in np.geomspace(0.02, 2.0, resolution):
         problem = Problem(law, CodebookERM([[0.0], [gap]]))
