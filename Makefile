@@ -59,6 +59,7 @@ battery: $(VENV)/.test-installed
 
 figures: $(VENV)/.installed
 	$(BIN)/qmis figures --quick --out figures
+	$(BIN)/python tests/figures/references.py figures
 
 figures-full: $(VENV)/.installed
 	$(BIN)/qmis figures --out figures

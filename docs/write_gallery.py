@@ -21,9 +21,9 @@ INTRODUCTION = """# Gallery
 
 Every figure is made by a short recipe on the public interface, in two steps: `compute` returns the numbers, `draw` puts
 them on paper and computes nothing. `qmis figures` writes each as PDF and PNG, and the numbers that are drawn as CSV
-with their seed, command and versions; `qmis figures NAME --quick` draws one with smaller samples. Two runs write the same
-numbers. Figures that show a study read its committed numbers from `docs/studies`, so that they need a checkout of the
-source. The pictures below are of the quick samples (`make figures`, then `make gallery`); `make figures-full` draws
+with their seed, command and versions; `qmis figures NAME --quick` draws one with smaller samples. Two runs write the
+same numbers. Figures that show a study read its committed numbers from `docs/studies`, so that they need a checkout of
+the source. The pictures below are of the quick samples (`make figures`, then `make gallery`); `make figures-full` draws
 them with the samples of a paper.
 """
 

@@ -22,6 +22,9 @@ CHEAP = ("convergence", "shrinking_cells", "indicator_exponent", "rank_sets", "c
 """Recomputed here; `make figures` compares the others."""
 
 
+SHOWN = tuple(name for name in FIGURES if (FOLDER / f"{name}.csv").exists())
+
+
 def reference(name: str) -> pd.DataFrame:
     return runner.read(FOLDER / f"{name}.csv")
 
@@ -30,7 +33,9 @@ def test_every_figure_is_a_module_and_has_a_reference():
     """A figure of a study that is not in the checkout has neither numbers nor reference."""
     helpers = {"__init__", "evaluate", "product_quantizers", "runner", "studies", "style"}
     assert {path.stem for path in HOME.glob("*.py")} - helpers == set(FIGURES)
-    assert {path.stem for path in FOLDER.glob("*.csv")} == set(FIGURES)
+    origins = {name: runner.recipe(name).ORIGIN for name in FIGURES}
+    missing = {name for name, origin in origins.items() if "/" in origin and not (HOME.parent / origin).exists()}
+    assert {path.stem for path in FOLDER.glob("*.csv")} == set(FIGURES) - missing
 
 
 @pytest.mark.parametrize("name", CHEAP)
@@ -48,7 +53,7 @@ def test_two_runs_write_the_same_bytes(name, tmp_path):
     assert first == second
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", SHOWN)
 def test_a_figure_is_drawn_from_its_csv_alone(name, monkeypatch):
     def refuse(*arguments, **options):
         raise AssertionError("drawing computes")
@@ -57,14 +62,10 @@ def test_a_figure_is_drawn_from_its_csv_alone(name, monkeypatch):
     monkeypatch.setattr(runner.recipe(name), "compute", refuse)
     for module in ("evaluate.mis", "studies.study"):
         monkeypatch.setattr(f"paper_figures.{module}", refuse)
-    pictures = []
-    for kind, options in (("png", {"metadata": {"Software": None}}), ("pdf", {"metadata": {"CreationDate": None}})):
-        stream = io.BytesIO()
-        runner.save(name, frame, stream, format=kind, dpi=60, **options)
-        pictures.append(stream.getvalue())
-    assert pictures[0].startswith(b"\x89PNG")
-    assert pictures[1].startswith(b"%PDF")
-    assert b"CreationDate" not in pictures[1]
+    stream = io.BytesIO()
+    runner.save(name, frame, stream, format="pdf", metadata={"CreationDate": None})
+    assert stream.getvalue().startswith(b"%PDF")
+    assert b"CreationDate" not in stream.getvalue()
 
 
 @pytest.mark.parametrize("name", FIGURES)
