@@ -68,6 +68,6 @@ def draw(frame: pd.DataFrame, figure: Figure) -> None:
     left.set(xscale="log", yscale="log", xlim=ends, ylim=(1e-3, 1.0))
     left.set(xlabel="false positive rate (FPR)", ylabel="true positive rate (TPR)")
     right.axhline(LOW_RATE, color="0.5", linewidth=0.7, zorder=0)
-    right.set(xscale="log", yscale="log", xlabel=r"$d/n$", ylabel=r"TPR at FPR $=10^{-3}$")
+    right.set(xscale="log", yscale="log", xlabel=r"$d/n$", ylabel=r"TPR at an FPR of $10^{-3}$")
     right.legend(loc="upper left")
     label_panels([left, right])

@@ -1,8 +1,8 @@
 """Membership inference security of product quantizers in high dimension, Gaussian mean, n = 256. (a) MIS against
 d/n: curves are 2 − 2Φ(μ/2) with μ² = d ρ_Q/n, marks are simulation of the exact likelihood ratio with 95 %
 intervals. A quantizer acts through its retained Fisher information ρ_Q alone. (b) Simulated over theoretical Δₙ,
-marks moved aside to be told apart: few coordinates with rare cells (90 % zeros) are outside the domain of the
-formula (ringed). "Not quantized" is simulated with 64 levels.
+marks moved aside to be told apart: few coordinates, above all with rare cells (90 % zeros), are outside the
+domain of the formula (ringed). "Not quantized" is simulated with 64 levels.
 """
 
 from __future__ import annotations
@@ -46,10 +46,12 @@ def draw(frame: pd.DataFrame, figure: Figure) -> None:
         left.plot(x, 1.0 - rows.theory, **look.line())
         left.errorbar(x, 1.0 - rows.delta, errors, **look.points())
         left.plot([], [], **look.both(), label=label)
-        aside = x * 1.08 ** (place - 3)
-        right.errorbar(aside, rows.delta / rows.theory, errors[::-1] / rows.theory.to_numpy(), **look.points())
+        aside = x * 1.1 ** (place - 3)
+        right.errorbar(
+            aside, rows.delta / rows.theory, errors[::-1] / rows.theory.to_numpy(), **look.points(), markersize=3
+        )
         outside = rows[~rows.in_domain]
-        ring = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "color": "0.4", "linestyle": "none"}
+        ring = {"marker": "o", "markersize": 8, "markerfacecolor": "none", "color": "0.4", "linestyle": "none"}
         right.plot(aside[outside.index], outside.delta / outside.theory, **ring)
     left.set(xscale="log", xlabel=r"$d/n$", ylabel=r"$\mathrm{MIS}_n=1-\Delta_n$", ylim=(0.0, 1.0))
     left.legend(loc="lower left")

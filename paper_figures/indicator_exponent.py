@@ -79,7 +79,7 @@ def draw(frame: pd.DataFrame, figure: Figure) -> None:
         ax.set(xscale="log", yscale="log", xlabel=r"indicator $r$", xlim=(1e-3, 10.0))
     left.annotate(r"$r=\frac{1}{4}$", (0.25, 2e-3), xytext=(3, 0), textcoords="offset points", color="0.3")
     left.set(ylabel=r"exponent $I$", ylim=(1e-3, 10.0))
-    right.set(ylabel=r"$I\,/\,r$", ylim=(0.1, 20.0))
+    right.set(ylabel=r"$I\,/\,r$", ylim=(0.08, 20.0))
     right.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
     right.legend(loc="upper left")
     label_panels([left, right])

@@ -55,7 +55,7 @@ def draw(frame: pd.DataFrame, figure: Figure) -> None:
         left.errorbar(marks.n_indicator, rate, errors, **look.points())
         right.errorbar(marks.n, rate / marks.n_indicator, errors / marks.n_indicator.to_numpy(), **look.points())
         left.plot([], [], **look.both(), label=look.label)
-    ends = np.array([0.03, frame.n_indicator.max()])
+    ends = np.array([0.03, 1.5 * frame.n_indicator.max()])
     left.plot(ends, ends, color="0.5", linewidth=0.7, zorder=0)
     left.set(xscale="log", yscale="log", xlabel=r"$n\,r_Q^n$", ylabel=r"$-\log\,\Delta_n$", xlim=ends, ylim=(1.5, None))
     left.legend()

@@ -20,6 +20,7 @@ ORIGIN = "deterministic"
 SIZE = (TEXT, 2.7)
 PANELS = (("sharp", "sharp form"), ("critical", "critical form"))
 SMALLEST = 1e-5
+LEVELS = {1e-4: "black", 1e-3: "black", 1e-2: "black", 1e-1: "white", 0.9: "white"}
 
 
 def compute(quick: bool) -> pd.DataFrame:
@@ -42,7 +43,7 @@ def draw(frame: pd.DataFrame, figure: Figure) -> None:
         signal = frame.pivot(index="n", columns="gap", values="n_indicator")
         gap, n = error.columns.to_numpy(), error.index.to_numpy()
         image = ax.pcolormesh(gap, n, error, norm=norm, cmap="cividis_r", shading="gouraud", rasterized=True)
-        lines = ax.contour(gap, n, error, [1e-4, 1e-3, 1e-2, 1e-1, 0.9], colors="black", linewidths=0.7)
+        lines = ax.contour(gap, n, error, list(LEVELS), colors=list(LEVELS.values()), linewidths=0.7)
         ax.clabel(lines, fmt=lambda level: f"{100 * level:g} %", fontsize=6.5)
         ax.contour(gap, n, signal, [1.0], colors="white", linewidths=1.0, linestyles=[(0, (4, 2))])
         ax.set(xscale="log", yscale="log", xlabel="gap between the codewords", title=title)
