@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from paper_figures.studies import study
-from paper_figures.style import TEXT, family, label_panels, names_of_families
+from paper_figures.style import REFERENCE, TEXT, label_panels, names_of_families, trade_off
 
 STUDY = "molecules.csv"
 ORIGIN = f"docs/studies/{STUDY}"
@@ -32,13 +32,13 @@ def compute(quick: bool) -> pd.DataFrame:
     rows = rows[(rows["head"] == HEAD) & (rows["checkpoints"] == CHECKPOINTS)]
     x, y = ["gap", "gap_low", "gap_high"], ["score", "score_low", "score_high"]
     frame = rows[["set", "quantizer", "metric", *x, *y]].reset_index(drop=True)
-    frame["best"] = [not exceeded(row, frame) for _, row in frame.iterrows()]
+    frame["best"] = [row.quantizer != REFERENCE and not exceeded(row, frame) for _, row in frame.iterrows()]
     return frame
 
 
 def exceeded(row: pd.Series, frame: pd.DataFrame) -> bool:
     """Return whether another quantizer of the set is at least as private and as good, and better in one."""
-    others = frame[(frame["set"] == row["set"]) & (frame.quantizer != "identity")]
+    others = frame[(frame["set"] == row["set"]) & (frame.quantizer != REFERENCE)]
     as_good = (others.gap >= row["gap"]) & (others.score >= row["score"])
     return bool((as_good & ((others.gap > row["gap"]) | (others.score > row["score"]))).any())
 
@@ -47,18 +47,9 @@ def draw(frame: pd.DataFrame, figure: Figure) -> None:
     axes = list(figure.subplots(2, 3).flat)
     for ax, (name, title) in zip(axes, SETS.items(), strict=True):
         rows = frame[frame["set"] == name]
-        for row in rows.to_dict("records"):
-            x, y, low, high = row["gap"], row["score"], row["score_low"], row["score_high"]
-            if row["quantizer"] == "identity":
-                ax.axhspan(low, high, color="0.9", linewidth=0.0, zorder=0)
-                ax.axhline(y, color="black", linewidth=0.8, zorder=1)
-                continue
-            xerr = [[x - row["gap_low"]], [row["gap_high"] - x]]
-            ax.errorbar(x, y, [[y - low], [high - y]], xerr, **family(row["quantizer"]).points(), elinewidth=0.6)
-            if row["best"]:
-                ax.annotate(row["quantizer"], (x, y), xytext=(3, 3), textcoords="offset points", fontsize=6.5)
+        trade_off(ax, rows, "gap", "score", rows.quantizer[rows.best].tolist(), shift=(4, 3))
         ax.set(title=title, ylabel=METRICS[rows.metric.iloc[0]])
     for ax in axes[3:]:
         ax.set_xlabel(r"gap $\sqrt{2\hat r_Q}$")
     label_panels(axes)
-    names_of_families(figure, frame.quantizer[frame.quantizer != "identity"])
+    names_of_families(figure, frame.quantizer)

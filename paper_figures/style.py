@@ -6,15 +6,29 @@ Colours are those of Okabe and Ito, told apart by colour-blind readers; in grey,
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 
-__all__ = ["COLUMN", "METHODS", "QUANTIZERS", "RC", "TEXT", "Look", "family", "label_panels", "names_of_families"]
+__all__ = [
+    "COLUMN",
+    "METHODS",
+    "QUANTIZERS",
+    "RC",
+    "REFERENCE",
+    "TEXT",
+    "Look",
+    "family",
+    "label_panels",
+    "names_of_families",
+    "trade_off",
+]
 
 COLUMN = 3.4
 """Width of a column in inches."""
@@ -124,6 +138,8 @@ QUANTIZERS = {
 }
 """Quantizers under the names of ``qmis audit``."""
 
+REFERENCE = "identity"
+
 _FAMILIES = {
     "identity": QUANTIZERS["identity"],
     "sign": Look("one bit", PURPLE, "s", hollow=True),
@@ -147,10 +163,33 @@ def family(quantizer: str) -> Look:
     return _FAMILIES[_FAMILY_OF.get(first, first)]
 
 
+def trade_off(ax: Axes, rows: pd.DataFrame, x: str, y: str, named: Sequence[str], shift: tuple[int, int]) -> None:
+    """Draw quantizers at (x, y) with the intervals of both, and the reference as a line with a band.
+
+    Names of some are written beside their marks, moved by ``shift`` points.
+    """
+    for row in rows.to_dict("records"):
+        low, value, high = (row[f"{y}{end}"] for end in ("_low", "", "_high"))
+        if row["quantizer"] == REFERENCE:
+            ax.axhspan(low, high, color="0.9", linewidth=0.0, zorder=0)
+            ax.axhline(value, color=BLACK, linewidth=0.8, zorder=1)
+            continue
+        left, place, right = (row[f"{x}{end}"] for end in ("_low", "", "_high"))
+        xerr, yerr = [[place - left], [right - place]], [[value - low], [high - value]]
+        ax.errorbar(place, value, yerr, xerr, **family(row["quantizer"]).points(), elinewidth=0.5)
+        if row["quantizer"] in named:
+            label = ax.annotate(
+                row["quantizer"], (place, value), xytext=shift, textcoords="offset points", fontsize=6.5, zorder=5
+            )
+            label.set_path_effects([withStroke(linewidth=1.5, foreground="white")])
+
+
 def names_of_families(figure: Figure, quantizers: Iterable[str]) -> None:
     """Put a legend of the families of these quantizers below the panels."""
-    looks = dict.fromkeys(family(name) for name in quantizers)
+    looks = dict.fromkeys(family(name) for name in quantizers if name != REFERENCE)
     handles = [Line2D([], [], **look.points(), label=look.label) for look in looks]
+    if REFERENCE in set(quantizers):
+        handles.append(Line2D([], [], color=BLACK, linewidth=0.8, label=QUANTIZERS[REFERENCE].label))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
 
 
