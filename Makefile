@@ -13,7 +13,7 @@ help:
 	@echo "make verify       create the environment, validate the theorems at a quick scale, write $(OUT)/"
 	@echo "make verify-full  the same at full scale (up to 30 minutes on 2 cores)"
 	@echo "make test         create the environment and run the tests, doctests included"
-	@echo "make study        the full run, coverage, and the indicator against exact MIS, written to docs/studies/ (over an hour)"
+	@echo "make study        the full run, coverage, and the two studies of rankings, written to docs/studies/ (over an hour)"
 	@echo "make battery      TestU01 on the generator, 20 minutes on one core, written to docs/studies/generator.md"
 	@echo "make figures      draw every figure at a quick scale, written to figures/ (two minutes)"
 	@echo "make figures-full the same with the samples of a paper"
@@ -48,6 +48,7 @@ study: $(VENV)/.test-installed
 	$(BIN)/python docs/studies/run_coverage.py --fresh --out docs/studies/coverage.csv
 	$(BIN)/python docs/studies/write_coverage.py docs/studies/coverage.csv
 	$(BIN)/python docs/studies/indicator_ranking.py
+	$(BIN)/python docs/studies/synthetic.py
 
 battery: $(VENV)/.test-installed
 	@echo '#include <TestU01.h>' | $(CC) -E - >/dev/null 2>&1 || { echo "make battery needs a C compiler and TestU01 (Debian: libtestu01-0-dev, section non-free)"; exit 1; }
