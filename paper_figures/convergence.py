@@ -46,8 +46,8 @@ def draw(frame: pd.DataFrame, figure: Figure) -> None:
             continue
         errors = np.array([(seen.high - seen.log_delta) / n, (seen.log_delta - seen.low) / n])
         axes.errorbar(n, rate, errors, **look.points(), label=look.label, zorder=3 if method == "tilted" else 2)
-        unseen = rows[~np.isfinite(rows.log_delta)]
-        axes.plot(unseen.n, 0.0 * unseen.n, "v", color=look.color, clip_on=False, fillstyle="none")
+        for n_unseen in rows.n[~np.isfinite(rows.log_delta)]:
+            axes.plot(n_unseen, 0.0, "v", color=look.color, clip_on=False, fillstyle="none")
     axes.axhline(exponent, color="0.4", linewidth=0.8, linestyle=(0, (4, 3)))
     axes.annotate(r"$I_Q$", (SIZES[0], exponent), xytext=(0, -2), textcoords="offset points", va="top", color="0.3")
     axes.set(xscale="log", xlabel=r"sample size $n$", ylabel=r"$-\log\,\Delta_n\,/\,n$", ylim=(0, None))

@@ -178,9 +178,13 @@ def trade_off(ax: Axes, rows: pd.DataFrame, x: str, y: str, named: Sequence[str]
         xerr, yerr = [[place - left], [right - place]], [[value - low], [high - value]]
         ax.errorbar(place, value, yerr, xerr, **family(row["quantizer"]).points(), elinewidth=0.5)
         if row["quantizer"] in named:
-            label = ax.annotate(
-                row["quantizer"], (place, value), xytext=shift, textcoords="offset points", fontsize=6.5, zorder=5
-            )
+            beside: dict[str, Any] = {
+                "xytext": shift,
+                "textcoords": "offset points",
+                "ha": "right" if shift[0] < 0 else "left",
+            }
+            label = ax.annotate(row["quantizer"], (place, value), **beside, fontsize=6.5, zorder=5)
+            label.set_in_layout(False)
             label.set_path_effects([withStroke(linewidth=1.5, foreground="white")])
 
 

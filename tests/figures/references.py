@@ -49,7 +49,8 @@ def main() -> int:
         return 0
     failed = False
     for reference in sorted(FOLDER.glob("*.csv")):
-        lines = differences(read(options.folder / reference.name), read(reference))
+        found = options.folder / reference.name
+        lines = differences(read(found), read(reference)) if found.exists() else [f"no {found}"]
         failed = failed or bool(lines)
         print(f"{reference.stem}: {'; '.join(lines) or 'as committed'}")
     return int(failed)
