@@ -19,7 +19,7 @@ help:
 	@echo "make figures-full the same with the samples of a paper"
 	@echo "make gallery      docs/gallery.md and its pictures from figures/"
 	@echo "make lint         ruff and mypy"
-	@echo "make docs         build the documentation, warnings are errors"
+	@echo "make docs         build the documentation, warnings are errors, and check its links"
 	@echo "make check        lint, docs and test"
 	@echo "make bench        ratios of run times against NumPy, SciPy, PyTorch and OpenTURNS (extra: bench)"
 	@echo "make clean        remove the environment and everything that was built"
@@ -84,6 +84,7 @@ format: $(VENV)/.test-installed
 
 docs: $(VENV)/.test-installed
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	$(BIN)/python docs/check_site.py docs/_build/html
 
 check: lint docs test
 
