@@ -7,7 +7,7 @@ PYTEST_WORKERS ?= 2
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help verify verify-full study battery faults test lint format typecheck docs check bench clean
+.PHONY: help verify verify-full study battery faults figures figures-full gallery test lint format typecheck docs check bench clean
 
 help:
 	@echo "make verify       create the environment, validate the theorems at a quick scale, write $(OUT)/"
@@ -16,6 +16,9 @@ help:
 	@echo "make study        the full run, coverage, and the two studies of rankings, written to docs/studies/ (over an hour)"
 	@echo "make battery      TestU01 on the generator, 20 minutes on one core, written to docs/studies/generator.md"
 	@echo "make faults       kill a sweep 200 times and compare what it resumes to, about 10 minutes"
+	@echo "make figures      draw every figure at a quick scale, written to figures/ (two minutes)"
+	@echo "make figures-full the same with the samples of a paper"
+	@echo "make gallery      docs/gallery.md and its pictures from figures/"
 	@echo "make lint         ruff and mypy"
 	@echo "make docs         build the documentation, warnings are errors, and check its links"
 	@echo "make check        lint, docs and test"
@@ -58,6 +61,16 @@ battery: $(VENV)/.test-installed
 
 faults: $(VENV)/.test-installed
 	$(BIN)/python docs/studies/kills.py --kills 200
+
+figures: $(VENV)/.installed
+	$(BIN)/qmis figures --quick --out figures
+	$(BIN)/python tests/figures/references.py figures
+
+figures-full: $(VENV)/.installed
+	$(BIN)/qmis figures --out figures
+
+gallery: $(VENV)/.installed
+	$(BIN)/python docs/write_gallery.py figures
 
 test: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal

@@ -100,8 +100,8 @@ def solve_tilt(
             low = lam
         else:
             high = lam
-        step = slope / curvature
-        proposal = lam + step
+        # A tilt far too strong leaves one atom, without variance: bisection leads back.
+        proposal = lam + slope / curvature if curvature > 0.0 else math.inf
         if not low <= proposal <= high:
             proposal = 0.5 * (low + high)
         if abs(proposal - lam) <= _RELATIVE_TOLERANCE * lam or high - low <= _RELATIVE_TOLERANCE * high:

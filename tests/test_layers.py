@@ -98,6 +98,11 @@ def test_kernels_know_nothing_of_the_package():
         }
 
 
+def test_only_the_command_knows_the_figures():
+    knowing = {room(path) for path in FILES if "paper_figures" in path.read_text()}
+    assert knowing == {"cli"}
+
+
 def test_the_rule_can_fail(tmp_path):
     bad = tmp_path / "bad.py"
     bad.write_text("from qmis_stats.cli import main\n")

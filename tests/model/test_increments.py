@@ -163,6 +163,15 @@ def test_negative_mean_is_refused():
         solve_tilt(lambda s: (-s, -1.0, 1.0), (-math.inf, math.inf), mean=-1.0, variance=1.0)
 
 
+@pytest.mark.parametrize("denominator", [10**3, 10**6, 10**12])
+def test_a_rare_loss_has_its_exponent(denominator):
+    """A first guess far too strong leaves a single atom without variance; I = −½ log(4p(1 − p)) for ±1."""
+    p = Fraction(1, denominator)
+    tilt = DiscreteIncrement((Fraction(1), Fraction(-1)), (1 - p, p)).tilt()
+    assert tilt.exponent == pytest.approx(-0.5 * math.log(4.0 * p * (1 - p)), rel=1e-12)
+    assert tilt.lam == pytest.approx(0.5 * math.log((1 - p) / p), rel=1e-9)
+
+
 @pytest.mark.parametrize("scale", [1e-120, 1e-8, 1e8, 1e120])
 def test_scaled_increments_keep_their_exponent(scale):
     for x, y in (
