@@ -16,7 +16,7 @@ from qmis_stats.audit.models.linear import Linear, Logistic, Softmax
 from qmis_stats.audit.models.mlp import MLP
 from qmis_stats.audit.performance import measure
 from qmis_stats.audit.results import AuditResult
-from qmis_stats.audit.run import IDENTITY, SCORES, Quantizer, Run, RunPlan, Visited, generator, merged, one_run
+from qmis_stats.audit.run import IDENTITY, Quantizer, Run, RunPlan, Visited, generator, merged, one_run
 from qmis_stats.audit.splits import SUBSETS, Indices, held_out
 from qmis_stats.audit.store import RunStore
 from qmis_stats.errors import InputError
@@ -275,8 +275,7 @@ def _result(plan: RunPlan, runs: tuple[Run, ...], specification: dict[str, Any],
         data.task,
         data.y[plan.held],
         {name: [run.visited[name].prediction for run in runs] for name in names},
-        groups=None if data.groups is None else data.groups[plan.held],
-        rng=generator(plan.seed, SCORES),
+        None if data.groups is None else data.groups[plan.held],
     )
     bits = {**{q.name: float(q.bits) for q in plan.quantizers}, IDENTITY: _REFERENCE_BITS}
     notes = tuple(_notes(plan, runs, visited, set(losses)))
@@ -327,4 +326,4 @@ def _notes(plan: RunPlan, runs: tuple[Run, ...], visited: dict[str, Visited], ra
             "between runs."
         )
     if data.groups is not None:
-        yield "Intervals of performance resample whole groups; those of indicators treat points as independent."
+        yield "Intervals of performance treat whole groups as independent, those of indicators single points."

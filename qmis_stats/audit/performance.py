@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from qmis_stats.audit.data import Task
+from qmis_stats.inference.areas import placements
 from qmis_stats.inference.ranks import checked_level
 from qmis_stats.scores.base import FloatArray
 
@@ -27,7 +28,6 @@ METRICS: dict[Task, tuple[str, ...]] = {
 """Scores of each task, the first one the more telling; of ``mae`` the smaller is the better."""
 
 _RANGES = {"auroc": (0.0, 1.0), "accuracy": (0.0, 1.0), "r2": (-np.inf, 1.0), "mae": (0.0, np.inf)}
-_NUMBERS = 2**21
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Performance:
     values : (Q, M, R) ndarray
         Score of each run.
     points_se : (Q, M) ndarray
-        Standard error of the mean over runs from the evaluation points, by bootstrap.
+        Standard error of the mean over runs from the evaluation points, by influence functions.
     price_points_se : (Q, M) ndarray
         The same for the difference from ``"identity"``, on the same points.
     """
@@ -102,8 +102,12 @@ def _intervals(values: FloatArray, points_se: FloatArray, level: float) -> Float
     return np.stack([mean - half, mean + half], axis=2)
 
 
-def scores(task: Task, y: FloatArray, prediction: FloatArray, weights: FloatArray) -> FloatArray:
-    """Return the scores of predictions under several weightings of the points, shape (M, B).
+def scores(task: Task, y: FloatArray, prediction: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the scores of predictions, and the influence of each point on them.
+
+    The influence is the derivative of the score with respect to the share of the point, so that influences add up to
+    zero and their sum of squares over N² is the variance of the score (infinitesimal jackknife; for the area under the
+    ROC curve these are DeLong's placements).
 
     Parameters
     ----------
@@ -113,65 +117,65 @@ def scores(task: Task, y: FloatArray, prediction: FloatArray, weights: FloatArra
         Target.
     prediction : (N,) or (N, C) ndarray
         Numbers, probabilities of class 1, or probabilities of all classes.
-    weights : (B, N) ndarray
-        How often each point counts.
+
+    Returns
+    -------
+    scores : (M,) ndarray
+    influence : (M, N) ndarray
 
     Examples
     --------
-    >>> y, p = np.array([0.0, 0.0, 1.0, 1.0]), np.array([0.1, 0.6, 0.6, 0.9])
-    >>> scores("binary", y, p, np.ones((1, 4))).tolist()
-    [[0.875], [0.75]]
+    >>> found, influence = scores("binary", np.array([0.0, 0.0, 1.0, 1.0]), np.array([0.1, 0.6, 0.6, 0.9]))
+    >>> found.tolist(), influence.tolist()
+    ([0.875, 0.75], [[0.25, -0.25, -0.25, 0.25], [0.25, -0.75, 0.25, 0.25]])
     """
-    total = weights.sum(axis=1)
+    if task == "regression":
+        squares, spread = (y - prediction) ** 2, (y - y.mean()) ** 2
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = squares.mean() / spread.mean()
+            parts = [(1.0 - share, (share * spread - squares) / spread.mean()), _mean(np.abs(y - prediction))]
+    elif task == "binary":
+        parts = [_auroc(y == 1.0, prediction), _mean((prediction > 0.5) == (y == 1.0))]
+    else:
+        areas, influences = zip(*(_auroc(y == c, prediction[:, c]) for c in range(prediction.shape[1])), strict=True)
+        parts = [_mean(np.argmax(prediction, axis=1) == y), (float(np.mean(areas)), np.mean(influences, axis=0))]
+    return np.array([score for score, _ in parts]), np.array([influence for _, influence in parts])
+
+
+def _mean(values: NDArray[Any]) -> tuple[float, FloatArray]:
+    mean = float(np.mean(values))
+    return mean, values - mean
+
+
+def _auroc(positive: NDArray[np.bool_], score: FloatArray) -> tuple[float, FloatArray]:
+    """Return the area under the ROC curve, ties counted half, with influences; NaN where a class is missing."""
+    if positive.all() or not positive.any():
+        return float("nan"), np.full(score.shape, np.nan)
+    places = np.empty(score.shape)
+    places[positive] = placements(score[positive], score[~positive])
+    places[~positive] = 1.0 - placements(score[~positive], score[positive])
+    area = float(places[positive].mean())
+    share = positive.mean()
+    return area, (places - area) / np.where(positive, share, 1.0 - share)
+
+
+def _standard_error(influence: FloatArray, groups: NDArray[np.int64] | None) -> FloatArray:
+    """Return standard errors of means over the last axis, whose points are independent or in independent groups."""
+    points = influence.shape[-1]
+    if groups is not None:
+        sums = np.zeros((*influence.shape[:-1], int(groups.max()) + 1))
+        for row, out in zip(influence.reshape(-1, points), sums.reshape(-1, sums.shape[-1]), strict=True):
+            out[:] = np.bincount(groups, weights=row, minlength=out.size)
+        influence = sums
+    clusters = influence.shape[-1]
     with np.errstate(divide="ignore", invalid="ignore"):
-        if task == "regression":
-            squares = weights @ (y - prediction) ** 2
-            mean = weights @ y / total
-            spread = weights @ y**2 - total * mean**2
-            return np.array([1.0 - squares / spread, weights @ np.abs(y - prediction) / total])
-        if task == "binary":
-            right = ((prediction > 0.5) == (y == 1.0)).astype(np.float64)
-            return np.array([_auroc(y == 1.0, prediction, weights), weights @ right / total])
-        right = (np.argmax(prediction, axis=1) == y).astype(np.float64)
-        areas = [_auroc(y == c, prediction[:, c], weights) for c in range(prediction.shape[1])]
-        return np.array([weights @ right / total, np.mean(areas, axis=0)])
-
-
-def _auroc(positive: NDArray[np.bool_], score: FloatArray, weights: FloatArray) -> FloatArray:
-    """Return the area under the ROC curve for each weighting, ties counted half."""
-    order = np.argsort(score, kind="stable")
-    sorted_score, member = score[order], positive[order]
-    starts = np.flatnonzero(np.r_[True, sorted_score[1:] != sorted_score[:-1]])
-    chosen = weights[:, order]
-    ups = np.add.reduceat(chosen * member, starts, axis=1)
-    downs = np.add.reduceat(chosen * ~member, starts, axis=1)
-    below = np.cumsum(downs, axis=1) - 0.5 * downs
-    return np.asarray(np.sum(ups * below, axis=1) / (ups.sum(axis=1) * downs.sum(axis=1)))
-
-
-def _resamplings(
-    points: int, groups: NDArray[np.int64] | None, draws: int, rng: np.random.Generator
-) -> Iterator[FloatArray]:
-    """Yield (B, N) counts: points, or whole groups of them, drawn with replacement."""
-    size = points if groups is None else int(groups.max()) + 1
-    width = max(1, _NUMBERS // max(points, size))
-    for begin in range(0, draws, width):
-        count = min(width, draws - begin)
-        drawn = rng.integers(size, size=(count, size)) + size * np.arange(count)[:, None]
-        counts = np.bincount(drawn.ravel(), minlength=count * size).reshape(count, size).astype(np.float64)
-        yield counts if groups is None else counts[:, groups]
+        return np.asarray(np.sqrt(clusters / (clusters - 1.0) * np.sum(influence**2, axis=-1)) / points)
 
 
 def measure(
-    task: Task,
-    y: FloatArray,
-    predictions: dict[str, Sequence[FloatArray]],
-    *,
-    groups: NDArray[np.int64] | None = None,
-    draws: int = 500,
-    rng: np.random.Generator,
+    task: Task, y: FloatArray, predictions: dict[str, Sequence[FloatArray]], groups: NDArray[np.int64] | None = None
 ) -> Performance:
-    """Return scores of the predictions of all runs, with bootstrap standard errors over the evaluation points.
+    """Return scores of the predictions of all runs, with standard errors over the evaluation points.
 
     Parameters
     ----------
@@ -182,33 +186,26 @@ def measure(
     predictions : dict of str to sequence of ndarray
         Of each run; the last entry is the reference.
     groups : (N,) ndarray of int, optional
-        Whole groups are resampled.
-    draws : int
-        Of the bootstrap.
-    rng : Generator
-        Of the bootstrap.
+        Points of one group are not independent: influences are summed within groups.
 
     Examples
     --------
-    >>> rng = np.random.default_rng(1)
-    >>> y = rng.normal(size=200)
-    >>> found = measure("regression", y, {"sign": [np.sign(y)], "identity": [y]}, rng=rng)
+    >>> y = np.random.default_rng(1).normal(size=200)
+    >>> found = measure("regression", y, {"sign": [np.sign(y)], "identity": [y]})
     >>> found.to_frame()["r2_price"].round(2).tolist()
     [0.5, 0.0]
     """
     codes = None if groups is None else np.unique(groups, return_inverse=True)[1].astype(np.int64)
-
-    def all_scores(weights: FloatArray) -> FloatArray:
-        return np.array([[scores(task, y, p, weights) for p in runs] for runs in predictions.values()])
-
-    values = all_scores(np.ones((1, y.size)))[..., 0]
-    drawn = np.concatenate(
-        [all_scores(weights).mean(axis=1) for weights in _resamplings(y.size, codes, draws, rng)], axis=2
-    )
+    values, influence = [], []
+    for runs in predictions.values():
+        found = [scores(task, y, p) for p in runs]
+        values.append(np.transpose([score for score, _ in found]))
+        influence.append(np.mean([each for _, each in found], axis=0))
+    moved = np.array(influence)
     return Performance(
         tuple(predictions),
         METRICS[task],
-        np.moveaxis(values, 1, 2),
-        np.nanstd(drawn, axis=2, ddof=1),
-        np.nanstd(drawn - drawn[-1:], axis=2, ddof=1),
+        np.array(values),
+        _standard_error(moved, codes),
+        _standard_error(moved - moved[-1:], codes),
     )

@@ -22,7 +22,7 @@ __all__ = ["IDENTITY", "Quantizer", "Run", "RunPlan", "Visited", "generator", "m
 IDENTITY = "identity"
 """Name of the reference without quantization."""
 
-_SPLIT, _DEAL, _SUBSET, _FIT, SCORES = range(5)
+_SPLIT, _DEAL, _SUBSET, _FIT = range(4)
 
 
 class Quantizer(Protocol):

@@ -75,6 +75,24 @@ def test_a_seed_gives_the_game_for_any_number_of_jobs_and_of_trainings():
     assert not np.array_equal(other.target.shown.losses, one.target.shown.losses)
 
 
+def test_a_quantized_game_is_that_of_play():
+    settings = {"trainings": 6, "shadows": 4, "calibrations": 4, "seed": 5}
+    plain = play(regression(), Linear(), None, 30, **settings)
+    found, played = plain.quantized(SIGN), play(regression(), Linear(), SIGN, 30, **settings)
+    for a, b in (
+        (found.known.shadow, played.known.shadow),
+        (found.calibration, played.calibration),
+        (found.target, played.target),
+    ):
+        assert np.array_equal(a.shown.losses, b.shown.losses)
+        assert np.array_equal(a.member, b.member)
+    assert found.describe() == played.describe()
+    assert not np.array_equal(found.target.shown.losses, plain.target.shown.losses)
+    for game in (found, plain.as_control()):
+        with pytest.raises(InputError, match="without a quantizer"):
+            game.quantized(SIGN)
+
+
 def test_controls_change_what_they_say():
     game = play(regression(), Linear(), None, 30, trainings=20, shadows=5, calibrations=5, members=2, seed=6)
     labels, weights = game.as_control("labels", 1), game.as_control("weights")

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy.stats import binom, binomtest, mannwhitneyu
 
-from qmis_stats.audit.attacks.delong import area_interval, delong
 from qmis_stats.audit.attacks.intervals import (
     clustered_share,
     excess_p_value,
@@ -14,6 +13,7 @@ from qmis_stats.audit.attacks.intervals import (
     student,
 )
 from qmis_stats.errors import InputError
+from qmis_stats.inference.areas import area_interval, delong
 from qmis_stats.inference.shares import clopper_pearson
 
 ALARM = 1e-9

@@ -260,45 +260,59 @@ def test_groups_stay_together_and_are_resampled(binary):
     grouped = from_arrays(binary.X, binary.y, groups=np.arange(240) // 8, name="grouped")
     result = audit(grouped, Logistic(), QUANTIZERS, runs=2, seed=2)
     assert any("by whole groups" in note for note in result.notes)
-    assert any("treat points as independent" in note for note in result.notes)
+    assert any("those of indicators single points" in note for note in result.notes)
 
 
-def test_scores_agree_with_sklearn():
-    rng = np.random.default_rng(0)
-    y = (rng.random(200) > 0.4).astype(float)
-    p = np.round(np.clip(0.3 * y + rng.random(200) * 0.7, 0, 1), 2)
-    counts = rng.multinomial(200, np.full(200, 1 / 200), size=3).astype(float)
-    found = scores("binary", y, p, counts)
-    for b, weights in enumerate(counts):
-        assert found[0, b] == pytest.approx(metrics.roc_auc_score(y, p, sample_weight=weights))
-        assert found[1, b] == pytest.approx(metrics.accuracy_score(y, p > 0.5, sample_weight=weights))
-    t, u = rng.normal(size=200), rng.normal(size=200)
-    found = scores("regression", t, u, counts)
-    for b, weights in enumerate(counts):
-        assert found[0, b] == pytest.approx(metrics.r2_score(t, u, sample_weight=weights))
-        assert found[1, b] == pytest.approx(metrics.mean_absolute_error(t, u, sample_weight=weights))
-    labels = rng.integers(0, 3, size=200).astype(float)
-    chances = rng.dirichlet([1, 1, 1], size=200)
-    accuracy, area = scores("multiclass", labels, chances, np.ones((1, 200)))[:, 0]
-    assert accuracy == pytest.approx(metrics.accuracy_score(labels, chances.argmax(axis=1)))
-    assert area == pytest.approx(metrics.roc_auc_score(labels, chances, multi_class="ovr"))
+def predictions_of(task, rng, points=200):
+    """Targets and imperfect predictions with ties, and scikit-learn's scores of them."""
+    if task == "regression":
+        y, p = rng.normal(size=points), rng.normal(size=points)
+        return y, p, (metrics.r2_score, metrics.mean_absolute_error)
+    if task == "binary":
+        y = (rng.random(points) > 0.4).astype(float)
+        p = np.round(np.clip(0.3 * y + rng.random(points) * 0.7, 0, 1), 2)
+        return y, p, (metrics.roc_auc_score, lambda y, p, **w: metrics.accuracy_score(y, p > 0.5, **w))
+
+    def area(y, p, sample_weight=None):
+        areas = [metrics.roc_auc_score(y == c, p[:, c], sample_weight=sample_weight) for c in range(3)]
+        return float(np.mean(areas))
+
+    y, p = rng.integers(0, 3, size=points).astype(float), rng.dirichlet([1, 1, 1], size=points)
+    return y, p, (lambda y, p, **w: metrics.accuracy_score(y, p.argmax(axis=1), **w), area)
+
+
+@pytest.mark.parametrize("task", ["regression", "binary", "multiclass"])
+def test_scores_and_influences_agree_with_sklearn(task):
+    y, p, oracles = predictions_of(task, np.random.default_rng(0))
+    found, influence = scores(task, y, p)
+    step = 1e-6
+    for m, oracle in enumerate(oracles):
+        assert found[m] == pytest.approx(oracle(y, p), abs=1e-12)
+        assert influence[m].sum() == pytest.approx(0.0, abs=1e-9)
+        for i in (0, 17, 199):
+            # The derivative towards point i of the score under weights (1 - t)/N + t at i.
+            weights = np.full(200, (1.0 - step) / 200)
+            weights[i] += step
+            slope = (oracle(y, p, sample_weight=weights) - found[m]) / step
+            assert influence[m, i] == pytest.approx(slope, abs=1e-3)
 
 
 @pytest.mark.statistical
-def test_standard_errors_of_scores():
-    """Bootstrap standard error of a mean absolute error against its closed form, and the effect of groups."""
+@pytest.mark.parametrize("task", ["regression", "binary", "multiclass"])
+def test_standard_errors_of_scores_are_those_of_new_points(task):
+    """Spread of the scores over 2000 samples against the standard error; and groups of four equal points count once."""
     rng = np.random.default_rng(1)
-    y = rng.normal(size=2000)
-    found = measure("regression", y, {"identity": [np.zeros(2000)]}, draws=2000, rng=rng)
-    exact = np.abs(y).std() / np.sqrt(2000)
-    # The relative standard error of a standard deviation from B draws is 1/sqrt(2B).
-    assert found.points_se[0, 1] == pytest.approx(exact, rel=6.0 / np.sqrt(4000))
-    repeated = np.repeat(y[:500], 4)
-    groups = np.repeat(np.arange(500), 4)
-    options = {"groups": groups, "draws": 2000, "rng": rng}
-    grouped = measure("regression", repeated, {"identity": [np.zeros(2000)]}, **options)
-    exact = np.abs(y[:500]).std() / np.sqrt(500)
-    assert grouped.points_se[0, 1] == pytest.approx(exact, rel=6.0 / np.sqrt(4000))
+    found = np.array([scores(task, *predictions_of(task, rng)[:2])[0] for _ in range(2000)])
+    y, p, _ = predictions_of(task, rng, 4000)
+    large = measure(task, y, {"identity": [p]})
+    for m in range(2):
+        expected = large.points_se[0, m] * np.sqrt(4000 / 200)
+        # Relative standard errors: 1/sqrt(2·2000) of the spread; of 4000 influences, and a term of order 1/200.
+        assert found[:, m].std() == pytest.approx(expected, rel=6.0 * np.sqrt(1 / 4000 + 2 / 4000) + 0.01)
+    small, few = (y[:500], p[:500]), measure(task, y[:500], {"identity": [p[:500]]})
+    repeated = [np.repeat(a, 4, axis=0) for a in small]
+    grouped = measure(task, repeated[0], {"identity": [repeated[1]]}, np.repeat(np.arange(500), 4))
+    assert grouped.points_se == pytest.approx(few.points_se, rel=2e-3)
 
 
 def test_losses_that_do_not_fit_are_refused(binary, monkeypatch):

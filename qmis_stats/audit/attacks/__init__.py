@@ -1,7 +1,6 @@
 """Attacks on membership against released quantized weights, beside the most powerful attack where it is known (S1)."""
 
 from qmis_stats.audit.attacks.base import Attack
-from qmis_stats.audit.attacks.delong import delong
 from qmis_stats.audit.attacks.discriminator import Discriminator
 from qmis_stats.audit.attacks.game import AttackGame, Known, Sampler, Shown, Trainings, play
 from qmis_stats.audit.attacks.lira import LiRA
@@ -10,6 +9,7 @@ from qmis_stats.audit.attacks.results import ATTACK_FPR, AttackResult, Rate
 from qmis_stats.audit.attacks.run import run_attacks
 from qmis_stats.audit.attacks.simple import BayesOptimal, LossThreshold
 from qmis_stats.audit.attacks.solvable import Solvable, solvable
+from qmis_stats.inference.areas import delong
 from qmis_stats.inference.shares import clopper_pearson
 
 __all__ = [

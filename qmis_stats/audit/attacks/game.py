@@ -170,6 +170,36 @@ class AttackGame:
         known = replace(self.known, shadow=change(self.known.shadow))
         return AttackGame(known, change(self.calibration), change(self.target), kind)
 
+    def quantized(self, quantizer: Quantizer | None) -> AttackGame:
+        """Return the game of another quantizer on the same trainings: it is that of :func:`play` with this quantizer.
+
+        Training is what costs time. The game must have been played without a quantizer, and not be a control.
+
+        Raises
+        ------
+        InputError
+            If the game has a quantizer or is a control.
+
+        Examples
+        --------
+        >>> from qmis_stats.audit.models import Linear
+        >>> from qmis_stats.audit.tables import bundled
+        >>> from qmis_stats.quantizers import quantizer
+        >>> plain = play(bundled("diabetes"), Linear(), None, 50, trainings=8, shadows=6, calibrations=6)
+        >>> sorted({abs(v) for v in plain.quantized(quantizer("sign")).target.shown.weights[0][0].ravel().tolist()})
+        [1.0]
+        """
+        if self.known.quantizer is not None or self.control:
+            raise InputError("game", self.control or "quantized", "one played without a quantizer, and not a control")
+        model = self.known.model
+
+        def change(part: Trainings) -> Trainings:
+            weights = (released(w, model.quantizable(w), quantizer)[0] for w in part.shown.weights)
+            return _reweighted(model, part, tuple(weights))
+
+        known = replace(self.known, quantizer=quantizer, shadow=change(self.known.shadow))
+        return AttackGame(known, change(self.calibration), change(self.target))
+
     def describe(self) -> dict[str, Any]:
         """Return JSON-ready data that says what was played."""
         known = self.known
@@ -194,8 +224,12 @@ def _relabelled(part: Trainings, rng: np.random.Generator) -> Trainings:
 
 def _exchanged(model: Model, part: Trainings) -> Trainings:
     """Return the trainings with the weights of the next one."""
+    return _reweighted(model, part, (*part.shown.weights[1:], part.shown.weights[0]))
+
+
+def _reweighted(model: Model, part: Trainings, weights: tuple[Weights, ...]) -> Trainings:
+    """Return the trainings with other released weights."""
     shown = part.shown
-    weights = (*shown.weights[1:], shown.weights[0])
     return replace(part, shown=replace(shown, weights=weights, losses=_losses(model, weights, shown.X, shown.y)))
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qmis_stats.audit.attacks.delong import area_interval, delong
 from qmis_stats.audit.attacks.intervals import clustered_share, excess_p_value, mean_bounds, student
+from qmis_stats.inference.areas import area_interval, delong
 from qmis_stats.scores.base import FloatArray
 
 if TYPE_CHECKING:

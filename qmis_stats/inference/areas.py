@@ -18,11 +18,17 @@ from qmis_stats.errors import InputError
 from qmis_stats.inference.ranks import checked_level
 from qmis_stats.scores.base import FloatArray
 
-__all__ = ["area_interval", "delong"]
+__all__ = ["area_interval", "delong", "placements"]
 
 
-def _placements(scores: FloatArray, among: FloatArray) -> FloatArray:
-    """Return the share of ``among`` below each score, ties counting half."""
+def placements(scores: FloatArray, among: FloatArray) -> FloatArray:
+    """Return the share of ``among`` below each score, ties counting half.
+
+    Examples
+    --------
+    >>> placements(np.array([0.5, 1.0]), np.array([0.0, 1.0])).tolist()
+    [0.5, 0.75]
+    """
     ordered = np.sort(among)
     below = np.searchsorted(ordered, scores, side="left") + np.searchsorted(ordered, scores, side="right")
     return np.asarray(below / (2.0 * ordered.size))
@@ -79,8 +85,8 @@ def delong(
         raise InputError("clusters", (of_high.shape, of_low.shape), f"{high.shape[1:]} and {low.shape[1:]}")
     codes = np.unique(np.concatenate([of_high, of_low]), return_inverse=True)[1]
     of_high, of_low = codes[: of_high.size], codes[of_high.size :]
-    high_places = np.array([_placements(h, w) for h, w in zip(high, low, strict=True)])
-    low_places = np.array([1.0 - _placements(w, h) for h, w in zip(high, low, strict=True)])
+    high_places = np.array([placements(h, w) for h, w in zip(high, low, strict=True)])
+    low_places = np.array([1.0 - placements(w, h) for h, w in zip(high, low, strict=True)])
     areas = high_places.mean(axis=1)
     clusters = int(codes.max()) + 1
     high_sums, with_high = _sums(high_places - areas[:, None], of_high, clusters)
