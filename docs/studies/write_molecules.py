@@ -3,6 +3,7 @@
 
 import itertools
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -74,15 +75,16 @@ def paired(values):
 
 
 def separated(study, name, head, checkpoints):
-    """Return how many pairs of quantizers the rank sets over runs, and those of the pooled codewords, keep apart."""
-    rows = study.rows(name, head, checkpoints).drop(IDENTITY)
-    pairs = list(itertools.combinations(rows.index, 2))
-
-    def apart(prefix):
-        low, high = rows[f"{prefix}_low"], rows[f"{prefix}_high"]
-        return sum(high[a] < low[b] or high[b] < low[a] for a, b in pairs)
-
-    return apart("gap_rank"), apart("rank"), len(pairs)
+    """Return how many pairs are told apart over runs, of how many, and by pooled codewords, of how many."""
+    rows = study.rows(name, head, checkpoints)
+    pooled = rows.drop(IDENTITY)
+    # The lower end of a rank set is one more than the number of those that are surely above.
+    return (
+        int((rows["gap_rank_low"] - 1).sum()),
+        math.comb(len(rows), 2),
+        int((pooled["rank_low"] - 1).sum()),
+        math.comb(len(pooled), 2),
+    )
 
 
 # --- orders ----------------------------------------------------------------------------------------------------------
@@ -259,12 +261,12 @@ def settings_table(study):
 
 def informative_table(study):
     """Yield how many pairs each way of ranking keeps apart."""
-    yield "| set | head | checkpoints | pairs told apart, over runs | pooled | of |"
-    yield "|---|---|---|---|---|---|"
+    yield "| set | head | checkpoints | pairs told apart over runs, `identity` included | pooled |"
+    yield "|---|---|---|---|---|"
     for checkpoints in sorted(set(study.table["checkpoints"])):
         for name, head in study.audits(checkpoints):
-            over, pooled, total = separated(study, name, head, checkpoints)
-            yield f"| {SHORT[name]} | {head} | {checkpoints} | {over} | {pooled} | {total} |"
+            over, pairs, pooled, fewer = separated(study, name, head, checkpoints)
+            yield f"| {SHORT[name]} | {head} | {checkpoints} | {over} of {pairs} | {pooled} of {fewer} |"
     yield ""
 
 
@@ -305,6 +307,20 @@ def claims_table(study):
             f"| {difference(gaps, 'sparse-33', 'sign-scaled')} | {sparsity_against_bits(gaps, rng)} |"
         )
     yield ""
+
+
+def claim_counts(lines):
+    """Return how often each claim holds, from the lines of its table."""
+    cells = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines]
+    header, body = cells[0], cells[2:-1]
+    found = []
+    for place in range(2, len(header)):
+        verdicts = [re.split(r"[,(]", row[place])[0].strip() for row in body]
+        counts = ", ".join(
+            f"{word} {verdicts.count(word)}" for word in ("yes", "not excluded", "open", "no") if word in verdicts
+        )
+        found.append(f"{header[place]}: {counts}")
+    return "; ".join(found)
 
 
 def choice_rows(study):
@@ -381,8 +397,10 @@ What this mean says, and what not:
 
 ORDERS = """\
 Kendall's τ between the orders of quantizers by mean gap, no quantization left out. The interval is the basic bootstrap over
-runs; p is that of independent random orders, whose mean τ is 0. The last rows are what noise leaves: τ between the even and the
-odd runs of the same audit, {half} each.
+runs (noise pulls τ towards 0, and this interval turns the pull around); p is that of independent random orders, whose mean τ
+is 0. The last rows are what noise leaves: τ between the even and the odd runs of the same audit, {half} each. Trainings of one
+set agree far better than two sets do: the order of quantizers is a property of the set and of the head, and a recommendation
+should not be carried over without an audit. What perceptrons share is mostly that unscaled signs destroy them.
 
 """
 
@@ -391,6 +409,10 @@ arXiv 2502.06567 reports 1.58 bit with 90 % sparsity as the most private, sign a
 and sparsity as mattering more than bits. Its 1.58 bit with a share of zeros is `sparse-P` here; signs come without a scale
 (`sign`) and with one (`sign-scaled`). Differences of mean gaps are paired by run, with 95 % intervals each by itself; the last
 column is $|\\text{{sparse-90}}-\\text{{sparse-33}}|-|\\text{{uniform-8}}-\\text{{uniform-3}}|$, its interval by bootstrap over runs.
+None of the three is a rule on these sets. In the {audits} audits: {counts}.
+
+Losses of codewords say how far apart trainings of a quantized model are, and nothing of how far its weights are from thresholds
+({{ref}}`Proposition S13e <three-roads>`): zeros make checkpoints alike on one set and separate them on another.
 
 """
 
@@ -412,9 +434,9 @@ def reading(study):
     chosen = study.table[(study.table["checkpoints"] == MAIN) & (study.table["quantizer"] != IDENTITY)]
     zero = int((chosen["indicator_low"] == 0.0).sum())
     yield (
-        f"* **Pooled codewords decide nothing.** Their rank sets tell {told[1]} of {told[2]} pairs apart, and {zero} of "
-        f"{len(chosen)} lower limits of $\\hat r$ are 0. Over runs {told[0]} pairs are told apart; on linear heads "
-        f"{few[0]} with {MAIN} checkpoints and {many[0]} with {dense}, of {few[2]}."
+        f"* **Pooled codewords decide nothing.** Their rank sets tell {told[2]} of {told[3]} pairs apart, and {zero} of "
+        f"{len(chosen)} lower limits of $\\hat r$ are 0. Over runs {told[0]} of {told[1]} are; on linear heads "
+        f"{few[0]} with {MAIN} checkpoints and {many[0]} with {dense}, of {few[1]}."
     )
     alone, above, below = [], [], []
     for name, head in audits:
@@ -429,24 +451,28 @@ def reading(study):
         below += list(ranked.index[ranked["gap_rank_low"] > reference["gap_rank_high"]])
     yield (
         f"* **A single most private quantizer** is found in {len(alone)} of {len(audits)} audits: "
-        f"{'; '.join(alone) or 'none'}."
+        f"{'; '.join(alone) or 'none'}. Unscaled signs make the "
+        "outputs of a perceptron huge: losses explode, even where the order of a classifier's outputs survives, and checkpoints "
+        "are far apart. That is no privacy to ship."
     )
     yield (
         "* **Against no quantization.** Rank sets wholly above that of `identity`, in how many audits: "
         f"{counted(above)}. Wholly below: {counted(below)}."
     )
-    moved = {
-        label: max(
-            abs(study.rows(*audit).loc[label, "gap"] - study.rows(*audit).loc[IDENTITY, "gap"]) for audit in audits
-        )
-        for label in ("uniform-8", "nf4")
-    }
-    yield (
-        f"* **Fine quantizers are no more private than none.** The mean gap of `uniform-8` is within {moved['uniform-8']:.3f} "
-        f"of that without quantization in every audit, that of `nf4` within {moved['nf4']:.3f}: their cells are smaller than "
-        "the steps between checkpoints, and what is ranked is the training itself. Where only such quantizers keep the "
-        "performance, privacy by quantization is not to be had at that price."
+    moved = max(
+        abs(study.rows(*audit).loc["uniform-8", "gap"] - study.rows(*audit).loc[IDENTITY, "gap"]) for audit in audits
     )
+    yield (
+        f"* **Eight bits are no quantization.** The mean gap of `uniform-8` is within {moved:.3f} of that of `identity` in "
+        "every audit: its cells are smaller than the steps between checkpoints, and what is ranked is the training itself."
+    )
+    poor = [
+        f"{SHORT[name]} ({HEAD[head]}, R² {study.rows(name, head).loc[IDENTITY, 'score']:.2f})"
+        for name, head in audits
+        if study.rows(name, head).loc[IDENTITY, "score"] < 0.0
+    ]
+    if poor:
+        yield f"* **A poor model to begin with.** Without quantization worse than the mean of the target: {', '.join(poor)}."
     lost = chosen[chosen["price_low"] > MARGIN]
     yield (
         f"* **Price.** Quantizers that surely lose more than {MARGIN}, in how many of the {len(audits)} audits: "
@@ -481,8 +507,9 @@ def page(study):
     yield ORDERS.format(half=first["runs"] // 2)
     yield from order_rows(study)
     yield "## Claims of the paper\n"
-    yield CLAIMS.format()
-    yield from claims_table(study)
+    rows = list(claims_table(study))
+    yield CLAIMS.format(audits=len(study.audits()), counts=claim_counts(rows))
+    yield from rows
     yield "## All audits\n"
     for name, head in study.audits():
         yield from audit_table(study, name, head)
