@@ -13,7 +13,7 @@ help:
 	@echo "make verify       create the environment, validate the theorems at a quick scale, write $(OUT)/"
 	@echo "make verify-full  the same at full scale (up to 30 minutes on 2 cores)"
 	@echo "make test         create the environment and run the tests, doctests included"
-	@echo "make study        the full run, coverage, indicator and exact rates, written to docs/studies/ (over an hour)"
+	@echo "make study        the full run, coverage, rankings and exact rates, written to docs/studies/ (over an hour)"
 	@echo "make molecules DATA=FOLDER  audits of six molecular sets, written to docs/studies/molecules.md (20 minutes)"
 	@echo "make battery      TestU01 on the generator, 20 minutes on one core, written to docs/studies/generator.md"
 	@echo "make lint         ruff and mypy"
@@ -46,6 +46,7 @@ study: $(VENV)/.test-installed
 	$(BIN)/python docs/studies/run_coverage.py --fresh --out docs/studies/coverage.csv
 	$(BIN)/python docs/studies/write_coverage.py docs/studies/coverage.csv
 	$(BIN)/python docs/studies/indicator_ranking.py
+	$(BIN)/python docs/studies/synthetic.py
 	mkdir -p docs/_build
 	$(BIN)/python docs/studies/agreement.py > docs/_build/agreement.md
 	mv docs/_build/agreement.md docs/studies/agreement.md

@@ -22,7 +22,7 @@ import numpy as np
 from write_molecules import write
 
 from qmis_stats.audit import AuditResult, Dataset, audit, head_for, load_table
-from qmis_stats.inference.runs import run_means
+from qmis_stats.audit.over_runs import over_runs
 from qmis_stats.quantizers import DEFAULT_QUANTIZERS, quantizer
 
 HERE = Path(__file__).resolve().parent
@@ -76,12 +76,9 @@ def gaps(result: AuditResult) -> dict[str, np.ndarray]:
 
 def rows(result: AuditResult, data: Dataset, head: str, checkpoints: int, jobs: int) -> Iterator[dict[str, object]]:
     """Yield one row a quantizer, the reference last."""
-    found = gaps(result)
-    means = run_means(np.column_stack(list(found.values())), method="cluster", names=list(found))
-    over_runs = means.rank(seed=SEED)
-    # Holm's procedure needs the standard errors of differences alone, not the covariance of sixteen means.
-    sets = dict(zip(means.names, over_runs.rank_sets(kind="holm").tolist(), strict=True))
-    gap = means.to_frame().set_index("quantizer").assign(rank=over_runs.ranks)
+    found = over_runs(result.run_indicators(), seed=SEED)
+    sets = dict(zip(found.means.names, found.rank_sets().tolist(), strict=True))
+    gap = found.means.to_frame().set_index("quantizer").assign(rank=found.ranking.ranks)
     front = result.pareto()
     metric = result.metric
     for name, row in result.to_frame().astype(object).iterrows():

@@ -373,8 +373,8 @@ zero on 300 to 2000 points, its lower limits are 0 and its rank sets say nothing
 
 What helps is to take the indicator of *each run* by itself, from few checkpoints that differ, and to average over runs. The
 *gap* of a run is $\\sqrt{{2\\hat r}}$ of its own codewords; the mean over {runs} runs has Student's interval with the covariance of
-quantizers over runs (`run_indicators`, then `run_means(..., method="cluster").rank()` with rank sets by Holm's procedure), and quantizers are
-compared on the same trainings. Linear heads have checkpoints after 1, 14 and 200 steps and the minimiser, perceptrons after 1, 4, 15 and 60 epochs.
+quantizers over runs (`over_runs` of the audit, here with `identity` among the ranked; rank sets by Holm's procedure), and quantizers are compared
+on the same trainings. Linear heads have checkpoints after 1, 14 and 200 steps and the minimiser, perceptrons after 1, 4, 15 and 60 epochs.
 Four checkpoints instead of twenty were chosen on one set (Caco-2, linear) for the number of pairs told apart; the table has both
 schedules for the cheap head on all sets.
 

@@ -15,7 +15,7 @@ from qmis_stats.inference.minimum import SCREENING_SHARE
 from qmis_stats.inference.rank_results import RankResults
 from qmis_stats.inference.ranks import Comparisons
 
-__all__ = ["Ranking", "rank", "ranking_of"]
+__all__ = ["Progress", "Ranking", "rank", "ranking_of"]
 
 Progress = Callable[[Iterable[Any]], Iterable[Any]]
 """Wraps what is iterated over, as progress bars do."""

@@ -99,6 +99,10 @@ class RunMeans:
     def rank(self, *, draws: int = 10_000, seed: int = 0) -> EstimateRanking:
         """Return the ranking of the means: differences have ``contrast_dof`` degrees of freedom.
 
+        With ``"cluster"`` and not many more runs than quantizers the covariance is singular or nearly so, and
+        ``rank_sets`` of the default kind hold too rarely: of 15 equal quantizers at 95 %, in 90 % of samples with 10
+        runs and in 69 % with 5. Take ``rank_sets(kind="holm")`` there, which held in 97 % of both.
+
         Examples
         --------
         >>> rng = np.random.default_rng(1)
