@@ -17,7 +17,7 @@ help:
 	@echo "make molecules DATA=FOLDER  audits of six molecular sets, written to docs/studies/molecules.md (20 minutes)"
 	@echo "make battery      TestU01 on the generator, 20 minutes on one core, written to docs/studies/generator.md"
 	@echo "make lint         ruff and mypy"
-	@echo "make docs         build the documentation, warnings are errors"
+	@echo "make docs         build the documentation, warnings are errors, and check its links"
 	@echo "make check        lint, docs and test"
 	@echo "make bench        ratios of run times against NumPy, SciPy, PyTorch and OpenTURNS (extra: bench)"
 	@echo "make clean        remove the environment and everything that was built"
@@ -82,6 +82,7 @@ format: $(VENV)/.test-installed
 
 docs: $(VENV)/.test-installed
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	$(BIN)/python docs/check_site.py docs/_build/html
 
 check: lint docs test
 

@@ -194,6 +194,9 @@ def rank(
         )
     data = ranking.to_dict(level)
     if plot is not None:
+        import matplotlib as mpl
+
+        mpl.use("agg")
         _save(ranking.plot(level=level), plot)
     for line in data["warnings"]:
         _complain(f"warning: {line}")

@@ -83,8 +83,7 @@ def outcome_tables(outcome: Outcome) -> RenderableType:
         rates = f"indicator r = {problem.indicator:.6g}, exponent I = {problem.exponent:.6g}"
         parts.append(Text(f"{rates}{where}\n"))
     parts.append(_results_table(outcome.results))
-    outside = [r for r in outcome.results if not r.in_domain]
-    parts.extend(Text(f"outside its domain: {r.method} at n = {r.n}: {r.domain}") for r in outside)
+    parts.extend(Text(line) for result in outcome.results for line in result.remarks())
     return Group(*parts)
 
 

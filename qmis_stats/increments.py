@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
+from qmis_stats.errors import DomainError
 from qmis_stats.tilting import Tilt, solve_tilt
 
 __all__ = [
@@ -66,6 +67,16 @@ class Increment(ABC):
             variance=self.variance,
             log_crossing_mass=self.log_crossing_mass(),
         )
+
+    def quadrature(self) -> tuple[FloatArray, FloatArray]:
+        """Return nodes and weights of the law of X, for expectations that have no formula of their own.
+
+        Raises
+        ------
+        DomainError
+            If the law has none.
+        """
+        raise DomainError("sharp", f"no quadrature of {type(self).__name__} is known", "use method = sharp2 or tilted")
 
     @property
     def moderate_deviation_rate(self) -> float:

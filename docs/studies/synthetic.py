@@ -28,7 +28,6 @@ from qmis_stats import DomainError, DomainWarning
 from qmis_stats.audit import audit, from_arrays
 from qmis_stats.audit.attacks import Discriminator, LiRA, LossThreshold, play, run_attacks
 from qmis_stats.audit.models import MLP, Linear, Logistic
-from qmis_stats.inference.runs import run_means
 from qmis_stats.quantizers import DEFAULT_QUANTIZERS, ptq_indicator, quantizer
 
 HERE = Path(__file__).resolve().parent
@@ -128,18 +127,6 @@ def indicators(setting, scale, chosen):
     )
 
 
-def over_runs(result):
-    """Return the mean over runs of each quantizer's log indicator, with its simultaneous rank sets."""
-    frame = result.run_indicators().drop(columns=REFERENCE)
-    logs = np.log(np.maximum(frame.dropna(axis=1), np.finfo(float).tiny))
-    means = run_means(logs.to_numpy(), names=list(logs.columns), method="cluster")
-    sets = means.rank().rank_sets(LEVEL)
-    return {
-        name: (*map(float, (e, *ends)), *map(int, found))
-        for name, e, ends, found in zip(means.names, means.estimates, means.conf_int(LEVEL), sets, strict=True)
-    }
-
-
 def codes_retain(weights, chosen):
     """Return what the codes retain of the weights over trainings, and how many codes change between two trainings.
 
@@ -231,11 +218,10 @@ def measured(setting, scale):
     result = indicators(setting, scale, chosen)
     privacy = time.perf_counter() - begin
     reports, theory = attacked(setting, scale, chosen)
-    frame, runs = result.to_frame(LEVEL), over_runs(result)
+    frame, runs = result.to_frame(LEVEL), result.over_runs.to_frame(LEVEL)
     rows = []
     for name, row in frame.iterrows():
         ranked = name != REFERENCE and name not in result.single
-        run = runs.get(name, ("",) * 5)
         entry = {
             "head": setting.head,
             "modes": setting.modes,
@@ -249,7 +235,7 @@ def measured(setting, scale):
             "rank_low": row["rank_low"] if ranked else "",
             "rank_high": row["rank_high"] if ranked else "",
             "codewords": row["seen"],
-            **dict(zip(("run_log", "run_log_low", "run_log_high", "run_rank_low", "run_rank_high"), run, strict=True)),
+            **run_columns(runs, name),
             **dict.fromkeys(("analytic", "retained", "flips", "predicted_auc"), ""),
             **theory.get(name, {}),
             "metric": result.metric,
@@ -272,12 +258,20 @@ def measured(setting, scale):
                 f"{key}_tpr_0.01_low": strict.tpr[1],
                 f"{key}_tpr_0.01_high": strict.tpr[2],
                 f"{key}_control_auc": report.controls[place].auc,
-                f"{key}_control_p": report.controls[place].chance_p_value(),
             }
         entry |= contrasts(reports, name)
         entry |= {"seconds_audit": round(privacy, 1), "seconds": round(time.perf_counter() - begin, 1)}
         rows.append(entry)
     return rows
+
+
+def run_columns(runs, name):
+    """Return the mean of one run's indicator over runs, with its interval and rank set."""
+    keys = ("rank", "rank_low", "rank_high", "indicator", "low", "high")
+    names = ("run_rank", "run_rank_low", "run_rank_high", "run_indicator", "run_indicator_low", "run_indicator_high")
+    if name not in runs.index:
+        return dict.fromkeys(names, "")
+    return {new: runs.loc[name, key] for new, key in zip(names, keys, strict=True)}
 
 
 def contrasts(reports, name):

@@ -81,7 +81,7 @@ def orders(rows):
     found = {}
     for key, values in {
         "indicator": ranked["indicator"],
-        "runs": ranked["run_log"],
+        "runs": ranked["run_indicator"],
         "analytic": ranked["analytic"],
         "retained": -ranked["retained"],
         "lira": -ranked["lira_auc"],
@@ -103,7 +103,7 @@ def mean_interval(values):
 def tau_table(frame):
     """Return the table of Kendall's tau by head."""
     lines = [
-        "| head | settings | r̂ | mean of log r̂ over runs | analytic indicator | 1 − retained information | LiRA |",
+        "| head | settings | r̂ | indicator of one run, mean over runs | analytic indicator | 1 − retained information | LiRA |",
         "|---|---|---|---|---|---|---|",
     ]
     found = [(key, orders(rows)) for key, rows in settings(frame)]

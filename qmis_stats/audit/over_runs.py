@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from qmis_stats.inference.rank_results import EstimateRanking
 from qmis_stats.inference.ranks import checked_level
 from qmis_stats.inference.runs import RunMeans, run_means
+from qmis_stats.reporting.notebook import NotebookResult
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +34,7 @@ _DRAWS = 1000
 
 
 @dataclass(frozen=True)
-class OverRuns:
+class OverRuns(NotebookResult):
     """Means over runs of the standardised gap of one run, with rank sets.
 
     Attributes
@@ -89,6 +90,16 @@ class OverRuns:
             index=pd.Index(self.means.names, name="quantizer"),
         )
         return frame.iloc[self.ranking.order()]
+
+    def title(self) -> str:
+        """Return the caption of the table."""
+        return f"Indicator of one run, over {self.means.runs} runs on the same evaluation points"
+
+    def remarks(self) -> list[str]:
+        """Return what was left out."""
+        if not self.left_out:
+            return []
+        return [f"Left out, because some run visited a single codeword: {', '.join(self.left_out)}."]
 
     def to_dict(self, level: float = 0.95) -> dict[str, Any]:
         """Return JSON-ready data."""

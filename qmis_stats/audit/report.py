@@ -46,7 +46,7 @@ def report_data(
     command: str | None = None,
     attacks: AttackAudit | None = None,
 ) -> dict[str, Any]:
-    """Return the report as JSON-ready data: the answer, what :meth:`AuditResult.to_dict` gives, and the attacks.
+    """Return the report as JSON-ready data: the answer, what ``result.to_dict`` gives, and the attacks.
 
     Parameters
     ----------

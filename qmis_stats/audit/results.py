@@ -17,6 +17,7 @@ from qmis_stats.inference.indicator import Indicator
 from qmis_stats.inference.losses import Losses
 from qmis_stats.inference.moments import gaps
 from qmis_stats.inference.ranking import Ranking
+from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.results import finite_or_none
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ __all__ = ["AuditResult"]
 
 
 @dataclass(frozen=True)
-class AuditResult:
+class AuditResult(NotebookResult):
     """Quantizers ranked by privacy, with the performance of the quantized models.
 
     Attributes
@@ -194,9 +195,7 @@ class AuditResult:
         head = ["bits", "rank", f"{percent} set", "indicator", f"{percent} interval", "codewords"]
         head += [f"{metric} {percent}" for metric in metrics] + [f"price in {metrics[0]}"]
         summary = Summary()
-        summary.tables.append(
-            SimpleTable(rows, head, list(frame.index), title=f"Privacy and performance of quantizers, {self.dataset}")
-        )
+        summary.tables.append(SimpleTable(rows, head, list(frame.index), title=self.title()))
         runs = self.over_runs
         if runs is not None:
             rows = [
@@ -211,13 +210,25 @@ class AuditResult:
                 for _, row in runs.to_frame(level).astype(object).iterrows()
             ]
             head = ["rank", f"{percent} set", "indicator", f"{percent} interval", "mean gap", "sd over runs"]
-            title = f"Indicator of one run, over {runs.means.runs} runs on the same evaluation points"
-            summary.tables.append(SimpleTable(rows, head, list(runs.to_frame(level).index), title=title))
-        front = ", ".join(self.pareto()) or "none"
-        summary.add_extra_txt(
-            [f"Rank 1 is the most private. Not dominated in (indicator, {self.metric}): {front}.", *self.notes]
-        )
+            summary.tables.append(SimpleTable(rows, head, list(runs.to_frame(level).index), title=runs.title()))
+        summary.add_extra_txt(self.remarks())
         return summary
+
+    def _frame_shown(self) -> pd.DataFrame:
+        """Return privacy and the first score; ``to_frame`` has the others."""
+        m = self.metric
+        wanted = ["rank", "rank_low", "rank_high", "estimate", "low", "high", "bits", "seen"]
+        frame = self.to_frame()
+        return frame[[c for c in (*wanted, m, f"{m}_low", f"{m}_high", f"{m}_price") if c in frame.columns]]
+
+    def title(self) -> str:
+        """Return the caption of the table."""
+        return f"Privacy and performance of quantizers, {self.dataset}"
+
+    def remarks(self) -> list[str]:
+        """Return the Pareto set, then the notes."""
+        front = ", ".join(self.pareto()) or "none"
+        return [f"Rank 1 is the most private. Not dominated in (indicator, {self.metric}): {front}.", *self.notes]
 
     def plot(self, ax: Axes | None = None, level: float = 0.95) -> Axes:
         """Draw privacy against performance with the intervals of both; returns the axes.

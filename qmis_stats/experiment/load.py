@@ -31,7 +31,7 @@ class Experiment:
     n : tuple of int
         Sample sizes.
     methods : tuple of str
-        Names from :data:`qmis_stats.METHODS`.
+        Names from :data:`~qmis_stats.evaluate.METHODS`.
     replicates : int
         Number of simulated sums, points or pairs, for Monte Carlo methods.
     seed : int

@@ -70,11 +70,13 @@ class Ranking(RankResults):
             "regular": [entry.regular for entry in self.indicators],
         }
 
-    def _title(self) -> str:
+    def title(self) -> str:
+        """Return the caption of the table."""
         return f"Privacy indicators of quantizers, N = {self.points} points"
 
-    def _notes(self, level: float) -> list[str]:
-        return [*super()._notes(level), *self.warnings()]
+    def remarks(self, level: float = 0.95) -> list[str]:
+        """Return which may be the most private, then the warnings."""
+        return [*super().remarks(level), *self.warnings()]
 
     def to_dict(self, level: float = 0.95) -> dict[str, Any]:
         """Return JSON-ready data, the most private quantizer first."""

@@ -57,7 +57,7 @@ def tilted(
     Parameters
     ----------
     problem, n, seed, backend
-        As in :func:`crude`.
+        As in :func:`~qmis_stats.simulate.crude.crude`.
     replicates : int
         Number of sums. Nets have 2^k points, at least 16: their total is the nearest that this allows, and at least
         1024 a component of the mixture. With several rivals ask for 4096 a component or more: on nets of 16 points

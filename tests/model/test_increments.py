@@ -8,8 +8,15 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from qmis_stats.errors import InputError
-from qmis_stats.increments import DiscreteIncrement, GaussianIncrement, MixtureIncrement, QuadraticIncrement
+from qmis_stats.errors import DomainError, InputError
+from qmis_stats.increments import (
+    DiscreteIncrement,
+    GaussianIncrement,
+    Increment,
+    MixtureIncrement,
+    QuadraticIncrement,
+)
+from qmis_stats.theory.total_variation import log_mean_tilt_distance
 from qmis_stats.tilting import solve_tilt
 
 REL = 1e-11
@@ -165,3 +172,23 @@ def test_scaled_increments_keep_their_exponent(scale):
         assert y.tilt().exponent == pytest.approx(x.tilt().exponent, rel=1e-12)
         assert y.moderate_deviation_rate == pytest.approx(x.moderate_deviation_rate, rel=1e-12)
         assert y.tilt().lam * scale == pytest.approx(x.tilt().lam, rel=1e-12)
+
+
+class OwnGaussian(Increment):
+    """A normal law that the package does not recognise as one."""
+
+    mean, variance, domain = 0.5, 1.0, (-math.inf, math.inf)
+    cgf, higher_cumulants = GaussianIncrement(0.5, 1.0).cgf, GaussianIncrement(0.5, 1.0).higher_cumulants
+
+
+def test_an_increment_from_outside_brings_its_quadrature():
+    with pytest.raises(DomainError, match="no quadrature of OwnGaussian is known"):
+        log_mean_tilt_distance(OwnGaussian())
+
+    class WithNodes(OwnGaussian):
+        def quadrature(self):
+            x = np.linspace(-9.0, 9.0, 20001)
+            return 0.5 + x, np.exp(-0.5 * x**2) * (x[1] - x[0]) / math.sqrt(2.0 * math.pi)
+
+    expected = log_mean_tilt_distance(GaussianIncrement(0.5, 1.0))
+    assert log_mean_tilt_distance(WithNodes()) == pytest.approx(expected, rel=1e-6)

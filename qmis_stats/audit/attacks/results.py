@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from qmis_stats.audit.attacks.intervals import clustered_share, excess_p_value, mean_bounds, student
 from qmis_stats.inference.areas import area_interval, delong
+from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.scores.base import FloatArray
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Rate:
 
 
 @dataclass(frozen=True, eq=False)
-class AttackResult:
+class AttackResult(NotebookResult):
     """One attack against the target trainings.
 
     Attributes
@@ -231,6 +232,10 @@ class AttackResult:
         import pandas as pd
 
         return pd.DataFrame([self._row()], index=pd.Index([self.name], name="attack"))
+
+    def title(self) -> str:
+        """Return the caption of the table."""
+        return f"An attack on {self.trainings} trainings with {self.pairs} pair(s) each"
 
     def summary(self) -> str:
         """Return a few aligned lines."""

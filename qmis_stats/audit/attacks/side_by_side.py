@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from qmis_stats.audit.attacks.report import FALSE_ALARM, AttackReport
 from qmis_stats.audit.attacks.results import AttackResult
+from qmis_stats.reporting.notebook import NotebookResult
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +18,7 @@ __all__ = ["AttackAudit"]
 
 
 @dataclass(frozen=True, eq=False)
-class AttackAudit:
+class AttackAudit(NotebookResult):
     """Attacks on the same trainings under several quantizers.
 
     Attributes
@@ -121,9 +122,17 @@ class AttackAudit:
         head = ["attack", f"accuracy {percent}", f"area {percent}"]
         head += [f"TPR at {rate:g}" for rate in nominal] + ["at random"]
         summary = Summary()
-        summary.tables.append(SimpleTable(rows, head, stubs, title="Attacks on membership"))
-        summary.add_extra_txt(self.verdicts())
+        summary.tables.append(SimpleTable(rows, head, stubs, title=self.title()))
+        summary.add_extra_txt(self.remarks())
         return summary
+
+    def title(self) -> str:
+        """Return the caption of the table."""
+        return "Attacks on membership"
+
+    def remarks(self) -> list[str]:
+        """Return the verdicts."""
+        return self.verdicts()
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready data."""
