@@ -7,13 +7,14 @@ PYTEST_WORKERS ?= 2
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help verify verify-full study battery faults figures figures-full gallery test lint format typecheck docs check bench clean
+.PHONY: help verify verify-full study data-given molecules battery faults figures figures-full gallery test lint format typecheck docs check bench clean
 
 help:
 	@echo "make verify       create the environment, validate the theorems at a quick scale, write $(OUT)/"
 	@echo "make verify-full  the same at full scale (up to 30 minutes on 2 cores)"
 	@echo "make test         create the environment and run the tests, doctests included"
-	@echo "make study        the full run, coverage, and the two studies of rankings, written to docs/studies/ (over an hour)"
+	@echo "make study        the full run, coverage, rankings and exact rates, written to docs/studies/ (over an hour)"
+	@echo "make molecules DATA=FOLDER  audits of six molecular sets, written to docs/studies/molecules.md (20 minutes)"
 	@echo "make battery      TestU01 on the generator, 20 minutes on one core, written to docs/studies/generator.md"
 	@echo "make faults       kill a sweep 200 times and compare what it resumes to, about 10 minutes"
 	@echo "make figures      draw every figure at a quick scale, written to figures/ (two minutes)"
@@ -50,6 +51,16 @@ study: $(VENV)/.test-installed
 	$(BIN)/python docs/studies/write_coverage.py docs/studies/coverage.csv
 	$(BIN)/python docs/studies/indicator_ranking.py
 	$(BIN)/python docs/studies/synthetic.py
+	mkdir -p docs/_build
+	$(BIN)/python docs/studies/agreement.py > docs/_build/agreement.md
+	mv docs/_build/agreement.md docs/studies/agreement.md
+	$(if $(DATA),$(BIN)/python docs/studies/molecules.py --data "$(DATA)")
+
+data-given:
+	@$(if $(DATA),:,echo "DATA is missing: make molecules DATA=FOLDER, the folder with bbb_martins.tab and the others"; exit 1)
+
+molecules: data-given $(VENV)/.test-installed
+	$(BIN)/python docs/studies/molecules.py --data "$(DATA)"
 
 battery: $(VENV)/.test-installed
 	@echo '#include <TestU01.h>' | $(CC) -E - >/dev/null 2>&1 || { echo "make battery needs a C compiler and TestU01 (Debian: libtestu01-0-dev, section non-free)"; exit 1; }
