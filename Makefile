@@ -7,16 +7,21 @@ PYTEST_WORKERS ?= 2
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help verify verify-full study battery test lint format typecheck docs check bench fuzz dist clean
+.PHONY: help verify verify-full study data-given molecules battery faults figures figures-full gallery test lint format typecheck docs check bench fuzz dist clean
 
 help:
 	@echo "make verify       create the environment, validate the theorems at a quick scale, write $(OUT)/"
 	@echo "make verify-full  the same at full scale (up to 30 minutes on 2 cores)"
 	@echo "make test         create the environment and run the tests, doctests included"
-	@echo "make study        the full run, coverage, and the indicator against exact MIS, written to docs/studies/ (over an hour)"
+	@echo "make study        the full run, coverage, rankings and exact rates, written to docs/studies/ (over an hour)"
+	@echo "make molecules DATA=FOLDER  audits of six molecular sets, written to docs/studies/molecules.md (20 minutes)"
 	@echo "make battery      TestU01 on the generator, 20 minutes on one core, written to docs/studies/generator.md"
+	@echo "make faults       kill a sweep 200 times and compare what it resumes to, about 10 minutes"
+	@echo "make figures      draw every figure at a quick scale, written to figures/ (two minutes)"
+	@echo "make figures-full the same with the samples of a paper"
+	@echo "make gallery      docs/gallery.md and its pictures from figures/"
 	@echo "make lint         ruff and mypy"
-	@echo "make docs         build the documentation, warnings are errors"
+	@echo "make docs         build the documentation, warnings are errors, and check its links"
 	@echo "make check        lint, docs and test"
 	@echo "make bench        ratios of run times against NumPy, SciPy, PyTorch and OpenTURNS (extra: bench)"
 	@echo "make fuzz         fuzz what reads files: FUZZ_RUNS (20000) executions a target; extra environment with atheris"
@@ -47,6 +52,17 @@ study: $(VENV)/.test-installed
 	$(BIN)/python docs/studies/run_coverage.py --fresh --out docs/studies/coverage.csv
 	$(BIN)/python docs/studies/write_coverage.py docs/studies/coverage.csv
 	$(BIN)/python docs/studies/indicator_ranking.py
+	$(BIN)/python docs/studies/synthetic.py
+	mkdir -p docs/_build
+	$(BIN)/python docs/studies/agreement.py > docs/_build/agreement.md
+	mv docs/_build/agreement.md docs/studies/agreement.md
+	$(if $(DATA),$(BIN)/python docs/studies/molecules.py --data "$(DATA)")
+
+data-given:
+	@$(if $(DATA),:,echo "DATA is missing: make molecules DATA=FOLDER, the folder with bbb_martins.tab and the others"; exit 1)
+
+molecules: data-given $(VENV)/.test-installed
+	$(BIN)/python docs/studies/molecules.py --data "$(DATA)"
 
 battery: $(VENV)/.test-installed
 	@echo '#include <TestU01.h>' | $(CC) -E - >/dev/null 2>&1 || { echo "make battery needs a C compiler and TestU01 (Debian: libtestu01-0-dev, section non-free)"; exit 1; }
@@ -55,6 +71,19 @@ battery: $(VENV)/.test-installed
 	$(BIN)/python docs/studies/battery/run.py docs/_build/battery > docs/_build/battery.csv
 	mv docs/_build/battery.csv docs/studies/battery/results.csv
 	$(BIN)/python docs/studies/battery/write_page.py docs/studies/battery/results.csv > docs/studies/generator.md
+
+faults: $(VENV)/.test-installed
+	$(BIN)/python docs/studies/kills.py --kills 200
+
+figures: $(VENV)/.installed
+	$(BIN)/qmis figures --quick --out figures
+	$(BIN)/python tests/figures/references.py figures
+
+figures-full: $(VENV)/.installed
+	$(BIN)/qmis figures --out figures
+
+gallery: $(VENV)/.installed
+	$(BIN)/python docs/write_gallery.py figures
 
 test: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal
@@ -72,6 +101,7 @@ format: $(VENV)/.test-installed
 
 docs: $(VENV)/.test-installed
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	$(BIN)/python docs/check_site.py docs/_build/html
 
 check: lint docs test
 
@@ -81,7 +111,7 @@ bench: $(VENV)/.installed
 
 FUZZ_RUNS ?= 20000
 FUZZ_SECONDS ?= 540
-FUZZ_TARGETS ?= experiment losses table
+FUZZ_TARGETS ?= experiment losses table store
 $(VENV)-fuzz/.installed: $(VENV)/.created pyproject.toml constraints.txt
 	$(BIN)/python -m venv $(VENV)-fuzz
 	$(VENV)-fuzz/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[parquet]' atheris

@@ -1,6 +1,6 @@
 """Ratios of run times, paired in one run, against what a careful user would write instead: a page of Markdown.
 
-Usage: python benchmarks/run.py [--rounds 9] [--only generator sums pairing likelihood bootstrap rare_events threads]
+Usage: python benchmarks/run.py [--rounds 9] [--only generator sums pairing likelihood bootstrap rare_events ...]
 
 The rivals need the extra `bench` (PyTorch and OpenTURNS); lines of a rival that is not installed are left out.
 """
@@ -35,8 +35,9 @@ TABLES = {
     "rare_events": "Rare events, against crude simulation and OpenTURNS",
     "rankings": "Rankings from losses, against bootstraps in NumPy",
     "threads": "Two threads against one",
+    "sweep": "Sweeps",
 }
-GROUPS = ("generator", "sums", "pairing", "likelihood", "bootstrap", "rare_events", "rankings", "threads")
+GROUPS = ("generator", "sums", "pairing", "likelihood", "bootstrap", "rare_events", "rankings", "threads", "sweep")
 
 
 def machine() -> str:
@@ -87,7 +88,7 @@ def main() -> None:
             group = import_module(name)
             print(f"## {title}\n")
             print("\n".join(group.__doc__.splitlines()[2:]), "\n")
-            print(harness.markdown(group.HEADER, group.table(options.rounds)), "\n")
+            print(harness.markdown(group.HEADER, group.table(1 if name == "sweep" else options.rounds)), "\n")
 
 
 if __name__ == "__main__":

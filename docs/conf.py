@@ -27,14 +27,19 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
+    "sphinx-mathjax-offline",
 ]
 exclude_patterns = ["_build"]
-nitpicky = False
+# Every reference to a name of the package has to resolve; types in docstrings are words ("(K, d) array").
+nitpicky = True
+nitpick_ignore_regex = [("py:class", r"(?!qmis_).*"), ("py:class", r".*\._\w+")]
 
 myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 myst_dmath_double_inline = True
 
+# Names are described where they are defined; following imports would list Python's own modules, which have no page.
+viewcode_follow_imported_members = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"

@@ -5,10 +5,13 @@ whether the file was accepted. The package's own errors are answers; every other
 number that is not a number. Hangs and memory are watched by the caller.
 """
 
+import contextlib
+import functools
 import io
 import math
 import os
 import re
+import sqlite3
 import struct
 import tempfile
 import warnings
@@ -23,6 +26,10 @@ from qmis_stats.errors import QmisError
 from qmis_stats.experiment import load_experiment
 from qmis_stats.inference import loss_file
 from qmis_stats.inference.ranking import rank
+from qmis_stats.sweep import Store, parse_sweep, run_sweep
+from qmis_stats.sweep.export import to_frame as to_records
+from qmis_stats.sweep.file import load_sweep
+from qmis_stats.sweep.store import COLUMNS
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="qmis-fuzz-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
 FOLDER = Path(_FOLDER.name)
@@ -52,6 +59,21 @@ RUNS = (
 SHARE = 8
 """One in so many loss files that are accepted is also ranked: a ranking costs as much as twenty files."""
 
+GRIDS = (
+    'grid = {"run.seed" = [1, 2]}\nadaptive = {relative_error = 0.1, replicates = 10000, seconds = 5.0}',
+    'grid = {"run.n" = [7, 8], "run.seed + run.replicates" = [[1, 100], [2, 200]]}',
+    'grid = {law = [{kind = "finite", probabilities = ["1/2", "1/2"]}]}',
+)
+FIELDS = [
+    (table, name)
+    for table, names in (
+        ("cell", ("key specification position rule refusal seconds", *COLUMNS[:13])),
+        ("block", ("cell number method replicates dof log_delta std_error in_domain domain fraction",)),
+        ("block", ("value value_error log_scale gap effective objections seconds",)),
+        ("session", ("id began elapsed cells blocks",)),
+    )
+    for name in " ".join(names).split()
+]
 VALUE = re.compile(r"\"[^\"]*\"|[-+.\w]+")
 DTYPES = ("<f8", ">f8", "<f4", "<f2", "|i1", "<i8", "<u8", "|b1", "<c16", "|O", "<U3", "|S4", "<M8[s]", "|V8", "<f16")
 
@@ -159,7 +181,79 @@ def table(data: bytes) -> bool:
     return True
 
 
-TARGETS = {"experiment": experiment, "losses": losses, "table": table}
+def store(data: bytes) -> bool:
+    """A sweep file, or a store: fields replaced by the bytes, or bytes of the database damaged."""
+    source = Source(data)
+    choice = source.byte()
+    return sweep_file(source) if choice % 2 else database(choice, source)
+
+
+def sweep_file(source: Source) -> bool:
+    """A sweep with a word replaced by the bytes; grids beyond 200 points are only counted."""
+    lines = [part[source.byte() % len(part)] for part in (LAWS, PROCEDURES, RUNS, GRIDS)]
+    text = "\n".join(lines)
+    words = list(VALUE.finditer(text))
+    word = words[source.byte() % len(words)]
+    file = FOLDER / "sweep.toml"
+    file.write_bytes(text[: word.start()].encode() + source.rest() + text[word.end() :].encode())
+    try:
+        assert load_sweep(file).cells
+    except QmisError as error:
+        one_line(error)
+        return False
+    return True
+
+
+def database(choice: int, source: Source) -> bool:
+    """A store with one cell and one block: a value set to the bytes, or up to three bytes of the file changed."""
+    file = FOLDER / "store.sqlite"
+    raw = sound_store()
+    if choice & 2:
+        raw = damaged(raw, source)
+    file.write_bytes(raw)
+    if not choice & 2:
+        table, column = FIELDS[source.byte() % len(FIELDS)]
+        kind, rest = source.byte() % 4, source.rest()
+        number = struct.unpack("<d", rest[:8].ljust(8, b"\x00"))[0]
+        value = (rest, rest.decode("utf-8", "replace"), number, int.from_bytes(rest[:8], "little", signed=True))[kind]
+        with contextlib.suppress(sqlite3.Error, OverflowError), contextlib.closing(sqlite3.connect(file)) as connection:
+            connection.execute(f"UPDATE {table} SET {column} = ?", (value,))
+            connection.commit()
+    try:
+        with Store(file, read_only=True) as found:
+            progress = found.progress()
+            blocks = list(found.blocks())
+            rows = list(found.rows())
+        finite(progress.time_left, progress.rate)
+        finite(*(number for _, _, block in blocks for number in (block.result.log_delta, block.result.std_error)))
+        finite(*(number for row in rows for number in row if isinstance(number, float)))
+        with Store(file, read_only=True) as found:
+            if zlib.crc32(raw) % SHARE == 0 or not choice & 4:
+                to_records(found)
+    except QmisError as error:
+        one_line(error)
+        return False
+    return True
+
+
+@functools.cache
+def sound_store() -> bytes:
+    """The bytes of a store that a sweep of one cell has made."""
+    file = FOLDER / "sound.sqlite"
+    run_sweep(
+        parse_sweep(
+            {
+                "law": {"kind": "gaussian_mean", "mean": [0.1], "covariance": [[1.0]]},
+                "procedure": {"kind": "ptq", "quantizer": "sign"},
+                "run": {"n": 20, "methods": ["crude"], "replicates": 1000, "backend": "reference"},
+            }
+        ),
+        file,
+    )
+    return file.read_bytes()
+
+
+TARGETS = {"experiment": experiment, "losses": losses, "table": table, "store": store}
 
 
 def one_line(error: QmisError) -> None:

@@ -6,9 +6,10 @@ One quantity, Δ_n = 1 − MIS_n, by three routes that must agree: theory (formu
 
 from __future__ import annotations
 
-from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from qmis_stats._lazy import lazy_names
 
 if TYPE_CHECKING:
     from qmis_stats.errors import (
@@ -59,7 +60,7 @@ _HOMES = {
     "quantizers": ("FixedThresholds", "LloydMax", "Sign", "Ternary", "Uniform"),
     "results": ("MISResult", "ROCCurve"),
 }
-_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)
 
 __all__ = [
     "METHODS",
@@ -98,16 +99,3 @@ __all__ = [
     "mis",
     "rank",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    """Import public names on first use: SciPy and Numba stay out of ``import qmis_stats``."""
-    if name not in _HOME_OF:
-        raise AttributeError(f"module 'qmis_stats' has no attribute {name!r}")
-    value = getattr(import_module(f"qmis_stats.{_HOME_OF[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from qmis_stats.audit.data import Dataset
+    from qmis_stats.sweep import Progress
 
 __all__ = ["cli", "main"]
 
@@ -194,6 +195,9 @@ def rank(
         )
     data = ranking.to_dict(level)
     if plot is not None:
+        import matplotlib as mpl
+
+        mpl.use("agg")
         _save(ranking.plot(level=level), plot)
     for line in data["warnings"]:
         _complain(f"warning: {line}")
@@ -211,12 +215,18 @@ def rank(
 @click.argument("data", default="bundled:breast_cancer")
 @click.option("--target", metavar="COLUMN", help="Column to predict.")
 @click.option("--smiles", metavar="COLUMN", help="Column of SMILES: features are fingerprints of the molecules.")
+@click.option(
+    "--kind", default="fingerprints", show_default=True, help="Of molecules: fingerprints, descriptors, both."
+)
+@click.option("--groups", metavar="COLUMN", help="Column of groups: whole groups are held out.")
 @click.option("--ignore", metavar="COLUMN", multiple=True, help="Leave this column out; may be repeated.")
 @click.option("--task", help="regression, binary or multiclass.  [default: by the target]")
 @click.option("--model", default="linear", show_default=True, help="linear, or mlp: one hidden layer.")
 @click.option("--quantizers", metavar="NAME,NAME,...", help="Quantizers to compare.  [default: 15 from 1 to 8 bits]")
 @click.option("--runs", default=10, show_default=True, help="Independent trainings.")
 @click.option("--n", type=int, help="Points in each training subset.  [default: half of the data]")
+@click.option("--evaluation", default=0.5, show_default=True, help="Share of the points that is held out.")
+@click.option("--attacks", type=int, help="Trainings for attacks, 0: none.  [default: 128 with linear, 0 with mlp]")
 @click.option("--seed", default=0, show_default=True, help="A seed gives the same numbers for any --jobs.")
 @click.option("--jobs", type=int, help="Processes.  [default: one a processor]")
 @click.option("--level", default=0.95, show_default=True, help="Confidence level.")
@@ -230,12 +240,16 @@ def audit(
     data: str,
     target: str | None,
     smiles: str | None,
+    kind: str,
+    groups: str | None,
     ignore: tuple[str, ...],
     task: str | None,
     model: str,
     quantizers: str | None,
     runs: int,
     n: int | None,
+    evaluation: float,
+    attacks: int | None,
     seed: int,
     jobs: int | None,
     level: float,
@@ -250,9 +264,10 @@ def audit(
 
     DATA is a table (.csv, .tsv, .parquet), embeddings (.npy, .npz), bundled:breast_cancer or bundled:diabetes. Half of
     the points are held out; a model is trained on the other half again and again, and each quantizer is applied to its
-    weights.
+    weights. Attacks on membership, on further trainings, check the answer.
     """
     for option, value, allowed in (
+        ("--kind", kind, ("fingerprints", "descriptors", "both")),
         ("--task", task, (None, "regression", "binary", "multiclass")),
         ("--model", model, ("linear", "mlp")),
         ("--split", split, ("random", "scaffold")),
@@ -262,9 +277,16 @@ def audit(
             raise InputError(option, value, f"one of {', '.join(word for word in allowed if word)}")
     if split == "scaffold" and smiles is None:
         raise InputError("--split", split, "random, or used with --smiles COLUMN")
+    if kind != "fingerprints" and smiles is None:
+        raise InputError("--kind", kind, "left out, or used with --smiles COLUMN")
+    if groups is not None and split == "scaffold":
+        raise InputError("--groups", groups, "left out with --split scaffold: scaffolds are the groups")
+    trainings = {"linear": 128, "mlp": 0}[model] if attacks is None else attacks
+    if trainings != 0 and trainings < 16:
+        raise InputError("--attacks", trainings, "0 for none, or at least 16")
     from qmis_stats.audit.algorithm import audit as run_audit
     from qmis_stats.audit.algorithm import head_for
-    from qmis_stats.audit.answer import checked_margin
+    from qmis_stats.audit.answer import answer, checked_margin, chosen_names
     from qmis_stats.audit.report import report_data, write_report
     from qmis_stats.inference.ranks import checked_level
     from qmis_stats.quantizers.weights.names import DEFAULT_QUANTIZERS, quantizer
@@ -275,27 +297,46 @@ def audit(
     chosen = [quantizer(name) for name in names]
     if out is not None:
         _make_folder(out)
-    dataset = _dataset(data, target, smiles, ignore, task, split, missing)
+    dataset = _dataset(data, target, smiles, kind, ignore, groups, task, split, missing)
+    head, processes = head_for(dataset, model), _processors() if jobs is None else jobs
+    found = None
     with _warnings_as_lines():
         result = run_audit(
             dataset,
-            head_for(dataset, model),
+            head,
             chosen,
             runs=runs,
             n=n,
+            evaluation=evaluation,
             seed=seed,
-            jobs=_processors() if jobs is None else jobs,
+            jobs=processes,
             store=store,
-            progress=_progress("training runs"),
+            progress=_progress("training runs", "ranking"),
         )
-        command = _command_line()
-        written = [] if out is None else write_report(result, out, level, margin=margin, command=command)
+        if trainings:
+            from qmis_stats.audit.attacks.audited import audit_attacks
+
+            found = audit_attacks(
+                dataset,
+                head,
+                chosen,
+                n=result.specification["n"],
+                trainings=trainings,
+                level=level,
+                seed=seed,
+                jobs=processes,
+                progress=_progress("trainings to attack", "attacks"),
+            )
+        shown: dict[str, Any] = {"margin": margin, "command": _command_line(), "attacks": found}
+        written = [] if out is None else write_report(result, out, level, **shown)
     if as_json:
-        _print_json(report_data(result, level, margin=margin, command=command))
+        _print_json(report_data(result, level, **shown))
     else:
-        from qmis_stats.display import audit_table, print_to_stdout
+        from qmis_stats.display import attack_table, audit_table, print_to_stdout
 
         print_to_stdout(audit_table(result, level, margin))
+        if found is not None:
+            print_to_stdout(attack_table(found, chosen_names(result, answer(result, level, margin))))
     for path in reversed(written):
         _complain(f"wrote {path}")
 
@@ -304,7 +345,9 @@ def _dataset(
     data: str,
     target: str | None,
     smiles: str | None,
+    kind: str,
     ignore: tuple[str, ...],
+    groups: str | None,
     task: Any,
     split: str,
     missing: Any,
@@ -314,7 +357,8 @@ def _dataset(
 
     scheme, _, name = data.partition(":")
     if scheme == "bundled":
-        for option, value in (("--target", target), ("--smiles", smiles), ("--task", task), ("--ignore", ignore)):
+        given = {"--target": target, "--smiles": smiles, "--groups": groups, "--task": task, "--ignore": ignore}
+        for option, value in given.items():
             if value:
                 raise InputError(option, value, f"left out: {data} comes with its target and features")
         try:
@@ -327,8 +371,9 @@ def _dataset(
         data,
         target,
         smiles=smiles,
+        kind=kind,
         ignore=ignore,
-        groups="scaffold" if split == "scaffold" else None,
+        groups="scaffold" if split == "scaffold" else groups,
         task=task,
         missing=missing,
     )
@@ -380,14 +425,125 @@ def _check_plot(path: Path) -> None:
         raise InputError("--plot", str(path), "a file in a folder that exists and can be written")
 
 
-def _progress(name: str) -> Callable[[Iterable[Any]], Iterable[Any]] | None:
-    """Return what shows the progress of an iteration on standard error, where that is a terminal."""
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--store", type=click.Path(path_type=Path), required=True, help="SQLite file that keeps every result.")
+@click.option("--resume", is_flag=True, help="Go on with a store that holds cells already.")
+@click.option("--jobs", type=int, help="Processes.  [default: one a processor]")
+@click.option("--cluster", metavar="ADDRESS", help="Scheduler of a Dask cluster, in place of processes.")
+@click.option("--export", type=click.Path(path_type=Path), help="Write the table of results (.csv or .parquet).")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def sweep(
+    file: Path, store: Path, resume: bool, jobs: int | None, cluster: str | None, export: Path | None, as_json: bool
+) -> None:
+    """Compute a grid of experiments, FILE (TOML), into a store: safe to interrupt, and to resume."""
+    if cluster is not None and jobs is not None:
+        raise InputError("--jobs", jobs, "left out with --cluster: the cluster has its workers")
+    from qmis_stats.sweep import Store, load_sweep, run_sweep
+    from qmis_stats.sweep.export import check_export
+    from qmis_stats.sweep.export import export as write_export
+
+    if export is not None:
+        check_export(export)
+    cells = load_sweep(file)
+    with _reporting() as report:
+        progress = run_sweep(
+            cells,
+            store,
+            resume=resume,
+            jobs=_processors() if jobs is None else jobs,
+            cluster=cluster,
+            report=report,
+        )
+    if progress.refused:
+        _complain(f"warning: {progress.refused} of {progress.cells} cells have no result: see the column refusal")
+    _print_progress(progress, as_json)
+    if export is not None:
+        with Store(store, read_only=True) as finished:
+            write_export(finished, export)
+        _complain(f"wrote {export}")
+
+
+@cli.command()
+@click.argument("store", type=click.Path(path_type=Path))
+@click.option("--export", type=click.Path(path_type=Path), help="Write the table of results (.csv or .parquet).")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def status(store: Path, export: Path | None, as_json: bool) -> None:
+    """Show how far the sweep of STORE is, also while it runs."""
+    from qmis_stats.sweep import Store
+    from qmis_stats.sweep.export import export as write_export
+
+    with Store(store, read_only=True) as opened:
+        _print_progress(opened.progress(), as_json)
+        if export is not None:
+            write_export(opened, export)
+            _complain(f"wrote {export}")
+
+
+def _print_progress(progress: Progress, as_json: bool) -> None:
+    if as_json:
+        _print_json(progress.to_dict())
+    else:
+        from qmis_stats.display import print_to_stdout, progress_table
+
+        print_to_stdout(progress_table(progress))
+
+
+@contextlib.contextmanager
+def _reporting() -> Iterator[Callable[[int, int], None] | None]:
+    """Give what shows the cells of a sweep on standard error, where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    with Bar(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("cells", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _progress(*stages: str) -> Callable[[Iterable[Any]], Iterable[Any]] | None:
+    """Return what shows the progress of an iteration on standard error, where that is a terminal.
+
+    It is called once a stage, in their order.
+    """
     if not sys.stderr.isatty():
         return None
     from rich.console import Console
     from rich.progress import track
 
-    return lambda work: track(list(work), description=name, console=Console(stderr=True), transient=True)
+    names = iter(stages)
+    return lambda work: track(list(work), description=next(names), console=Console(stderr=True), transient=True)
+
+
+@cli.command()
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.option("--out", default=Path("figures"), show_default=True, type=click.Path(path_type=Path), help="Folder.")
+@click.option("--quick", is_flag=True, help="Smaller samples: two minutes for all on 2 cores.")
+def figures(names: tuple[str, ...], out: Path, quick: bool) -> None:
+    """Draw the figures NAME... of paper_figures, by default all: NAME.csv, NAME.pdf, NAME.png.
+
+    A figure of a committed study needs a checkout of the source; among all figures it is left out with a warning where
+    there is none.
+    """
+    from paper_figures import FIGURES
+    from paper_figures.runner import make, recipe
+    from paper_figures.studies import MissingStudyError
+
+    for name in names:
+        recipe(name)
+    _make_folder(out)
+    for name in names or FIGURES:
+        try:
+            written = make(name, out, quick)
+        except MissingStudyError as error:
+            if names:
+                raise
+            _complain(f"warning: no figure {name}: {error}")
+            continue
+        for path in written:
+            _complain(f"wrote {path}")
 
 
 @cli.command()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -13,12 +15,24 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from qmis_stats.audit.attacks.results import AttackResult
+    from qmis_stats.audit.attacks.side_by_side import AttackAudit
     from qmis_stats.audit.results import AuditResult
     from qmis_stats.experiment import Outcome
     from qmis_stats.problem import Face
     from qmis_stats.results import MISResult
+    from qmis_stats.sweep import Progress
 
-__all__ = ["audit_table", "environment_table", "outcome_tables", "power_of_ten", "print_to_stdout", "ranking_table"]
+__all__ = [
+    "attack_table",
+    "audit_table",
+    "environment_table",
+    "outcome_tables",
+    "power_of_ten",
+    "print_to_stdout",
+    "progress_table",
+    "ranking_table",
+]
 
 _SHOWN_FACES = 10
 _LARGEST_DENOMINATOR = 10**7
@@ -72,8 +86,7 @@ def outcome_tables(outcome: Outcome) -> RenderableType:
         rates = f"indicator r = {problem.indicator:.6g}, exponent I = {problem.exponent:.6g}"
         parts.append(Text(f"{rates}{where}\n"))
     parts.append(_results_table(outcome.results))
-    outside = [r for r in outcome.results if not r.in_domain]
-    parts.extend(Text(f"outside its domain: {r.method} at n = {r.n}: {r.domain}") for r in outside)
+    parts.extend(Text(line) for result in outcome.results for line in result.remarks())
     return Group(*parts)
 
 
@@ -179,6 +192,54 @@ def audit_table(result: AuditResult, level: float = 0.95, margin: float = 0.02) 
         words.add_row(Text(title, style="bold"), Text(text))
     legend = "set: possible ranks, 1 the most private; r: indicator; price: loss against no quantization; P: Pareto set"
     return Group(table, Text("\n" + legend + "\n"), words)
+
+
+def progress_table(progress: Progress) -> RenderableType:
+    """Return how far a sweep is."""
+    left = "unknown" if progress.time_left is None else str(timedelta(seconds=math.ceil(progress.time_left)))
+    table = Table.grid(padding=(0, 2))
+    for name, value in (
+        ("cells", f"{progress.finished} of {progress.cells} finished"),
+        ("refused", str(progress.refused)),
+        ("blocks", f"{progress.blocks}, {progress.replicates:.4g} replicates"),
+        ("last session", f"{progress.elapsed:.1f} s, {progress.rate:.3g} cells a second, began {progress.began}"),
+        ("time left", left),
+    ):
+        table.add_row(name, value)
+    return table
+
+
+def attack_table(attacks: AttackAudit, shown: Sequence[str]) -> RenderableType:
+    """Return what attacks achieve against some quantizers and where the optimum is known, then the verdicts."""
+    from qmis_stats.audit.run import IDENTITY
+
+    table = Table(
+        title=f"Attacks on membership: {100.0 * attacks.level:g} % intervals",
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        padding=0,
+    )
+    table.add_column("", overflow="fold")
+    rates = [f"{rate.nominal:g}" for rate in attacks.check.results[0].rates]
+    for column in ("acc.", "low", "high", "area", "low", "high", *rates):
+        table.add_column(column, justify="right", no_wrap=True)
+    parts = [(name, attacks.reports[name].results) for name in shown]
+    for name, results in [*parts, ("solvable model", attacks.check.results)]:
+        table.add_row(Text("no quantization" if name == IDENTITY else name, style="bold"))
+        for result in results:
+            table.add_row(Text("  " + result.name), *_attack_cells(result))
+    legend = "acc.: accuracy, area: under the ROC curve; then true positive rates at these false ones"
+    verdicts = "\n".join(f"- {line}" for line in attacks.verdicts())
+    return Group(Text(), table, Text(f"\n{legend}\n\n{verdicts}"))
+
+
+def _attack_cells(result: AttackResult) -> list[str]:
+    from qmis_stats.audit.answer import number
+
+    numbers = (result.accuracy, *result.accuracy_interval(), result.auc, *result.auc_interval())
+    return [*map(number, numbers), *(number(rate.tpr[0]) + ("" if rate.resolved else "*") for rate in result.rates)]
 
 
 def environment_table(data: dict[str, Any]) -> RenderableType:

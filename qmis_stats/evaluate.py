@@ -42,6 +42,7 @@ def mis(
     replicates: int = 100_000,
     seed: int = 0,
     backend: str = "auto",
+    block: int = 0,
 ) -> MISResult:
     """Return Δ_n = 1 − MIS_n of a problem by one method.
 
@@ -60,6 +61,9 @@ def mis(
         In [0, 2³²); the same seed gives the same bits on any number of threads.
     backend : str
         ``"auto"``, ``"numba"``, ``"cupy"`` or ``"reference"``.
+    block : int
+        Which block of replicates a Monte Carlo method draws: the blocks of one seed are independent, and
+        :func:`~qmis_stats.simulate.blocks.pooled` returns their mean.
 
     Returns
     -------
@@ -90,18 +94,18 @@ def mis(
     n = sample_size(n)
     if method not in METHODS:
         raise InputError("method", method, f"one of {', '.join(METHODS)}")
-    run = _routes(replicates, seed, backend)
+    run = _routes(replicates, seed, backend, block)
     result = _first_in_reach(run, problem, n) if method == "auto" else run[method](problem, n)
     if not result.in_domain:
         warnings.warn(f"{result.method} at n = {n}: {result.domain}", DomainWarning, stacklevel=2)
     return result
 
 
-def _routes(replicates: int, seed: int, backend: str) -> dict[str, Callable[[Problem, int], MISResult]]:
+def _routes(replicates: int, seed: int, backend: str, block: int) -> dict[str, Callable[[Problem, int], MISResult]]:
     from qmis_stats import exact, simulate, theory
     from qmis_stats.simulate.settings import Settings
 
-    settings = Settings(replicates, seed, backend)
+    settings = Settings(replicates, seed, backend, block=block)
     if backend == "cupy":
         settings.kernels()  # a backend that cannot run is refused whatever the method
 
@@ -116,7 +120,7 @@ def _routes(replicates: int, seed: int, backend: str) -> dict[str, Callable[[Pro
         "certificate": theory.certificate,
     }
     for name in _SIMULATED:
-        routes[name] = partial(getattr(simulate, name), replicates=replicates, seed=seed, backend=backend)
+        routes[name] = partial(getattr(simulate, name), replicates=replicates, seed=seed, backend=backend, block=block)
     return routes
 
 

@@ -105,6 +105,16 @@ class Increment(ABC):
             log_crossing_mass=self.log_crossing_mass(),
         )
 
+    def quadrature(self) -> tuple[FloatArray, FloatArray]:
+        """Return nodes and weights of the law of X, for expectations that have no formula of their own.
+
+        Raises
+        ------
+        DomainError
+            If the law has none.
+        """
+        raise DomainError("sharp", f"no quadrature of {type(self).__name__} is known", "use method = sharp2 or tilted")
+
     @property
     def moderate_deviation_rate(self) -> float:
         """The moderate-deviation rate r = δ²/(2σ²); infinite for a constant increment δ > 0."""

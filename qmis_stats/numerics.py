@@ -7,6 +7,7 @@ natural logarithms.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,6 +28,13 @@ _MILLS_ORDER = 14
 _LARGEST_MILLS_SHIFT = 1.0
 _DIRECT_GAMMA_BELOW = 20.0
 _NEGLIGIBLE_EXPONENT = 45.0
+
+
+@lru_cache
+def _unit_rule(order: int) -> tuple[FloatArray, FloatArray]:
+    """Return nodes and weights on [-1, 1]: finding them costs more than most integrals."""
+    nodes, weights = np.polynomial.legendre.leggauss(order)
+    return nodes, weights
 
 
 def gauss_legendre_panels(edges: ArrayLike, order: int = 16) -> tuple[FloatArray, FloatArray]:
@@ -50,7 +58,7 @@ def gauss_legendre_panels(edges: ArrayLike, order: int = 16) -> tuple[FloatArray
     820.125
     """
     ends = np.asarray(edges, dtype=np.float64)
-    unit_nodes, unit_weights = np.polynomial.legendre.leggauss(order)
+    unit_nodes, unit_weights = _unit_rule(order)
     half = 0.5 * np.diff(ends, axis=-1)[..., None]
     middle = 0.5 * (ends[..., 1:] + ends[..., :-1])[..., None]
     shape = (*ends.shape[:-1], (ends.shape[-1] - 1) * order)

@@ -9,10 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 from scipy.special import ndtri, stdtrit
 
+from qmis_stats.reporting.decay_plot import DecayPoint, decay_plot
+from qmis_stats.reporting.figures import INK, axes_or_new
+from qmis_stats.reporting.notebook import NotebookResult
+
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
-__all__ = ["REPORTED_FPR", "MISResult", "ROCCurve", "finite_or_none", "log1mexp"]
+__all__ = [
+    "REPORTED_FPR",
+    "LinearEstimate",
+    "MISResult",
+    "ROCCurve",
+    "error_interval",
+    "finite_or_none",
+    "log1mexp",
+]
 
 REPORTED_FPR = (1e-1, 1e-2, 1e-3, 1e-4)
 """False positive rates at which every ROC reports its true positive rate."""
@@ -31,6 +44,22 @@ def log1mexp(x: float) -> float:
     if x >= 0.0:
         return -math.inf
     return math.log(-math.expm1(x)) if x > -math.log(2.0) else math.log1p(-math.exp(x))
+
+
+def error_interval(
+    estimate: float, std_error: float, dof: int | None = None, level: float = CONFIDENCE_LEVEL
+) -> tuple[float, float]:
+    """Return a normal interval, Student's where the standard error has degrees of freedom.
+
+    Examples
+    --------
+    >>> low, high = error_interval(0.0, 1.0)
+    >>> round(high, 4), round(error_interval(0.0, 1.0, 31)[1], 4)
+    (1.96, 2.0395)
+    """
+    upper = 0.5 * (1.0 + level)
+    half = float(ndtri(upper) if dof is None else stdtrit(dof, upper)) * std_error
+    return estimate - half, estimate + half
 
 
 @dataclass(frozen=True)
@@ -53,6 +82,23 @@ class ROCCurve:
     auc: float
     tpr_at: dict[float, tuple[float, float, float]]
 
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the curve on logarithmic axes, with what guessing achieves; returns the axes.
+
+        Parameters
+        ----------
+        ax : matplotlib axes, optional
+            Where to draw; by default a new figure.
+        """
+        ax = axes_or_new(ax, 4.6, 4.4)
+        ax.plot([REPORTED_FPR[-1], 1.0], [REPORTED_FPR[-1], 1.0], color=INK, linestyle="--", linewidth=1.0)
+        ax.plot(self.fpr, self.tpr, label=f"area {self.auc:.4g}")
+        ax.set(xscale="log", yscale="log", xlim=(REPORTED_FPR[-1], 1.0), ylim=(REPORTED_FPR[-1], 1.0))
+        ax.set_xlabel("false positive rate")
+        ax.set_ylabel("true positive rate")
+        ax.legend()
+        return ax
+
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready data without the curve's points."""
         return {
@@ -64,7 +110,40 @@ class ROCCurve:
 
 
 @dataclass(frozen=True)
-class MISResult:
+class LinearEstimate:
+    """The average behind a simulated result: what blocks of replicates are pooled from.
+
+    Attributes
+    ----------
+    value, std_error : float
+        Estimate of Δ_n and its standard error, times ``exp(−log_scale)``; a bias correction may make the estimate
+        negative, which a logarithm could not say.
+    log_scale : float
+        Common logarithmic scale; −inf when nothing was seen.
+    gap : float
+        Plug-in minus cross-fitted estimate on the same scale: in expectation the two bracket Δ_n; zero where the
+        estimate is unbiased.
+    effective : float
+        Effective number of draws that carry the estimate.
+    objections : tuple of str
+        What the draws were found to miss.
+    """
+
+    value: float
+    std_error: float
+    log_scale: float
+    gap: float = 0.0
+    effective: float = math.inf
+    objections: tuple[str, ...] = ()
+
+    @classmethod
+    def nothing_seen(cls) -> LinearEstimate:
+        """Return the estimate of draws among which nothing happened."""
+        return cls(0.0, 0.0, -math.inf, effective=0.0)
+
+
+@dataclass(frozen=True)
+class MISResult(NotebookResult):
     """Δ_n = 1 − MIS_n at one sample size, by one method.
 
     Attributes
@@ -91,6 +170,8 @@ class MISResult:
         Degrees of freedom of ``std_error``, where it comes from few independent estimates; ``None`` for a normal error.
     details : dict
         JSON-ready diagnostics: bias correction, effective sample size, backend.
+    linear : LinearEstimate or None
+        The average that was taken, for Monte Carlo methods; ``None`` where more replicates would change nothing.
 
     Examples
     --------
@@ -111,6 +192,7 @@ class MISResult:
     roc: ROCCurve | None = None
     dof: int | None = None
     details: dict[str, Any] = field(default_factory=dict)
+    linear: LinearEstimate | None = None
 
     def __post_init__(self) -> None:
         if math.isnan(self.log_delta) or (self.std_error is not None and math.isnan(self.std_error)):
@@ -146,9 +228,7 @@ class MISResult:
         if not math.isfinite(self.log_delta) or not math.isfinite(self.std_error):
             # Nothing was seen, or Δ is exactly zero: the interval says which by its upper end.
             return (-math.inf, self.log_delta if self.std_error == 0.0 else 0.0)
-        upper = 0.5 * (1.0 + level)
-        half = float(ndtri(upper) if self.dof is None else stdtrit(self.dof, upper)) * self.std_error
-        return (self.log_delta - half, self.log_delta + half)
+        return error_interval(self.log_delta, self.std_error, self.dof, level)
 
     def with_domain(self, in_domain: bool, domain: str) -> MISResult:
         """Return a copy with another domain statement."""
@@ -184,8 +264,30 @@ class MISResult:
         """Return one row as a pandas frame."""
         import pandas as pd
 
-        keys = ("n", "method", "log_delta", "delta", "mis", "std_error", "in_domain")
+        keys = ("method", "n", "log_delta", "delta", "mis", "std_error", "in_domain")
         return pd.DataFrame([{key: getattr(self, key) for key in keys}])
+
+    def title(self) -> str:
+        """Return the caption of the table."""
+        return "Membership inference security, 1 − Δ"
+
+    def remarks(self) -> list[str]:
+        """Return where the result is outside its method's domain."""
+        return [] if self.in_domain else [f"outside its domain: {self.method} at n = {self.n}: {self.domain}"]
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw log₁₀ Δ at n with its 95 % interval; returns the axes, to which other results can be added.
+
+        Parameters
+        ----------
+        ax : matplotlib axes, optional
+            Where to draw; by default a new figure.
+        """
+        return decay_plot([self.decay_point()], ax)
+
+    def decay_point(self) -> DecayPoint:
+        """Return what a plot against n shows of the result."""
+        return DecayPoint(self.method, self.n, self.log_delta, self.conf_int())
 
     def summary(self) -> str:
         """Return a few aligned lines, in the manner of statsmodels."""

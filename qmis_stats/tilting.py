@@ -104,7 +104,7 @@ def solve_tilt(
             low = lam
         else:
             high = lam
-        # Far out a curvature may underflow to zero.
+        # A tilt far too strong leaves one atom, without variance: bisection leads back.
         proposal = lam + slope / curvature if curvature > 0.0 else math.inf
         if not low <= proposal <= high:
             shrink *= shrink

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from qmis_stats._lazy import lazy_names
 
 if TYPE_CHECKING:
     from qmis_stats.audit.algorithm import audit, head_for
@@ -19,7 +20,7 @@ _HOMES = {
     "results": ("AuditResult",),
     "tables": ("bundled", "load_table"),
 }
-_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)
 
 __all__ = [
     "MLP",
@@ -37,16 +38,3 @@ __all__ = [
     "head_for",
     "load_table",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    """Import public names on first use."""
-    if name not in _HOME_OF:
-        raise AttributeError(f"module 'qmis_stats.audit' has no attribute {name!r}")
-    value = getattr(import_module(f"qmis_stats.audit.{_HOME_OF[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)

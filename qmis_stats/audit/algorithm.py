@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from qmis_kernels import memory
 from qmis_stats.audit.data import Dataset
+from qmis_stats.audit.grouped import group_inflation
 from qmis_stats.audit.models.base import Model, checked_count
 from qmis_stats.audit.models.linear import Linear, Logistic, Softmax
 from qmis_stats.audit.models.mlp import MLP
@@ -21,7 +22,7 @@ from qmis_stats.audit.splits import SUBSETS, Indices, held_out
 from qmis_stats.audit.store import RunStore
 from qmis_stats.errors import InputError
 from qmis_stats.inference.indicator import DRAWS, checked_draws, indicator
-from qmis_stats.inference.ranking import rank
+from qmis_stats.inference.ranking import Progress, Ranking, rank
 
 __all__ = ["IDENTIFY", "audit", "head_for"]
 
@@ -30,8 +31,6 @@ IDENTIFY = ("codes", "released")
 
 _FORMAT = 1
 _REFERENCE_BITS = 32.0
-
-Progress = Callable[[Iterable[Any]], Iterable[Any]]
 
 
 def head_for(dataset: Dataset, kind: str = "linear") -> Model:
@@ -117,7 +116,8 @@ def audit(
     jobs : int
         Processes.
     progress : callable, optional
-        Wraps what is iterated over, as ``tqdm`` and ``rich.progress.track`` do.
+        Wraps what is iterated over, as ``tqdm`` and ``rich.progress.track`` do: first the runs, then the ranked
+        quantizers.
     store : path, optional
         Folder for finished runs: an audit of the same specification goes on where it was interrupted, and more runs
         can be added later.
@@ -152,7 +152,7 @@ def audit(
     checked_count("jobs", jobs)
     keeper = None if store is None else RunStore.opened(store, specification)
     found = _all_runs(plan, runs, jobs, keeper, progress or iter)
-    return _result(plan, found, {**specification, "runs": runs, "draws": draws}, draws)
+    return _result(plan, found, {**specification, "runs": runs, "draws": draws}, draws, progress)
 
 
 def _planned(
@@ -262,11 +262,13 @@ def _computed(plan: RunPlan, wanted: Sequence[int], jobs: int, keeper: RunStore 
     yield from parallel(delayed(_saved_run)(plan, number, keeper) for number in wanted)
 
 
-def _result(plan: RunPlan, runs: tuple[Run, ...], specification: dict[str, Any], draws: int) -> AuditResult:
+def _result(
+    plan: RunPlan, runs: tuple[Run, ...], specification: dict[str, Any], draws: int, progress: Progress | None
+) -> AuditResult:
     names = [*(q.name for q in plan.quantizers), IDENTITY]
     visited = {name: merged([run.visited[name] for run in runs], plan.candidates) for name in names}
     losses = {name: v.losses for name, v in visited.items() if name != IDENTITY and _varied(v)}
-    ranking = rank(losses, draws=draws, seed=plan.seed, check_axes=False) if losses else None
+    ranking = rank(losses, draws=draws, seed=plan.seed, check_axes=False, progress=progress) if losses else None
     reference = None
     if _varied(visited[IDENTITY]):
         reference = indicator(visited[IDENTITY].losses, IDENTITY, draws=draws, seed=plan.seed, check_axes=False)
@@ -278,7 +280,7 @@ def _result(plan: RunPlan, runs: tuple[Run, ...], specification: dict[str, Any],
         None if data.groups is None else data.groups[plan.held],
     )
     bits = {**{q.name: float(q.bits) for q in plan.quantizers}, IDENTITY: _REFERENCE_BITS}
-    notes = tuple(_notes(plan, runs, visited, set(losses)))
+    notes = tuple(_notes(plan, runs, visited, ranking))
     return AuditResult(data.name, ranking, reference, scores, bits, visited, runs, notes, specification)
 
 
@@ -287,8 +289,9 @@ def _varied(visited: Visited) -> bool:
     return len(visited.losses) > 1 and bool(np.any(visited.losses != visited.losses[0]))
 
 
-def _notes(plan: RunPlan, runs: tuple[Run, ...], visited: dict[str, Visited], ranked: set[str]) -> Iterator[str]:
+def _notes(plan: RunPlan, runs: tuple[Run, ...], visited: dict[str, Visited], ranking: Ranking | None) -> Iterator[str]:
     data = plan.dataset
+    ranked = set() if ranking is None else set(ranking.names)
     yield from data.notes
     by = " by whole groups" if data.groups is not None else ""
     yield f"{data.rows} points are split{by} into a training pool of {plan.pool.size} and {plan.held.size} held out."
@@ -327,3 +330,10 @@ def _notes(plan: RunPlan, runs: tuple[Run, ...], visited: dict[str, Visited], ra
         )
     if data.groups is not None:
         yield "Intervals of performance treat whole groups as independent, those of indicators single points."
+        if ranking is not None:
+            groups = data.groups[plan.held]
+            found = [group_inflation(visited[e.name].losses, e.gaps, groups) for e in ranking.indicators]
+            yield (
+                "With whole groups as units, standard errors of the smallest standardised gaps would be "
+                f"{min(found):.2g} to {max(found):.2g} times as large."
+            )

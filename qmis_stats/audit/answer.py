@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from scipy.special import ndtri
 
 from qmis_stats.audit.run import IDENTITY
@@ -15,7 +16,18 @@ from qmis_stats.errors import InputError
 if TYPE_CHECKING:
     from qmis_stats.audit.results import AuditResult
 
-__all__ = ["MARGIN", "Answer", "Line", "answer", "checked_margin", "interval", "metric_name", "number", "table_lines"]
+__all__ = [
+    "MARGIN",
+    "Answer",
+    "Line",
+    "answer",
+    "checked_margin",
+    "chosen_names",
+    "interval",
+    "metric_name",
+    "number",
+    "table_lines",
+]
 
 MARGIN = 0.02
 """Performance that may be given up unless told otherwise."""
@@ -197,8 +209,13 @@ def answer(result: AuditResult, level: float = 0.95, margin: float = MARGIN) -> 
         affordable=affordable,
         which=_which(result, lines, ranked, chosen, len(affordable), percent, margin),
         cost=_cost(result, lines, reference, chosen, affordable, margin),
-        sure=_sure(result, ranked, chosen, percent),
+        sure=_sure(result, ranked, chosen, percent, level),
     )
+
+
+def chosen_names(result: AuditResult, found: Answer) -> tuple[str, ...]:
+    """Return the quantizers of first interest: the choice, the Pareto set, and the reference."""
+    return tuple(dict.fromkeys([*([found.choice] if found.choice else []), *result.pareto(), IDENTITY]))
 
 
 def _which(
@@ -253,7 +270,7 @@ def _cost(
     return text
 
 
-def _sure(result: AuditResult, ranked: Sequence[Line], chosen: Line | None, percent: str) -> str:
+def _sure(result: AuditResult, ranked: Sequence[Line], chosen: Line | None, percent: str, level: float) -> str:
     parts = []
     ranking = result.ranking
     if ranking is not None:
@@ -282,9 +299,25 @@ def _sure(result: AuditResult, ranked: Sequence[Line], chosen: Line | None, perc
             # A mean of N differences is told from 0 when s √N exceeds the quantile, with r = s²/2.
             needed = 0.5 * float(ndtri(0.975)) ** 2 / chosen.indicator
             parts.append(f"For r = {chosen.indicator:.3g} it takes about {_rounded(needed)} points.")
+        parts += _runs(result, level)
     if result.single and ranked:
         parts.append(f"Of {_listed(result.single)} training visited a single codeword: not ranked.")
     return " ".join(parts) or "Nothing could be ranked; more runs may find further codewords."
+
+
+def _runs(result: AuditResult, level: float) -> list[str]:
+    """Return whether the runs agree on an order, beside what the evaluation points decide, in at most one sentence."""
+    runs, ranking = result.over_runs, result.ranking
+    if runs is None or ranking is None:
+        return []
+    apart = runs.told_apart(level)
+    places = [ranking.names.index(name) for name in runs.means.names if name in ranking.names]
+    by_points = int(ranking.significantly_below(level)[np.ix_(places, places)].sum())
+    pairs = len(runs.means.names) * (len(runs.means.names) - 1) // 2
+    return [
+        f"{runs.means.runs} runs agree on the order of {apart} of {pairs} pairs on these evaluation points; for other "
+        f"points the order of {by_points} is shown."
+    ]
 
 
 def _rounded(value: float) -> str:

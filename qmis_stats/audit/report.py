@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qmis_stats.audit.answer import MARGIN, answer, interval, metric_name, number, table_lines
+from qmis_stats.audit.answer import MARGIN, answer, chosen_names, interval, metric_name, number, table_lines
+from qmis_stats.audit.attack_view import attack_view
 from qmis_stats.audit.tradeoff_plot import score_limits
 from qmis_stats.reporting.figures import STYLE, inline_svg
 from qmis_stats.reporting.pages import render_page, write_files
@@ -16,6 +17,7 @@ from qmis_stats.reporting.pages import render_page, write_files
 if TYPE_CHECKING:
     from markupsafe import Markup
 
+    from qmis_stats.audit.attacks.side_by_side import AttackAudit
     from qmis_stats.audit.results import AuditResult
 
 __all__ = ["report_data", "report_html", "write_report"]
@@ -37,9 +39,14 @@ _SETTINGS = (
 
 
 def report_data(
-    result: AuditResult, level: float = 0.95, *, margin: float = MARGIN, command: str | None = None
+    result: AuditResult,
+    level: float = 0.95,
+    *,
+    margin: float = MARGIN,
+    command: str | None = None,
+    attacks: AttackAudit | None = None,
 ) -> dict[str, Any]:
-    """Return the report as JSON-ready data: the answer, then what :meth:`AuditResult.to_dict` gives.
+    """Return the report as JSON-ready data: the answer, what ``result.to_dict`` gives, and the attacks.
 
     Parameters
     ----------
@@ -51,12 +58,21 @@ def report_data(
         Performance that may be given up.
     command : str, optional
         Command line that gives the same numbers.
+    attacks : AttackAudit, optional
+        From :func:`~qmis_stats.audit.attacks.audited.audit_attacks`.
     """
     found = {"answer": {**answer(result, level, margin).to_dict(), "margin": margin}, "command": command}
-    return {**found, **result.to_dict(level)}
+    return {**found, **result.to_dict(level), "attacks": None if attacks is None else attacks.to_dict()}
 
 
-def report_html(result: AuditResult, level: float = 0.95, *, margin: float = MARGIN, command: str | None = None) -> str:
+def report_html(
+    result: AuditResult,
+    level: float = 0.95,
+    *,
+    margin: float = MARGIN,
+    command: str | None = None,
+    attacks: AttackAudit | None = None,
+) -> str:
     """Return the page; it needs no network and no script. Parameters as for :func:`report_data`."""
     lines = table_lines(result, level)
     rows = [
@@ -87,6 +103,8 @@ def report_html(result: AuditResult, level: float = 0.95, *, margin: float = MAR
         unknown=any(line.rank is None and not line.reference for line in lines),
         ranks=_ranks(result, level),
         details=list(_details(result, level)),
+        runs=_runs(result, level),
+        attacks=None if attacks is None else attack_view(attacks, chosen_names(result, found)),
         further=[metric_name(name) for name in result.scores.metrics[1:]],
         points=None if result.ranking is None else result.ranking.points,
         notes=result.notes,
@@ -103,6 +121,7 @@ def write_report(
     *,
     margin: float = MARGIN,
     command: str | None = None,
+    attacks: AttackAudit | None = None,
 ) -> list[Path]:
     """Write ``report.html`` and ``report.json`` into a folder; each appears whole or not at all.
 
@@ -118,18 +137,20 @@ def write_report(
         Performance that may be given up.
     command : str, optional
         Command line that gives the same numbers.
+    attacks : AttackAudit, optional
+        From :func:`~qmis_stats.audit.attacks.audited.audit_attacks`.
 
     Raises
     ------
     InputError
         If the folder cannot be written.
     """
-    data = report_data(result, level, margin=margin, command=command)
+    data = report_data(result, level, margin=margin, command=command, attacks=attacks)
     return write_files(
         directory,
         {
             "report.json": json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
-            "report.html": report_html(result, level, margin=margin, command=command),
+            "report.html": report_html(result, level, margin=margin, command=command, attacks=attacks),
         },
     )
 
@@ -207,6 +228,25 @@ def _details(result: AuditResult, level: float) -> Iterator[dict[str, Any]]:
             found["chernoff"] = f"{entry.chernoff.exponent:.3g} [{low:.3g}, {high:.3g}]"
             found["in_domain"] = "yes" if entry.chernoff.in_domain else "no"
         yield found
+
+
+def _runs(result: AuditResult, level: float) -> dict[str, Any] | None:
+    """Return the indicators of single runs with the spread between runs."""
+    found = result.over_runs
+    if found is None:
+        return None
+    rows = [
+        {
+            "name": name,
+            "rank": int(row["rank"]),
+            "set": _range((int(row["rank_low"]), int(row["rank_high"]))),
+            "indicator": f"{row['indicator']:.3g} [{row['low']:.3g}, {row['high']:.3g}]",
+            "gap": f"{row['gap']:.3g}",
+            "sd": f"{row['gap_sd']:.3g}",
+        }
+        for name, row in found.to_frame(level).iterrows()
+    ]
+    return {"count": found.means.runs, "rows": rows, "left_out": found.left_out}
 
 
 def _settings(result: AuditResult, level: float, margin: float) -> Iterator[tuple[str, str]]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from qmis_stats.audit.over_runs import OverRuns, over_runs
 from qmis_stats.audit.performance import Performance
 from qmis_stats.audit.run import IDENTITY, Run, Visited
 from qmis_stats.errors import InputError
@@ -15,6 +17,7 @@ from qmis_stats.inference.indicator import Indicator
 from qmis_stats.inference.losses import Losses
 from qmis_stats.inference.moments import gaps
 from qmis_stats.inference.ranking import Ranking
+from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.results import finite_or_none
 
 if TYPE_CHECKING:
@@ -26,7 +29,7 @@ __all__ = ["AuditResult"]
 
 
 @dataclass(frozen=True)
-class AuditResult:
+class AuditResult(NotebookResult):
     """Quantizers ranked by privacy, with the performance of the quantized models.
 
     Attributes
@@ -95,6 +98,14 @@ class AuditResult:
                 row[name] = float("nan") if few else 0.5 * float(np.min(gaps(Losses(name, visited.losses)).s)) ** 2
             rows.append(row)
         return pd.DataFrame(rows, index=pd.Index([run.number for run in self.runs], name="run"))
+
+    @cached_property
+    def over_runs(self) -> OverRuns | None:
+        """Indicator of one run with the spread between runs; ``None`` with fewer than three runs.
+
+        See :mod:`qmis_stats.audit.over_runs` for what is estimated. The reference is left out.
+        """
+        return over_runs(self.run_indicators().drop(columns=IDENTITY), seed=int(self.specification["seed"]))
 
     def to_frame(self, level: float = 0.95) -> pd.DataFrame:
         """Return one row a quantizer, the most private first, then those with a single codeword, then the reference.
@@ -184,14 +195,40 @@ class AuditResult:
         head = ["bits", "rank", f"{percent} set", "indicator", f"{percent} interval", "codewords"]
         head += [f"{metric} {percent}" for metric in metrics] + [f"price in {metrics[0]}"]
         summary = Summary()
-        summary.tables.append(
-            SimpleTable(rows, head, list(frame.index), title=f"Privacy and performance of quantizers, {self.dataset}")
-        )
-        front = ", ".join(self.pareto()) or "none"
-        summary.add_extra_txt(
-            [f"Rank 1 is the most private. Not dominated in (indicator, {self.metric}): {front}.", *self.notes]
-        )
+        summary.tables.append(SimpleTable(rows, head, list(frame.index), title=self.title()))
+        runs = self.over_runs
+        if runs is not None:
+            rows = [
+                [
+                    f"{row['rank']}",
+                    f"{row['rank_low']}..{row['rank_high']}",
+                    f"{row['indicator']:.3g}",
+                    f"[{row['low']:.3g}, {row['high']:.3g}]",
+                    f"{row['gap']:.3g}",
+                    f"{row['gap_sd']:.3g}",
+                ]
+                for _, row in runs.to_frame(level).astype(object).iterrows()
+            ]
+            head = ["rank", f"{percent} set", "indicator", f"{percent} interval", "mean gap", "sd over runs"]
+            summary.tables.append(SimpleTable(rows, head, list(runs.to_frame(level).index), title=runs.title()))
+        summary.add_extra_txt(self.remarks())
         return summary
+
+    def _frame_shown(self) -> pd.DataFrame:
+        """Return privacy and the first score; ``to_frame`` has the others."""
+        m = self.metric
+        wanted = ["rank", "rank_low", "rank_high", "estimate", "low", "high", "bits", "seen"]
+        frame = self.to_frame()
+        return frame[[c for c in (*wanted, m, f"{m}_low", f"{m}_high", f"{m}_price") if c in frame.columns]]
+
+    def title(self) -> str:
+        """Return the caption of the table."""
+        return f"Privacy and performance of quantizers, {self.dataset}"
+
+    def remarks(self) -> list[str]:
+        """Return the Pareto set, then the notes."""
+        front = ", ".join(self.pareto()) or "none"
+        return [f"Rank 1 is the most private. Not dominated in (indicator, {self.metric}): {front}.", *self.notes]
 
     def plot(self, ax: Axes | None = None, level: float = 0.95) -> Axes:
         """Draw privacy against performance with the intervals of both; returns the axes.
@@ -208,7 +245,10 @@ class AuditResult:
         return tradeoff_plot(self, ax, level)
 
     def to_dict(self, level: float = 0.95) -> dict[str, Any]:
-        """Return JSON-ready data; infinities and NaN become ``None``."""
+        """Return JSON-ready data; infinities and NaN become ``None``.
+
+        All but ``wall_seconds``, the time of each run, follows from the specification.
+        """
         scores = self.scores.to_frame(level)
         return {
             "dataset": self.dataset,
@@ -227,10 +267,9 @@ class AuditResult:
                 for name, row in scores.iterrows()
             ],
             "pareto": list(self.pareto()),
-            "runs": [
-                {"run": r.number, "checkpoints": r.checkpoints, "distinct_points": r.distinct, "seconds": r.seconds}
-                for r in self.runs
-            ],
+            "over_runs": None if self.over_runs is None else self.over_runs.to_dict(level),
+            "runs": [{"run": r.number, "checkpoints": r.checkpoints, "distinct_points": r.distinct} for r in self.runs],
+            "wall_seconds": [r.seconds for r in self.runs],
             "notes": list(self.notes),
             "specification": dict(self.specification),
         }

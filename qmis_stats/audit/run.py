@@ -29,7 +29,8 @@ class Quantizer(Protocol):
     """What an audit needs of a quantizer of weight arrays.
 
     If it also has ``codes(array)`` (integers) and a false ``discrete``, its scales depend continuously on the weights,
-    and codewords are told apart by their codes.
+    and codewords are told apart by their codes. A method ``encode(array)`` that returns codes and quantized weights is
+    then called instead of both: levels that are searched are searched once.
     """
 
     @property
@@ -201,22 +202,28 @@ def released(
     """
     if quantizer is None:
         return weights, _mark(weights)
+    by_codes = identify == "codes" and hasattr(quantizer, "codes") and not getattr(quantizer, "discrete", True)
     chosen = [w for w, use in zip(weights, mask, strict=True) if use]
-    quantized = []
+    values, codes = [], []
     for array in chosen:
-        given = array.copy()
-        value = np.asarray(quantizer.quantize(given), dtype=np.float64)
+        value, code = _applied(quantizer, array.copy(), by_codes)
         if value.shape != array.shape or not np.isfinite(value).all():
             raise InputError(f"quantizer {quantizer.name!r}", value.shape, f"finite weights of shape {array.shape}")
-        quantized.append(value)
-    rest = iter(quantized)
+        values.append(value)
+        codes.append(code)
+    rest = iter(values)
     result = tuple(next(rest) if use else w for w, use in zip(weights, mask, strict=True))
-    if identify == "released":
-        return result, _mark(result)
-    codes = getattr(quantizer, "codes", None)
-    if codes is not None and not getattr(quantizer, "discrete", True):
-        return result, _mark([codes(array) for array in chosen])
-    return result, _mark(quantized)
+    return result, _mark(result if identify == "released" else codes)
+
+
+def _applied(quantizer: Any, array: FloatArray, by_codes: bool) -> tuple[FloatArray, ArrayLike]:
+    """Return the quantized weights and what tells them apart: their codes, or themselves."""
+    if by_codes and hasattr(quantizer, "encode"):
+        code, value = quantizer.encode(array)
+        return np.asarray(value, dtype=np.float64), code
+    code = quantizer.codes(array) if by_codes else None
+    value = np.asarray(quantizer.quantize(array), dtype=np.float64)
+    return value, value if code is None else code
 
 
 def one_run(plan: RunPlan, number: int) -> Run:

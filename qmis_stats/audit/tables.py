@@ -127,6 +127,8 @@ def _dataset(
     by_scaffold = groups == "scaffold" and "scaffold" not in frame.columns
     if by_scaffold and smiles is None:
         raise InputError("groups", groups, "the name of a column, or used with smiles=COLUMN")
+    if groups is not None and groups in (str(target), smiles):
+        raise InputError("groups", groups, "another column than those of the target and of the molecules")
     special = [str(target), *([smiles] if smiles else []), *([groups] if groups and not by_scaffold else [])]
     wanted = [*special, *(columns or ()), *ignore]
     known = {str(column): column for column in frame.columns}

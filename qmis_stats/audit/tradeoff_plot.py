@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from qmis_stats.audit.answer import Line, metric_name, number, table_lines
+from qmis_stats.reporting.figures import INK, axes_or_new
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["score_limits", "tradeoff_plot"]
 
-_PARETO, _OTHER, _REFERENCE = "#3b7bea", "#808591", "#d9622b"
+_PARETO, _OTHER, _REFERENCE = "#2f6fde", "#6c717d", "#d9622b"
 _DECADES = 1e-5
 _REACH = 10.0
 
@@ -36,10 +37,7 @@ def tradeoff_plot(result: AuditResult, ax: Axes | None = None, level: float = 0.
     level : float
         Confidence level of the intervals.
     """
-    if ax is None:
-        from matplotlib.figure import Figure
-
-        ax = Figure(figsize=(6.4, 4.6), layout="constrained").add_subplot()
+    ax = axes_or_new(ax, 6.4, 4.6)
     *lines, reference = table_lines(result, level)
     left, right = _privacy_limits(lines)
     low, high = score_limits([*lines, reference])
@@ -114,7 +112,8 @@ def _name(ax: Axes, lines: Sequence[Line], across: tuple[float, float], along: t
             xytext=(4, 7),
             textcoords="offset points",
             fontsize=8.5,
-            color=_PARETO if line.pareto else _OTHER,
+            color=INK,
+            fontweight="bold" if line.pareto else "normal",
             rotation=40,
             rotation_mode="anchor",
             ha="left",

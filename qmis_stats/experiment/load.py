@@ -16,7 +16,7 @@ from qmis_stats.experiment.refusal import ExperimentError, refusal
 from qmis_stats.experiment.schema import ExperimentTable
 from qmis_stats.problem import Problem
 
-__all__ = ["Experiment", "load_experiment", "parse_experiment"]
+__all__ = ["Experiment", "load_experiment", "parse_experiment", "read_tables", "validated"]
 
 _LARGEST_FILE = 2**24
 
@@ -32,7 +32,7 @@ class Experiment:
     n : tuple of int
         Sample sizes.
     methods : tuple of str
-        Names from :data:`qmis_stats.METHODS`.
+        Names from :data:`~qmis_stats.evaluate.METHODS`.
     replicates : int
         Number of simulated sums, points or pairs, for Monte Carlo methods.
     seed : int
@@ -84,8 +84,19 @@ def load_experiment(path: str | os.PathLike[str]) -> Experiment:
     ...     load_experiment(file).n
     (3, 5)
     """
+    return parse_experiment(read_tables(path), os.fspath(path))
+
+
+def read_tables(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the tables of a TOML file of at most 16 MiB, numbers as they are written.
+
+    Raises
+    ------
+    ExperimentError
+        If the file cannot be read or is not TOML.
+    """
     name = os.fspath(path)
-    return parse_experiment(_parse(name, _read(name)), name)
+    return _parse(name, _read(name))
 
 
 def parse_experiment(data: dict[str, Any], path: str = "<memory>") -> Experiment:
@@ -121,10 +132,7 @@ def parse_experiment(data: dict[str, Any], path: str = "<memory>") -> Experiment
     ...
     qmis_stats.experiment.refusal.ExperimentError: <memory>: run.n = 1: must be an integer from 2 to ...
     """
-    try:
-        table = ExperimentTable.model_validate(data)
-    except ValidationError as error:
-        raise refusal(path, error) from None
+    table = validated(data, path)
     try:
         law = table.law.build()
         problem = Problem(law, table.procedure.build(law))
@@ -133,6 +141,14 @@ def parse_experiment(data: dict[str, Any], path: str = "<memory>") -> Experiment
         raise ExperimentError(path, error.field, error.value, error.allowed, missing=missing) from None
     run = table.run
     return Experiment(problem, run.n, run.methods, run.replicates, run.seed, run.backend, path)
+
+
+def validated(data: dict[str, Any], path: str = "<memory>") -> ExperimentTable:
+    """Return the checked tables of :func:`parse_experiment`, before anything is made of them."""
+    try:
+        return ExperimentTable.model_validate(data)
+    except ValidationError as error:
+        raise refusal(path, error) from None
 
 
 def _read(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,13 +14,19 @@ from qmis_stats.experiment.load import Experiment
 from qmis_stats.experiment.refusal import ExperimentError
 from qmis_stats.experiment.schema import RunTable
 from qmis_stats.problem import Face, Problem
+from qmis_stats.reporting.decay_plot import decay_plot
+from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.results import MISResult
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
 
 __all__ = ["Outcome", "run_experiment"]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Outcome(NotebookResult):
     """The results of an experiment.
 
     Attributes
@@ -36,6 +42,36 @@ class Outcome:
     problems: tuple[tuple[int, Problem], ...]
     size_adaptive: bool
     results: tuple[MISResult, ...]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a result as a pandas frame."""
+        import pandas as pd
+
+        return pd.concat([result.to_frame() for result in self.results], ignore_index=True)
+
+    def title(self) -> str:
+        """Return the caption of the table."""
+        return "Results of the experiment"
+
+    def remarks(self) -> list[str]:
+        """Return the rates, and which results are outside their method's domain."""
+        rates = [
+            f"indicator r = {at.indicator:.6g}, exponent I = {at.exponent:.6g}"
+            + (f" at n = {n}" if self.size_adaptive else "")
+            for n, at in self.problems
+            if at.faces
+        ]
+        return [*rates, *(line for result in self.results for line in result.remarks())]
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw log₁₀ Δ against n, a series a method, with 95 % intervals; returns the axes.
+
+        Parameters
+        ----------
+        ax : matplotlib axes, optional
+            Where to draw; by default a new figure.
+        """
+        return decay_plot([result.decay_point() for result in self.results], ax)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready data in the public form; infinities become ``None``."""
@@ -59,7 +95,7 @@ def run_experiment(experiment: Experiment) -> Outcome:
     Parameters
     ----------
     experiment : Experiment
-        From :func:`load_experiment`.
+        From :func:`~qmis_stats.experiment.load.load_experiment`.
 
     Returns
     -------

@@ -12,6 +12,7 @@ import numpy as np
 
 from qmis_stats.errors import InputError
 from qmis_stats.inference.rates import fit_dof
+from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.scores.base import FloatArray
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ __all__ = ["ExponentComparison", "compare_exponents"]
 
 
 @dataclass(frozen=True)
-class ExponentComparison:
+class ExponentComparison(NotebookResult):
     """Test of equal exponents, with all pairwise differences.
 
     Attributes
@@ -86,13 +87,21 @@ class ExponentComparison:
             }
         )
 
+    def title(self) -> str:
+        """Return the caption of the table."""
+        return "Differences of exponents"
+
+    def remarks(self) -> list[str]:
+        """Return the joint test."""
+        return [f"H0: all exponents equal  {self.test} = {self.statistic:.4g}, p = {self.pvalue:.3g}"]
+
     def summary(self) -> str:
         """Return aligned lines: the fits, the joint test, the pairs."""
         width = max(len(name) for name in self.names)
         lines = [f"{'fit':<{width}}  {'exponent':>12}  {'std err':>9}"]
         for name, value, error in zip(self.names, self.exponents, self.std_errors, strict=True):
             lines.append(f"{name:<{width}}  {value:>12.6g}  {error:>9.3g}")
-        lines += ["", f"H0: all exponents equal  {self.test} = {self.statistic:.4g}, p = {self.pvalue:.3g}", ""]
+        lines += ["", *self.remarks(), ""]
         for (i, j), d, e, p in zip(
             self.pairs, self.differences, self.difference_errors, self.holm_pvalues, strict=True
         ):

@@ -10,6 +10,7 @@ import numpy as np
 from qmis_stats.errors import InputError
 from qmis_stats.inference.rates import fit_dof, slope_test
 from qmis_stats.problem import Problem
+from qmis_stats.reporting.notebook import NotebookResult
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +20,7 @@ __all__ = ["IndicatorTest", "exponent_against_indicator"]
 
 
 @dataclass(frozen=True)
-class IndicatorTest:
+class IndicatorTest(NotebookResult):
     """The two tests of one slope: against −I_Q and against −r_Q.
 
     Attributes
@@ -68,6 +69,10 @@ class IndicatorTest:
                 "pvalue": [self.exponent_pvalue, self.indicator_pvalue],
             }
         )
+
+    def title(self) -> str:
+        """Return the caption of the table."""
+        return f"A fitted exponent, {self.fitted:.6g} +- {self.fitted_std_error:.2g}, against I and r"
 
     def summary(self) -> str:
         """Return aligned lines: the fitted exponent, the two tests, the power."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,7 +16,12 @@ from qmis_stats.inference.losses import LossBlocks, Losses, check_shapes
 from qmis_stats.inference.minimum import SCREENING_SHARE, NearMinimum, near_minimum
 from qmis_stats.inference.moments import Gaps, gaps
 from qmis_stats.inference.ranks import checked_level
+from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.results import finite_or_none
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
 
 __all__ = ["DRAWS", "Indicator", "checked_draws", "indicator", "indicator_of"]
 
@@ -28,7 +33,7 @@ _FEWEST_EFFECTIVE_POINTS = 30.0
 
 
 @dataclass(frozen=True)
-class Indicator:
+class Indicator(NotebookResult):
     """The privacy indicator of one quantizer, estimated from losses.
 
     Attributes
@@ -125,6 +130,49 @@ class Indicator:
         if self.gaps.duplicates:
             found.append(f"{self.name}: {_rows(tuple(r for r, _ in self.gaps.duplicates))} repeated and left out")
         return found
+
+    def to_frame(self, level: float = 0.95) -> pd.DataFrame:
+        """Return one row as a pandas frame: estimate, interval, and what it rests on."""
+        import pandas as pd
+
+        low, high = self.conf_int(level)
+        row = {
+            "estimate": self.indicator,
+            "low": low,
+            "high": high,
+            "chernoff": self.chernoff.exponent,
+            "candidates": self.distinct,
+            "points": self.points,
+            "regular": self.regular,
+        }
+        return pd.DataFrame([row], index=pd.Index([self.name], name="quantizer"))
+
+    def title(self) -> str:
+        """Return the caption of the table."""
+        return "Privacy indicator with its 95 % interval"
+
+    def remarks(self) -> list[str]:
+        """Return the warnings."""
+        return self.warnings()
+
+    def plot(self, ax: Axes | None = None, level: float = 0.95) -> Axes:
+        """Draw δ²/(2σ²) of every rival with the interval of the smallest; returns the axes.
+
+        Parameters
+        ----------
+        ax : matplotlib axes, optional
+            Where to draw; by default a new figure.
+        level : float
+            Confidence level.
+        """
+        from qmis_stats.inference.gap_plot import gap_plot
+
+        return gap_plot(self, ax, level)
+
+    def __str__(self) -> str:
+        low, high = self.conf_int()
+        line = f"{self.name}: indicator {self.indicator:.4g}, 95 % interval [{low:.4g}, {high:.4g}]"
+        return "\n".join([line, *self.warnings()])
 
     def to_dict(self, level: float = 0.95) -> dict[str, Any]:
         """Return JSON-ready data; infinities become ``None``."""

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from qmis_stats.reporting.figures import axes_or_new
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["rank_plot"]
 
-_SET, _ALONE, _POINT = "#9db8d9", "#2f5d9b", "#d55e00"
+_SET, _EDGE, _ALONE, _POINT = "#9db8d9", "#4678b8", "#2f5d9b", "#d55e00"
 
 
 def rank_plot(ranking: RankResults, ax: Axes | None = None, level: float = 0.95) -> Axes:
@@ -32,24 +34,28 @@ def rank_plot(ranking: RankResults, ax: Axes | None = None, level: float = 0.95)
     --------
     >>> from qmis_stats.inference.ranking import rank
     >>> noise = np.random.default_rng(1).normal(size=(2, 200))
-    >>> axes = rank({"a": [noise[0], noise[1] + 0.5], "b": [noise[0], noise[1] + 0.1]}).plot()
+    >>> from matplotlib.figure import Figure
+    >>> given = Figure(layout="constrained").add_subplot()
+    >>> axes = rank({"a": [noise[0], noise[1] + 0.5], "b": [noise[0], noise[1] + 0.1]}).plot(given)
     >>> [label.get_text().split()[0] for label in axes.get_yticklabels()]
     ['a', 'b']
     """
     from matplotlib.ticker import MaxNLocator
 
-    if ax is None:
-        from matplotlib.figure import Figure
-
-        height = 1.2 + 0.32 * len(ranking.names)
-        ax = Figure(figsize=(6.4, max(2.4, height)), layout="constrained").add_subplot()
+    ax = axes_or_new(ax, 6.4, max(2.4, 1.2 + 0.32 * len(ranking.names)))
     order = ranking.order()
     sets, alone = ranking.rank_sets(level)[order], ranking.rank_sets(level, kind="marginal")[order]
     interval = ranking.conf_int(level)[order]
     places = np.arange(len(order))
     percent = f"{100.0 * level:g} %"
     ax.barh(
-        places, sets[:, 1] - sets[:, 0] + 0.6, 0.62, sets[:, 0] - 0.3, color=_SET, label=f"{percent} sets, all together"
+        places,
+        sets[:, 1] - sets[:, 0] + 0.6,
+        0.62,
+        sets[:, 0] - 0.3,
+        color=_SET,
+        edgecolor=_EDGE,
+        label=f"{percent} sets, all together",
     )
     ax.hlines(places, alone[:, 0] - 0.2, alone[:, 1] + 0.2, color=_ALONE, linewidth=2.0, label=f"{percent} set, alone")
     ax.plot(ranking.ranks[order], places, "o", color=_POINT, markersize=5.0, label="estimate")

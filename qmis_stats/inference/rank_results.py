@@ -11,6 +11,7 @@ from scipy.special import ndtri, stdtrit
 
 from qmis_stats.errors import InputError
 from qmis_stats.inference.ranks import Comparisons, Decisions, checked_level, ranks_from
+from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.validation import finite_array
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ KINDS = ("simultaneous", "marginal", "holm")
 
 
 @dataclass(frozen=True)
-class RankResults:
+class RankResults(NotebookResult):
     """Estimates in order, with confidence sets for their ranks: rank 1 is the largest.
 
     Attributes
@@ -119,10 +120,12 @@ class RankResults:
         """Return further columns of the table."""
         return {}
 
-    def _title(self) -> str:
+    def title(self) -> str:
+        """Return the caption of the table."""
         return "Ranking"
 
-    def _notes(self, level: float) -> list[str]:
+    def remarks(self, level: float = 0.95) -> list[str]:
+        """Return which may be the most private, and what has to be known to read the intervals."""
         return [f"Rank 1 is the most private. Possibly the most private: {', '.join(self.best_set(1, level))}."]
 
     def summary(self, level: float = 0.95) -> Summary:
@@ -146,8 +149,8 @@ class RankResults:
         ]
         head = ["rank", f"{percent} set", "alone", "estimate", f"{percent} interval", *further]
         summary = Summary()
-        summary.tables.append(SimpleTable(rows, head, list(frame.index), title=self._title()))
-        summary.add_extra_txt(self._notes(level))
+        summary.tables.append(SimpleTable(rows, head, list(frame.index), title=self.title()))
+        summary.add_extra_txt(self.remarks(level))
         return summary
 
     def plot(self, ax: Axes | None = None, level: float = 0.95) -> Axes:

@@ -15,7 +15,7 @@ from qmis_stats.inference.minimum import SCREENING_SHARE
 from qmis_stats.inference.rank_results import RankResults
 from qmis_stats.inference.ranks import Comparisons
 
-__all__ = ["Ranking", "rank", "ranking_of"]
+__all__ = ["Progress", "Ranking", "rank", "ranking_of"]
 
 Progress = Callable[[Iterable[Any]], Iterable[Any]]
 """Wraps what is iterated over, as progress bars do."""
@@ -70,11 +70,13 @@ class Ranking(RankResults):
             "regular": [entry.regular for entry in self.indicators],
         }
 
-    def _title(self) -> str:
+    def title(self) -> str:
+        """Return the caption of the table."""
         return f"Privacy indicators of quantizers, N = {self.points} points"
 
-    def _notes(self, level: float) -> list[str]:
-        return [*super()._notes(level), *self.warnings()]
+    def remarks(self, level: float = 0.95) -> list[str]:
+        """Return which may be the most private, then the warnings."""
+        return [*super().remarks(level), *self.warnings()]
 
     def to_dict(self, level: float = 0.95) -> dict[str, Any]:
         """Return JSON-ready data, the most private quantizer first."""

@@ -115,8 +115,8 @@ def fit_exponent(
     covariance : (m, m) array_like, optional
         Their covariance, when estimates at different n share random numbers; exactly one of the two is given.
     dof : int, optional
-        Degrees of freedom of an estimated covariance, at least m, as :func:`qmis_stats.simulate.tilted_series` gives
-        it; ``None`` takes the covariance as known.
+        Degrees of freedom of an estimated covariance, at least m, as :func:`~qmis_stats.simulate.series.tilted_series`
+        gives it; ``None`` takes the covariance as known.
     prefactor : bool
         Add ½ log n to the response. Without it the slope is biased: the option exists to show that.
     correction : bool or int

@@ -4,9 +4,9 @@ Those of the theory act on one coordinate (:mod:`~qmis_stats.quantizers.threshol
 :mod:`~qmis_stats.quantizers.weights` on real weight tensors; the latter are imported on first use.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from qmis_stats._lazy import lazy_names
 from qmis_stats.quantizers.thresholds import (
     FixedThresholds,
     LloydMax,
@@ -39,13 +39,6 @@ __all__ = [
     "quantizer",
 ]
 
-_OF_WEIGHTS = {"DEFAULT_QUANTIZERS", "PTQIndicator", "WeightQuantizer", "ptq_indicator", "quantizer"}
-
-
-def __getattr__(name: str) -> Any:
-    """Import the quantizers of weight tensors on first use."""
-    if name not in _OF_WEIGHTS:
-        raise AttributeError(f"module 'qmis_stats.quantizers' has no attribute {name!r}")
-    value = getattr(import_module("qmis_stats.quantizers.weights"), name)
-    globals()[name] = value
-    return value
+__getattr__, __dir__ = lazy_names(
+    __name__, {"weights": ("DEFAULT_QUANTIZERS", "PTQIndicator", "WeightQuantizer", "ptq_indicator", "quantizer")}
+)

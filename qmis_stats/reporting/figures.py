@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup, escape
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "INK", "MARKERS", "STYLE", "inline_svg"]
+__all__ = ["COLOURS", "INK", "MARKERS", "STYLE", "axes_or_new", "inline_svg"]
 
-COLOURS = ("#2f6fde", "#d9622b", "#1f9d6b", "#a04fc4", "#c2952a", "#c23b5a", "#4a8fa8", "#7b6f63")
+COLOURS = ("#2f6fde", "#d9622b", "#1f9d6b", "#a04fc4", "#ad8324", "#c23b5a", "#4a8fa8", "#7b6f63")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 INK = "#808591"
-"""Readable on a light and on a dark background."""
+"""Colour of texts and axes. In a page it becomes the colour of the page's own text, which follows the screen."""
 
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "qmis_stats",
@@ -38,6 +39,23 @@ STYLE: dict[Any, Any] = {
     "legend.fontsize": 9.0,
 }
 """Settings under which the figures of a page are drawn: ``with matplotlib.rc_context(STYLE)``."""
+
+
+def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
+    """Return the axes, or those of a new figure of this size in inches, which notebooks show by themselves.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> given = Figure().add_subplot()
+    >>> axes_or_new(given, 6.4, 4.0) is given
+    True
+    """
+    if ax is not None:
+        return ax
+    from matplotlib import pyplot
+
+    return pyplot.figure(figsize=(width, height), layout="constrained").add_subplot()
 
 
 def inline_svg(figure: Figure, name: str, alt: str) -> Markup:
@@ -73,7 +91,7 @@ def inline_svg(figure: Figure, name: str, alt: str) -> Markup:
     text = buffer.getvalue()
     body = text[text.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-    body = re.sub(r"\bid=\"", f'id="{name}-', body)
+    body = re.sub(r"\bid=\"", f'id="{name}-', body).replace(INK, "currentColor")
     body = re.sub(r'(xlink:href="|href="|url\()#', rf"\1#{name}-", body)
     # Inside HTML the namespaces are implied; without them the page names no address at all.
     body = re.sub(r'\sxmlns(:xlink)?="[^"]*"', "", body).replace("xlink:href", "href")

@@ -1,5 +1,6 @@
 """The third route: Monte Carlo, everywhere."""
 
+from qmis_stats.simulate.blocks import pooled
 from qmis_stats.simulate.conditional import conditional
 from qmis_stats.simulate.crude import crude
 from qmis_stats.simulate.likelihood_ratio import likelihood_ratio
@@ -13,6 +14,7 @@ __all__ = [
     "crude",
     "empirical_roc",
     "likelihood_ratio",
+    "pooled",
     "tilted",
     "tilted_series",
 ]

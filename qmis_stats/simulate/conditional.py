@@ -10,7 +10,7 @@ from scipy.special import logsumexp
 from qmis_stats.errors import DomainError
 from qmis_stats.numerics import tail_changes
 from qmis_stats.problem import Problem
-from qmis_stats.results import MISResult
+from qmis_stats.results import LinearEstimate, MISResult
 from qmis_stats.scores.base import FloatArray
 from qmis_stats.simulate.memory import fit_points
 from qmis_stats.simulate.settings import Settings
@@ -24,7 +24,7 @@ _BLOCK = 1 << 16
 
 
 def conditional(
-    problem: Problem, n: int, *, replicates: int = 100_000, seed: int = 0, backend: str = "auto"
+    problem: Problem, n: int, *, replicates: int = 100_000, seed: int = 0, backend: str = "auto", block: int = 0
 ) -> MISResult:
     """Estimate Δ_n by simulating only the fresh point (Statement S10).
 
@@ -44,6 +44,9 @@ def conditional(
         In [0, 2³²).
     backend : str
         Kernel table.
+    block : int
+        Which block of replicates to draw: the blocks of one seed are independent, see
+        :func:`~qmis_stats.simulate.blocks.pooled`.
 
     Raises
     ------
@@ -59,7 +62,7 @@ def conditional(
     True
     """
     n = sample_size(n)
-    settings = Settings(replicates, seed, backend)
+    settings = Settings(replicates, seed, backend, block=block)
     thresholds = problem.at(n).line_thresholds
     if thresholds is None:
         raise DomainError(
@@ -75,7 +78,7 @@ def conditional(
     share = -(-replicates // shifts.size)
     logs = []
     for i, shift in enumerate(shifts):
-        w = kernels.normals(key, _STREAM + i, 0, share, 1)[:, 0] + shift
+        w = kernels.normals(key, _STREAM + i, settings.block * share, share, 1)[:, 0] + shift
         # The balance heuristic: law over equal mixture of shifted laws.
         weight = math.log(shifts.size) - logsumexp(np.outer(shifts, w) - 0.5 * shifts[:, None] ** 2, axis=0)
         logs.append(weight + _log_deviation(thresholds, n, w))
@@ -84,15 +87,17 @@ def conditional(
     values = np.exp(terms - scale)
     delta = float(values.mean())
     variance = float(np.sum(np.var(values, axis=1, ddof=1))) / shifts.size**2 / share
+    error = math.sqrt(variance)
     return MISResult(
         "conditional",
         n,
         scale + math.log(delta),
-        math.sqrt(variance) / delta,
+        error / delta,
         domain="unbiased at every n",
         seed=seed,
         replicates=values.size,
         details={"bias_correction": "none needed: unbiased", "mixture_components": int(shifts.size)},
+        linear=LinearEstimate(delta, error, scale),
     )
 
 

@@ -14,7 +14,9 @@ from qmis_stats.validation import sample_size
 __all__ = ["crude"]
 
 
-def crude(problem: Problem, n: int, *, replicates: int = 100_000, seed: int = 0, backend: str = "auto") -> MISResult:
+def crude(
+    problem: Problem, n: int, *, replicates: int = 100_000, seed: int = 0, backend: str = "auto", block: int = 0
+) -> MISResult:
     """Estimate Δ_n by plain simulation of sums (Statement S10).
 
     Sums of n − 1 points are drawn from their own law and paired with fresh points; all pairs are used. The estimate is
@@ -32,6 +34,9 @@ def crude(problem: Problem, n: int, *, replicates: int = 100_000, seed: int = 0,
         In [0, 2³²).
     backend : str
         Kernel table.
+    block : int
+        Which block of replicates to draw: the blocks of one seed are independent, see
+        :func:`~qmis_stats.simulate.blocks.pooled`.
 
     Returns
     -------
@@ -53,7 +58,7 @@ def crude(problem: Problem, n: int, *, replicates: int = 100_000, seed: int = 0,
     >>> abs(r.log_delta - math.log(3 / 16)) < 6 * r.std_error
     True
     """
-    n, settings = sample_size(n), Settings(replicates, seed, backend)
+    n, settings = sample_size(n), Settings(replicates, seed, backend, block=block)
     scores = admit("crude", problem := problem.at(n), n)
     if scores is None:
         return nothing_leaks("crude", n, settings)

@@ -170,14 +170,14 @@ def draw_sums(
     *,
     terms: int,
     count: int,
-    first: int = 0,
+    block: int = 0,
 ) -> SumSample:
     """Draw at least ``count`` sums of ``terms`` points, an equal even number from each component."""
     share, stratum, half = _component_layout(count, mixture.size)
     blocks = []
     for i, component in enumerate(mixture.components):
         draw = Draw(kernels, key, SUMS_STREAM + i)
-        blocks.append(scores.sample(draw, first, share, terms=terms, tilt=component.tilt))
+        blocks.append(scores.sample(draw, block * share, share, terms=terms, tilt=component.tilt))
     values = np.concatenate(blocks)
     return SumSample(values, mixture.log_weights(values, terms, scores.unit_scale), stratum, half)
 
@@ -189,6 +189,7 @@ def draw_points(
     key: tuple[int, int],
     *,
     count: int,
+    block: int = 0,
 ) -> PointRule:
     """Return fresh points: the law's own atoms where it has them, else draws from the mixture with its weights."""
     enumerated = scores.enumerate_points()
@@ -198,7 +199,7 @@ def draw_points(
     blocks = []
     for i, component in enumerate(mixture.components):
         draw = Draw(kernels, key, POINTS_STREAM + i)
-        blocks.append(scores.sample(draw, 0, share, terms=1, tilt=component.tilt))
+        blocks.append(scores.sample(draw, block * share, share, terms=1, tilt=component.tilt))
     values = np.concatenate(blocks)
     weights = np.exp(mixture.log_weights(values, 1, scores.unit_scale))
     return PointRule(values, weights / weights.sum(), exact=False)

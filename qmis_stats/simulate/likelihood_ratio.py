@@ -8,7 +8,7 @@ import numpy as np
 
 from qmis_stats.errors import DomainError
 from qmis_stats.problem import Problem
-from qmis_stats.results import MISResult
+from qmis_stats.results import LinearEstimate, MISResult
 from qmis_stats.scores.base import FloatArray
 from qmis_stats.simulate.memory import fit_pairs
 from qmis_stats.simulate.roc import empirical_roc
@@ -23,7 +23,7 @@ _FEWEST_EFFECTIVE = 50.0
 
 
 def likelihood_ratio(
-    problem: Problem, n: int, *, replicates: int = 100_000, seed: int = 0, backend: str = "auto"
+    problem: Problem, n: int, *, replicates: int = 100_000, seed: int = 0, backend: str = "auto", block: int = 0
 ) -> MISResult:
     """Estimate Δ_n by plain Monte Carlo of an exact likelihood ratio (Statement S9e).
 
@@ -43,6 +43,9 @@ def likelihood_ratio(
         In [0, 2³²).
     backend : str
         Kernel table.
+    block : int
+        Which block of replicates to draw: the blocks of one seed are independent, see
+        :func:`~qmis_stats.simulate.blocks.pooled`.
 
     Returns
     -------
@@ -63,7 +66,7 @@ def likelihood_ratio(
     True
     """
     n = sample_size(n)
-    settings = Settings(replicates, seed, backend)
+    settings = Settings(replicates, seed, backend, block=block)
     product = problem.at(n).product
     if product is None or not product.independent or product.influence != "gaussian":
         raise DomainError(
@@ -75,9 +78,10 @@ def likelihood_ratio(
     kernels, key = settings.kernels(), settings.key("likelihood_ratio", n)
     edges = np.concatenate(product.edges) if product.edges else np.empty(0)
     offsets = np.concatenate(([0], np.cumsum([e.size for e in product.edges]))).astype(np.int64)
+    last = (block + 1) * replicates
     blocks = [
-        kernels.product_log_ratios(key, _STREAM, first, min(_BLOCK, replicates - first), n, edges, offsets)
-        for first in range(0, replicates, _BLOCK)
+        kernels.product_log_ratios(key, _STREAM, first, min(_BLOCK, last - first), n, edges, offsets)
+        for first in range(last - replicates, last, _BLOCK)
     ]
     ratios = np.concatenate(blocks)
     return _summarise(ratios[:, 0], ratios[:, 1], n, settings)
@@ -100,6 +104,7 @@ def _summarise(independent: FloatArray, member: FloatArray, n: int, settings: Se
             domain="no pair was distinguishable: raise replicates",
             seed=settings.seed,
             replicates=settings.replicates,
+            linear=LinearEstimate.nothing_seen(),
         )
     trusted = effective >= _FEWEST_EFFECTIVE
     return MISResult(
@@ -113,4 +118,5 @@ def _summarise(independent: FloatArray, member: FloatArray, n: int, settings: Se
         replicates=settings.replicates,
         roc=empirical_roc(independent, member),
         details={"bias_correction": "none needed: unbiased", "effective_pairs": effective},
+        linear=LinearEstimate(delta, error, 0.0, effective=effective),
     )

@@ -42,7 +42,7 @@ def scrambled_uniforms(draw: Draw, first: int, count: int, dimension: int, log2_
     first, count : int
         Numbers of the scramblings.
     dimension : int
-        At most :data:`MAX_DIMENSION`.
+        At most :data:`~qmis_stats.simulate.sobol.MAX_DIMENSION`.
     log2_size : int
         Binary logarithm of the number of points, from 1 to 26.
 

@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
-from qmis_stats.results import MISResult
+from qmis_stats.results import LinearEstimate, MISResult
 from qmis_stats.scores import PointRule
 from qmis_stats.scores.base import ScoreModel
 from qmis_stats.simulate.design import Design, draw_points, draw_sums
 from qmis_stats.simulate.estimator import Estimate, SumSample, cross_fitted_delta
 from qmis_stats.simulate.settings import Settings
+from qmis_stats.simulate.verdict import doubts
 
-__all__ = [
-    "PAIR_BUDGET",
-    "RandomSums",
-    "doubts",
-    "estimate_from_random_sums",
-    "random_result",
-]
+__all__ = ["PAIR_BUDGET", "RandomSums", "estimate_from_random_sums", "random_result"]
 
 PAIR_BUDGET = 2_000_000_000
 """Most comparisons of a score in one estimate."""
-_FEWEST_EFFECTIVE = 50.0
-_LARGEST_RELATIVE_ERROR = 0.3
 _FEWEST_POINTS = 256
 _MOST_POINTS = 50_000
-_LARGEST_BIAS = 0.5
 
 
 @dataclass(frozen=True)
@@ -46,9 +38,9 @@ def estimate_from_random_sums(
     method: str, scores: ScoreModel, n: int, design: Design, settings: Settings
 ) -> RandomSums:
     """Draw sums and points of a design and estimate Δ_n from them."""
-    kernels, key = settings.kernels(), settings.key(method, n)
-    sample = draw_sums(kernels, scores, design.sums, key, terms=n - 1, count=settings.replicates)
-    points = draw_points(kernels, scores, design.points, key, count=_points(scores, len(sample.scores)))
+    kernels, key, block = settings.kernels(), settings.key(method, n), settings.block
+    sample = draw_sums(kernels, scores, design.sums, key, terms=n - 1, count=settings.replicates, block=block)
+    points = draw_points(kernels, scores, design.points, key, count=_points(scores, len(sample.scores)), block=block)
     estimate = cross_fitted_delta(kernels, sample, points, scores.best)
     return RandomSums(kernels, sample, points, estimate, design.sums.size)
 
@@ -59,32 +51,6 @@ def _points(scores: ScoreModel, sums: int) -> int:
         return sums
     affordable = PAIR_BUDGET // (sums * scores.cells)
     return max(_FEWEST_POINTS, min(sums, affordable, _MOST_POINTS))
-
-
-def doubts(
-    objections: tuple[str, ...],
-    effective_sums: float,
-    std_error: float,
-    bracket: tuple[float, float],
-    *,
-    signs_uncertain: bool,
-    remedy: str,
-) -> list[str]:
-    """Return why a simulated result should not be trusted, and what to do; empty when nothing speaks against it.
-
-    ``bracket`` holds the logarithms of the cross-fitted and of the plug-in estimate.
-    """
-    reasons = list(objections)
-    if effective_sums < _FEWEST_EFFECTIVE:
-        reasons.append(f"only {effective_sums:.3g} effective sums cross a face")
-    if signs_uncertain:
-        reasons.append(
-            f"too few crossings a cell to tell the signs: log delta lies between {bracket[0]:.4g} and the "
-            f"plug-in {bracket[1]:.4g}"
-        )
-    if std_error > _LARGEST_RELATIVE_ERROR:
-        reasons.append("the relative standard error is above 0.3")
-    return [*reasons, remedy] if reasons else []
 
 
 def random_result(
@@ -98,15 +64,8 @@ def random_result(
 ) -> MISResult:
     """Return the result with its domain; ``objections`` are further reasons not to trust it."""
     estimate = found.estimate
-    gap = math.exp(estimate.log_plug_in - estimate.log_scale) - estimate.delta_scaled
-    reasons = doubts(
-        objections,
-        estimate.effective_sums,
-        estimate.std_error,
-        (estimate.log_delta, estimate.log_plug_in),
-        signs_uncertain=gap > _LARGEST_BIAS * estimate.std_error_scaled,
-        remedy=remedy,
-    )
+    linear = replace(_linear(estimate), objections=objections)
+    reasons = doubts(linear, remedy, nets=False)
     return MISResult(
         method,
         n,
@@ -125,4 +84,17 @@ def random_result(
             "variance_share_of_sums": estimate.sums_share,
             **(details or {}),
         },
+        linear=linear,
+    )
+
+
+def _linear(estimate: Estimate) -> LinearEstimate:
+    if not math.isfinite(estimate.log_plug_in):
+        return LinearEstimate.nothing_seen()
+    return LinearEstimate(
+        estimate.delta_scaled,
+        estimate.std_error_scaled,
+        estimate.log_scale,
+        gap=math.exp(estimate.log_plug_in - estimate.log_scale) - estimate.delta_scaled,
+        effective=estimate.effective_sums,
     )

@@ -101,13 +101,14 @@ def draw_nets(
     terms: int,
     log2_sums: int,
     log2_points: int,
+    block: int = 0,
 ) -> Nets:
     """Draw the nets of every scrambling: 2**log2_sums sums a component and half, 2**log2_points points a component."""
-    sums, log_weights = _draw_sums(kernels, scores, design, key, terms, log2_sums)
+    sums, log_weights = _draw_sums(kernels, scores, design, key, terms, log2_sums, block)
     blocks = []
     for i, component in enumerate(design.points.components):
         draw = Draw(kernels, key, POINTS_STREAM + i)
-        normals = _columns(ndtri(scrambled_uniforms(draw, 0, SCRAMBLINGS, scores.rank, log2_points)))
+        normals = _columns(ndtri(scrambled_uniforms(draw, block * SCRAMBLINGS, SCRAMBLINGS, scores.rank, log2_points)))
         rule = scores.points_from_normals(normals, np.ones(normals.shape[0]), component.tilt)
         blocks.append(rule.scores.reshape(SCRAMBLINGS, -1, scores.cells))
     points = np.concatenate(blocks, axis=1)
@@ -116,7 +117,7 @@ def draw_nets(
 
 
 def _draw_sums(
-    kernels: ModuleType, scores: ScoreModel, design: Design, key: tuple[int, int], terms: int, log2: int
+    kernels: ModuleType, scores: ScoreModel, design: Design, key: tuple[int, int], terms: int, log2: int, block: int
 ) -> tuple[FloatArray, FloatArray]:
     """Return sums and log weights: p/q of the component a sum came from, times the component's share of that place."""
     components = design.sums.components
@@ -125,7 +126,8 @@ def _draw_sums(
     sums, ratios = [], []
     for i, (component, window) in enumerate(zip(components, windows, strict=True)):
         draw = Draw(kernels, key, SUMS_STREAM + i)
-        uniforms = scrambled_uniforms(draw, 0, 2 * SCRAMBLINGS, scores.sum_normals(terms), log2)
+        count = 2 * SCRAMBLINGS
+        uniforms = scrambled_uniforms(draw, block * count, count, scores.sum_normals(terms), log2)
         first = window.quantile(uniforms[:, 0])
         normals = _columns(np.concatenate((first[:, None], ndtri(uniforms[:, 1:])), axis=1))
         values, log_ratio = scores.sums_from_normals(normals, terms, component.tilt)

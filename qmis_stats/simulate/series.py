@@ -12,7 +12,9 @@ import numpy as np
 
 from qmis_stats.errors import InputError
 from qmis_stats.problem import Problem
-from qmis_stats.results import MISResult
+from qmis_stats.reporting.decay_plot import DecayPoint, decay_plot
+from qmis_stats.reporting.notebook import NotebookResult
+from qmis_stats.results import MISResult, error_interval
 from qmis_stats.scores.base import FloatArray, ScoreModel
 from qmis_stats.simulate.admission import admit
 from qmis_stats.simulate.design import Design, tilted_design
@@ -24,6 +26,7 @@ from qmis_stats.validation import sample_size
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 __all__ = ["SimulatedSeries", "tilted_series"]
 
@@ -32,7 +35,7 @@ _MOST_BATCHES = 10_000
 
 
 @dataclass(frozen=True)
-class SimulatedSeries:
+class SimulatedSeries(NotebookResult):
     """Estimates of log Δ_n at m sample sizes with their estimated covariance.
 
     For normal errors ``dof`` times the covariance has Wishart's law with ``dof`` degrees of freedom, independent of
@@ -88,6 +91,28 @@ class SimulatedSeries:
         columns = {"n": self.n.astype(np.int64), "log_delta": self.log_delta, "std_error": self.std_error}
         return pd.DataFrame(columns)
 
+    def title(self) -> str:
+        """Return the caption of the table."""
+        return f"Simulated log Δ, covariance with {self.dof} degrees of freedom"
+
+    def remarks(self) -> list[str]:
+        """Return which estimates are outside their domain."""
+        return [] if self.in_domain else [f"outside its domain: {self.domain}"]
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw log₁₀ Δ against n with 95 % intervals; returns the axes.
+
+        Parameters
+        ----------
+        ax : matplotlib axes, optional
+            Where to draw; by default a new figure.
+        """
+        estimates = zip(self.n.tolist(), self.log_delta.tolist(), self.std_error.tolist(), strict=True)
+        points = [
+            DecayPoint("tilted", int(n), value, error_interval(value, se, self.dof)) for n, value, se in estimates
+        ]
+        return decay_plot(points, ax)
+
 
 def tilted_series(
     problem: Problem,
@@ -109,8 +134,9 @@ def tilted_series(
     Parameters
     ----------
     problem, replicates, seed, backend, sampling
-        As in :func:`tilted`; ``replicates`` is the number of sums at each n, over all batches. With random numbers
-        every batch is held to its domain alone, since a bias does not average out: take 4000 a batch.
+        As in :func:`~qmis_stats.simulate.tilted.tilted`; ``replicates`` is the number of sums at each n, over all
+        batches. With random numbers every batch is held to its domain alone, since a bias does not average out: take
+        4000 a batch.
     n : sequence of int
         Sample sizes, increasing, fewer than batches.
     common : bool
@@ -128,7 +154,7 @@ def tilted_series(
     InputError
         If the sizes are not increasing or too many, or a batch sees nothing of Δ_n.
     DomainError
-        As in :func:`tilted`.
+        As in :func:`~qmis_stats.simulate.tilted.tilted`.
 
     Examples
     --------

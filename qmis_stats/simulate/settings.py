@@ -16,6 +16,7 @@ MAX_REPLICATES = 10**9
 MAX_TERMS = 10**9
 BACKENDS = ("auto", "numba", "cupy", "reference")
 _MAX_SEED = 2**32
+_MAX_BLOCKS = 2**32  # of at most 10⁹ replicates: their numbers stay below 2⁶³
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Settings:
         ``"auto"``, ``"numba"``, ``"cupy"`` or ``"reference"``.
     experiment : str or None
         Name of the random numbers. ``None`` names them by the sample size; runs with one name share them.
+    block : int
+        In [0, 2³²). Blocks number the replicates on: block b has the replicates that follow those of blocks 0 to b − 1.
 
     Raises
     ------
@@ -48,9 +51,14 @@ class Settings:
     seed: int
     backend: str = "auto"
     experiment: str | None = None
+    block: int = 0
 
     def __post_init__(self) -> None:
-        for name, low, high in (("replicates", 100, MAX_REPLICATES), ("seed", 0, _MAX_SEED - 1)):
+        for name, low, high in (
+            ("replicates", 100, MAX_REPLICATES),
+            ("seed", 0, _MAX_SEED - 1),
+            ("block", 0, _MAX_BLOCKS - 1),
+        ):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not low <= value <= high:
                 raise InputError(name, value, f"an integer from {low} to {high}")

@@ -9,7 +9,7 @@ import numpy as np
 
 from qmis_stats.errors import DomainError, InputError
 from qmis_stats.problem import Problem
-from qmis_stats.results import MISResult, finite_or_none
+from qmis_stats.results import LinearEstimate, MISResult, finite_or_none
 from qmis_stats.scores.base import FloatArray, ScoreModel
 from qmis_stats.simulate.admission import admit, nothing_leaks
 from qmis_stats.simulate.design import Design, tilted_design
@@ -17,7 +17,7 @@ from qmis_stats.simulate.estimator import log_crossing_probability
 from qmis_stats.simulate.mass import Mass, recovered_masses
 from qmis_stats.simulate.memory import fit_sums
 from qmis_stats.simulate.nets import MAX_DIMENSION
-from qmis_stats.simulate.random_sums import PAIR_BUDGET, doubts, estimate_from_random_sums, random_result
+from qmis_stats.simulate.random_sums import PAIR_BUDGET, estimate_from_random_sums, random_result
 from qmis_stats.simulate.scramblings import (
     SCRAMBLINGS,
     SMALLEST_LOG2,
@@ -27,6 +27,7 @@ from qmis_stats.simulate.scramblings import (
     scrambled_estimates,
 )
 from qmis_stats.simulate.settings import Settings
+from qmis_stats.simulate.verdict import doubts
 from qmis_stats.validation import sample_size
 
 __all__ = ["Sampling", "nets_pay", "result_and_scramblings", "simulate_design", "tilted"]
@@ -36,8 +37,6 @@ Sampling = Literal["auto", "sobol", "random"]
 _FEW_SUMS = 16_384
 _FEWEST_LOG2_POINTS = 3
 _REMEDY = "raise replicates"
-_LARGEST_GAP = 0.25
-_LARGEST_GAP_IN_ERRORS = 5.0
 
 
 def tilted(
@@ -47,6 +46,7 @@ def tilted(
     replicates: int = 100_000,
     seed: int = 0,
     backend: str = "auto",
+    block: int = 0,
     sampling: Sampling = "auto",
 ) -> MISResult:
     """Estimate Δ_n by tilted simulation: rare crossings made common and weighted back (Statement S10).
@@ -56,8 +56,8 @@ def tilted(
 
     Parameters
     ----------
-    problem, n, seed, backend
-        As in :func:`crude`.
+    problem, n, seed, backend, block
+        As in :func:`~qmis_stats.simulate.crude.crude`.
     replicates : int
         Number of sums. Nets have 2^k points, at least 16: their total is the nearest that this allows, and at least
         1024 a component of the mixture. With several rivals ask for 4096 a component or more: on nets of 16 points
@@ -87,7 +87,7 @@ def tilted(
     >>> round(r.log_delta / math.log(10), 1), r.std_error < 0.01
     (-99.8, True)
     """
-    n, settings = sample_size(n), Settings(replicates, seed, backend)
+    n, settings = sample_size(n), Settings(replicates, seed, backend, block=block)
     if sampling not in get_args(Sampling):
         raise InputError("sampling", sampling, f"one of {', '.join(get_args(Sampling))}")
     scores = admit("tilted", problem.at(n), n)
@@ -175,6 +175,7 @@ def _from_nets(scores: ScoreModel, n: int, design: Design, settings: Settings) -
         terms=n - 1,
         log2_sums=log2_sums,
         log2_points=max(_FEWEST_LOG2_POINTS, log2_points),
+        block=settings.block,
     )
     masses = recovered_masses(
         design,
@@ -204,16 +205,15 @@ def _net_result(
     crossing, crossing_error = _log_mean(found.crossing, found.log_scale)
     log_plug_in, _ = _log_mean(found.plug_in, found.log_scale)
     log_cross_fitted, _ = _log_mean(found.cross_fitted, found.log_scale)
-    gap = float(np.mean(found.plug_in) - np.mean(found.cross_fitted))
-    scale = float(np.mean(found.delta))
-    reasons = doubts(
-        _objections(masses),
-        found.effective_sums,
-        error,
-        (log_cross_fitted, log_plug_in),
-        signs_uncertain=gap > min(_LARGEST_GAP, _LARGEST_GAP_IN_ERRORS * error) * scale,
-        remedy=_REMEDY,
+    linear = LinearEstimate(
+        float(np.mean(found.delta)),
+        float(np.std(found.delta, ddof=1)) / math.sqrt(SCRAMBLINGS),
+        found.log_scale,
+        gap=float(np.mean(found.plug_in) - np.mean(found.cross_fitted)),
+        effective=found.effective_sums,
+        objections=_objections(masses),
     )
+    reasons = doubts(linear, _REMEDY, nets=True)
     return MISResult(
         "tilted",
         n,
@@ -236,6 +236,7 @@ def _net_result(
             **_crossing_details(crossing, crossing_error),
             **_mass_details(masses),
         },
+        linear=linear,
     )
 
 

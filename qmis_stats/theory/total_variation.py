@@ -103,7 +103,8 @@ def _nodes(increment: Increment) -> tuple[FloatArray, FloatArray]:
         parts = zip(increment.weights, increment.means, increment.variances, strict=True)
         pieces = [(m + math.sqrt(v) * normals[:, 0], w * mass) for w, m, v in parts]
         return np.concatenate([x for x, _ in pieces]), np.concatenate([w for _, w in pieces])
-    assert isinstance(increment, QuadraticIncrement)
+    if not isinstance(increment, QuadraticIncrement):
+        return increment.quadrature()
     e = np.asarray(increment.eigenvalues)
     linear = np.asarray(increment.linear) if increment.linear else np.zeros_like(e)
     normals, mass = normal_rule(len(e))

@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 
 from qmis_stats.reporting.pages import render_page
 from qmis_stats.verify.decisions import FAMILY_WISE_RATE
-from qmis_stats.verify.plots import svg
+from qmis_stats.verify.plots import numbers, svg
 from qmis_stats.verify.registry import STATEMENTS
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _claim(checked: CheckedClaim, level: float) -> dict[str, Any]:
     ]
     prefix = claim.key.replace(".", "-")
     figures = [
-        {"title": plot.title, "alt": plot.alt, "svg": svg(plot, f"{prefix}-{i}")}
+        {"title": plot.title, "svg": svg(plot, f"{prefix}-{i}"), "numbers": numbers(plot)}
         for i, plot in enumerate(checked.plots)
     ]
     columns = [name for name in ("n", "theory", "exact", "estimate") if any(row[name] for row in rows)]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qmis_stats.reporting.figures import COLOURS, INK, MARKERS, STYLE, inline_svg
+from qmis_stats.reporting.tables import Table, shown
 from qmis_stats.verify.evidence import Plot, Series
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-__all__ = ["svg"]
+__all__ = ["numbers", "svg"]
 
 _LARGEST_MARKER, _SMALLEST_MARKER = 8.0, 3.5
 
@@ -49,6 +50,24 @@ def svg(plot: Plot, name: str) -> Markup:
         else:
             axes.legend()
     return inline_svg(figure, name, plot.alt)
+
+
+def numbers(plot: Plot) -> Table:
+    """Return what the plot shows as a table: a row a point.
+
+    Parameters
+    ----------
+    plot : Plot
+        As for :func:`svg`.
+    """
+    errors = any(series.error is not None for series in plot.series)
+    rows = []
+    for series in plot.series:
+        for i, point in enumerate(zip(series.x, series.y, strict=True)):
+            row = [series.label, *(shown(float(value)) for value in point)]
+            rows.append([*row, "" if series.error is None else shown(float(series.error[i]))] if errors else row)
+    columns = ["series", plot.x_label, plot.y_label, *["standard error"] * errors]
+    return Table(plot.title, columns, rows)
 
 
 def _draw(axes: object, series: Series, colour: str, marker: str, size: float) -> None:

@@ -11,10 +11,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.verify.decisions import FAMILY_WISE_RATE, level_per_check
 from qmis_stats.verify.evidence import Claim, Plot, Row, Scale
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.console import Group
 
 __all__ = ["CheckedClaim", "Report", "format_estimate", "format_value"]
@@ -72,7 +74,7 @@ class CheckedClaim:
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(NotebookResult):
     """What a verification found.
 
     Attributes
@@ -111,6 +113,30 @@ class Report:
     def kinds(self) -> Counter[str]:
         """Number of rows of each kind of decision."""
         return sum((c.kinds for c in self.checked), Counter())
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a claim as a pandas frame."""
+        import pandas as pd
+
+        rows = [
+            {
+                "claim": c.claim.key,
+                "statement": c.claim.statement,
+                "title": c.claim.title,
+                "checks": len(c.rows),
+                "passed": c.passed(self.level),
+            }
+            for c in self.checked
+        ]
+        return pd.DataFrame(rows).set_index("claim")
+
+    def title(self) -> str:
+        """Return the verdict."""
+        return self.verdict()
+
+    def remarks(self) -> list[str]:
+        """Return how the verdict is decided."""
+        return [self.how_decided()]
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready data, the same for two runs with one seed: no times, dates or names of machines."""

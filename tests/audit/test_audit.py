@@ -26,7 +26,7 @@ def same(first, second):
         assert np.array_equal(visited.losses, second.visited[name].losses)
     left, right = first.to_dict(), second.to_dict()
     for entry in (left, right):
-        entry["runs"] = [{key: value for key, value in run.items() if key != "seconds"} for run in entry["runs"]]
+        del entry["wall_seconds"]
     assert left == right
 
 
@@ -344,13 +344,30 @@ def test_torch_modules_are_audited(binary):
     same(first, audit(binary, model, QUANTIZERS, **options))
 
 
-def test_progress_wraps_the_runs(binary):
+def test_progress_wraps_the_runs_and_the_ranking(binary):
     seen = []
 
     def progress(items):
         for item in items:
-            seen.append(item)
+            seen.append(getattr(item, "name", item))
             yield item
 
-    audit(binary, Logistic(checkpoints=2), QUANTIZERS, runs=3, progress=progress)
-    assert seen == [0, 1, 2]
+    result = audit(binary, Logistic(checkpoints=2), QUANTIZERS, runs=3, progress=progress)
+    assert seen == [0, 1, 2, *result.ranking.names]
+
+
+def test_levels_are_searched_once(binary):
+    class Counting(ScaledSign):
+        calls = 0
+
+        def encode(self, weights):
+            type(self).calls += 1
+            return super().codes(weights), super().quantize(weights)
+
+        def codes(self, weights):
+            raise AssertionError
+
+    plain = audit(binary, Logistic(checkpoints=3), [ScaledSign(), Grid(0.1)], runs=1, seed=1)
+    found = audit(binary, Logistic(checkpoints=3), [Counting(), Grid(0.1)], runs=1, seed=1)
+    same(plain, found)
+    assert Counting.calls == found.runs[0].checkpoints

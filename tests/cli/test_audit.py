@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,8 @@ import pytest
 from click.testing import Result
 
 Qmis = Callable[..., Result]
-FAST = ("--quantizers", "sign,sparse-50,uniform-4", "--runs", "2", "--jobs", "1")
+QUICK = ("--quantizers", "sign,sparse-50,uniform-4", "--runs", "2", "--jobs", "1")
+FAST = (*QUICK, "--attacks", "0")
 
 
 def table() -> pd.DataFrame:
@@ -32,8 +34,7 @@ def csv(tmp_path: Path) -> Path:
 
 def without_times(text: str) -> dict[str, object]:
     data = json.loads(text)
-    for run in data["runs"]:
-        del run["seconds"]
+    del data["wall_seconds"]
     return data
 
 
@@ -51,18 +52,68 @@ def test_text_and_report(csv: Path, qmis: Qmis, tmp_path: Path) -> None:
 
 
 def test_json_is_the_report_and_repeats_itself(csv: Path, qmis: Qmis, tmp_path: Path) -> None:
-    arguments = ("audit", csv, "--target", "tall", *FAST, "--seed", "3", "--level", "0.9", "--margin", "0.1")
+    arguments = ("audit", csv, "--target", "tall", *QUICK, "--seed", "3", "--level", "0.9", "--margin", "0.1")
+    arguments += ("--attacks", "16", "--evaluation", "0.4")
     first = qmis(*arguments, "--json", "--out", tmp_path / "out")
     assert first.exit_code == 0
     data = without_times(first.stdout)
     assert data == without_times((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
     assert (data["dataset"], data["level"], data["metric"]) == ("people", 0.9, "auroc")
     assert data["answer"]["margin"] == 0.1
+    assert data["ranking"]["points"] == 64
+    assert [entry["quantizer"] for entry in data["attacks"]["quantizers"]][-1] == "identity"
+    assert data["attacks"]["level"] == 0.9
     # The command in the report gives the same numbers.
     words = shlex.split(data["command"])
     assert words[:3] == ["qmis", "audit", str(csv)]
     assert "--jobs" not in words
     assert without_times(qmis(*words[1:], "--json").stdout) == data
+
+
+def test_attacks_are_shown(csv: Path, qmis: Qmis, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = qmis("audit", csv, "--target", "tall", *QUICK, "--attacks", "16", "--out", out)
+    assert result.exit_code == 0, result.stderr
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    for words in ("Attacks on membership", "LiRA offline", "solvable model", "no attack exceeds it", "at chance"):
+        assert words in " ".join(result.stdout.split())
+    assert "<h2>Attacks</h2>" in (out / "report.html").read_text(encoding="utf-8")
+    without = qmis("audit", csv, "--target", "tall", *FAST)
+    assert "Attacks" not in without.stdout
+    assert result.stdout.startswith(without.stdout.rstrip("\n"))
+
+
+def test_progress_covers_every_stage(csv: Path, qmis: Qmis, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, int]] = []
+
+    def progress(*stages: str) -> Callable[[Iterable[Any]], list[Any]]:
+        names = iter(stages)
+
+        def wrap(work: Iterable[Any]) -> list[Any]:
+            items = list(work)
+            seen.append((next(names), len(items)))
+            return items
+
+        return wrap
+
+    monkeypatch.setattr("qmis_stats.cli._progress", progress)
+    result = qmis("audit", csv, "--target", "tall", *QUICK, "--attacks", "16", "--json")
+    ranked = len(json.loads(result.stdout)["ranking"]["quantizers"])
+    assert [name for name, _ in seen] == ["training runs", "ranking", "trainings to attack", "attacks"]
+    assert [count for _, count in seen] == [2, ranked, 16, 5]
+
+
+def test_groups_are_held_out_whole(qmis: Qmis, tmp_path: Path) -> None:
+    frame = table()
+    frame["clinic"] = [f"c{i // 8}" for i in range(len(frame))]
+    file = tmp_path / "grouped.csv"
+    frame.to_csv(file, index=False)
+    result = qmis("audit", file, "--target", "tall", "--groups", "clinic", *FAST, "--json")
+    assert result.exit_code == 0, result.stderr
+    data = json.loads(result.stdout)
+    assert "by whole groups" in " ".join(data["notes"])
+    assert "times as large" in data["notes"][-1]
+    assert "--groups clinic" in data["command"]
 
 
 def test_a_store_is_taken_up_again(csv: Path, qmis: Qmis, tmp_path: Path) -> None:
@@ -107,6 +158,15 @@ def test_molecules_by_scaffold(qmis: Qmis, tmp_path: Path) -> None:
     result = qmis(*arguments, *FAST, "--json")
     assert result.exit_code == 0, result.stderr
     assert "by whole groups" in " ".join(json.loads(result.stdout)["notes"])
+    digests = {json.loads(result.stdout)["specification"]["data"]}
+    for kind in ("descriptors", "both"):
+        found = qmis(*arguments, *FAST, "--kind", kind, "--json")
+        assert found.exit_code == 0, found.stderr
+        digests.add(json.loads(found.stdout)["specification"]["data"])
+    assert len(digests) == 3
+    both = qmis(*arguments, *FAST, "--groups", "y")
+    assert (both.exit_code, both.stdout, both.stderr.count("\n")) == (2, "", 1)
+    assert "--groups" in both.stderr
 
 
 BAD = {
@@ -125,6 +185,18 @@ BAD = {
     "model": (["--model", "forest"], "--model"),
     "split": (["--split", "time"], "--split"),
     "scaffold without molecules": (["--split", "scaffold"], "--smiles"),
+    "kind": (["--kind", "graph"], "--kind"),
+    "kind without molecules": (["--kind", "both"], "--smiles"),
+    "no such group": (["{csv}", "--target", "tall", "--groups", "clinic"], "'clinic'"),
+    "groups are not the target": (["{csv}", "--target", "tall", "--groups", "tall"], "tall"),
+    "groups of a bundle": (["--groups", "age"], "--groups"),
+    "no evaluation": (["--evaluation", "0"], "evaluation"),
+    "all evaluation": (["--evaluation", "1"], "evaluation"),
+    "evaluation too small": (["--evaluation", "0.001"], "at least 10 points"),
+    "evaluation a word": (["--evaluation", "half"], "--evaluation"),
+    "evaluation not a number": (["--evaluation", "nan"], "evaluation"),
+    "attacks": (["--attacks", "5"], "--attacks"),
+    "attacks below none": (["--attacks", "-1"], "--attacks"),
     "missing": (["--missing", "impute"], "--missing"),
     "level": (["--level", "1"], "level"),
     "margin": (["--margin", "nan"], "margin"),

@@ -19,6 +19,7 @@ HEAVY = (
     "rdkit",
     "torch",
     "pyarrow",
+    "distributed",
 )
 
 
@@ -39,6 +40,8 @@ def loaded_by(program: str) -> set[str]:
         "from qmis_stats.cli import cli; cli(['evaluate', '--help'], standalone_mode=False)",
         "from qmis_stats.cli import cli; cli(['rank', '--help'], standalone_mode=False)",
         "from qmis_stats.cli import cli; cli(['audit', '--help'], standalone_mode=False)",
+        "from qmis_stats.cli import cli; cli(['sweep', '--help'], standalone_mode=False)",
+        "from qmis_stats.cli import cli; cli(['figures', '--help'], standalone_mode=False)",
         "from qmis_stats.cli import cli; cli(['--version'], standalone_mode=False)",
     ],
 )

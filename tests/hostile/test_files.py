@@ -136,6 +136,14 @@ FOUND = [
     ("table", b"\x04\x03l\x01\x00\x16\xd2i\x01n\xabx"),
     ("losses", b"\x11!in\x11!inf[r\x00\xf8\x7f"),
     ("losses", b"=1+1\x00\x00\x00\x05/\x00\x00\x00"),
+    *(
+        ("store", bytes([0, place, kind]) + b"\xb7\x00\xf8\x7f\x89\xf7\xf4\xd6")
+        for place in range(41)
+        for kind in range(4)
+    ),
+    ("store", b"\x02\x01x\x15\xff*\x7f6"),
+    ("store", b"\x90\x01x\x15\xff\xc8G]=\xd1\x86\xc1\x0b"),
+    ("store", b"X\x01\x00\x00\x01\x0734\xb2C<V\n\xa5"),
 ]
 
 

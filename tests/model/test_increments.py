@@ -8,8 +8,15 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from qmis_stats.errors import InputError
-from qmis_stats.increments import DiscreteIncrement, GaussianIncrement, MixtureIncrement, QuadraticIncrement
+from qmis_stats.errors import DomainError, InputError
+from qmis_stats.increments import (
+    DiscreteIncrement,
+    GaussianIncrement,
+    Increment,
+    MixtureIncrement,
+    QuadraticIncrement,
+)
+from qmis_stats.theory.total_variation import log_mean_tilt_distance
 from qmis_stats.tilting import solve_tilt
 
 REL = 1e-11
@@ -156,6 +163,15 @@ def test_negative_mean_is_refused():
         solve_tilt(lambda s: (-s, -1.0, 1.0), (-math.inf, math.inf), mean=-1.0, variance=1.0)
 
 
+@pytest.mark.parametrize("denominator", [10**3, 10**6, 10**12])
+def test_a_rare_loss_has_its_exponent(denominator):
+    """A first guess far too strong leaves a single atom without variance; I = −½ log(4p(1 − p)) for ±1."""
+    p = Fraction(1, denominator)
+    tilt = DiscreteIncrement((Fraction(1), Fraction(-1)), (1 - p, p)).tilt()
+    assert tilt.exponent == pytest.approx(-0.5 * math.log(4.0 * p * (1 - p)), rel=1e-12)
+    assert tilt.lam == pytest.approx(0.5 * math.log((1 - p) / p), rel=1e-9)
+
+
 @pytest.mark.parametrize("scale", [1e-120, 1e-8, 1e8, 1e120])
 def test_scaled_increments_keep_their_exponent(scale):
     for x, y in (
@@ -165,3 +181,23 @@ def test_scaled_increments_keep_their_exponent(scale):
         assert y.tilt().exponent == pytest.approx(x.tilt().exponent, rel=1e-12)
         assert y.moderate_deviation_rate == pytest.approx(x.moderate_deviation_rate, rel=1e-12)
         assert y.tilt().lam * scale == pytest.approx(x.tilt().lam, rel=1e-12)
+
+
+class OwnGaussian(Increment):
+    """A normal law that the package does not recognise as one."""
+
+    mean, variance, domain = 0.5, 1.0, (-math.inf, math.inf)
+    cgf, shape = GaussianIncrement(0.5, 1.0).cgf, GaussianIncrement(0.5, 1.0).shape
+
+
+def test_an_increment_from_outside_brings_its_quadrature():
+    with pytest.raises(DomainError, match="no quadrature of OwnGaussian is known"):
+        log_mean_tilt_distance(OwnGaussian())
+
+    class WithNodes(OwnGaussian):
+        def quadrature(self):
+            x = np.linspace(-9.0, 9.0, 20001)
+            return 0.5 + x, np.exp(-0.5 * x**2) * (x[1] - x[0]) / math.sqrt(2.0 * math.pi)
+
+    expected = log_mean_tilt_distance(GaussianIncrement(0.5, 1.0))
+    assert log_mean_tilt_distance(WithNodes()) == pytest.approx(expected, rel=1e-6)

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.integrate import quad
 from scipy.special import ndtr, ndtri
 
 from qmis_stats import (
@@ -21,7 +22,15 @@ from qmis_stats import (
     ThresholdPTQ,
 )
 from qmis_stats.exact import exact, finite
-from qmis_stats.theory import certificate, collision_bound, gaussian_roc, high_dimension, moderate, signal
+from qmis_stats.theory import (
+    certificate,
+    collision_bound,
+    gaussian_roc,
+    high_dimension,
+    moderate,
+    retained_information,
+    signal,
+)
 
 
 def centred(d, quantizer):
@@ -120,3 +129,15 @@ def test_moderate_deviations():
     assert ratios[-1] == pytest.approx(1.0, abs=0.004)
     assert not moderate(Problem(GaussianMean([0.0], [[1.0]]), CodebookERM([[0.0], [4.0]])), 100).in_domain
     assert not moderate(p, 10).in_domain
+
+
+@pytest.mark.parametrize("thresholds", [(0.0,), (-0.4399, 0.4399), (-1.645, 0.2, 1.645)])
+def test_retained_information_of_many_weights_near_few_thresholds(thresholds):
+    """Proposition S8.3: the error is of relative order e², as f is smooth."""
+    weights = ndtri((np.arange(4000) + 0.5) / 4000)
+    constant = quad(lambda x: math.exp(-(x**2)) / (2 * math.pi * ndtr(x) * ndtr(-x)), -30.0, 30.0)[0]
+    densities = sum(math.exp(-0.5 * t**2) / math.sqrt(2 * math.pi) for t in thresholds)
+    for error in (0.1, 0.05):
+        found = np.mean([retained_information((np.array(thresholds) - w) / error) for w in weights])
+        assert found == pytest.approx(constant * error * densities, rel=3.0 * error**2)
+    assert constant == pytest.approx(1.80639, abs=5e-6)

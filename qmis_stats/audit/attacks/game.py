@@ -6,7 +6,7 @@ on which thresholds are fixed; *target* trainings, on which attacks are scored.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -18,6 +18,7 @@ from qmis_stats.audit.models.base import Model, Weights, checked_count
 from qmis_stats.audit.run import Quantizer, generator, released
 from qmis_stats.errors import InputError
 from qmis_stats.inference.indicator import checked_draws
+from qmis_stats.inference.ranking import Progress
 from qmis_stats.scores.base import FloatArray
 
 __all__ = ["AttackGame", "Known", "Sampler", "Shown", "Trainings", "play"]
@@ -30,6 +31,7 @@ Flags = NDArray[np.bool_]
 _SHADOW, _CALIBRATION, _TARGET, INSIDE, CONTROL = range(10, 15)
 _MOST_SHOWN = 32
 _TRIES = 200
+_BLOCKS = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +113,11 @@ class Known:
 
     def train(self, X: FloatArray, y: FloatArray, rng: np.random.Generator) -> Weights:
         """Return the released weights of a training on these points."""
-        return _trained(self.model, self.quantizer, X, y, rng)
+        return self.release(_trained(self.model, X, y, rng))
+
+    def release(self, weights: Weights) -> Weights:
+        """Return what is released of trained weights."""
+        return released(weights, self.model.quantizable(weights), self.quantizer)[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,14 +197,13 @@ class AttackGame:
         """
         if self.known.quantizer is not None or self.control:
             raise InputError("game", self.control or "quantized", "one played without a quantizer, and not a control")
-        model = self.known.model
+        known = replace(self.known, quantizer=quantizer)
 
         def change(part: Trainings) -> Trainings:
-            weights = (released(w, model.quantizable(w), quantizer)[0] for w in part.shown.weights)
-            return _reweighted(model, part, tuple(weights))
+            return _reweighted(known.model, part, tuple(map(known.release, part.shown.weights)))
 
-        known = replace(self.known, quantizer=quantizer, shadow=change(self.known.shadow))
-        return AttackGame(known, change(self.calibration), change(self.target))
+        shadow = change(self.known.shadow)
+        return AttackGame(replace(known, shadow=shadow), change(self.calibration), change(self.target))
 
     def describe(self) -> dict[str, Any]:
         """Return JSON-ready data that says what was played."""
@@ -240,22 +245,19 @@ def _losses(model: Model, weights: tuple[Weights, ...], X: FloatArray, y: FloatA
     return found
 
 
-def _trained(
-    model: Model, quantizer: Quantizer | None, X: FloatArray, y: FloatArray, rng: np.random.Generator
-) -> Weights:
+def _trained(model: Model, X: FloatArray, y: FloatArray, rng: np.random.Generator) -> Weights:
     weights: Weights | None = None
-    for weights in model.fit_path(X, y, rng):  # noqa: B007  # the last checkpoint is released
+    for weights in model.fit_path(X, y, rng):  # noqa: B007  # the last checkpoint counts
         pass
     if weights is None:
         raise InputError("model", f"{type(model).__name__} without checkpoints", "one whose fit_path yields weights")
-    return released(weights, model.quantizable(weights), quantizer)[0]
+    return weights
 
 
 @dataclass(frozen=True)
 class _Plan:
     source: Dataset | Sampler
     model: Model
-    quantizer: Quantizer | None
     n: int
     seed: int
 
@@ -291,28 +293,41 @@ def _one(plan: _Plan, role: int, number: int, members: int) -> _One:
         chosen = np.r_[np.arange(members), plan.n + np.arange(members)]
         shown_X, shown_y = points[chosen], targets[chosen]
     order = draw.permutation(2 * members)
-    weights = _trained(plan.model, plan.quantizer, X, y, fit)
+    weights = _trained(plan.model, X, y, fit)
     return weights, shown_X[order], shown_y[order], order < members, None if rows is None else rows[order], trained
 
 
-def _several(plan: _Plan, role: int, numbers: range, members: int) -> list[_One]:
+_Training = tuple[int, int, int]
+"""Role, number, and how many members are shown."""
+
+
+def _several(plan: _Plan, wanted: list[_Training]) -> list[_One]:
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1):
-        return [_one(plan, role, number, members) for number in numbers]
+        return [_one(plan, role, number, members) for role, number, members in wanted]
 
 
-def _all(plan: _Plan, role: int, count: int, members: int, jobs: int) -> Trainings:
-    found: list[_One]
+def _blocks(plan: _Plan, blocks: list[list[_Training]], jobs: int) -> Iterator[list[_One]]:
     if jobs == 1:
-        found = _several(plan, role, range(count), members)
-    else:
-        from joblib import Parallel, delayed
+        yield from (_several(plan, block) for block in blocks)
+        return
+    from joblib import Parallel, delayed
 
-        size = -(-count // (4 * jobs))
-        blocks = [range(begin, min(begin + size, count)) for begin in range(0, count, size)]
-        parts = Parallel(n_jobs=jobs)(delayed(_several)(plan, role, block, members) for block in blocks)
-        found = [one for part in parts for one in part]
+    yield from Parallel(n_jobs=jobs, return_as="generator")(delayed(_several)(plan, block) for block in blocks)
+
+
+def _all(plan: _Plan, counts: dict[int, tuple[int, int]], jobs: int, progress: Progress) -> dict[int, Trainings]:
+    """Return the trainings of each role; ``counts`` says how many, and how many members are shown."""
+    wanted = [(role, number, members) for role, (count, members) in counts.items() for number in range(count)]
+    size = -(-len(wanted) // (_BLOCKS * jobs))
+    blocks = [wanted[begin : begin + size] for begin in range(0, len(wanted), size)]
+    results = _blocks(plan, blocks, jobs)
+    found = iter([one for _ in progress(range(len(blocks))) for one in next(results)])
+    return {role: _together(plan, role, [next(found) for _ in range(count)]) for role, (count, _) in counts.items()}
+
+
+def _together(plan: _Plan, role: int, found: list[_One]) -> Trainings:
     weights = tuple(one[0] for one in found)
     X, y = np.array([one[1] for one in found]), np.array([one[2] for one in found])
     with_rows = isinstance(plan.source, Dataset)
@@ -341,6 +356,7 @@ def play(
     shown: int | None = None,
     seed: int = 0,
     jobs: int = 1,
+    progress: Progress | None = None,
 ) -> AttackGame:
     """Train many times, and show of each training points that it used and points that it did not use.
 
@@ -352,7 +368,8 @@ def play(
     model : Model
         The last weights of its training are released.
     quantizer : Quantizer or None
-        Applied to them; ``None`` releases them as they are.
+        Applied to them; ``None`` releases them as they are, and :meth:`AttackGame.quantized` plays the same trainings
+        against as many quantizers as are wanted.
     n : int
         Points a training.
     trainings, shadows, calibrations : int
@@ -367,6 +384,8 @@ def play(
         In [0, 2³²): a seed gives the same game for any number of jobs.
     jobs : int
         Processes.
+    progress : callable, optional
+        Wraps what is iterated over, as ``tqdm`` and ``rich.progress.track`` do.
 
     Returns
     -------
@@ -406,10 +425,9 @@ def play(
     for field, value in (("members", members), ("shown", wide)):
         if value > room:
             raise InputError(field, value, f"at most {room}: that many are members and that many strangers")
-    plan = _Plan(source, model, quantizer, n, checked_draws(1000, seed)[1])
-    shadow = _all(plan, _SHADOW, shadows, wide, jobs)
-    return AttackGame(
-        Known(source, model, quantizer, n, plan.seed, shadow),
-        _all(plan, _CALIBRATION, calibrations, wide, jobs),
-        _all(plan, _TARGET, trainings, members, jobs),
-    )
+    plan = _Plan(source, model, n, checked_draws(1000, seed)[1])
+    counts = {_SHADOW: (shadows, wide), _CALIBRATION: (calibrations, wide), _TARGET: (trainings, members)}
+    found = _all(plan, counts, jobs, progress or iter)
+    known = Known(source, model, None, n, plan.seed, found[_SHADOW])
+    game = AttackGame(known, found[_CALIBRATION], found[_TARGET])
+    return game if quantizer is None else game.quantized(quantizer)

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from qmis_stats.audit.attacks.results import AttackResult
 from qmis_stats.errors import InputError
+from qmis_stats.reporting.notebook import NotebookResult
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from statsmodels.iolib.summary import Summary
 
 __all__ = ["FALSE_ALARM", "AttackReport"]
@@ -20,7 +22,7 @@ FALSE_ALARM = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class AttackReport:
+class AttackReport(NotebookResult):
     """What the attacks achieved.
 
     Attributes
@@ -98,12 +100,19 @@ class AttackReport:
             rows.append(row)
         head = [f"accuracy {percent}", f"area {percent}"]
         head += [f"TPR at {rate.nominal:g}" for rate in first.rates] + ["in the control"]
-        quantizer = self.game.get("quantizer") or "no quantizer"
         summary = Summary()
-        title = f"Attacks on membership, {self.game.get('source')}, {quantizer}, n = {self.game.get('n')}"
-        summary.tables.append(SimpleTable(rows, head, [r.name for r in self.results], title=title))
+        summary.tables.append(SimpleTable(rows, head, [r.name for r in self.results], title=self.title()))
         summary.add_extra_txt(self.verdicts())
         return summary
+
+    def title(self) -> str:
+        """Return the caption of the table."""
+        quantizer = self.game.get("quantizer") or "no quantizer"
+        return f"Attacks on membership, {self.game.get('source')}, {quantizer}, n = {self.game.get('n')}"
+
+    def remarks(self) -> list[str]:
+        """Return the verdicts."""
+        return self.verdicts()
 
     def verdicts(self) -> list[str]:
         """Return the outcome of the two checks, and what the intervals rest on, in plain sentences."""
@@ -132,6 +141,18 @@ class AttackReport:
         if any(not rate.resolved for result in self.results for rate in result.rates):
             found.append("* too few strangers in the calibration trainings to fix a threshold for this rate.")
         return found
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the accuracy of each attack with its interval; returns the axes.
+
+        Parameters
+        ----------
+        ax : matplotlib axes, optional
+            Where to draw; by default a new figure.
+        """
+        from qmis_stats.audit.attacks.accuracy_plot import accuracy_plot
+
+        return accuracy_plot(self, ax)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready data."""

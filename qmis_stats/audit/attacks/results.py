@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from qmis_stats.audit.attacks.intervals import clustered_share, excess_p_value, mean_bounds, student
 from qmis_stats.inference.areas import area_interval, delong
+from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.scores.base import FloatArray
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Rate:
 
 
 @dataclass(frozen=True, eq=False)
-class AttackResult:
+class AttackResult(NotebookResult):
     """One attack against the target trainings.
 
     Attributes
@@ -134,8 +135,18 @@ class AttackResult:
         return None if self.delta is None else excess_p_value(self.accuracy, self.trainings, 0.5 * (1.0 + self.delta))
 
     def chance_p_value(self) -> float:
-        """Return a p-value of "the accuracy is one half", two-sided and valid at every number of trainings."""
-        return min(1.0, 2.0 * excess_p_value(max(self.accuracy, 1.0 - self.accuracy), self.trainings, 0.5))
+        """Return a p-value of "the accuracy is one half", two-sided and valid at every number of trainings.
+
+        Where labels were drawn anew (``control="labels"``) it is conditional on the scores: of c points that a training
+        has called members, a hypergeometric number are, which is less spread than c coins (Hoeffding 1963, section 6),
+        and so are the strangers among those that were not called. Otherwise the trainings alone are independent.
+        """
+        away, coins = abs(self.accuracy - 0.5), self.trainings
+        if self.control == "labels":
+            called = np.sum(self.scores >= self.threshold, axis=1)
+            coins = int(np.sum(np.minimum(called, 2 * self.pairs - called)))
+            away *= self.pairs * self.trainings / max(coins, 1)
+        return min(1.0, 2.0 * excess_p_value(min(0.5 + away, 1.0), coins, 0.5))
 
     def _places(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         return np.nonzero(self.member)[0], np.nonzero(~self.member)[0]
@@ -221,6 +232,10 @@ class AttackResult:
         import pandas as pd
 
         return pd.DataFrame([self._row()], index=pd.Index([self.name], name="attack"))
+
+    def title(self) -> str:
+        """Return the caption of the table."""
+        return f"An attack on {self.trainings} trainings with {self.pairs} pair(s) each"
 
     def summary(self) -> str:
         """Return a few aligned lines."""

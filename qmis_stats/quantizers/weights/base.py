@@ -89,11 +89,7 @@ class WeightQuantizer(ABC):
         InputError
             If the weights are empty, not real numbers, or not finite.
         """
-        array = weight_tensor(weights)
-        result = np.empty(array.size)
-        for inside, group, exponent in self._groups(array):
-            result[inside] = np.ldexp(self._encode(group)[1], exponent)
-        return result.reshape(array.shape)
+        return self.encode(weights)[1]
 
     def codes(self, weights: ArrayLike) -> IntArray:
         """Return the code of each weight: integers in the order of the levels, the same integer for the same level.
@@ -108,11 +104,27 @@ class WeightQuantizer(ABC):
         array of int64
             Same shape.
         """
+        return self.encode(weights)[0]
+
+    def encode(self, weights: ArrayLike) -> tuple[IntArray, FloatArray]:
+        """Return :meth:`codes` and :meth:`quantize` at once: quantizers that search their levels do it a single time.
+
+        Parameters
+        ----------
+        weights : array_like
+            As for :meth:`quantize`.
+
+        Returns
+        -------
+        codes : array of int64
+        values : array of float64
+        """
         array = weight_tensor(weights)
-        result = np.empty(array.size, dtype=np.int64)
-        for inside, group, _ in self._groups(array):
-            result[inside] = self._encode(group)[0]
-        return result.reshape(array.shape)
+        codes, values = np.empty(array.size, dtype=np.int64), np.empty(array.size)
+        for inside, group, exponent in self._groups(array):
+            codes[inside], found = self._encode(group)
+            values[inside] = np.ldexp(found, exponent)
+        return codes.reshape(array.shape), values.reshape(array.shape)
 
     def sparsity(self, weights: ArrayLike) -> float:
         """Return the share of weights whose quantized value is zero."""

@@ -124,8 +124,8 @@ class SparseTernary(WeightQuantizer):
     faces are the signs'. The released α is a continuous function of the kept weights, and the cells are those of the
     codes.
 
-    Of the 2k(d − k) faces :meth:`faces` returns the nearest. The minimum of g²/(2 ∇gᵀV∇g) need not be among them when
-    variances differ; :meth:`candidate_faces` finds it among all faces that the bound g²/(2 (sd_i + sd_j)²) does not
+    Of the 2k(d − k) faces ``faces`` returns the nearest. The minimum of g²/(2 ∇gᵀV∇g) need not be among them when
+    variances differ; ``candidate_faces`` finds it among all faces that the bound g²/(2 (sd_i + sd_j)²) does not
     exclude.
 
     *Idempotent*. *Odd*; scale-equivariant.

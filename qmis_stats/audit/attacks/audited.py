@@ -1,0 +1,191 @@
+"""Attacks on one model under several quantizers, which all act on the weights of the same trainings (S1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+import numpy as np
+
+from qmis_stats.audit.attacks.base import Attack
+from qmis_stats.audit.attacks.discriminator import Discriminator
+from qmis_stats.audit.attacks.game import AttackGame, play
+from qmis_stats.audit.attacks.lira import LiRA
+from qmis_stats.audit.attacks.report import AttackReport
+from qmis_stats.audit.attacks.run import run_attacks
+from qmis_stats.audit.attacks.side_by_side import AttackAudit
+from qmis_stats.audit.attacks.simple import BayesOptimal, LossThreshold
+from qmis_stats.audit.attacks.solvable import solvable
+from qmis_stats.audit.data import Dataset
+from qmis_stats.audit.models.base import Model, checked_count
+from qmis_stats.audit.run import IDENTITY, Quantizer
+from qmis_stats.errors import InputError
+from qmis_stats.inference.ranking import Progress
+from qmis_stats.inference.ranks import checked_level
+from qmis_stats.laws import GaussianMean
+from qmis_stats.problem import Problem
+from qmis_stats.procedures import ThresholdPTQ
+from qmis_stats.quantizers import Sign
+
+__all__ = ["ATTACKS", "audit_attacks", "self_check"]
+
+ATTACKS: tuple[Attack, ...] = (LossThreshold(), LiRA("offline"), Discriminator())
+"""Attacks of an audit unless told otherwise."""
+
+_FEWEST, _MEMBERS = 16, 16
+_CHECK_SIZE, _CHECK_TRAININGS, _CHECK_SHADOWS = 5, 2000, 50
+
+
+def audit_attacks(
+    dataset: Dataset,
+    model: Model,
+    quantizers: Sequence[Quantizer],
+    *,
+    n: int | None = None,
+    trainings: int = 128,
+    members: int = _MEMBERS,
+    attacks: Sequence[Attack] = ATTACKS,
+    level: float = 0.95,
+    seed: int = 0,
+    jobs: int = 1,
+    progress: Progress | None = None,
+) -> AttackAudit:
+    """Attack a model under each quantizer and without one, beside two checks of the attacks themselves.
+
+    The model is trained ``trainings`` times, each time on a random n rows; each quantizer is applied to the last
+    weights of every training, the shadow trainings of the attacks included. The same attacks are run where membership
+    is drawn at random, and on a problem whose optimum is known (:func:`self_check`).
+
+    Parameters
+    ----------
+    dataset : Dataset
+        All of its rows play, in training or as strangers.
+    model : Model
+        For the task of the data set; it must be possible to train it again.
+    quantizers : sequence of Quantizer
+        With different names; the model without quantization, ``"identity"``, is always attacked.
+    n : int, optional
+        Points a training, at most half of the rows; by default half of them.
+    trainings : int
+        In all, at least 16: a quarter are shadow trainings, a quarter fix thresholds, half are attacked.
+    members : int
+        Members, and as many strangers, that each attacked training shows, as far as there are so many.
+    attacks : sequence of Attack
+        With different names; by default loss threshold, offline LiRA and a logistic discriminator.
+    level : float
+        Of the intervals.
+    seed : int
+        In [0, 2³²): a seed gives the same numbers for any number of jobs.
+    jobs : int
+        Processes.
+    progress : callable, optional
+        Wraps what is iterated over: first trainings, then quantizers.
+
+    Returns
+    -------
+    AttackAudit
+
+    Raises
+    ------
+    InputError
+        If an argument is refused, the model cannot be trained again, or training diverges.
+
+    Examples
+    --------
+    >>> from qmis_stats.audit import bundled, head_for
+    >>> from qmis_stats.quantizers import quantizer
+    >>> data = bundled("diabetes")
+    >>> found = audit_attacks(data, head_for(data), [quantizer("sign")], n=60, trainings=24, seed=1)
+    >>> list(found.reports), found.off_chance(), found.check.beating()
+    (['sign', 'identity'], (), ())
+    """
+    checked_level(level)
+    checked_count("jobs", jobs)
+    chosen = [q for q in quantizers if q.name != IDENTITY]
+    names = [q.name for q in chosen]
+    if len(set(names)) < len(names):
+        raise InputError("quantizers", names, "of different names")
+    quarter = checked_count("trainings", trainings, _FEWEST) // 4
+    half = dataset.rows // 2
+    size = half if n is None else min(checked_count("n", n, 2), half)
+    game = play(
+        dataset,
+        model,
+        None,
+        size,
+        trainings=trainings - 2 * quarter,
+        shadows=quarter,
+        calibrations=quarter,
+        members=min(checked_count("members", members), size),
+        seed=seed,
+        jobs=jobs,
+        progress=progress,
+    )
+    wanted: list[Quantizer | None] = [*chosen, None]
+    results = chain(_reports(game, wanted, attacks, level, jobs), _later(attacks, seed, level))
+    *reports, check = [next(results) for _ in (progress or iter)(range(len(wanted) + 1))]
+    return AttackAudit(dict(zip([*names, IDENTITY], reports, strict=True)), check, level, dataset.groups is not None)
+
+
+def _later(attacks: Sequence[Attack], seed: int, level: float) -> Iterator[AttackReport]:
+    yield self_check(attacks, seed=seed, level=level)
+
+
+def _reports(
+    game: AttackGame, quantizers: Sequence[Quantizer | None], attacks: Sequence[Attack], level: float, jobs: int
+) -> Iterator[AttackReport]:
+    if jobs == 1:
+        yield from (_attacked(game, quantizer, attacks, level) for quantizer in quantizers)
+        return
+    from joblib import Parallel, delayed
+
+    parallel = Parallel(n_jobs=min(jobs, len(quantizers)), return_as="generator")
+    yield from parallel(delayed(_attacked)(game, quantizer, attacks, level) for quantizer in quantizers)
+
+
+def _attacked(game: AttackGame, quantizer: Quantizer | None, attacks: Sequence[Attack], level: float) -> AttackReport:
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1):
+        return run_attacks(game.quantized(quantizer), attacks, level=level)
+
+
+def self_check(
+    attacks: Sequence[Attack] = ATTACKS, *, trainings: int = _CHECK_TRAININGS, seed: int = 0, level: float = 0.95
+) -> AttackReport:
+    """Run attacks, and the optimal one, where the optimum is exact: the sign of the mean of five normal numbers (S9a).
+
+    Parameters
+    ----------
+    attacks : sequence of Attack
+        Beside the optimal one.
+    trainings : int
+        Target trainings, each with one member and one stranger.
+    seed : int
+        In [0, 2³²).
+    level : float
+        Of the intervals.
+
+    Returns
+    -------
+    AttackReport
+        No attack may beat the optimum, (1 + Δ)/2.
+
+    Examples
+    --------
+    >>> report = self_check(trainings=400, seed=1)
+    >>> round(0.5 * (1.0 + report.delta), 4), report.beating()
+    (0.5738, ())
+    """
+    case = solvable(Problem(GaussianMean(np.zeros(1), np.eye(1)), ThresholdPTQ(Sign())), _CHECK_SIZE)
+    game = play(
+        case.sampler,
+        case.model,
+        case.quantizer,
+        case.n,
+        trainings=trainings,
+        shadows=_CHECK_SHADOWS,
+        calibrations=2 * _CHECK_SHADOWS,
+        seed=seed,
+    )
+    return run_attacks(game, [BayesOptimal(case.log_ratio), *attacks], delta=case.delta, level=level)

@@ -1,0 +1,149 @@
+"""What attacks achieved under each quantizer, side by side, with the verdicts on the attacks themselves (S1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from qmis_stats.audit.attacks.report import FALSE_ALARM, AttackReport
+from qmis_stats.audit.attacks.results import AttackResult
+from qmis_stats.reporting.notebook import NotebookResult
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from statsmodels.iolib.summary import Summary
+
+__all__ = ["AttackAudit"]
+
+
+@dataclass(frozen=True, eq=False)
+class AttackAudit(NotebookResult):
+    """Attacks on the same trainings under several quantizers.
+
+    Attributes
+    ----------
+    reports : dict of str to AttackReport
+        By quantizer, the last one without quantization (``"identity"``).
+    check : AttackReport
+        The same attacks where the optimum is known.
+    level : float
+        Of the intervals.
+    grouped : bool
+        Whether the data set has groups, whose points may be members and strangers of one training.
+    """
+
+    reports: Mapping[str, AttackReport]
+    check: AttackReport
+    level: float
+    grouped: bool = False
+
+    def pairs(self) -> Iterator[tuple[str, AttackResult, AttackResult]]:
+        """Yield quantizer, result, and result of the same attack where membership is random."""
+        for name, report in self.reports.items():
+            for result, control in zip(report.results, report.controls, strict=True):
+                yield name, result, control
+
+    def off_chance(self, level: float = FALSE_ALARM) -> tuple[tuple[str, str], ...]:
+        """Return (quantizer, attack) whose accuracy under random membership differs from one half significantly.
+
+        The level is divided by the number of all tests (Bonferroni).
+        """
+        controls = [(name, control) for name, _, control in self.pairs()]
+        return tuple((name, c.name) for name, c in controls if c.chance_p_value() < level / len(controls))
+
+    def verdicts(self) -> list[str]:
+        """Return the outcome of the checks, and what the numbers rest on, in plain sentences."""
+        percent = f"{100.0 * self.level:g} %"
+        optimum = self.check.results[0]
+        assert self.check.delta is not None
+        bound = 0.5 * (1.0 + self.check.delta)
+        beating = self.check.beating()
+        verdict = f"EXCEEDED by {', '.join(beating)}" if beating else "no attack exceeds it"
+        strongest = max(self.check.results[1:], key=lambda result: result.accuracy)
+        low, high = strongest.accuracy_interval()
+        controls = [control for _, _, control in self.pairs()]
+        held = sum(within[0] <= 0.5 <= within[1] for within in (c.accuracy_interval() for c in controls))
+        off = ", ".join(f"{attack} on {name}" for name, attack in self.off_chance())
+        away = max(abs(control.accuracy - 0.5) for control in controls)
+        game = next(iter(self.reports.values())).game
+        found = [
+            f"Where the optimum is known (the sign of a mean of {self.check.game['n']} normal numbers) it is "
+            f"{bound:.4f}: {verdict} (level {FALSE_ALARM:g}). The optimal attack attains {optimum.accuracy:.4f}, the "
+            f"best of the others, {strongest.name}, {strongest.accuracy:.4f} [{low:.4f}, {high:.4f}].",
+            "With random membership "
+            + (f"NOT at chance: {off}" if off else "every attack on every quantizer is at chance")
+            + f" (level {FALSE_ALARM:g}): {held} of {len(controls)} intervals ({percent}) for the accuracy hold one "
+            f"half, and the largest distance from it is {away:.4f}.",
+            f"{game['trainings']} trainings on {game['n']} rows were attacked, with {game['pairs']} members and as "
+            f"many strangers each; {game['shadows']} others served the attacks, {game['calibrations']} fixed "
+            "thresholds. All quantizers act on the same trainings.",
+            "Attacks bound what leaks from below: a better one may find more.",
+        ]
+        if any(not rate.resolved for _, result, _ in self.pairs() for rate in result.rates):
+            found.append("* too few strangers in the calibration trainings to fix a threshold for this rate.")
+        if self.grouped:
+            found.append(
+                "Points of one group may be members and strangers of the same training: the attacks then work against "
+                "the group."
+            )
+        return found
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a quantizer, attack and control: accuracy, area and rates with their intervals."""
+        import pandas as pd
+
+        frames = {name: report.to_frame() for name, report in self.reports.items()}
+        return pd.concat(frames, names=["quantizer"])
+
+    def summary(self) -> Summary:
+        """Return a table as statsmodels prints it, with the verdicts."""
+        from statsmodels.iolib.summary import Summary
+        from statsmodels.iolib.table import SimpleTable
+
+        percent = f"{100.0 * self.level:g}%"
+        rows, stubs = [], []
+        nominal: list[float] = []
+        for name, result, control in self.pairs():
+            low, high = result.accuracy_interval()
+            auc_low, auc_high = result.auc_interval()
+            nominal = [rate.nominal for rate in result.rates]
+            rates = [f"{rate.tpr[0]:.3f}{'' if rate.resolved else '*'}" for rate in result.rates]
+            stubs.append(name)
+            rows.append(
+                [
+                    result.name,
+                    f"{result.accuracy:.3f} [{low:.3f}, {high:.3f}]",
+                    f"{result.auc:.3f} [{auc_low:.3f}, {auc_high:.3f}]",
+                    *rates,
+                    f"{control.accuracy:.3f}",
+                ]
+            )
+        head = ["attack", f"accuracy {percent}", f"area {percent}"]
+        head += [f"TPR at {rate:g}" for rate in nominal] + ["at random"]
+        summary = Summary()
+        summary.tables.append(SimpleTable(rows, head, stubs, title=self.title()))
+        summary.add_extra_txt(self.remarks())
+        return summary
+
+    def title(self) -> str:
+        """Return the caption of the table."""
+        return "Attacks on membership"
+
+    def remarks(self) -> list[str]:
+        """Return the verdicts."""
+        return self.verdicts()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready data."""
+        return {
+            "level": self.level,
+            "quantizers": [{"quantizer": name, **report.to_dict()} for name, report in self.reports.items()],
+            "solvable": self.check.to_dict(),
+            "off_chance": [list(pair) for pair in self.off_chance()],
+            "beating_the_optimum": list(self.check.beating()),
+            "verdicts": self.verdicts(),
+        }
+
+    def __str__(self) -> str:
+        return str(self.summary())

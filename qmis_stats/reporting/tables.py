@@ -1,0 +1,72 @@
+"""Tables of texts for a page or a notebook; how they look is in ``macros.html.j2``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Table", "shown", "table_of"]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with a caption; the first column names the rows.
+
+    Attributes
+    ----------
+    caption : str
+        What it shows.
+    columns : sequence of str
+        Heads, the one of the row names included.
+    rows : sequence of sequence of str
+        As long as ``columns``.
+    words : frozenset of int
+        Places of the columns that hold words; the others hold numbers and are set flush right.
+    """
+
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    words: frozenset[int] = frozenset({0})
+
+
+def shown(value: object) -> str:
+    """Return a value as a table shows it: six digits, and nothing where there is no value.
+
+    Examples
+    --------
+    >>> [shown(v) for v in (1.0 / 3.0, 12, True, None, float("nan"), "sign")]
+    ['0.333333', '12', 'yes', '', '', 'sign']
+    """
+    import pandas as pd
+
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.6g}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None or value is pd.NA else str(value)
+
+
+def table_of(frame: pd.DataFrame, caption: str) -> Table:
+    """Return the table of a frame; named indices become the first columns.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table_of(pd.DataFrame({"method": ["sharp"], "delta": [1e-9]}), "Results").rows
+    [['sharp', '1e-09']]
+    """
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+    whole = frame.reset_index() if any(name is not None for name in frame.index.names) else frame
+    words = {0}
+    for place, kind in enumerate(whole.dtypes):
+        if is_bool_dtype(kind) or not is_numeric_dtype(kind):
+            words.add(place)
+    rows = [[shown(value) for value in row] for row in whole.astype(object).to_numpy().tolist()]
+    return Table(caption, [str(name) for name in whole.columns], rows, frozenset(words))

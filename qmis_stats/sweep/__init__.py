@@ -1,0 +1,21 @@
+"""Grids of experiments: computed once, stored whole, resumed anywhere."""
+
+from qmis_stats.sweep.adaptive import Adaptive
+from qmis_stats.sweep.export import export, to_frame
+from qmis_stats.sweep.file import Sweep, load_sweep, parse_sweep
+from qmis_stats.sweep.run import run_sweep
+from qmis_stats.sweep.store import Progress, Store
+from qmis_stats.sweep.work import SweepError
+
+__all__ = [
+    "Adaptive",
+    "Progress",
+    "Store",
+    "Sweep",
+    "SweepError",
+    "export",
+    "load_sweep",
+    "parse_sweep",
+    "run_sweep",
+    "to_frame",
+]

@@ -1,0 +1,81 @@
+"""The finished cells of a store as a table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qmis_stats.errors import InputError, MissingExtraError
+from qmis_stats.sweep.cell import canonical
+from qmis_stats.sweep.store import COLUMNS, Store, telling
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["SUFFIXES", "check_export", "export", "to_frame"]
+
+SUFFIXES = (".csv", ".parquet")
+
+
+def to_frame(store: Store) -> pd.DataFrame:
+    """Return one row a finished cell: entries of its law and procedure, its result, and the seconds it took.
+
+    Entries that are lists are JSON text. Refused cells have no numbers, and the reason in ``refusal``.
+    """
+    import pandas as pd
+
+    with telling(store.path):
+        records = [_record(specification, values, seconds) for specification, *values, seconds in store.rows()]
+    frame = pd.DataFrame.from_records(records)
+    ends = [name for name in (*COLUMNS, "seconds") if name in frame.columns]
+    return frame[[name for name in frame.columns if name not in ends] + ends]
+
+
+def _record(specification: str, values: list[Any], seconds: float) -> dict[str, Any]:
+    tables = json.loads(specification)
+    spelt = {
+        f"{name}.{key}": entry if isinstance(entry, (str, int, float)) else canonical(entry)
+        for name in ("law", "procedure")
+        for key, entry in tables[name].items()
+    }
+    result = dict(zip(COLUMNS, values, strict=True))
+    result["in_domain"] = bool(result["in_domain"])
+    asked = {"requested": tables["run"]["method"], "block_replicates": tables["run"]["replicates"]}
+    return {**spelt, **asked, **result, "seconds": seconds}
+
+
+def check_export(path: Path) -> None:
+    """Refuse a table that could not be written, before the work is done.
+
+    Raises
+    ------
+    InputError
+        If the name ends with neither ``.csv`` nor ``.parquet``, or the folder does not exist.
+    MissingExtraError
+        If Parquet is asked for without pyarrow.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError("--export", str(path), f"a file whose name ends with {' or '.join(SUFFIXES)}")
+    if not path.absolute().parent.is_dir():
+        raise InputError("--export", str(path), "a file in a folder that exists")
+    if path.suffix.lower() == ".parquet":
+        try:
+            import pyarrow  # noqa: F401
+        except ImportError:
+            raise MissingExtraError("pyarrow", "to write Parquet", "parquet") from None
+
+
+def export(store: Store, path: Path) -> None:
+    """Write the table of a store to a ``.csv`` or ``.parquet`` file, whole or not at all."""
+    check_export(path)
+    frame: Any = to_frame(store)
+    part = path.with_name(f"{path.name}.part")
+    try:
+        if path.suffix.lower() == ".csv":
+            frame.to_csv(part, index=False)
+        else:
+            frame.to_parquet(part, index=False)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

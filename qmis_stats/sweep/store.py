@@ -1,0 +1,338 @@
+"""The embedded store of a sweep: one SQLite file that is whole at every moment.
+
+A rollback journal, not a write-ahead log: between transactions the store is one file, it can be read from a folder
+that cannot be written, and it works wherever the file system's locks work. A transaction holds about half a second of
+results, so that its waits for the disk cost little.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import astuple, dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from qmis_stats.errors import InputError, QmisError
+from qmis_stats.results import LinearEstimate, MISResult
+from qmis_stats.sweep.adaptive import Block
+from qmis_stats.sweep.cell import Cell
+from qmis_stats.sweep.format import VERSION, check_format, migrate
+from qmis_stats.sweep.lock import Lock
+
+__all__ = ["COLUMNS", "Progress", "Store", "telling"]
+
+COLUMNS = (
+    "n",
+    "method",
+    "seed",
+    "log_delta",
+    "std_error",
+    "ci_low",
+    "ci_high",
+    "dof",
+    "fraction",
+    "in_domain",
+    "domain",
+    "replicates",
+    "blocks",
+    "refusal",
+)
+"""The result columns: functions of the specification and of the file's rule alone."""
+
+_BLOCK = (
+    "cell, number, method, replicates, dof, log_delta, std_error, in_domain, domain, fraction, "
+    "value, value_error, log_scale, gap, effective, objections, seconds"
+)
+_PATIENCE = 30.0
+_SEPARATOR = "\n"
+_ALLOWED = {
+    sqlite3.SQLITE_FULL: "on a disk with free space; what was stored is safe: make room and go on with --resume",
+    sqlite3.SQLITE_IOERR: "on a disk that can be written; what was stored is safe: go on with --resume",
+    sqlite3.SQLITE_BUSY: f"a file that no other program locks for longer than {_PATIENCE:g} s",
+    sqlite3.SQLITE_READONLY: "a file that can be written, in a folder that can be written",
+    sqlite3.SQLITE_CANTOPEN: "a file that can be opened, in a folder that exists and can be written",
+    sqlite3.SQLITE_PERM: "a file that can be opened, in a folder that exists and can be written",
+    sqlite3.SQLITE_NOTADB: "a store that qmis sweep has made: this is no SQLite database",
+}
+
+
+@contextlib.contextmanager
+def telling(path: str) -> Iterator[None]:
+    """Turn what SQLite raises, and values of a type that no sweep writes, into one line."""
+    try:
+        yield
+    except QmisError:
+        raise
+    except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError) as error:
+        raise InputError("store", path, f"a store that is not damaged ({error})") from None
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", None)
+        allowed = _ALLOWED.get(code & 0xFF, "") if isinstance(code, int) else ""
+        raise InputError("store", path, f"{allowed or 'a store that is not damaged'} ({error})") from None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the cells of the file last swept are.
+
+    Attributes
+    ----------
+    cells, finished, refused : int
+        Cells of the file; those with a result or a refusal; those that were refused.
+    blocks, replicates : int
+        In the whole store.
+    elapsed, rate : float
+        Seconds of the last session, and cells that it finished a second.
+    time_left : float or None
+        Seconds to go at this rate; ``None`` before the first cell is finished.
+    began : str
+        When the last session began, by the clock of its machine.
+    """
+
+    cells: int
+    finished: int
+    refused: int
+    blocks: int
+    replicates: int
+    elapsed: float
+    rate: float
+    time_left: float | None
+    began: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready data."""
+        return dict(vars(self))
+
+
+class Store:
+    """Cells, their blocks and their results.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file; made when it does not exist, unless ``read_only``.
+    read_only : bool
+        Read while a sweep may be writing. Else the store is locked against other sweeps.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be opened, is no store, has a newer format, or is being swept.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, Store(Path(folder, "a.sqlite")) as store:
+    ...     store.progress().cells
+    0
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, read_only: bool = False) -> None:
+        self.path = os.fspath(path)
+        place = Path(self.path)
+        if read_only and not place.is_file():
+            raise InputError("store", self.path, "a store that exists")
+        self._lock: Lock | None = None
+        with telling(self.path), contextlib.ExitStack() as undo:
+            if not read_only:
+                self._lock = Lock(place)
+                undo.callback(self._lock.release)
+            mode = "ro" if read_only else "rwc"
+            uri = f"{place.absolute().as_uri()}?mode={mode}"
+            self._connection = sqlite3.connect(uri, uri=True, timeout=_PATIENCE, isolation_level=None)
+            undo.callback(self._connection.close)
+            version = check_format(self._connection, self.path)
+            if version < VERSION:
+                if read_only:
+                    allowed = f"of format {VERSION}, not {version}: qmis sweep --resume brings it there"
+                    raise InputError("store", self.path, allowed)
+                migrate(self._connection, version)
+            undo.pop_all()
+        self._session: int | None = None
+        self._began = time.monotonic()
+        self._counts = [0, 0]
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; what is not committed is dropped."""
+        self._connection.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    # Writing
+
+    @property
+    def empty(self) -> bool:
+        """Whether no cell has been planned."""
+        with telling(self.path):
+            return self._connection.execute("SELECT 1 FROM cell LIMIT 1").fetchone() is None
+
+    def plan(self, cells: Iterable[Cell]) -> None:
+        """Begin a session: make room for the cells of a file, and forget those of another file that have no block."""
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        rows = ((cell.key, cell.specification, i, cell.run["n"], cell.run["seed"]) for i, cell in enumerate(cells))
+        with telling(self.path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.execute("UPDATE cell SET position = NULL")
+            self._connection.executemany(
+                "INSERT INTO cell (key, specification, position, n, seed) VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT (key) DO UPDATE SET position = excluded.position",
+                rows,
+            )
+            self._connection.execute(
+                "DELETE FROM cell WHERE position IS NULL AND rule IS NULL AND key NOT IN (SELECT cell FROM block)"
+            )
+            self._session = self._connection.execute(
+                "INSERT INTO session (began, elapsed, cells, blocks) VALUES (?, 0, 0, 0)", (now,)
+            ).lastrowid
+            self._connection.execute("COMMIT")
+            self._connection.execute("BEGIN IMMEDIATE")
+
+    def add_block(self, key: str, number: int, block: Block) -> None:
+        """Add a block; one that is there already stays as it is."""
+        r = block.result
+        linear: tuple[Any, ...] = (None,) * 6
+        if r.linear is not None:
+            linear = (*astuple(r.linear)[:-1], _SEPARATOR.join(r.linear.objections))
+        fraction = None if r.fraction is None else r.to_dict()["fraction"]
+        row = (key, number, r.method, r.replicates, r.dof, r.log_delta, r.std_error, r.in_domain, r.domain, fraction)
+        marks = ", ".join("?" * 17)
+        with telling(self.path):
+            self._connection.execute(
+                f"INSERT OR IGNORE INTO block ({_BLOCK}) VALUES ({marks})", (*row, *linear, block.seconds)
+            )
+        self._counts[1] += 1
+
+    def finish(self, key: str, rule: str, result: MISResult, blocks: int, seconds: float) -> None:
+        """Write the result of a cell."""
+        low, high = result.conf_int() or (None, None)
+        fraction = None if result.fraction is None else result.to_dict()["fraction"]
+        with telling(self.path):
+            self._connection.execute(
+                "UPDATE cell SET rule = ?, refusal = NULL, method = ?, log_delta = ?, std_error = ?, ci_low = ?, "
+                "ci_high = ?, dof = ?, fraction = ?, in_domain = ?, domain = ?, replicates = ?, blocks = ?, "
+                "seconds = ? WHERE key = ?",
+                (
+                    rule,
+                    result.method,
+                    result.log_delta,
+                    result.std_error,
+                    low,
+                    high,
+                    result.dof,
+                    fraction,
+                    result.in_domain,
+                    result.domain,
+                    result.replicates,
+                    blocks,
+                    seconds,
+                    key,
+                ),
+            )
+        self._counts[0] += 1
+
+    def refuse(self, key: str, rule: str, method: str, reason: str) -> None:
+        """Write why a cell has no result."""
+        with telling(self.path):
+            self._connection.execute(
+                "UPDATE cell SET rule = ?, refusal = ?, method = ? WHERE key = ?", (rule, reason, method, key)
+            )
+        self._counts[0] += 1
+
+    def commit(self) -> None:
+        """Make safe what was written, and go on."""
+        if not self._connection.in_transaction:
+            return
+        with telling(self.path):
+            self._connection.execute(
+                "UPDATE session SET elapsed = ?, cells = ?, blocks = ? WHERE id = ?",
+                (time.monotonic() - self._began, *self._counts, self._session),
+            )
+            self._connection.execute("COMMIT")
+            self._connection.execute("BEGIN IMMEDIATE")
+
+    # Reading
+
+    def finished(self, rule: str) -> set[str]:
+        """Return the keys of the cells that have a result by a rule, or a refusal."""
+        with telling(self.path):
+            found = self._connection.execute("SELECT key FROM cell WHERE rule = ?", (rule,))
+            return {key for (key,) in found}
+
+    def blocks(self) -> Iterator[tuple[str, int, Block]]:
+        """Return the blocks of the cells of the file last swept, each with the cell's key and its number."""
+        columns = ", ".join(f"block.{name.strip()}" for name in _BLOCK.split(","))
+        with telling(self.path):
+            for row in self._connection.execute(
+                f"SELECT {columns}, cell.n, cell.seed FROM block JOIN cell ON cell.key = block.cell "
+                "WHERE cell.position IS NOT NULL"
+            ):
+                yield row[0], row[1], _block(row)
+
+    def rows(self) -> Iterator[tuple[Any, ...]]:
+        """Return specification, result columns and seconds of each cell that is finished, in the order of the files."""
+        columns = ", ".join(COLUMNS)
+        with telling(self.path):
+            yield from self._connection.execute(
+                f"SELECT specification, {columns}, seconds FROM cell WHERE rule IS NOT NULL "
+                "ORDER BY position IS NULL, position, rowid"
+            )
+
+    def progress(self) -> Progress:
+        """Return how far the file last swept is."""
+        with telling(self.path):
+            cells, finished, refused = self._connection.execute(
+                "SELECT count(*), count(rule), count(refusal) FROM cell WHERE position IS NOT NULL"
+            ).fetchone()
+            blocks, replicates = self._connection.execute(
+                "SELECT count(*), coalesce(sum(replicates), 0) FROM block"
+            ).fetchone()
+            session = self._connection.execute(
+                "SELECT elapsed, cells, began FROM session ORDER BY id DESC LIMIT 1"
+            ).fetchone()
+            elapsed, done, began = session or (0.0, 0, "")
+            rate = done / elapsed if elapsed > 0.0 else 0.0
+            left = (cells - finished) / rate if rate > 0.0 else None if finished < cells else 0.0
+        return Progress(cells, finished, refused, blocks, replicates, elapsed, rate, left, began)
+
+
+def _fraction(text: str) -> Fraction:
+    """Return ``"8/27"``; other spellings, such as 1e999999999, are not written by a sweep and may take for ever."""
+    numerator, _, denominator = text.partition("/")
+    return Fraction(int(numerator), int(denominator or 1))
+
+
+def _block(row: tuple[Any, ...]) -> Block:
+    _, _, method, replicates, dof, log_delta, std_error, in_domain, domain, fraction, *linear, seconds, n, seed = row
+    mean = None
+    if linear[0] is not None:
+        value, error, log_scale, gap, effective, text = linear
+        mean = LinearEstimate(value, error, log_scale, gap, effective, tuple(text.split(_SEPARATOR)) if text else ())
+    result = MISResult(
+        method,
+        n,
+        log_delta,
+        std_error,
+        in_domain=bool(in_domain),
+        domain=domain,
+        seed=None if std_error is None else seed,
+        replicates=replicates,
+        fraction=None if fraction is None else _fraction(fraction),
+        dof=dof,
+        linear=mean,
+    )
+    return Block(result, seconds)

@@ -1,0 +1,153 @@
+"""Attacks side by side under several quantizers, their two checks, and where they are shown."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from qmis_stats.audit.algorithm import audit, head_for
+from qmis_stats.audit.attacks import (
+    ATTACKS,
+    AttackReport,
+    AttackResult,
+    LossThreshold,
+    audit_attacks,
+    play,
+    run_attacks,
+    self_check,
+)
+from qmis_stats.audit.models import Logistic
+from qmis_stats.audit.report import report_data, report_html
+from qmis_stats.errors import InputError
+from tests.audit.conftest import Grid, ScaledSign
+
+QUANTIZERS = (Grid(0.5), ScaledSign())
+MODEL = Logistic(checkpoints=1)
+
+
+@pytest.fixture(scope="module")
+def found(binary):
+    return audit_attacks(binary, MODEL, QUANTIZERS, n=40, trainings=32, seed=2)
+
+
+def test_each_quantizer_has_the_numbers_of_its_own_game(found, binary):
+    assert list(found.reports) == ["grid-0.5", "sign-scaled", "identity"]
+    for quantizer, name in (*zip(QUANTIZERS, found.reports, strict=False), (None, "identity")):
+        game = play(binary, MODEL, quantizer, 40, trainings=16, shadows=8, calibrations=8, members=16, seed=2)
+        assert run_attacks(game, ATTACKS).to_dict() == found.reports[name].to_dict()
+    assert found.check.to_dict() == self_check(seed=2).to_dict()
+
+
+def test_jobs_change_nothing_and_progress_covers_all(found, binary):
+    stages = []
+
+    def progress(items):
+        stages.append(0)
+        for item in items:
+            stages[-1] += 1
+            yield item
+
+    again = audit_attacks(binary, MODEL, QUANTIZERS, n=40, trainings=32, seed=2, jobs=2, progress=progress)
+    assert again.to_dict() == found.to_dict()
+    assert len(stages) == 2
+    assert stages[0] > 1
+    assert stages[1] == len(QUANTIZERS) + 2
+    assert audit_attacks(binary, MODEL, QUANTIZERS, n=40, trainings=32, seed=3).to_dict() != found.to_dict()
+
+
+def test_it_can_be_read_and_stored(found):
+    data = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert [entry["quantizer"] for entry in data["quantizers"]] == list(found.reports)
+    assert data["solvable"]["results"][0]["optimal_accuracy"] == pytest.approx(0.57378, abs=1e-4)
+    assert data["off_chance"] == data["beating_the_optimum"] == []
+    frame = found.to_frame()
+    assert frame.index.names == ["quantizer", "attack"]
+    assert len(frame) == 2 * 3 * len(ATTACKS)
+    text = str(found)
+    assert "no attack exceeds it" in text
+    assert "every attack on every quantizer is at chance" in text
+    assert "16 trainings on 40 rows" in text
+
+
+def broken(member, control, delta=None):
+    return AttackResult("peeking", member.astype(float), member, 0.5, (), delta, control)
+
+
+def test_the_verdicts_can_fail(found):
+    rng = np.random.default_rng(1)
+    member = rng.permuted(np.tile([True] * 8 + [False] * 8, (10, 1)), axis=1)
+    report = found.reports["identity"]
+    peeking = AttackReport((broken(member, ""),), (broken(member, "labels"),), None, report.game)
+    bad = dataclasses.replace(found, reports={**found.reports, "identity": peeking})
+    assert bad.off_chance() == (("identity", "peeking"),)
+    assert any("NOT at chance: peeking on identity" in line for line in bad.verdicts())
+    delta, check = found.check.delta, found.check
+    cheat = broken(np.tile([True, False], (2000, 1)), "", delta)
+    wrong = dataclasses.replace(found, check=AttackReport((*check.results, cheat), check.controls, delta, check.game))
+    assert wrong.check.beating() == ("peeking",)
+    assert any("EXCEEDED by peeking" in line for line in wrong.verdicts())
+
+
+@pytest.mark.statistical
+def test_p_values_under_random_labels_are_valid_and_see_a_small_shift():
+    rng = np.random.default_rng(2)
+    trainings, pairs = 40, 16
+    scores = rng.normal(size=(trainings, 2 * pairs)) + rng.normal(size=(trainings, 1))  # calls differ in number
+    halves = np.tile([True] * pairs + [False] * pairs, (trainings, 1))
+    p = np.array(
+        [
+            AttackResult("a", scores, rng.permuted(halves, axis=1), 0.3, (), control="labels").chance_p_value()
+            for _ in range(2000)
+        ]
+    )
+    for level in (0.2, 0.05, 0.01):
+        assert np.mean(p <= level) <= level + 6.0 * np.sqrt(level * (1.0 - level) / p.size)
+    shifted = AttackResult("a", scores + halves, halves, 0.3, (), control="labels")
+    assert shifted.chance_p_value() < 1e-9
+    # Trainings alone, which is all that another control leaves independent, would not have seen it.
+    assert dataclasses.replace(shifted, control="weights").chance_p_value() > 1e-3
+    everyone = AttackResult("a", scores, halves, -100.0, (), control="labels")
+    assert everyone.chance_p_value() == 1.0
+
+
+def test_refused(binary):
+    for options, field in (
+        ({"trainings": 15}, "trainings"),
+        ({"members": 0}, "members"),
+        ({"n": 1}, "n"),
+        ({"level": 0.2}, "level"),
+        ({"jobs": 0}, "jobs"),
+        ({"seed": -1}, "seed"),
+        ({"attacks": ()}, "attacks"),
+    ):
+        with pytest.raises(InputError, match=field):
+            audit_attacks(
+                binary, MODEL, QUANTIZERS, **{"trainings": 16, "n": 40, "attacks": [LossThreshold()], **options}
+            )
+    with pytest.raises(InputError, match="different"):
+        audit_attacks(binary, MODEL, [Grid(0.5), Grid(0.5)])
+
+
+def test_n_is_at_most_half_and_groups_are_mentioned(binary):
+    grouped = dataclasses.replace(binary, groups=np.arange(binary.rows) // 2)
+    found = audit_attacks(grouped, MODEL, [], n=10_000, trainings=16, attacks=[LossThreshold()])
+    assert found.reports["identity"].game["n"] == binary.rows // 2
+    assert "against the group" in found.verdicts()[-1]
+
+
+def test_the_page_has_all_of_it(found, binary):
+    result = audit(binary, head_for(binary), QUANTIZERS, runs=2, seed=2)
+    page = report_html(result, attacks=found)
+    assert page.count("<h2>Attacks</h2>") == 1
+    part = page[page.index("<h2>Attacks</h2>") :]
+    for _, attacked, control in found.pairs():
+        low, high = control.accuracy_interval()
+        assert f"{attacked.accuracy:.3f} [" in part
+        assert f"{control.accuracy:.3f} [{low:.3f}, {high:.3f}]" in part
+    assert "optimal accuracy 0.5738" in part
+    assert all(line.split(":")[0] in part for line in found.verdicts())
+    assert report_data(result, attacks=found)["attacks"] == found.to_dict()
+    plain = report_html(result)
+    assert "<h2>Attacks</h2>" not in plain
+    assert report_data(result)["attacks"] is None

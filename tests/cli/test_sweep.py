@@ -1,0 +1,94 @@
+"""`qmis sweep` and `qmis status`: results on standard output, one line for what is wrong, exit status 2."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+FILE = """
+law = {kind = "gaussian_mean", covariance = [[1.0]]}
+procedure = {kind = "ptq", quantizer = "sign"}
+run = {methods = ["exact", "conditional"], replicates = 200}
+grid = {"law.mean" = [[0.1], [0.2]], "run.n" = [20, 40]}
+"""
+
+
+@pytest.fixture
+def store(tmp_path):
+    return tmp_path / "results.sqlite"
+
+
+def test_a_sweep_its_status_and_its_table(qmis, experiment, store, tmp_path):
+    table = tmp_path / "results.csv"
+    done = qmis("sweep", experiment(FILE), "--store", store, "--jobs", 1, "--export", table, "--json")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["finished"] == 8
+    assert table.read_text().count("\n") == 9
+    shown = qmis("status", store, "--json")
+    assert json.loads(shown.stdout) == json.loads(done.stdout)
+    assert "8 of 8 finished" in qmis("status", store).stdout
+
+
+def test_a_store_that_holds_cells_needs_resume(qmis, experiment, store):
+    file = experiment(FILE)
+    qmis("sweep", file, "--store", store, "--jobs", 1)
+    refused = qmis("sweep", file, "--store", store, "--jobs", 1)
+    assert refused.exit_code == 2
+    assert "used with --resume" in refused.stderr
+    assert qmis("sweep", file, "--store", store, "--jobs", 1, "--resume").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "line"),
+    [
+        (("20, 40", "20, 1"), (), "run.n = 1: must be"),
+        (("sign", "sing"), (), "did you mean sign"),
+        (("", ""), ("--export", "a.xlsx"), "--export = 'a.xlsx'"),
+        (("", ""), ("--export", "no/such/folder/a.csv"), "a folder that exists"),
+        (("", ""), ("--jobs", "0"), "jobs = 0"),
+        (("", ""), ("--jobs", "1", "--cluster", "tcp://127.0.0.1:1"), "left out with --cluster"),
+    ],
+)
+def test_bad_input_is_one_line_and_no_store(qmis, experiment, store, change, options, line):
+    refused = qmis("sweep", experiment(FILE.replace(*change)), "--store", store, *options)
+    assert refused.exit_code == 2
+    assert line in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    assert refused.stdout == ""
+    assert not store.exists()
+
+
+def test_refused_cells_are_counted_on_standard_error(qmis, experiment, store):
+    erm = FILE.replace('{kind = "ptq", quantizer = "sign"}', '{kind = "erm", codebook = [[0.0], [1.0]]}')
+    file = experiment(erm.replace('"conditional"', '"likelihood_ratio"'))
+    done = qmis("sweep", file, "--store", store, "--jobs", 1, "--json")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["refused"] == 4
+    assert "4 of 8 cells have no result" in done.stderr
+
+
+def test_the_status_of_no_store_is_bad_input(qmis, store):
+    assert qmis("status", store).exit_code == 2
+    assert not store.exists()
+
+
+def test_a_folder_that_is_no_place_for_files_is_refused(qmis, experiment):
+    place = "/proc/results.sqlite" if sys.platform == "linux" else os.devnull
+    refused = qmis("sweep", experiment(FILE), "--store", place, "--jobs", 1)
+    assert refused.exit_code == 2
+    assert refused.stderr.count("\n") == 1
+
+
+def test_a_second_sweep_in_another_process_is_refused(experiment, store):
+    from qmis_stats.sweep import Store
+
+    command = [sys.executable, "-m", "qmis_stats.cli", "sweep", experiment(FILE), "--store", store, "--jobs", "1"]
+    with Store(store):
+        second = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert second.returncode == 2
+    assert second.stderr.count("\n") == 1
+    assert "no other sweep is writing to" in second.stderr
