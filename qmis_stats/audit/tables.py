@@ -195,7 +195,7 @@ def _frame(file: Path) -> pd.DataFrame:
             return _parquet(file)
         separator = _SEPARATORS[file.suffix.lower()]
         _check_header(file, separator)
-        return pd.read_csv(file, sep=separator, low_memory=False)
+        return pd.read_csv(file, sep=separator, low_memory=False, float_precision="round_trip")
     except OSError as error:
         raise InputError("file", str(file), f"a file that can be read: {error.strerror or error}") from None
     except pd.errors.EmptyDataError:
@@ -372,12 +372,13 @@ def _one_column(file: Path, rows: int) -> NDArray[Any]:
     else:
         import pandas as pd
 
+        separator = _SEPARATORS.get(file.suffix.lower(), ",")
         try:
-            table = pd.read_csv(file, header=None, sep=_SEPARATORS.get(file.suffix.lower(), ","))
+            table = pd.read_csv(file, header=None, float_precision="round_trip", sep=separator)
         except (ValueError, OSError) as error:
             raise InputError("target", str(file), f"a file with one value a row ({error})") from None
         if len(table) == rows + 1:  # a line with the name of the column
-            table = pd.read_csv(file, sep=_SEPARATORS.get(file.suffix.lower(), ","))
+            table = pd.read_csv(file, float_precision="round_trip", sep=separator)
         if table.shape[1] != 1:
             raise InputError("target", str(file), f"one value a row, not {table.shape[1]}")
         y = _target(file, table.iloc[:, 0])
