@@ -195,7 +195,7 @@ def _frame(file: Path) -> pd.DataFrame:
             return _parquet(file)
         separator = _SEPARATORS[file.suffix.lower()]
         _check_header(file, separator)
-        return pd.read_csv(file, sep=separator, low_memory=False, float_precision="round_trip")
+        return pd.read_csv(file, sep=separator, low_memory=False, **_rounding())
     except OSError as error:
         raise InputError("file", str(file), f"a file that can be read: {error.strerror or error}") from None
     except pd.errors.EmptyDataError:
@@ -207,6 +207,14 @@ def _frame(file: Path) -> pd.DataFrame:
             raise
         reason = " ".join(str(error).split())
         raise InputError("file", str(file), f"a table with as many fields in every line ({reason})") from None
+
+
+def _rounding() -> dict[str, Any]:
+    """Return what makes pandas read the nearest number; since 3.1 it always does, and refuses to be told."""
+    import pandas as pd
+
+    old = tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1)
+    return {"float_precision": "round_trip"} if old else {}
 
 
 def _parquet(file: Path) -> pd.DataFrame:
@@ -374,11 +382,11 @@ def _one_column(file: Path, rows: int) -> NDArray[Any]:
 
         separator = _SEPARATORS.get(file.suffix.lower(), ",")
         try:
-            table = pd.read_csv(file, header=None, float_precision="round_trip", sep=separator)
+            table = pd.read_csv(file, header=None, sep=separator, **_rounding())
         except (ValueError, OSError) as error:
             raise InputError("target", str(file), f"a file with one value a row ({error})") from None
         if len(table) == rows + 1:  # a line with the name of the column
-            table = pd.read_csv(file, float_precision="round_trip", sep=separator)
+            table = pd.read_csv(file, sep=separator, **_rounding())
         if table.shape[1] != 1:
             raise InputError("target", str(file), f"one value a row, not {table.shape[1]}")
         y = _target(file, table.iloc[:, 0])
