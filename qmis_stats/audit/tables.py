@@ -195,7 +195,8 @@ def _frame(file: Path) -> pd.DataFrame:
             return _parquet(file)
         separator = _SEPARATORS[file.suffix.lower()]
         _check_header(file, separator)
-        return pd.read_csv(file, sep=separator, low_memory=False, **_rounding())
+        frame: pd.DataFrame = pd.read_csv(file, sep=separator, low_memory=False, **_rounding())
+        return frame
     except OSError as error:
         raise InputError("file", str(file), f"a file that can be read: {error.strerror or error}") from None
     except pd.errors.EmptyDataError:
