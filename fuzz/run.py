@@ -1,6 +1,7 @@
 """Coverage-guided fuzzing of what reads files, in slices whose executions add up.
 
 Usage: python fuzz/run.py TARGET [--runs 1000000] [--seconds 540] [--out fuzz/out]
+       python fuzz/run.py --table [--out fuzz/out]
 
 Needs atheris, which is not a dependency of the package. A slice goes on from the corpus of the one before; it appends a
 row to OUT/slices.csv and writes every new kind of finding, with its bytes, to OUT/findings/TARGET. Exit status 1 when
@@ -118,15 +119,34 @@ def slice_of(target: str, runs: int, seconds: int, out: Path) -> int:
     return 1 if found else 0
 
 
+def table_of(out: Path) -> str:
+    """Executions and seconds summed over the slices of each target, with what the last of them saw."""
+    with (out / "slices.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    lines = [
+        "| target | executions | seconds | slices | edges | inputs kept | findings |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for target in dict.fromkeys(row["target"] for row in rows):
+        own = [row for row in rows if row["target"] == target]
+        total = [sum(int(row[key]) for row in own) for key in ("executions", "seconds")]
+        last = [own[-1][key] for key in ("edges", "corpus", "findings")]
+        lines.append("| " + " | ".join([f"`{target}`", *map(str, total), str(len(own)), *last]) + " |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("target")
+    parser.add_argument("target", nargs="?")
+    parser.add_argument("--table", action="store_true", help="print what the slices in OUT add up to")
     parser.add_argument("--runs", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=int, default=540)
     parser.add_argument("--out", type=Path, default=HERE / "out")
     parser.add_argument("--child", action="store_true")
     options, rest = parser.parse_known_args()
-    if options.child:
+    if options.table:
+        print(table_of(options.out))
+    elif options.child:
         child(options.target, options.out, rest)
     else:
         sys.exit(slice_of(options.target, options.runs, options.seconds, options.out.resolve()))
