@@ -63,7 +63,8 @@ def test_help(arguments: list[str], qmis: Qmis) -> None:
 
 def test_help_lists_exactly_the_commands_that_exist(qmis: Qmis) -> None:
     listed = qmis("--help").stdout.partition("Commands:")[2].splitlines()
-    assert [line.split()[0] for line in listed if line.strip()] == ["audit", "evaluate", "info", "rank", "verify"]
+    found = [line.split()[0] for line in listed if line.strip()]
+    assert found == ["audit", "evaluate", "figures", "info", "rank", "status", "sweep", "verify"]
 
 
 def test_version(qmis: Qmis) -> None:

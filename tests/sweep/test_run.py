@@ -8,6 +8,7 @@ import warnings
 from concurrent.futures import Future
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 from qmis_stats import mis
 from qmis_stats.errors import DomainWarning, InputError
@@ -44,7 +45,8 @@ def test_one_block_is_the_number_of_mis(path, sweep):
         warnings.simplefilter("ignore", DomainWarning)
         found = columns(store, "log_delta", "std_error", "ci_low", "in_domain", "domain", "replicates")
         for cell, row in zip(given.cells, found, strict=True):
-            alone = mis(cell.problem, cell.run["n"], cell.run["method"], replicates=1000, seed=4)
+            with threadpool_limits(limits=1):  # BLAS adds in another order on two threads: the last bit may differ
+                alone = mis(cell.problem, cell.run["n"], cell.run["method"], replicates=1000, seed=4)
             low = (alone.conf_int() or (None,))[0]
             assert row == (alone.log_delta, alone.std_error, low, alone.in_domain, alone.domain, alone.replicates)
 
@@ -276,7 +278,7 @@ def test_every_module_that_a_number_goes_through_is_in_the_digest():
         if room not in found:
             found.add(room)
             todo += {other for file in files[room] for other in test_layers.imported_rooms(file)}
-    assert found - {"errors"} == set(NUMERIC_ROOMS)
+    assert found - {"_lazy", "errors", "reporting"} == set(NUMERIC_ROOMS)
 
 
 def test_other_versions_are_another_key(sweep):
