@@ -287,10 +287,12 @@ class Store:
         """Return specification, result columns and seconds of each cell that is finished, in the order of the files."""
         columns = ", ".join(COLUMNS)
         with telling(self.path):
-            yield from self._connection.execute(
+            # Not "yield from": that would close the cursor when the reader stops, perhaps after the connection.
+            for row in self._connection.execute(
                 f"SELECT specification, {columns}, seconds FROM cell WHERE rule IS NOT NULL "
                 "ORDER BY position IS NULL, position, rowid"
-            )
+            ):
+                yield row
 
     def progress(self) -> Progress:
         """Return how far the file last swept is."""
