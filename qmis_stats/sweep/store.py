@@ -277,7 +277,7 @@ class Store:
         """Return the blocks of the cells of the file last swept, each with the cell's key and its number."""
         columns = ", ".join(f"block.{name.strip()}" for name in _BLOCK.split(","))
         with telling(self.path):
-            for row in self._connection.execute(
+            for row in self._connection.execute(  # noqa: UP028
                 f"SELECT {columns}, cell.n, cell.seed FROM block JOIN cell ON cell.key = block.cell "
                 "WHERE cell.position IS NOT NULL"
             ):
@@ -288,7 +288,7 @@ class Store:
         columns = ", ".join(COLUMNS)
         with telling(self.path):
             # Not "yield from": that would close the cursor when the reader stops, perhaps after the connection.
-            for row in self._connection.execute(
+            for row in self._connection.execute(  # noqa: UP028
                 f"SELECT specification, {columns}, seconds FROM cell WHERE rule IS NOT NULL "
                 "ORDER BY position IS NULL, position, rowid"
             ):
