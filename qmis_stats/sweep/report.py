@@ -214,7 +214,7 @@ def _results(summary: Summary) -> Table:
             shown(cell.result["log_delta"]),
             _interval(cell.interval),
             "" if cell.result["std_error"] is None else f"{cell.result['std_error']:.2g}",
-            shown(-cell.result["log_delta"] / cell.result["n"]),
+            shown((0.0 - cell.result["log_delta"]) / cell.result["n"]),  # Δ = 1 is 0, not −0
             shown(cell.result["replicates"]),
             shown(cell.met),
             shown(bool(cell.result["in_domain"])),
