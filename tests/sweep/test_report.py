@@ -216,3 +216,10 @@ def test_a_folder_that_cannot_be_written_is_refused(path, tmp_path):
     (tmp_path / "file").write_text("")
     with Store(path, read_only=True) as store, pytest.raises(InputError, match="out = "):
         write_report(store, tmp_path / "file")
+
+
+def test_a_rate_of_zero_has_no_sign(summary):
+    cell = summary.cells[0]
+    certain = replace(cell, result={**cell.result, "log_delta": 0.0})
+    columns, rows = cells(Page(report_html(replace(summary, cells=(certain,)))), "Cells that are done")
+    assert dict(zip(columns, rows[0], strict=True))["−log Δ / n"] == "0"
