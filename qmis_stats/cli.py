@@ -133,7 +133,7 @@ def evaluate(file: Path, as_json: bool) -> None:
 
 
 @cli.command()
-@click.option("--quick", is_flag=True, help="Smaller samples: minutes instead of half an hour.")
+@click.option("--quick", is_flag=True, help="Smaller samples, in less than half the time.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for report.json and report.html.")
 def verify(quick: bool, as_json: bool, out: Path | None) -> int:

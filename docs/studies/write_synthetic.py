@@ -436,7 +436,7 @@ def page(frame):
         "differ; their losses are close, $\\hat r_Q$ is a minimum over them of the order 10⁻⁵ to 10⁻⁴, and it would take some",
         "100 000 evaluation points to tell it from zero. The analytic indicator from the estimate and its covariance",
         "({doc}`../quantizers`) agrees better, and the retained information agrees best: in high dimension the nearest face is not",
-        "what leaks. Many coordinates are near a threshold, each leaks a little, and S8 adds them up.",
+        "what leaks. Many coordinates are near a threshold, each leaks a little, and {ref}`S8 <S8>` adds them up.",
         "",
         "![Area of the learned attack against the indicator](synthetic_indicator.svg)",
         "",

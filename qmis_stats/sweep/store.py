@@ -80,8 +80,10 @@ class Progress:
 
     Attributes
     ----------
-    cells, finished, refused : int
-        Cells of the file; those with a result or a refusal; those that were refused.
+    cells : int
+        Cells of the file.
+    finished, refused : int
+        Those with a result or a refusal; those that were refused.
     blocks, replicates : int
         In the whole store.
     elapsed, rate : float
