@@ -27,8 +27,10 @@ class SweptCell:
 
     Attributes
     ----------
-    key, specification : str
-        As the store has them.
+    key : str
+        SHA-256 of the specification.
+    specification : str
+        Canonical JSON.
     entries : mapping from str to str, int or float
         Law, procedure and run by dotted names; what a specification leaves out is missing.
     state : str
