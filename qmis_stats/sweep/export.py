@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qmis_stats.errors import InputError, MissingExtraError
-from qmis_stats.sweep.cell import canonical
+from qmis_stats.sweep.cell import spelt
 from qmis_stats.sweep.store import COLUMNS, Store
 
 if TYPE_CHECKING:
@@ -28,15 +28,10 @@ def to_frame(store: Store) -> pd.DataFrame:
     records = []
     for specification, *values, seconds in store.rows():
         tables = json.loads(specification)
-        spelt = {
-            f"{name}.{key}": entry if isinstance(entry, (str, int, float)) else canonical(entry)
-            for name in ("law", "procedure")
-            for key, entry in tables[name].items()
-        }
         result = dict(zip(COLUMNS, values, strict=True))
         result["in_domain"] = bool(result["in_domain"])
         asked = {"requested": tables["run"]["method"], "block_replicates": tables["run"]["replicates"]}
-        records.append({**spelt, **asked, **result, "seconds": seconds})
+        records.append({**spelt(tables, "law", "procedure"), **asked, **result, "seconds": seconds})
     frame = pd.DataFrame.from_records(records)
     ends = [name for name in (*COLUMNS, "seconds") if name in frame.columns]
     return frame[[name for name in frame.columns if name not in ends] + ends]
