@@ -147,7 +147,7 @@ def verdict(low, high):
 def difference(gaps, more, less):
     """Return whether one quantizer is more private than another, with the paired difference of gaps."""
     mean, low, high = paired((gaps[more] - gaps[less]).to_numpy())
-    return f"{verdict(low, high)}, {mean:+.3f} [{low:+.3f}, {high:+.3f}]"
+    return f"{verdict(low, high)}, {mean:+.3f} [{low:+.3f},\N{NO-BREAK SPACE}{high:+.3f}]"
 
 
 def sparsity_against_bits(gaps, rng):
@@ -159,7 +159,7 @@ def sparsity_against_bits(gaps, rng):
 
     drawn = effect(values[rng.integers(len(values), size=(DRAWS, len(values)))].mean(axis=1))
     low, high = np.quantile(drawn, [0.025, 0.975])
-    return f"{verdict(low, high)}, {effect(values.mean(axis=0)):+.3f} [{low:+.3f}, {high:+.3f}]"
+    return f"{verdict(low, high)}, {effect(values.mean(axis=0)):+.3f} [{low:+.3f},\N{NO-BREAK SPACE}{high:+.3f}]"
 
 
 # --- figures ---------------------------------------------------------------------------------------------------------
@@ -219,7 +219,7 @@ class _Point:
 
 def between(row, value, digits=3):
     """Return "value [low, high]"."""
-    return f"{row[value]:.{digits}g} [{row[f'{value}_low']:.{digits}g}, {row[f'{value}_high']:.{digits}g}]"
+    return f"{row[value]:.{digits}g} [{row[f'{value}_low']:.{digits}g},\N{NO-BREAK SPACE}{row[f'{value}_high']:.{digits}g}]"
 
 
 def audit_table(study, name, head):
@@ -335,7 +335,7 @@ def choice_rows(study):
         if len(cheap):
             chosen = str(cheap.index[0])
             mean, low, high = paired((gaps[chosen] - gaps[IDENTITY]).to_numpy())
-            gain, price = f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]", between(cheap.iloc[0], "price")
+            gain, price = f"{mean:+.3f} [{low:+.3f},\N{NO-BREAK SPACE}{high:+.3f}]", between(cheap.iloc[0], "price")
         yield (
             f"| {SHORT[name]} | {head} | {ranked.index[0]} | {', '.join(first) if len(first) <= 4 else len(first)} "
             f"| {above} | {len(cheap)} | {chosen} | {gain} | {price} |"
