@@ -17,7 +17,7 @@ from qmis_stats.reporting.pages import render_page, write_files
 from qmis_stats.reporting.tables import Table, shown
 from qmis_stats.results import CONFIDENCE_LEVEL
 from qmis_stats.sweep.cell import Entry
-from qmis_stats.sweep.store import Store
+from qmis_stats.sweep.store import Store, telling
 from qmis_stats.sweep.summary import LARGEST_TABLE, Series, Summary, SweptCell, summarize
 
 if TYPE_CHECKING:
@@ -93,14 +93,13 @@ def write_report(store: Store, directory: str | os.PathLike[str]) -> list[Path]:
     InputError
         If the store cannot be read, or the folder cannot be written.
     """
-    summary = summarize(store)
-    return write_files(
-        directory,
-        {
+    with telling(store.path):
+        summary = summarize(store)
+        contents = {
             "report.html": report_html(summary),
             "report.json": json.dumps(summary.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
-        },
-    )
+        }
+    return write_files(directory, contents)
 
 
 def _duration(seconds: float) -> str:

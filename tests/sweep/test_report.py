@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import shutil
+import sqlite3
 from dataclasses import replace
 
 import pytest
@@ -223,3 +226,16 @@ def test_a_rate_of_zero_has_no_sign(summary):
     certain = replace(cell, result={**cell.result, "log_delta": 0.0})
     columns, rows = cells(Page(report_html(replace(summary, cells=(certain,)))), "Cells that are done")
     assert dict(zip(columns, rows[0], strict=True))["−log Δ / n"] == "0"
+
+
+@pytest.mark.parametrize(
+    "change", ["specification = '{'", "specification = '{}'", "log_delta = 'text'", "log_delta = NULL", "rule = '[]'"]
+)
+def test_a_damaged_store_is_told_in_one_line(path, tmp_path, change):
+    copy = shutil.copy(path, tmp_path / "copy.sqlite")
+    with contextlib.closing(sqlite3.connect(copy)) as connection, connection:
+        connection.execute(f"UPDATE cell SET {change} WHERE position = 0")
+    with Store(copy, read_only=True) as store, pytest.raises(InputError, match="a store that is not damaged") as told:
+        write_report(store, tmp_path / "out")
+    assert "\n" not in str(told.value)
+    assert not (tmp_path / "out").exists()
