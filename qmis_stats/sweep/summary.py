@@ -27,8 +27,10 @@ class SweptCell:
 
     Attributes
     ----------
-    key, specification : str
-        As the store has them.
+    key : str
+        Of the cell in the store.
+    specification : str
+        As the store has it.
     entries : mapping from str to str, int or float
         Law, procedure and run by dotted names; what a specification leaves out is missing.
     state : str
