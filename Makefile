@@ -7,7 +7,7 @@ PYTEST_WORKERS ?= 2
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help verify verify-full study data-given molecules battery faults figures figures-full gallery test lint format typecheck docs check bench clean
+.PHONY: help verify verify-full study data-given molecules battery faults figures figures-full gallery test lint format typecheck docs check bench fuzz dist clean
 
 help:
 	@echo "make verify       create the environment, validate the theorems at a quick scale, write $(OUT)/"
@@ -24,6 +24,8 @@ help:
 	@echo "make docs         build the documentation, warnings are errors, and check its links"
 	@echo "make check        lint, docs and test"
 	@echo "make bench        ratios of run times against NumPy, SciPy, PyTorch and OpenTURNS (extra: bench)"
+	@echo "make fuzz         fuzz what reads files: FUZZ_RUNS (20000) executions a target; extra environment with atheris"
+	@echo "make dist         build wheel and source distribution and pass the installed tests outside of the tree"
 	@echo "make clean        remove the environment and everything that was built"
 
 $(VENV)/.created: ; $(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=python3.12")'
@@ -107,5 +109,25 @@ bench: $(VENV)/.installed
 	$(PIP_INSTALL) -e '.[bench]'
 	$(BIN)/python benchmarks/run.py --rounds 9 | tee docs/studies/benchmarks.md
 
+FUZZ_RUNS ?= 20000
+FUZZ_SECONDS ?= 540
+FUZZ_TARGETS ?= experiment losses table store
+$(VENV)-fuzz/.installed: $(VENV)/.created pyproject.toml constraints.txt
+	$(BIN)/python -m venv $(VENV)-fuzz
+	$(VENV)-fuzz/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[parquet]' atheris
+	touch $@
+
+fuzz: $(VENV)-fuzz/.installed
+	for target in $(FUZZ_TARGETS); do \
+	  $(VENV)-fuzz/bin/python fuzz/run.py $$target --runs $(FUZZ_RUNS) --seconds $(FUZZ_SECONDS) || exit 1; done
+
+DIST_PYTHON ?= $(PYTHON)
+DIST_TESTS ?= tests/test_experiment.py tests/exact tests/theory tests/model tests/cli tests/hostile
+dist: $(VENV)/.created
+	$(PIP_INSTALL) build
+	rm -rf dist && $(BIN)/python -m build --outdir dist .
+	$(BIN)/python release/check_files.py dist
+	DIST_PYTHON=$(DIST_PYTHON) sh release/installed_tests.sh dist $(DIST_TESTS)
+
 clean:
-	rm -rf $(VENV) $(OUT) docs/_build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(VENV)-fuzz dist fuzz/out $(OUT) docs/_build .mypy_cache .ruff_cache .pytest_cache

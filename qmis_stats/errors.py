@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
-__all__ = ["BackendUnavailableError", "DomainError", "DomainWarning", "InputError", "MissingExtraError", "QmisError"]
+__all__ = [
+    "BackendUnavailableError",
+    "DomainError",
+    "DomainWarning",
+    "InputError",
+    "MissingExtraError",
+    "QmisError",
+    "one_line",
+]
 
 _LONGEST_VALUE = 160
+_LONGEST_MESSAGE = 2000
 
 
 def _short(value: object) -> str:
-    """Return a one-line rendering of ``value`` that fits into a message."""
-    text = " ".join(repr(value).split())
-    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
+    """Return a rendering of ``value`` that fits into a message."""
+    return one_line(repr(value), _LONGEST_VALUE)
+
+
+def one_line(text: str, longest: int = _LONGEST_MESSAGE) -> str:
+    r"""Return text that a terminal shows on one line: white space is a space, control characters are spelt out.
+
+    Examples
+    --------
+    >>> one_line("a\tb\x1b[2J")
+    'a b\\x1b[2J'
+    """
+    cut = text[: 2 * longest]
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in " ".join(cut.split()))
+    return line if len(line) <= longest and len(cut) == len(text) else line[: longest - 1] + "…"
 
 
 class QmisError(Exception):
@@ -39,7 +60,7 @@ class InputError(QmisError, ValueError):
         self.field = field
         self.value = value
         self.allowed = allowed
-        super().__init__(f"{field} = {_short(value)}: must be {allowed}")
+        super().__init__(one_line(f"{field} = {_short(value)}: must be {allowed}"))
 
 
 class DomainError(QmisError):
@@ -55,7 +76,7 @@ class DomainError(QmisError):
         self.method = method
         self.reason = reason
         self.advice = advice
-        super().__init__(f"method = {method!r}: {reason}; {advice}")
+        super().__init__(one_line(f"method = {method!r}: {reason}; {advice}"))
 
 
 class BackendUnavailableError(QmisError, RuntimeError):

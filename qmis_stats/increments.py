@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, reduce
@@ -21,9 +23,44 @@ __all__ = [
     "Increment",
     "MixtureIncrement",
     "QuadraticIncrement",
+    "check_scale",
 ]
 
 FloatArray = NDArray[np.float64]
+
+LARGEST_SCALE = 1e150
+"""Increments are at most this large and, where they are not zero, at least its reciprocal: their squares are floats."""
+
+
+def check_scale(sizes: Iterable[float | Fraction], *, power: int = 1) -> None:
+    """Refuse increments whose squares would overflow, or lose digits below the smallest normal float.
+
+    Parameters
+    ----------
+    sizes : iterable of float or Fraction
+        Magnitudes of increments, or that power of them; zeros where a cell is a duplicate have to be left out.
+    power : int
+        2 for variances.
+
+    Raises
+    ------
+    DomainError
+        If one lies outside [1e-150, 1e150], or is not a number.
+
+    Examples
+    --------
+    >>> check_scale([1e-100, 2.0])
+    >>> check_scale([0.0])
+    Traceback (most recent call last):
+    ...
+    qmis_stats.errors.DomainError: method = 'any': increments of the loss reach 0, outside 1e-150 to 1e+150; ...
+    """
+    low, high = LARGEST_SCALE**-power, LARGEST_SCALE**power
+    for size in sizes:
+        if not low <= size <= high:
+            reached = f"{float(size) ** (1.0 / power):.3g}" if size < sys.float_info.max else "infinity"
+            reason = f"increments of the loss reach {reached}, outside {1.0 / LARGEST_SCALE:g} to {LARGEST_SCALE:g}"
+            raise DomainError("any", reason, "rescale the problem: its unit does not change the result")
 
 
 class Increment(ABC):
@@ -42,8 +79,8 @@ class Increment(ABC):
         """Return ``K(s), K'(s), K''(s)`` for ``s`` inside :attr:`domain`."""
 
     @abstractmethod
-    def higher_cumulants(self, s: float) -> tuple[float, float]:
-        """Return the third and fourth derivative of K, the cumulants under the tilt exp(sX)."""
+    def shape(self, s: float) -> tuple[float, float]:
+        """Return skewness and excess kurtosis under the tilt exp(sX), cumulants in units of its deviation."""
 
     @property
     @abstractmethod
@@ -104,7 +141,7 @@ class GaussianIncrement(Increment):
         """Return ``K, K', K''`` at ``s``."""
         return s * self.mean + 0.5 * s * s * self.variance, self.mean + s * self.variance, self.variance
 
-    def higher_cumulants(self, s: float) -> tuple[float, float]:
+    def shape(self, s: float) -> tuple[float, float]:
         """Return zeros: a normal law has no cumulants beyond the second."""
         return 0.0, 0.0
 
@@ -174,11 +211,12 @@ class QuadraticIncrement(Increment):
         second = float(np.sum(2.0 * (e / d) ** 2 + squares / d**3))
         return value, first, second
 
-    def higher_cumulants(self, s: float) -> tuple[float, float]:
-        """Return the third and fourth derivative of K at ``s``."""
+    def shape(self, s: float) -> tuple[float, float]:
+        """Return skewness and excess kurtosis under the tilt."""
         e, linear = self._parts
         d = 1.0 - 2.0 * s * e
-        squares = linear * linear
+        sigma = math.sqrt(self.cgf(s)[2])
+        e, squares = e / sigma, (linear / sigma) ** 2
         third = float(np.sum(8.0 * (e / d) ** 3 + 6.0 * e * squares / d**4))
         return third, float(np.sum(48.0 * (e / d) ** 4 + 48.0 * e * e * squares / d**5))
 
@@ -225,6 +263,7 @@ class DiscreteIncrement(Increment):
 
     @cached_property
     def _parts(self) -> tuple[FloatArray, FloatArray]:
+        check_scale(abs(value) for value in self.values if value)
         x = np.array([float(v) for v in self.values])
         log_p = np.array([math.log(p.numerator) - math.log(p.denominator) for p in self.probabilities])
         return x, log_p
@@ -242,8 +281,12 @@ class DiscreteIncrement(Increment):
     @cached_property
     def variance(self) -> float:  # type: ignore[override]
         """The variance σ²."""
+        check_scale(abs(value) for value in self.values if value)
         pairs = zip(self.values, self.probabilities, strict=True)
-        return float(sum(((v - self.exact_mean) ** 2 * p for v, p in pairs), Fraction(0)))
+        exact = sum(((v - self.exact_mean) ** 2 * p for v, p in pairs), Fraction(0))
+        if exact:
+            check_scale([exact], power=2)
+        return float(exact)
 
     @property
     def span(self) -> Fraction:
@@ -260,12 +303,17 @@ class DiscreteIncrement(Increment):
         first = float(weights @ x)
         return value, first, float(weights @ (x - first) ** 2)
 
-    def higher_cumulants(self, s: float) -> tuple[float, float]:
-        """Return the third and fourth derivative of K at ``s``."""
+    def tilted_weights(self, tilt: Tilt) -> FloatArray:
+        """Return the probabilities of the values under a tilt."""
+        x, log_p = self._parts
+        return np.asarray(np.exp(log_p - tilt.lam * x + tilt.exponent), dtype=np.float64)
+
+    def shape(self, s: float) -> tuple[float, float]:
+        """Return skewness and excess kurtosis under the tilt."""
         x, log_p = self._parts
         value, first, second = self.cgf(s)
-        weights, centred = np.exp(log_p + s * x - value), x - first
-        return float(weights @ centred**3), float(weights @ centred**4) - 3.0 * second**2
+        weights, centred = np.exp(log_p + s * x - value), (x - first) / math.sqrt(second)
+        return float(weights @ centred**3), float(weights @ centred**4) - 3.0
 
     @property
     def domain(self) -> tuple[float, float]:
@@ -338,14 +386,14 @@ class MixtureIncrement(Increment):
         first = float(p @ slopes)
         return value, first, float(p @ (v + (slopes - first) ** 2))
 
-    def higher_cumulants(self, s: float) -> tuple[float, float]:
-        """Return the third and fourth derivative of K at ``s``."""
+    def shape(self, s: float) -> tuple[float, float]:
+        """Return skewness and excess kurtosis under the tilt."""
         log_w, m, v = self._parts
         value, first, second = self.cgf(s)
         p = np.exp(log_w + s * m + 0.5 * s * s * v - value)
-        d = m + s * v - first
+        d, v = (m + s * v - first) / math.sqrt(second), v / second
         third = float(p @ (d**3 + 3.0 * d * v))
-        return third, float(p @ (d**4 + 6.0 * d * d * v + 3.0 * v * v)) - 3.0 * second**2
+        return third, float(p @ (d**4 + 6.0 * d * d * v + 3.0 * v * v)) - 3.0
 
     @property
     def domain(self) -> tuple[float, float]:

@@ -11,6 +11,10 @@ from qmis_stats.errors import InputError
 __all__ = ["Tilt", "solve_tilt"]
 
 _MAX_ITERATIONS = 200
+_MAX_DOUBLINGS = 2200
+_FARTHEST = 1e60
+"""Tilts beyond so many reciprocal standard deviations do not exist: increments of rational laws are crossed before."""
+_FAR_APART = 1e3
 _RELATIVE_TOLERANCE = 4e-16
 _ROUNDING = 1e-9
 
@@ -90,10 +94,10 @@ def solve_tilt(
     if mean == 0.0:
         return Tilt(0.0, 0.0, variance)
     upper_limit = -domain[0]
-    low, high = 0.0, _bracket(cgf, upper_limit, mean / variance)
+    low, high = 0.0, _bracket(cgf, upper_limit, mean / variance, math.sqrt(variance))
     if high is None:
         return Tilt(math.inf, -log_crossing_mass, 0.0)
-    lam = min(mean / variance, 0.5 * (low + high))
+    lam, shrink = min(mean / variance, 0.5 * (low + high)), math.sqrt(0.5)
     for _ in range(_MAX_ITERATIONS):
         _, slope, curvature = cgf(-lam)
         if slope > 0.0:
@@ -103,7 +107,8 @@ def solve_tilt(
         # A tilt far too strong leaves one atom, without variance: bisection leads back.
         proposal = lam + slope / curvature if curvature > 0.0 else math.inf
         if not low <= proposal <= high:
-            proposal = 0.5 * (low + high)
+            shrink *= shrink
+            proposal = high * shrink if low == 0.0 else _between(low, high)
         if abs(proposal - lam) <= _RELATIVE_TOLERANCE * lam or high - low <= _RELATIVE_TOLERANCE * high:
             lam = proposal
             break
@@ -112,14 +117,21 @@ def solve_tilt(
     return Tilt(lam, max(-value, 0.0), curvature)
 
 
-def _bracket(cgf: Callable[[float], tuple[float, float, float]], upper_limit: float, start: float) -> float | None:
+def _between(low: float, high: float) -> float:
+    """Return a point between two positive numbers: their mean, or the geometric one where they are far apart."""
+    return 0.5 * (low + high) if high < _FAR_APART * low else math.sqrt(low) * math.sqrt(high)
+
+
+def _bracket(
+    cgf: Callable[[float], tuple[float, float, float]], upper_limit: float, start: float, scale: float
+) -> float | None:
     """Return λ with K'(−λ) ≤ 0, or ``None`` when the slope stays positive on the whole domain."""
     lam = min(start, 0.5 * upper_limit)
-    for _ in range(_MAX_ITERATIONS):
+    for _ in range(_MAX_DOUBLINGS):  # a mean far below rounding needs as many as floats have exponents
         _, slope, _ = cgf(-lam)
         if slope <= 0.0:
             return lam
         lam = 2.0 * lam if math.isinf(upper_limit) else lam + 0.5 * (upper_limit - lam)
-        if not math.isfinite(lam) or lam >= upper_limit:
+        if not lam * scale < _FARTHEST or lam >= upper_limit:
             return None
     return None

@@ -15,6 +15,9 @@ __all__ = ["covariance_matrix", "finite_array", "positive_number", "sample_size"
 
 _SYMMETRY_TOLERANCE = 1e-12
 
+LARGEST_VARIANCE = 1e300
+"""Beyond it, or below its reciprocal, products of entries overflow or lose digits."""
+
 
 def finite_array(field: str, value: ArrayLike, ndim: int, shape: str) -> FloatArray:
     """Return ``value`` as a float array of ``ndim`` dimensions with finite entries.
@@ -59,6 +62,9 @@ def covariance_matrix(field: str, value: ArrayLike, dimension: int) -> FloatArra
         np.linalg.cholesky(matrix)
     except np.linalg.LinAlgError:
         raise InputError(field, value, "positive definite") from None
+    variances = np.diag(matrix)
+    if not np.all((variances >= 1.0 / LARGEST_VARIANCE) & (variances <= LARGEST_VARIANCE)):
+        raise InputError(field, value, f"of variances from {1.0 / LARGEST_VARIANCE:g} to {LARGEST_VARIANCE:g}")
     matrix.flags.writeable = False
     return matrix
 

@@ -239,6 +239,8 @@ def from_arrays(
         raise InputError(f"{name}: shapes of X and y", (matrix.shape, target.shape), "(N, p) and (N,)")
     names = tuple(f"x{i}" for i in range(matrix.shape[1])) if features is None else tuple(map(str, features))
     labels = None if groups is None else np.asarray(groups)
+    if labels is not None and labels.dtype.kind == "O":  # of mixed types, which have no order
+        labels = np.array([str(value) for value in labels])
     said = list(notes)
     whole = _whole_rows(name, matrix, target, names, missing)
     if not whole.all():

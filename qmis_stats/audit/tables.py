@@ -6,7 +6,6 @@ Row numbers in messages count data rows from 1; the header is not counted.
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +17,7 @@ from qmis_kernels import memory
 from qmis_stats.audit.data import Dataset, Task, from_arrays
 from qmis_stats.audit.molecules import molecules
 from qmis_stats.errors import InputError, MissingExtraError
+from qmis_stats.inference.array_file import open_archive, read_header, read_values
 from qmis_stats.scores.base import FloatArray
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ __all__ = ["BUNDLED", "SUFFIXES", "bundled", "load_table"]
 BUNDLED = ("breast_cancer", "diabetes")
 SUFFIXES = (".csv", ".tsv", ".tab", ".parquet", ".npy", ".npz")
 
+_KINDS = "fiubU"
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 _COPIES = 3
 """Of the numbers of a table that are in memory at once: the parsed table, the matrix, and what is made of it."""
@@ -148,7 +149,7 @@ def _dataset(
     y = _target(file, frame[known[str(target)]])
     labels: NDArray[Any] | None = None
     if groups and not by_scaffold:
-        labels = frame[known[groups]].astype(str).to_numpy()
+        labels = _labels(file, groups, frame[known[groups]])
     parts: list[FloatArray] = []
     features: list[str] = []
     rows = np.arange(len(frame))
@@ -172,6 +173,15 @@ def _dataset(
     return from_arrays(X, y, name=title, task=task, features=features, groups=labels, missing=missing, notes=notes)
 
 
+def _labels(file: Path, groups: str, column: pd.Series[Any]) -> NDArray[Any]:
+    """Return the groups as text; a row without a group has no side of the split."""
+    gone = column.isna().to_numpy()
+    if gone.any():
+        row = int(np.argmax(gone)) + 1
+        raise InputError(f"{file.name}: groups {groups!r}, row {row}", "missing", "a group in every row")
+    return np.array([str(value) for value in column])
+
+
 def _listed(names: Sequence[str], most: int = 12) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
@@ -185,7 +195,8 @@ def _frame(file: Path) -> pd.DataFrame:
             return _parquet(file)
         separator = _SEPARATORS[file.suffix.lower()]
         _check_header(file, separator)
-        return pd.read_csv(file, sep=separator, low_memory=False)
+        frame: pd.DataFrame = pd.read_csv(file, sep=separator, low_memory=False, **_rounding())
+        return frame
     except OSError as error:
         raise InputError("file", str(file), f"a file that can be read: {error.strerror or error}") from None
     except pd.errors.EmptyDataError:
@@ -199,9 +210,15 @@ def _frame(file: Path) -> pd.DataFrame:
         raise InputError("file", str(file), f"a table with as many fields in every line ({reason})") from None
 
 
-def _parquet(file: Path) -> pd.DataFrame:
+def _rounding() -> dict[str, Any]:
+    """Return what makes pandas read the nearest number; since 3.1 it always does, and refuses to be told."""
     import pandas as pd
 
+    old = tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1)
+    return {"float_precision": "round_trip"} if old else {}
+
+
+def _parquet(file: Path) -> pd.DataFrame:
     try:
         import pyarrow
         from pyarrow import parquet
@@ -210,7 +227,9 @@ def _parquet(file: Path) -> pd.DataFrame:
     try:
         meta = parquet.read_metadata(file)
         _check_memory(file, meta.num_rows, meta.num_columns)
-        return pd.read_parquet(file, engine="pyarrow")
+        # Its own types only: what another program wrote about indices and Python objects is not followed.
+        frame: pd.DataFrame = parquet.read_table(file).to_pandas(ignore_metadata=True)
+        return frame
     except pyarrow.ArrowException as error:
         raise InputError("file", str(file), f"a Parquet file ({' '.join(str(error).split())})") from None
 
@@ -219,11 +238,10 @@ def _check_header(file: Path, separator: str) -> None:
     """Check the names of columns and the size before a table is parsed: pandas renames repeated columns in silence."""
     import csv
 
+    _check_size(file)
     with file.open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.reader(stream, delimiter=separator)
-        csv.field_size_limit(2**31 - 1)
         try:
-            names = next(reader, [])
+            names = next(csv.reader(stream, delimiter=separator), [])
         except csv.Error as error:
             raise InputError("file", str(file), f"a table with a line of column names ({error})") from None
         line = len(stream.readline())
@@ -234,6 +252,14 @@ def _check_header(file: Path, separator: str) -> None:
         raise InputError(f"{file.name}: column names", repeated, "different from each other")
     if line:
         _check_memory(file, file.stat().st_size // line + 1, len(names))
+
+
+def _check_size(file: Path) -> None:
+    """Check the size of a file before it is read; what is made of it takes as much again."""
+    needed = _COPIES * file.stat().st_size
+    if not memory.fits(needed):
+        allowed = f"small enough for memory: {memory.readable(needed)} are needed and "
+        raise InputError("file", str(file), f"{allowed}{memory.readable(memory.available())} are free")
 
 
 def _check_memory(file: Path, rows: int, columns: int) -> None:
@@ -323,22 +349,20 @@ def _arrays(file: Path, target: str | int) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def _stored(file: Path) -> NDArray[Any] | dict[str, NDArray[Any]]:
+    _check_size(file)
     try:
-        if not memory.fits(_COPIES * file.stat().st_size):
-            needed, free = memory.readable(_COPIES * file.stat().st_size), memory.readable(memory.available())
-            raise InputError("file", str(file), f"small enough for memory: {needed} are needed and {free} are free")
-        found = np.load(file, allow_pickle=False)
-        arrays = dict(found) if isinstance(found, np.lib.npyio.NpzFile) else {"": found}
+        with file.open("rb") as stream:
+            if not stream.peek(2).startswith(b"PK"):
+                return read_values(stream, read_header(file.name, stream, file.stat().st_size, _KINDS))
     except OSError as error:
         raise InputError("file", str(file), f"a file that can be read: {error.strerror or error}") from None
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError("file", str(file), "arrays of numbers as numpy.save and numpy.savez write them") from None
-    for key, array in arrays.items():
-        if array.dtype.kind not in "fiubU":
-            raise InputError(f"{file.name}{f': {key}' if key else ''}", f"array of {array.dtype}", "numbers")
-    return arrays.get("", arrays)
+    arrays = {}
+    with open_archive(file) as (archive, members):
+        for entry in members:
+            key = entry.filename.removesuffix(".npy")
+            with archive.open(entry) as stream:
+                arrays[key] = read_values(stream, read_header(f"{file.name}: {key}", stream, entry.file_size, _KINDS))
+    return arrays
 
 
 def _from_archive(file: Path, stored: dict[str, NDArray[Any]], target: str | int) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -357,12 +381,13 @@ def _one_column(file: Path, rows: int) -> NDArray[Any]:
     else:
         import pandas as pd
 
+        separator = _SEPARATORS.get(file.suffix.lower(), ",")
         try:
-            table = pd.read_csv(file, header=None, sep=_SEPARATORS.get(file.suffix.lower(), ","))
+            table = pd.read_csv(file, header=None, sep=separator, **_rounding())
         except (ValueError, OSError) as error:
             raise InputError("target", str(file), f"a file with one value a row ({error})") from None
         if len(table) == rows + 1:  # a line with the name of the column
-            table = pd.read_csv(file, sep=_SEPARATORS.get(file.suffix.lower(), ","))
+            table = pd.read_csv(file, sep=separator, **_rounding())
         if table.shape[1] != 1:
             raise InputError("target", str(file), f"one value a row, not {table.shape[1]}")
         y = _target(file, table.iloc[:, 0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tomllib
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -152,8 +153,12 @@ def validated(data: dict[str, Any], path: str = "<memory>") -> ExperimentTable:
 
 def _read(name: str) -> str:
     try:
+        if stat.S_ISFIFO(os.stat(name).st_mode):
+            raise ExperimentError(name, "file", name, "a file that can be read: it is a pipe")
         with open(name, "rb") as file:
             raw = file.read(_LARGEST_FILE + 1)
+    except ExperimentError:
+        raise
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise ExperimentError(name, "file", name, f"a file that can be read: {reason}") from None

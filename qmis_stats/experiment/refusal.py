@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from qmis_stats.errors import InputError
+from qmis_stats.errors import InputError, one_line
 from qmis_stats.experiment import schema
 from qmis_stats.experiment.fields import REFUSED
 from qmis_stats.experiment.shown import shown
@@ -47,7 +47,7 @@ class ExperimentError(InputError):
         self.path = path
         self.value = value
         text = f"{field} is missing: must be {allowed}" if missing else str(self)
-        self.args = (" ".join(f"{path}: {text}".split()),)
+        self.args = (one_line(f"{path}: {text}"),)
 
 
 def refusal(path: str, error: ValidationError) -> ExperimentError:

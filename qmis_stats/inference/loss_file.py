@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import lzma
 import os
 import struct
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -14,13 +12,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qmis_kernels import memory
 from qmis_stats.errors import InputError
+from qmis_stats.inference.array_file import open_archive, read_header, read_values
 
 __all__ = ["load_losses", "save_losses"]
-
-_BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, struct.error)
-"""What the standard library raises for archives that are damaged, encrypted or of an unknown kind."""
 
 _LOCAL_HEADER = struct.Struct("<26xHH")
 
@@ -48,14 +43,8 @@ def load_losses(path: str | os.PathLike[str]) -> dict[str, np.ndarray[Any, np.dt
     {'sign': (2, 30), 'ternary': (4, 30)}
     """
     file = Path(path)
-    try:
-        with zipfile.ZipFile(file) as archive:
-            members = [entry for entry in archive.infolist() if not entry.is_dir()]
-            return {_name(entry): _array(file, archive, entry) for entry in members}
-    except OSError as error:
-        raise InputError("file", str(file), f"a file that can be read: {error.strerror or error}") from None
-    except _BROKEN as error:
-        raise InputError("file", str(file), f"an .npz file as numpy.savez writes it ({error})") from None
+    with open_archive(file) as (archive, members):
+        return {entry.filename.removesuffix(".npy"): _array(file, archive, entry) for entry in members}
 
 
 def save_losses(path: str | os.PathLike[str], losses: Mapping[str, ArrayLike]) -> None:
@@ -81,37 +70,19 @@ def save_losses(path: str | os.PathLike[str], losses: Mapping[str, ArrayLike]) -
         part.unlink(missing_ok=True)
 
 
-def _name(entry: zipfile.ZipInfo) -> str:
-    if not entry.filename.endswith(".npy"):
-        raise InputError("member", entry.filename, "an array, with a name that ends with .npy")
-    return entry.filename.removesuffix(".npy")
-
-
 def _array(file: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray[Any, np.dtype[Any]]:
-    field = f"losses[{_name(entry)!r}]"
+    field = f"losses[{entry.filename.removesuffix('.npy')!r}]"
     with archive.open(entry) as stream:
-        try:
-            version = np.lib.format.read_magic(stream)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, fortran, dtype = read(stream)
-        except ValueError as error:
-            raise InputError(field, "unreadable header", f"an array of numbers ({error})") from None
-        if dtype.kind not in "fiub":
-            raise InputError(field, f"array of {dtype}", "an array of real numbers of shape (K, N)")
-        if len(shape) != 2:
-            raise InputError(field, shape, "of shape (K, N): candidates by evaluation points")
-        size = int(np.prod(shape, dtype=object)) * dtype.itemsize
-        begin = stream.tell()
-        if begin + size != entry.file_size:
-            raise InputError(field, f"{entry.file_size - begin} bytes", f"{size} bytes, for shape {shape} of {dtype}")
-        if entry.compress_type == zipfile.ZIP_STORED and size > 0:
-            order: Literal["F", "C"] = "F" if fortran else "C"
-            return np.memmap(file, dtype, "r", _start(file, entry) + begin, tuple(shape), order)
-        if not memory.fits(size):
-            needed, free = memory.readable(size), memory.readable(memory.available())
-            raise InputError(field, f"{needed}", f"small enough for memory, {free}; numpy.savez files need not fit")
-        values = np.frombuffer(stream.read(size), dtype)
-        return values.reshape(shape, order="F" if fortran else "C")
+        header = read_header(field, stream, entry.file_size)
+        if len(header.shape) != 2:
+            raise InputError(field, header.shape, "of shape (K, N): candidates by evaluation points")
+        if entry.compress_type == zipfile.ZIP_STORED and header.size > 0:
+            order: Literal["F", "C"] = "F" if header.fortran else "C"
+            start = _start(file, entry) + header.begin
+            if start + header.size > file.stat().st_size:
+                raise zipfile.BadZipFile("an array ends behind the file")
+            return np.memmap(file, header.dtype, "r", start, header.shape, order)
+        return read_values(stream, header)
 
 
 def _start(file: Path, entry: zipfile.ZipInfo) -> int:

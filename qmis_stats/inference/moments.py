@@ -24,6 +24,8 @@ Integers = NDArray[np.intp]
 _ALONE = 1e-9
 """What is left of a variance when the only point that carries it is left out, to rounding."""
 
+_LARGEST_DEVIATION = 1e70
+
 
 @dataclass(frozen=True)
 class Gaps:
@@ -101,7 +103,8 @@ def gaps(losses: Losses) -> Gaps:
     Raises
     ------
     InputError
-        If a loss is not finite, all candidates are the same, or a rival differs from the best by a constant.
+        If a loss is not finite, all candidates are the same, a rival differs from the best by a constant, or the
+        deviation of a difference lies outside [1e-70, 1e70].
 
     Examples
     --------
@@ -109,6 +112,11 @@ def gaps(losses: Losses) -> Gaps:
     >>> found.best, found.duplicates, found.rivals, found.delta
     (0, ((2, 0),), array([1]), array([0.5]))
     """
+    with np.errstate(over="ignore", invalid="ignore"):  # such losses are refused by their deviation
+        return _gaps(losses)
+
+
+def _gaps(losses: Losses) -> Gaps:
     means = mean_losses(losses)
     best = int(np.argmin(means))
     delta = _mean_gaps(losses, best)
@@ -124,6 +132,7 @@ def gaps(losses: Losses) -> Gaps:
     powers = _power_sums(losses, best, rivals, delta[rivals])
     sigma = np.sqrt(powers[:, 0] / losses.points)
     _refuse_constants(losses, best, rivals, delta, sigma, means)
+    _refuse_scales(losses, best, rivals, sigma)
     scale = sigma * np.sqrt(losses.points / (losses.points - 1.0))
     return Gaps(
         losses.points,
@@ -182,6 +191,19 @@ def _refuse_constants(
             f"{losses.field}: row {row} minus row {best}",
             f"{delta[row]:.6g} at every point",
             "a difference that varies from point to point",
+        )
+
+
+def _refuse_scales(losses: Losses, best: int, rivals: Integers, sigma: FloatArray) -> None:
+    """Fourth powers of the increments have to stay in the range of floats."""
+    outside = ~((sigma >= 1.0 / _LARGEST_DEVIATION) & (sigma <= _LARGEST_DEVIATION))
+    if outside.any():
+        place = int(np.argmax(outside))
+        raise InputError(
+            f"{losses.field}: standard deviation of row {int(rivals[place])} minus row {best}",
+            float(sigma[place]),
+            f"from {1.0 / _LARGEST_DEVIATION:g} to {_LARGEST_DEVIATION:g}; multiplying all losses by a number does not"
+            " change the result",
         )
 
 

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from qmis_stats.errors import DomainError, InputError
-from qmis_stats.increments import Increment
+from qmis_stats.increments import Increment, check_scale
 from qmis_stats.scores import FiniteScores, GaussianScores, MixtureScores, QuadraticScores
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Scores",
     "Thresholds",
     "best_cell",
+    "check_cells",
     "product_index",
     "unique_rows",
 ]
@@ -124,6 +125,21 @@ def best_cell(means: FloatArray, scale: float) -> int:
     1
     """
     return int(np.flatnonzero(means <= means.min() + _TIE_TOLERANCE * scale)[0])
+
+
+def check_cells(steps: FloatArray, sizes: FloatArray) -> None:
+    """Refuse cells that differ from the best, with nonzero ``steps``, by increments too large or too small.
+
+    Examples
+    --------
+    >>> check_cells(np.array([[0.0], [1e-200]]), np.array([0.0, 1e-200]))
+    Traceback (most recent call last):
+    ...
+    qmis_stats.errors.DomainError: method = 'any': increments of the loss reach 1e-200, outside 1e-150 to 1e+150; ...
+    """
+    moved = steps.reshape(len(steps), -1).any(axis=1)
+    if moved.any():
+        check_scale((float(sizes[moved].min()), float(sizes[moved].max())))
 
 
 def unique_rows(rows: FloatArray) -> tuple[FloatArray, np.ndarray]:

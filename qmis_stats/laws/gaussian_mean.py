@@ -13,6 +13,7 @@ from qmis_stats.laws.base import (
     ProductCells,
     Thresholds,
     best_cell,
+    check_cells,
     product_index,
     unique_rows,
 )
@@ -70,7 +71,10 @@ class GaussianMean(ParametricLaw):
         best = best_cell(distances, float(distances.min()))
         steps = rows - rows[best]
         constant = np.sum(steps * (rows + rows[best] - 2.0 * self.mean), axis=1)
-        linear = reduce_rank(-2.0 * steps @ self._factor)
+        coefficients = -2.0 * steps @ self._factor
+        check_cells(steps, np.abs(coefficients).max(axis=1))
+        check_cells(steps, np.maximum(np.abs(coefficients).max(axis=1), np.abs(constant)))
+        linear = reduce_rank(coefficients)
         return GaussianScores(constant[inverse], linear[inverse], best=int(np.flatnonzero(inverse == best)[0]))
 
     def threshold_scores(self, thresholds: Thresholds) -> GaussianScores | None:

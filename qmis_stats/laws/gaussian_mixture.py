@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from qmis_stats.errors import InputError
 from qmis_stats.increments import Increment, MixtureIncrement
-from qmis_stats.laws.base import ParametricLaw, ProductCells, Thresholds, best_cell, product_index
+from qmis_stats.laws.base import ParametricLaw, ProductCells, Thresholds, best_cell, check_cells, product_index
 from qmis_stats.scores import MixtureScores
 from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import covariance_matrix, finite_array
@@ -83,6 +83,10 @@ class GaussianMixture(ParametricLaw):
         best = best_cell(distances, float(distances.min()))
         steps = codebook - codebook[best]
         constant = np.sum(steps * (codebook + codebook[best] - 2.0 * self._mean), axis=1)
+        for factor in self._factors:
+            coefficients = np.abs(steps @ factor).max(axis=1)
+            check_cells(steps, coefficients)
+            check_cells(steps, np.maximum(coefficients, np.abs(constant)))
         return self._scores(constant, -2.0 * steps, best)
 
     def threshold_scores(self, thresholds: Thresholds) -> MixtureScores | None:

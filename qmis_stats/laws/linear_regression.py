@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qmis_stats.increments import Increment, QuadraticIncrement
-from qmis_stats.laws.base import ParametricLaw, ProductCells, Thresholds, best_cell, unique_rows
+from qmis_stats.laws.base import ParametricLaw, ProductCells, Thresholds, best_cell, check_cells, unique_rows
 from qmis_stats.scores import QuadraticScores, reduce_rank
 from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import covariance_matrix, finite_array, positive_number
@@ -66,13 +66,20 @@ class LinearRegression(ParametricLaw):
         self._check_codebook(codebook)
         rows, inverse = unique_rows(codebook)
         errors = (rows - self.coefficients) @ self._factor
+        reach = max(float(np.max(np.abs(errors))), self.noise_std)
+        check_cells(np.ones(1), np.array([reach * reach]))
         risks = np.sum(errors**2, axis=1)
         best = best_cell(risks, float(risks.min()))
+        spread = np.abs(errors - errors[best]).max(axis=1)
+        check_cells(rows - rows[best], spread * reach)
+        check_cells(rows - rows[best], spread * self.noise_std)
         mean = np.sum((errors - errors[best]) * (errors + errors[best]), axis=1)
-        residuals = reduce_rank(np.column_stack([np.full(len(rows), self.noise_std), -errors]))
-        squares = residuals[:, :, None] * residuals[:, None, :]
-        matrices = squares - squares[best]
-        return QuadraticScores(matrices[inverse], mean[inverse], best=int(np.flatnonzero(inverse == best)[0]))
+        residuals = np.column_stack([np.full(len(rows), self.noise_std), -errors])
+        reduced = reduce_rank(residuals)
+        squares = reduced[:, :, None] * reduced[:, None, :]
+        matrices = (squares - squares[best])[inverse]
+        first = int(np.flatnonzero(inverse == best)[0])
+        return QuadraticScores(matrices, mean[inverse], best=first, residuals=residuals[inverse])
 
     def threshold_scores(self, thresholds: Thresholds) -> QuadraticScores | None:
         """Return cumulative sums of x(xt − y) for d = 1; for d > 1 the cells are not an argmin of sums."""

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qmis_stats.errors import DomainError
-from qmis_stats.increments import DiscreteIncrement, Increment
+from qmis_stats.increments import DiscreteIncrement, Increment, check_scale
 from qmis_stats.scores.base import Draw, FloatArray, PointRule, ScoreModel
 
 __all__ = ["FiniteScores"]
 
 _EXACT_FLOAT = 2**53
+_SMALLEST_PROBABILITY = 1e-300
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +84,9 @@ class FiniteScores(ScoreModel):
 
     @cached_property
     def _floats(self) -> tuple[FloatArray, FloatArray]:
+        check_scale(abs(x) for row in self.relative for x in row if x)
+        if min(self.probabilities) < _SMALLEST_PROBABILITY:
+            raise DomainError("any", f"an atom has a probability below {_SMALLEST_PROBABILITY:g}", "use method = exact")
         relative = np.array([[float(x) for x in row] for row in self.relative])
         return relative, np.array([float(p) for p in self.probabilities])
 

@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from qmis_stats.errors import DomainError
 from qmis_stats.increments import Increment, QuadraticIncrement
 from qmis_stats.scores.base import Draw, FloatArray, PointRule, ScoreModel, fixed_order_dot, rotation_to
 from qmis_stats.scores.chi_square import chi_square_from_normals
 
 __all__ = ["QuadraticScores"]
 
-_ZERO_EIGENVALUE = 1e-14
+_LARGEST_MOVE = 1e-4
+_UNRESOLVED = "the noise is so small beside the distance of the codewords that rounding changes the tilted law"
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +30,9 @@ class QuadraticScores(ScoreModel):
         Their traces, computed from the parameters without cancellation.
     best : int
         Index of the best cell, whose matrix is zero.
+    residuals : (K, p) array, optional
+        Vectors u with ``matrices[k] = u_k u_kᵀ − u_best u_bestᵀ`` up to a rotation. Without them the matrices are
+        (2, 2), with a zero in the first entry.
 
     Examples
     --------
@@ -40,6 +45,7 @@ class QuadraticScores(ScoreModel):
     matrices: FloatArray
     mean: FloatArray
     best: int
+    residuals: FloatArray | None = None
 
     @property
     def cells(self) -> int:
@@ -61,28 +67,47 @@ class QuadraticScores(ScoreModel):
 
     def eigenvalues(self, cell: int, other: int) -> tuple[float, ...]:
         """Return the non-zero eigenvalues of ``matrices[cell] − matrices[other]``, ascending."""
-        values = np.linalg.eigvalsh(self.matrices[cell] - self.matrices[other])
-        scale = float(np.max(np.abs(values), initial=0.0))
-        kept = values[np.abs(values) > _ZERO_EIGENVALUE * scale * max(values.size, 1)]
-        if kept.size == 2 and kept[0] < 0.0 < kept[1]:
-            return self._balanced_pair(kept, float(self.mean[cell] - self.mean[other]))
-        return tuple(float(v) for v in kept)
+        if self.same(cell, other):
+            return ()
+        root = self._root_product(cell, other)
+        delta = float(self.mean[cell] - self.mean[other])
+        size = 0.5 * abs(delta) + float(np.hypot(0.5 * delta, root))
+        pair = (root * (root / size), size)
+        return (-pair[0], pair[1]) if delta >= 0.0 else (-pair[1], pair[0])
 
-    @staticmethod
-    def _balanced_pair(pair: FloatArray, delta: float) -> tuple[float, float]:
-        """Return the two eigenvalues with their sum equal to the mean, which is known more precisely."""
-        product = -float(pair[0] * pair[1])
-        root = float(np.hypot(0.5 * delta, np.sqrt(product)))
-        high = 0.5 * delta + root if delta >= 0.0 else product / (root - 0.5 * delta)
-        return -product / high, high
+    def _root_product(self, cell: int, other: int) -> float:
+        """Return √(−e₁e₂) of the two eigenvalues, the area that the two residual vectors span.
+
+        Eigenvalues of the rounded matrix would lose the smaller one, and with it every crossing, where the noise is
+        small beside the distance of the codewords.
+        """
+        if self.residuals is None:
+            return abs(float(self.matrices[cell, 0, 1] - self.matrices[other, 0, 1]))
+        u, step = self.residuals[cell], self.residuals[cell] - self.residuals[other]
+        length = float(np.linalg.norm(step))
+        unit = step / length
+        return length * float(np.linalg.norm(u - (u @ unit) * unit))
 
     def same(self, cell: int, other: int) -> bool:
         """Whether the two matrices agree."""
         return bool(np.array_equal(self.matrices[cell], self.matrices[other]))
 
     def _tilted_covariance(self, cell: int, lam: float) -> FloatArray:
+        """Return (I + 2λ matrices[cell])⁻¹, or refuse where rounding has moved the tilted mean.
+
+        The mean and the deviation of the score are known from its two eigenvalues, which the matrix has to reproduce.
+        """
         q = self.matrices.shape[1]
-        covariance: FloatArray = np.linalg.inv(np.eye(q) + 2.0 * lam * self.matrices[cell])
+        try:
+            covariance: FloatArray = np.linalg.inv(np.eye(q) + 2.0 * lam * self.matrices[cell])
+            np.linalg.cholesky(0.5 * (covariance + covariance.T))
+        except np.linalg.LinAlgError:
+            raise DomainError("tilted", _UNRESOLVED, "use method = exact") from None
+        values = np.array(self.eigenvalues(cell, self.best))
+        parts = values / (1.0 + 2.0 * lam * values)
+        moved = float(np.sum(self.matrices[cell] * covariance)) - float(np.sum(parts))
+        if not abs(moved) <= _LARGEST_MOVE * float(np.linalg.norm(parts)):
+            raise DomainError("tilted", _UNRESOLVED, "use method = exact")
         return 0.5 * (covariance + covariance.T)
 
     def _tilted_factor(self, tilt: tuple[int, float] | None) -> FloatArray:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from qmis_stats.errors import InputError, MissingExtraError
 from qmis_stats.sweep.cell import spelt
-from qmis_stats.sweep.store import COLUMNS, Store
+from qmis_stats.sweep.store import COLUMNS, Store, telling
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,16 +25,19 @@ def to_frame(store: Store) -> pd.DataFrame:
     """
     import pandas as pd
 
-    records = []
-    for specification, *values, seconds in store.rows():
-        tables = json.loads(specification)
-        result = dict(zip(COLUMNS, values, strict=True))
-        result["in_domain"] = bool(result["in_domain"])
-        asked = {"requested": tables["run"]["method"], "block_replicates": tables["run"]["replicates"]}
-        records.append({**spelt(tables, "law", "procedure"), **asked, **result, "seconds": seconds})
+    with telling(store.path):
+        records = [_record(specification, values, seconds) for specification, *values, seconds in store.rows()]
     frame = pd.DataFrame.from_records(records)
     ends = [name for name in (*COLUMNS, "seconds") if name in frame.columns]
     return frame[[name for name in frame.columns if name not in ends] + ends]
+
+
+def _record(specification: str, values: list[Any], seconds: float) -> dict[str, Any]:
+    tables = json.loads(specification)
+    result = dict(zip(COLUMNS, values, strict=True))
+    result["in_domain"] = bool(result["in_domain"])
+    asked = {"requested": tables["run"]["method"], "block_replicates": tables["run"]["replicates"]}
+    return {**spelt(tables, "law", "procedure"), **asked, **result, "seconds": seconds}
 
 
 def check_export(path: Path) -> None:

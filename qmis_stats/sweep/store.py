@@ -19,14 +19,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from qmis_stats.errors import InputError
+from qmis_stats.errors import InputError, QmisError
 from qmis_stats.results import LinearEstimate, MISResult
 from qmis_stats.sweep.adaptive import Block
 from qmis_stats.sweep.cell import Cell
 from qmis_stats.sweep.format import VERSION, check_format, migrate
 from qmis_stats.sweep.lock import Lock
 
-__all__ = ["COLUMNS", "Progress", "Store"]
+__all__ = ["COLUMNS", "Progress", "Store", "telling"]
 
 COLUMNS = (
     "n",
@@ -64,10 +64,14 @@ _ALLOWED = {
 
 
 @contextlib.contextmanager
-def _telling(path: str) -> Iterator[None]:
-    """Turn what SQLite raises into one line."""
+def telling(path: str) -> Iterator[None]:
+    """Turn what SQLite raises, and values of a type that no sweep writes, into one line."""
     try:
         yield
+    except QmisError:
+        raise
+    except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError) as error:
+        raise InputError("store", path, f"a store that is not damaged ({error})") from None
     except sqlite3.DatabaseError as error:
         code = getattr(error, "sqlite_errorcode", None)
         allowed = _ALLOWED.get(code & 0xFF, "") if isinstance(code, int) else ""
@@ -138,7 +142,7 @@ class Store:
         if read_only and not place.is_file():
             raise InputError("store", self.path, "a store that exists")
         self._lock: Lock | None = None
-        with _telling(self.path), contextlib.ExitStack() as undo:
+        with telling(self.path), contextlib.ExitStack() as undo:
             if not read_only:
                 self._lock = Lock(place)
                 undo.callback(self._lock.release)
@@ -176,14 +180,14 @@ class Store:
     @property
     def empty(self) -> bool:
         """Whether no cell has been planned."""
-        with _telling(self.path):
+        with telling(self.path):
             return self._connection.execute("SELECT 1 FROM cell LIMIT 1").fetchone() is None
 
     def plan(self, cells: Iterable[Cell]) -> None:
         """Begin a session: make room for the cells of a file, and forget those of another file that have no block."""
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         rows = ((cell.key, cell.specification, i, cell.run["n"], cell.run["seed"]) for i, cell in enumerate(cells))
-        with _telling(self.path):
+        with telling(self.path):
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.execute("UPDATE cell SET position = NULL")
             self._connection.executemany(
@@ -209,7 +213,7 @@ class Store:
         fraction = None if r.fraction is None else r.to_dict()["fraction"]
         row = (key, number, r.method, r.replicates, r.dof, r.log_delta, r.std_error, r.in_domain, r.domain, fraction)
         marks = ", ".join("?" * 17)
-        with _telling(self.path):
+        with telling(self.path):
             self._connection.execute(
                 f"INSERT OR IGNORE INTO block ({_BLOCK}) VALUES ({marks})", (*row, *linear, block.seconds)
             )
@@ -219,7 +223,7 @@ class Store:
         """Write the result of a cell."""
         low, high = result.conf_int() or (None, None)
         fraction = None if result.fraction is None else result.to_dict()["fraction"]
-        with _telling(self.path):
+        with telling(self.path):
             self._connection.execute(
                 "UPDATE cell SET rule = ?, refusal = NULL, method = ?, log_delta = ?, std_error = ?, ci_low = ?, "
                 "ci_high = ?, dof = ?, fraction = ?, in_domain = ?, domain = ?, replicates = ?, blocks = ?, "
@@ -245,7 +249,7 @@ class Store:
 
     def refuse(self, key: str, rule: str, method: str, reason: str) -> None:
         """Write why a cell has no result."""
-        with _telling(self.path):
+        with telling(self.path):
             self._connection.execute(
                 "UPDATE cell SET rule = ?, refusal = ?, method = ? WHERE key = ?", (rule, reason, method, key)
             )
@@ -255,7 +259,7 @@ class Store:
         """Make safe what was written, and go on."""
         if not self._connection.in_transaction:
             return
-        with _telling(self.path):
+        with telling(self.path):
             self._connection.execute(
                 "UPDATE session SET elapsed = ?, cells = ?, blocks = ? WHERE id = ?",
                 (time.monotonic() - self._began, *self._counts, self._session),
@@ -267,14 +271,14 @@ class Store:
 
     def finished(self, rule: str) -> set[str]:
         """Return the keys of the cells that have a result by a rule, or a refusal."""
-        with _telling(self.path):
+        with telling(self.path):
             found = self._connection.execute("SELECT key FROM cell WHERE rule = ?", (rule,))
             return {key for (key,) in found}
 
     def blocks(self) -> Iterator[tuple[str, int, Block]]:
         """Return the blocks of the cells of the file last swept, each with the cell's key and its number."""
         columns = ", ".join(f"block.{name.strip()}" for name in _BLOCK.split(","))
-        with _telling(self.path):
+        with telling(self.path):
             for row in self._connection.execute(
                 f"SELECT {columns}, cell.n, cell.seed FROM block JOIN cell ON cell.key = block.cell "
                 "WHERE cell.position IS NOT NULL"
@@ -284,7 +288,7 @@ class Store:
     def rows(self) -> Iterator[tuple[Any, ...]]:
         """Return specification, result columns and seconds of each cell that is finished, in the order of the files."""
         columns = ", ".join(COLUMNS)
-        with _telling(self.path):
+        with telling(self.path):
             yield from self._connection.execute(
                 f"SELECT specification, {columns}, seconds FROM cell WHERE rule IS NOT NULL "
                 "ORDER BY position IS NULL, position, rowid"
@@ -307,7 +311,7 @@ class Store:
 
     def progress(self) -> Progress:
         """Return how far the file last swept is."""
-        with _telling(self.path):
+        with telling(self.path):
             cells, finished, refused = self._connection.execute(
                 "SELECT count(*), count(rule), count(refusal) FROM cell WHERE position IS NOT NULL"
             ).fetchone()
@@ -317,10 +321,16 @@ class Store:
             session = self._connection.execute(
                 "SELECT elapsed, cells, began FROM session ORDER BY id DESC LIMIT 1"
             ).fetchone()
-        elapsed, done, began = session or (0.0, 0, "")
-        rate = done / elapsed if elapsed > 0.0 else 0.0
-        left = (cells - finished) / rate if rate > 0.0 else None if finished < cells else 0.0
+            elapsed, done, began = session or (0.0, 0, "")
+            rate = done / elapsed if elapsed > 0.0 else 0.0
+            left = (cells - finished) / rate if rate > 0.0 else None if finished < cells else 0.0
         return Progress(cells, finished, refused, blocks, replicates, elapsed, rate, left, began)
+
+
+def _fraction(text: str) -> Fraction:
+    """Return ``"8/27"``; other spellings, such as 1e999999999, are not written by a sweep and may take for ever."""
+    numerator, _, denominator = text.partition("/")
+    return Fraction(int(numerator), int(denominator or 1))
 
 
 def _block(row: tuple[Any, ...]) -> Block:
@@ -338,7 +348,7 @@ def _block(row: tuple[Any, ...]) -> Block:
         domain=domain,
         seed=None if std_error is None else seed,
         replicates=replicates,
-        fraction=None if fraction is None else Fraction(fraction),
+        fraction=None if fraction is None else _fraction(fraction),
         dof=dof,
         linear=mean,
     )

@@ -30,6 +30,7 @@ from qmis_stats.validation import sample_size
 __all__ = ["critical", "mean_norm", "product_moments", "unquantized"]
 
 SMALLEST_N = 10
+_SMALLEST_VALUE = 1e-300
 _LARGEST_GAP = 0.5
 _LARGEST_ERROR = 0.05
 _REACH = 9.5
@@ -86,6 +87,10 @@ def critical(problem: Problem, n: int) -> MISResult:
         value = 0.5 * _factor(problem) * _mean_centroid_norm(local, n)
         if local.rank == 1:
             reasons += _centred_reasons([cell_moments(math.sqrt(n) * _line_edges(local))], n)
+    if value < _SMALLEST_VALUE and problem.crossable_faces:
+        raise DomainError(
+            "critical", "the faces are too many standard errors away for the normal limit", "use method = sharp"
+        )
     return _result(n, math.log(value) - 0.5 * math.log(n) if value > 0.0 else -math.inf, reasons)
 
 

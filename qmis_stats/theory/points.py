@@ -101,7 +101,8 @@ def expectation(
             if far:
                 columns = [np.zeros(len(mass))] + [-lam * rule.scores[:, cell] + i for cell, lam, i in far]
                 mass = mass * np.exp(-logsumexp(np.stack(columns), axis=0))
-            part = mass @ integrand(rule.scores)
+            with np.errstate(invalid="ignore", over="ignore"):  # the caller refuses what is not finite
+                part = mass @ integrand(rule.scores)
             total = part if total is None else total + part
     assert total is not None
     return total

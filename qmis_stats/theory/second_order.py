@@ -14,7 +14,15 @@ from qmis_stats.problem import Problem
 from qmis_stats.results import MISResult
 from qmis_stats.scores.base import FloatArray, ScoreModel
 from qmis_stats.theory.points import Component, expectation
-from qmis_stats.theory.sharp import SMALLEST_N, lattice_overshoot, log_positive, log_prefactor, tilt_components
+from qmis_stats.theory.sharp import (
+    SMALLEST_N,
+    lattice_error,
+    lattice_overshoot,
+    lattice_reason,
+    log_positive,
+    log_prefactor,
+    tilt_components,
+)
 from qmis_stats.theory.total_variation import scaled_ratio
 from qmis_stats.tilting import Tilt
 from qmis_stats.validation import sample_size
@@ -23,6 +31,8 @@ __all__ = ["sharp2"]
 
 _SMALL_TILT = 1e-3
 _NEGLIGIBLE = 60.0
+_LARGEST_LATTICE_ERROR = 0.3
+"""A first-order error of this size leaves a second-order one of a tenth."""
 _ORDER = 12
 
 
@@ -54,7 +64,8 @@ def sharp2(problem: Problem, n: int) -> MISResult:
     Returns
     -------
     MISResult
-        ``in_domain`` is true when n ≥ 10.
+        ``in_domain`` is true when n ≥ 10 and on a lattice
+        :func:`~qmis_stats.theory.sharp.lattice_error` is at most 0.3.
 
     Raises
     ------
@@ -89,19 +100,20 @@ def sharp2(problem: Problem, n: int) -> MISResult:
         return np.asarray(np.sum(np.abs(np.diff(deviations, axis=1)), axis=1, keepdims=True), dtype=np.float64)
 
     total = expectation(scores, components, cell_changes)[0]
-    return _result(n, scale + log_positive(0.5 * float(total), "sharp2"))
+    error = max(lattice_error(c.increment, c.tilt, n) for c in crossings)
+    return _result(n, scale + log_positive(0.5 * float(total), "sharp2"), error)
 
 
-def _result(n: int, log_delta: float) -> MISResult:
-    controlled = n >= SMALLEST_N and log_delta <= 0.0
+def _result(n: int, log_delta: float, error: float = 0.0) -> MISResult:
+    reasons = [f"n < {SMALLEST_N}, or the form exceeded one"] if n < SMALLEST_N or log_delta > 0.0 else []
+    if error > _LARGEST_LATTICE_ERROR:
+        reasons.append(lattice_reason(error))
     return MISResult(
         "sharp2",
         n,
         min(log_delta, 0.0),
-        in_domain=controlled,
-        domain="relative error of order 1/n², uniform in the gap"
-        if controlled
-        else f"n < {SMALLEST_N}, or the form exceeded one",
+        in_domain=not reasons,
+        domain="; ".join(reasons) if reasons else "relative error of order 1/n², uniform in the gap",
     )
 
 
@@ -129,13 +141,12 @@ class _Deviation:
         self.n = n
         self.lam, self.exponent = crossing.tilt.lam, crossing.tilt.exponent
         self.sigma = math.sqrt(crossing.tilt.variance)
-        third, fourth = crossing.increment.higher_cumulants(-self.lam)
-        self.skewness = third / self.sigma**3
-        self.c = fourth / self.sigma**4 / 8.0 - 5.0 * self.skewness**2 / 24.0
+        self.skewness, kurtosis = crossing.increment.shape(-self.lam)
+        self.c = kurtosis / 8.0 - 5.0 * self.skewness**2 / 24.0
         self.vanishing = self.lam * self.sigma < _SMALL_TILT
         if not self.vanishing:
-            self.mean, square = _overshoot(crossing.increment, self.lam, n)
-            self.b = self.c + 0.5 * self.skewness * self.mean / self.sigma - 0.5 * square / self.sigma**2
+            self.mean, square = _overshoot(crossing.increment, self.lam, self.sigma, n)
+            self.b = self.c + 0.5 * self.skewness * self.mean - 0.5 * square
             return
         if isinstance(crossing.increment, DiscreteIncrement):
             raise DomainError("sharp2", "the lattice's tilt vanishes", "use method = sharp")
@@ -152,8 +163,9 @@ class _Deviation:
         first_order = scaled_ratio(x, self.lam, self.exponent)
         if self.vanishing:
             return first_order + math.exp(self.exponent) / self.n * (self._edgeworth_integral(x) - self.centre)
-        q = 0.5 - 0.5 * (x / self.sigma) ** 2 - x * self.mean / self.sigma**2 + 0.5 * self.skewness * x / self.sigma
-        ratio = np.exp(self.exponent - self.lam * x)
+        q = 0.5 - 0.5 * (x / self.sigma) ** 2 - x / self.sigma * self.mean + 0.5 * self.skewness * x / self.sigma
+        with np.errstate(over="ignore"):
+            ratio = np.exp(self.exponent - self.lam * x)
         return np.asarray(first_order * (1.0 + self.b / self.n) + ratio * q / (self.lam * self.n), dtype=np.float64)
 
     def _edgeworth_integral(self, x: FloatArray) -> FloatArray:
@@ -164,11 +176,11 @@ class _Deviation:
         return np.asarray(-x * ((np.exp(-self.lam * y) * w) @ mass), dtype=np.float64)
 
 
-def _overshoot(increment: Increment, lam: float, n: int) -> tuple[float, float]:
-    """Return mean and mean square of the tilted overshoot: exponential for a smooth law, geometric on a lattice."""
+def _overshoot(increment: Increment, lam: float, sigma: float, n: int) -> tuple[float, float]:
+    """Return mean and mean square of the tilted overshoot over σ̃: exponential if smooth, geometric on a lattice."""
     if not isinstance(increment, DiscreteIncrement):
-        return 1.0 / lam, 2.0 / lam**2
-    u, h = float(lattice_overshoot(increment, n)), float(increment.span)
+        return 1.0 / (lam * sigma), 2.0 / (lam * sigma) ** 2
+    u, h, lam = float(lattice_overshoot(increment, n)) / sigma, float(increment.span) / sigma, lam * sigma
     rest = -math.expm1(-lam * h)
     steps, squares = math.exp(-lam * h) / rest, math.exp(-lam * h) * (1.0 + math.exp(-lam * h)) / rest**2
     return u + h * steps, u * u + 2.0 * u * h * steps + h * h * squares

@@ -26,8 +26,8 @@ from qmis_stats.validation import sample_size
 
 __all__ = [
     "SMALLEST_N",
+    "lattice_error",
     "lattice_overshoot",
-    "lattice_ripple",
     "log_positive",
     "log_prefactor",
     "sharp",
@@ -40,9 +40,11 @@ _SAME = 1e-9
 _MATTERS = math.log(1e3)
 _NEGLIGIBLE = 60.0
 _NAMED_PAIRS = 3
-_LARGEST_RIPPLE = 0.01
+_LARGEST_LATTICE_ERROR = 0.1
 _LOBE = 4.5
 _FREQUENCIES = 4001
+_MOST_FREQUENCIES = 2**16
+_POINTS_A_PEAK = 2.0
 
 
 def log_prefactor(increment: Increment, tilt: Tilt, n: int) -> float:
@@ -95,41 +97,77 @@ def _log_lattice_factor(increment: DiscreteIncrement, lam: float, n: int) -> flo
     return math.log(factor) - lam * float(lattice_overshoot(increment, n))
 
 
-def lattice_ripple(increment: Increment, tilt: Tilt, n: int) -> float:
-    """Return a bound on the relative error of the local limit theorem from outside the main lobe; 0 if smooth.
+def lattice_error(increment: Increment, tilt: Tilt, n: int) -> float:
+    """Return a bound on the relative error of the normal density on either side of the crossing; 0 if smooth.
 
-    The tilted sum's characteristic function may come back close to one within a lattice's period (values −1, 4, 5 are
-    nearly a lattice of span 5); its n-th power then dies out only slowly. The bound is
-    ``σ̃√(2πn) (h/2π) ∫ |φ̃(t)|ⁿ dt`` over the period without the lobe around zero.
+    Sums on a lattice have masses ``P̃(S_n = s) = (h/2π) ∫ φ̃(t)ⁿ e^{−its} dt``, which the form replaces by
+    ``h/(σ̃√(2πn))`` near the crossing: here at its first value −u_n and at the last value h − u_n that does not cross.
+    Two things can be far from it. A sum that spreads over few steps of the lattice is not normal at all: the part of
+    the integral around zero is compared with one. And the characteristic function may come back close to one within a
+    period (values −1, 4, 5 are nearly a lattice of span 5), so that its n-th power dies out slowly: the rest of the
+    period is added in absolute value.
 
     Examples
     --------
-    >>> half = Fraction(1, 2)
-    >>> x = DiscreteIncrement((Fraction(-1), Fraction(1)), (half, half))
-    >>> lattice_ripple(x, x.tilt(), 20) < 1e-3
+    >>> x = DiscreteIncrement((Fraction(-1), Fraction(1)), (Fraction(1, 4), Fraction(3, 4)), strict=False)
+    >>> lattice_error(x, x.tilt(), 400) < 0.01
+    True
+    >>> rare = DiscreteIncrement((Fraction(-1), Fraction(0), Fraction(1)), (Fraction(1, 10**4), Fraction(9699, 10**4),
+    ...     Fraction(3, 100)))
+    >>> lattice_error(rare, rare.tilt(), 40) > 0.5
     True
     """
     if not isinstance(increment, DiscreteIncrement) or increment.span == 0:
         return 0.0
-    h, width = float(increment.span), math.sqrt(tilt.variance * n)
-    lobe = _LOBE / width
-    if lobe >= math.pi / h:
-        return 0.0
-    t = np.linspace(lobe, math.pi / h, _FREQUENCIES)
-    x = np.array([float(v) for v in increment.values])
-    logs = np.array([math.log(p.numerator) - math.log(p.denominator) for p in increment.probabilities])
-    weights = np.exp(logs - tilt.lam * x + tilt.exponent)
-    modulus = np.abs(np.exp(1j * np.outer(t, x)) @ weights)
-    return float(width * math.sqrt(2.0 * math.pi) * h / math.pi * np.trapezoid(modulus**n, t))
+    h = increment.span
+    steps = np.array([float(v / h) for v in increment.values])
+    width = math.sqrt(tilt.variance * n) / float(h)
+    overshoot = float(lattice_overshoot(increment, n) / h)
+    weights = increment.tilted_weights(tilt)
+    lobe = min(_LOBE / width, math.pi)
+    t = np.linspace(0.0, lobe, _FREQUENCIES)
+    modulus, angle = _characteristic_power(steps, weights, n, t)
+    masses = [np.trapezoid(modulus * np.cos(angle + place * t), t) for place in (overshoot, overshoot - 1.0)]
+    points = min(max(_FREQUENCIES, math.ceil(_POINTS_A_PEAK * width * (math.pi - lobe))), _MOST_FREQUENCIES)
+    rest = 0.0
+    for part in np.array_split(np.linspace(lobe, math.pi, points), math.ceil(points / _FREQUENCIES)):
+        rest += float(np.sum(_characteristic_power(steps, weights, n, part)[0])) * (math.pi - lobe) / points
+    unit = width * math.sqrt(2.0 / math.pi)
+    return max(abs(unit * float(mass) - 1.0) for mass in masses) + unit * rest
+
+
+def lattice_reason(error: float) -> str:
+    """Return why a form is outside its domain on a lattice, in words.
+
+    Examples
+    --------
+    >>> lattice_reason(0.25)
+    'sums of the tilted increments are too few lattice steps wide, or nearly on a coarser lattice: error up to 25 %'
+    """
+    size = f"{100.0 * error:.2g} %" if error < 1.0 else "100 % and more"
+    wide = "sums of the tilted increments are too few lattice steps wide, or nearly on a coarser lattice"
+    return f"{wide}: error up to {size}"
+
+
+def _characteristic_power(
+    steps: FloatArray, weights: FloatArray, n: int, t: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return modulus and angle of φ̃(t)ⁿ, from φ̃ − 1 so that neither loses digits near zero at large n."""
+    change = np.expm1(1j * np.outer(t, steps)) @ weights
+    square = np.maximum(2.0 * change.real + np.abs(change) ** 2, -1.0)
+    with np.errstate(divide="ignore"):
+        modulus = np.exp(0.5 * n * np.log1p(square))
+    return modulus, n * np.arctan2(change.imag, 1.0 + change.real)
 
 
 @dataclass(frozen=True)
 class _Term:
-    """One crossing: its prefactor and the columns that give X at a point."""
+    """One crossing: its prefactor, its increment and the columns that give X at a point."""
 
     log_b: float
     cell: int
     reference: int
+    increment: Increment
     tilt: Tilt
 
 
@@ -148,7 +186,8 @@ def sharp(problem: Problem, n: int) -> MISResult:
     Returns
     -------
     MISResult
-        ``in_domain`` is true when n ≥ 10 and no two crossings compete within three standard deviations.
+        ``in_domain`` is true when n ≥ 10, no two crossings compete within three standard deviations, and on a lattice
+        :func:`lattice_error` is at most a tenth.
 
     Raises
     ------
@@ -180,7 +219,7 @@ def _term(increment: Increment, cell: int, reference: int, n: int) -> _Term | No
     tilt = increment.tilt()
     if increment.variance == 0.0 or not tilt.proper:
         return None
-    return _Term(log_prefactor(increment, tilt, n), cell, reference, tilt)
+    return _Term(log_prefactor(increment, tilt, n), cell, reference, increment, tilt)
 
 
 def _result(n: int, log_delta: float, reasons: list[str]) -> MISResult:
@@ -258,12 +297,11 @@ def _rivals(problem: Problem, scores: ScoreModel, n: int) -> MISResult:
     if not active:
         raise DomainError("sharp", "only ties cross the faces, where no sharp form is known", "use method = exact")
     terms = [_with_ties(scores, candidates[k], twins, n) for k, twins in active.items()]
-    ripple = max(lattice_ripple(scores.increment(t.cell, scores.best), t.tilt, n) for t in terms)
-    if ripple > _LARGEST_RIPPLE:
-        reasons.append(f"the lattice's finer structure still changes the result by up to {100.0 * ripple:.2g} %")
+    error = max(lattice_error(t.increment, t.tilt, n) for t in terms)
+    if error > _LARGEST_LATTICE_ERROR:
+        reasons.append(lattice_reason(error))
     if len(terms) == 1:
-        increment = scores.increment(terms[0].cell, scores.best)
-        return _result(n, terms[0].log_b + log_mean_tilt_distance(increment), reasons)
+        return _result(n, terms[0].log_b + log_mean_tilt_distance(terms[0].increment), reasons)
     scale = max(t.log_b for t in terms)
 
     def cell_changes(points: FloatArray) -> FloatArray:
@@ -283,10 +321,10 @@ def _with_ties(scores: ScoreModel, term: _Term, twins: list[int], n: int) -> _Te
     The tie goes to the lowest index and the rest to the steepest rival; both deviations have the sign of L − 1, so
     together they count as one crossing.
     """
-    increment = scores.increment(term.cell, scores.best)
-    if not isinstance(increment, DiscreteIncrement) or min(twins, default=term.cell) > scores.best:
+    if not isinstance(term.increment, DiscreteIncrement) or min(twins, default=term.cell) > scores.best:
         return term
-    return replace(term, log_b=log_prefactor(replace(increment, strict=False), term.tilt, n))
+    shared = replace(term.increment, strict=False)
+    return replace(term, log_b=log_prefactor(shared, term.tilt, n), increment=shared)
 
 
 def _exclusive(scores: ScoreModel, candidates: dict[int, _Term], n: int) -> tuple[dict[int, list[int]], list[str]]:

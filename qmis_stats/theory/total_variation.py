@@ -34,7 +34,8 @@ def scaled_ratio(x: FloatArray, lam: float, exponent: float) -> FloatArray:
     """
     if lam == 0.0:
         return -x
-    return np.asarray(np.expm1(exponent - lam * x) / lam, dtype=np.float64)
+    with np.errstate(over="ignore"):  # infinite ratios make an infinite result, which is refused
+        return np.asarray(np.expm1(exponent - lam * x) / lam, dtype=np.float64)
 
 
 def log_mean_tilt_distance(increment: Increment) -> float:

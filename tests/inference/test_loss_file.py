@@ -38,7 +38,7 @@ def test_a_map_does_not_take_memory_or_write(tmp_path, monkeypatch):
 def test_a_compressed_matrix_that_does_not_fit_is_refused(tmp_path, monkeypatch):
     np.savez_compressed(tmp_path / "x.npz", q=MATRIX)
     monkeypatch.setattr(memory, "fits", lambda _: False)
-    with pytest.raises(InputError, match=r"losses\['q'\] = '960 bytes': must be small enough for memory"):
+    with pytest.raises(InputError, match="must be small enough for memory"):
         load_losses(tmp_path / "x.npz")
 
 

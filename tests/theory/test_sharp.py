@@ -1,6 +1,8 @@
 """The sharp form against exact oracles."""
 
+import itertools
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from qmis_stats import (
     ThresholdPTQ,
 )
 from qmis_stats.exact import exact
-from qmis_stats.theory import sharp
+from qmis_stats.theory import sharp, sharp2
 from qmis_stats.theory.sharp import log_prefactor
 from qmis_stats.theory.total_variation import log_mean_tilt_distance
 
@@ -197,3 +199,61 @@ def test_many_conflicts_are_counted_and_the_value_stays_below_one():
     assert not found.in_domain
     assert len(found.domain) < 300
     assert 0.0 <= found.mis <= 1.0
+
+
+def lattice(law, increments, rival_first, scale=1):
+    """Two cells of a finite law with the given increments and rational probabilities."""
+    rows = [[0] * len(increments), [Fraction(x) * scale for x in increments]]
+    return Problem(FiniteLaw(law), LossTable(rows[::-1] if rival_first else rows))
+
+
+def test_sums_of_few_lattice_steps_are_outside_the_domain():
+    """Losses 0 or 1 whose differences are nearly one-sided: the normal density is no likeness of a few steps."""
+    law = ["3/100", "1/10000", "9699/10000"]
+    for rival_first in (False, True):
+        problem = lattice(law, (1, -1, 0), rival_first)
+        for form in (sharp, sharp2):
+            found = form(problem, 40)
+            assert not found.in_domain
+            assert "lattice steps" in found.domain
+    assert abs(sharp(lattice(law, (1, -1, 0), False), 40).log_delta - exact(problem, 40).log_delta) > 2.0
+
+
+def test_inside_the_domain_a_lattice_form_is_close_to_exact():
+    """In-domain errors stay below a tenth, over gaps from even to one-sided; the good cases are kept."""
+    inside = {sharp: [], sharp2: []}
+    good = {sharp: 0, sharp2: 0}
+    for a, b in itertools.product(("3/10", "1/10", "3/100"), ("1/4", "1/10", "3/100", "1/100", "1/1000", "1/1000000")):
+        if Fraction(b) >= Fraction(a):
+            continue
+        law = [a, b, str(1 - Fraction(a) - Fraction(b))]
+        for n, rival_first in itertools.product((10, 40, 80), (False, True)):
+            problem = lattice(law, (1, -1, 0), rival_first)
+            truth = exact(problem, n).log_delta
+            for form in inside:
+                found = form(problem, n)
+                gap = abs(found.log_delta - truth)
+                good[form] += gap < 0.05
+                if found.in_domain:
+                    inside[form].append(gap)
+    assert max(inside[sharp]) < 0.1
+    assert max(inside[sharp2]) < 0.1
+    assert len(inside[sharp]) > good[sharp] // 2
+    assert len(inside[sharp2]) > good[sharp2] // 2
+
+
+def test_nearly_coarser_lattices_are_outside_the_domain():
+    """Values −1, 4, 5 make five classes of sums that mix slowly."""
+    problem = lattice(["1/2", "1/4", "1/4"], (-1, 1, 2), False)
+    rare = lattice(["98/100", "1/100", "1/100"], (5, -5, 1), False)
+    assert sharp(problem, 40).in_domain
+    assert not sharp(rare, 40).in_domain
+
+
+@pytest.mark.parametrize("scale", [Fraction(1, 10**30), Fraction(1, 7), 10**30])
+def test_the_domain_of_a_lattice_does_not_depend_on_the_unit_of_the_losses(scale):
+    for law, increments in ((["98/100", "1/100", "1/100"], (5, -5, 1)), (["1/2", "1/4", "1/4"], (-1, 1, 2))):
+        unit, scaled = lattice(law, increments, False), lattice(law, increments, False, scale)
+        for form in (sharp, sharp2):
+            assert form(unit, 40).in_domain == form(scaled, 40).in_domain
+            assert form(unit, 40).log_delta == pytest.approx(form(scaled, 40).log_delta, rel=1e-12)
