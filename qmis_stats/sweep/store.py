@@ -297,7 +297,7 @@ class Store:
     def planned(self) -> Iterator[dict[str, Any]]:
         """Return each cell of the file last swept, finished or not: key, specification, rule, result and seconds."""
         names = ("key", "specification", "rule", *COLUMNS, "seconds")
-        with _telling(self.path):
+        with telling(self.path):
             for row in self._connection.execute(
                 f"SELECT {', '.join(names)} FROM cell WHERE position IS NOT NULL ORDER BY position"
             ):
@@ -305,7 +305,7 @@ class Store:
 
     def sessions(self) -> tuple[int, float]:
         """Return how often a sweep was started on this store, and the seconds of all sessions together."""
-        with _telling(self.path):
+        with telling(self.path):
             count, elapsed = self._connection.execute("SELECT count(*), total(elapsed) FROM session").fetchone()
         return int(count), float(elapsed)
 
