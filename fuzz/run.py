@@ -87,13 +87,18 @@ def slice_of(target: str, runs: int, seconds: int, out: Path) -> int:
     command = [sys.executable, __file__, target, "--child", "--out", str(out), *options, str(corpus)]
     command += [str(seeds)] if seeds.is_dir() else []
     start = time.monotonic()
-    done = subprocess.run(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, errors="replace")
+    log = out / f"{target}.log"
+    with log.open("w") as stream:
+        try:
+            subprocess.run(command, stderr=stream, stdout=subprocess.DEVNULL, timeout=seconds + 180, check=False)
+        except subprocess.TimeoutExpired:
+            (out / f"{target}-stuck").write_text("the process did not end, see the log")
     spent = time.monotonic() - start
-    (out / f"{target}.log").write_text(done.stderr)
-    last = re.findall(r"#(\d+)\s+\w+\s+cov: (\d+) ft: (\d+) corp: (\d+)", done.stderr)
+    said = log.read_text(errors="replace")
+    last = re.findall(r"#(\d+)\s+\w+\s+cov: (\d+) ft: (\d+) corp: (\d+)", said)
     if not last:
-        sys.exit(done.stderr[-2000:])
-    executions = re.findall(r"stat::number_of_executed_units:\s*(\d+)", done.stderr)
+        sys.exit(said[-2000:])
+    executions = re.findall(r"stat::number_of_executed_units:\s*(\d+)", said)
     found = [file for file in (out / "findings" / target).iterdir() if file.suffix != ".txt"]
     found += list(out.glob(f"{target}-*"))
     row = {

@@ -74,6 +74,7 @@ FIELDS = [
     )
     for name in " ".join(names).split()
 ]
+LARGE = re.compile(rb"dimension\s*=\s*[\d_]{3}")
 VALUE = re.compile(r"\"[^\"]*\"|[-+.\w]+")
 DTYPES = ("<f8", ">f8", "<f4", "<f2", "|i1", "<i8", "<u8", "|b1", "<c16", "|O", "<U3", "|S4", "<M8[s]", "|V8", "<f16")
 
@@ -111,6 +112,8 @@ def experiment(data: bytes) -> bool:
         words = list(VALUE.finditer(text))
         word = words[source.byte() % len(words)]
         raw = text[: word.start()].encode() + source.rest() + text[word.end() :].encode()
+    if LARGE.search(raw):
+        return False  # hundreds of megabytes and seconds are what a covariance of this size takes
     file = FOLDER / "experiment.toml"
     file.write_bytes(raw)
     try:
@@ -194,8 +197,11 @@ def sweep_file(source: Source) -> bool:
     text = "\n".join(lines)
     words = list(VALUE.finditer(text))
     word = words[source.byte() % len(words)]
+    raw = text[: word.start()].encode() + source.rest() + text[word.end() :].encode()
+    if LARGE.search(raw):
+        return False
     file = FOLDER / "sweep.toml"
-    file.write_bytes(text[: word.start()].encode() + source.rest() + text[word.end() :].encode())
+    file.write_bytes(raw)
     try:
         assert load_sweep(file).cells
     except QmisError as error:

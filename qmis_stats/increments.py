@@ -276,6 +276,7 @@ class DiscreteIncrement(Increment):
     @cached_property
     def mean(self) -> float:  # type: ignore[override]
         """The mean δ."""
+        check_scale(abs(value) for value in self.values if value)
         return float(self.exact_mean)
 
     @cached_property

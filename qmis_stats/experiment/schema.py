@@ -82,7 +82,7 @@ def _covariance(value: float | list[float] | list[list[float]], dimension: int, 
             raise InputError(field, value, f"a ({d}, {d}) list of rows, or a list of {d} variances")
     if min(diagonal) <= 0.0:
         raise InputError(field, value, "positive: these are variances")
-    return np.diag(diagonal).tolist()
+    return np.diag(diagonal)
 
 
 class GaussianMeanTable(LawTable):

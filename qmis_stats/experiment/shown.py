@@ -26,8 +26,10 @@ def shown(value: object, depth: int = 0) -> object:
     """
     if isinstance(value, Decimal):
         return "sNaN" if value.is_snan() else float(value)
+    if isinstance(value, np.generic):
+        return value.item()
     if isinstance(value, np.ndarray):
-        return value.tolist()
+        value = list(value[:_SHOWN_ENTRIES]) if value.ndim else value.item()
     if isinstance(value, int) and value.bit_length() > _LONGEST_INTEGER:
         return f"an integer of {value.bit_length()} bits"
     if isinstance(value, str):

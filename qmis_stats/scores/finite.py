@@ -92,6 +92,7 @@ class FiniteScores(ScoreModel):
 
     def means(self) -> FloatArray:
         """Return the exact means, rounded once."""
+        check_scale(abs(x) for row in self.relative for x in row if x)
         rows = ((x * p for x, p in zip(row, self.probabilities, strict=True)) for row in self.relative)
         return np.array([float(sum(row, Fraction(0))) for row in rows])
 

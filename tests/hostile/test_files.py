@@ -19,6 +19,7 @@ from qmis_stats.audit.data import from_arrays
 from qmis_stats.audit.tables import load_table
 from qmis_stats.errors import QmisError, one_line
 from qmis_stats.experiment import load_experiment
+from qmis_stats.experiment.shown import shown
 from qmis_stats.inference.loss_file import load_losses
 from qmis_stats.inference.ranking import rank
 
@@ -136,6 +137,8 @@ FOUND = [
     ("table", b"\x04\x03l\x01\x00\x16\xd2i\x01n\xabx"),
     ("losses", b"\x11!in\x11!inf[r\x00\xf8\x7f"),
     ("losses", b"=1+1\x00\x00\x00\x05/\x00\x00\x00"),
+    ("experiment", b"ole1e14e0405"),
+    ("experiment", b"o\xece1h4005"),
     *(
         ("store", bytes([0, place, kind]) + b"\xb7\x00\xf8\x7f\x89\xf7\xf4\xd6")
         for place in range(41)
@@ -150,6 +153,12 @@ FOUND = [
 @pytest.mark.parametrize(("target", "data"), FOUND, ids=[f"{t}-{i}" for i, (t, _) in enumerate(FOUND)])
 def test_cases_that_fuzzing_found(target, data):
     targets.TARGETS[target](data)
+
+
+def test_a_message_does_not_spell_out_a_covariance(tmp_path):
+    """A dimension of 4096 in forty bytes: the refusal shows a few entries of the matrix, and takes no second copy."""
+    value = shown(np.broadcast_to(np.eye(1, 4096), (4096, 4096)))
+    assert len(value) == len(value[0]) == 50
 
 
 def test_a_group_without_a_name_is_refused(tmp_path):
