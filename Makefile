@@ -11,12 +11,12 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 
 help:
 	@echo "make verify       create the environment, validate the theorems at a quick scale, write $(OUT)/"
-	@echo "make verify-full  the same at full scale (up to 30 minutes on 2 cores)"
+	@echo "make verify-full  the same at full scale (about 7 minutes on 2 cores)"
 	@echo "make test         create the environment and run the tests, doctests included"
 	@echo "make study        the full run, coverage, rankings and exact rates, written to docs/studies/ (over an hour)"
 	@echo "make molecules DATA=FOLDER  audits of six molecular sets, written to docs/studies/molecules.md (20 minutes)"
 	@echo "make battery      TestU01 on the generator, 20 minutes on one core, written to docs/studies/generator.md"
-	@echo "make faults       kill a sweep 200 times and compare what it resumes to, about 10 minutes"
+	@echo "make faults       kill a sweep 200 times and compare what it resumes to, a minute"
 	@echo "make figures      draw every figure at a quick scale, written to figures/ (two minutes)"
 	@echo "make figures-full the same with the samples of a paper"
 	@echo "make gallery      docs/gallery.md and its pictures from figures/"

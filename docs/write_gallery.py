@@ -4,6 +4,7 @@ Usage: python docs/write_gallery.py figures  (writes docs/figures/NAME.png and d
 """
 
 import io
+import re
 import sys
 from pathlib import Path
 
@@ -16,6 +17,12 @@ HERE = Path(__file__).resolve().parent
 PICTURES, PAGE = HERE / "figures", HERE / "gallery.md"
 DPI, SHOWN, COLOURS = 150, 100, 128
 """Dots an inch in the file and on the page, and colours of the palette that keeps files small."""
+
+TITLES = {"attack_roc": "ROC of the best attack", "indicator_exponent": "Indicator and exponent"}
+"""Headings that are not the name of the recipe."""
+
+SYMBOL = re.compile(r"\b[Irρ]_Q\b")
+"""What a caption writes as plain text and a page as a formula."""
 
 INTRODUCTION = """# Gallery
 
@@ -54,15 +61,20 @@ def picture(name: str, numbers: Path) -> None:
     small.save(PICTURES / f"{name}.png", optimize=True)
 
 
+def formulas(caption: str) -> str:
+    """Return a caption whose symbols of a quantizer are formulas."""
+    return SYMBOL.sub(r"$\g<0>$", caption).replace("$ρ", r"$\rho")
+
+
 def page(names: list[str]) -> str:
     """Return the page with the captions and the code of these figures."""
     entries = [INTRODUCTION]
     for name in names:
         caption = " ".join(str(recipe(name).__doc__).split())
         width = round(SHOWN * recipe(name).SIZE[0])
-        title = name.replace("_", " ").capitalize()
+        title = TITLES.get(name, name.replace("_", " ").capitalize())
         alt = caption.partition(". ")[0]
-        entries.append(ENTRY.format(title=title, name=name, alt=alt, width=width, caption=caption))
+        entries.append(ENTRY.format(title=title, name=name, alt=alt, width=width, caption=formulas(caption)))
     return "\n".join(entries)
 
 

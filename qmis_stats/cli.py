@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from qmis_stats.audit.data import Dataset
-    from qmis_stats.sweep import Progress
+    from qmis_stats.sweep import Progress, Store
 
 __all__ = ["cli", "main"]
 
@@ -133,7 +133,7 @@ def evaluate(file: Path, as_json: bool) -> None:
 
 
 @cli.command()
-@click.option("--quick", is_flag=True, help="Smaller samples: minutes instead of half an hour.")
+@click.option("--quick", is_flag=True, help="Smaller samples, in less than half the time.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for report.json and report.html.")
 def verify(quick: bool, as_json: bool, out: Path | None) -> int:
@@ -432,20 +432,29 @@ def _check_plot(path: Path) -> None:
 @click.option("--jobs", type=int, help="Processes.  [default: one a processor]")
 @click.option("--cluster", metavar="ADDRESS", help="Scheduler of a Dask cluster, in place of processes.")
 @click.option("--export", type=click.Path(path_type=Path), help="Write the table of results (.csv or .parquet).")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for report.html and report.json.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def sweep(
-    file: Path, store: Path, resume: bool, jobs: int | None, cluster: str | None, export: Path | None, as_json: bool
+    file: Path,
+    store: Path,
+    resume: bool,
+    jobs: int | None,
+    cluster: str | None,
+    export: Path | None,
+    out: Path | None,
+    as_json: bool,
 ) -> None:
     """Compute a grid of experiments, FILE (TOML), into a store: safe to interrupt, and to resume."""
     if cluster is not None and jobs is not None:
         raise InputError("--jobs", jobs, "left out with --cluster: the cluster has its workers")
     from qmis_stats.sweep import Store, load_sweep, run_sweep
     from qmis_stats.sweep.export import check_export
-    from qmis_stats.sweep.export import export as write_export
 
     if export is not None:
         check_export(export)
     cells = load_sweep(file)
+    if out is not None:
+        _make_folder(out)
     with _reporting() as report:
         progress = run_sweep(
             cells,
@@ -458,26 +467,41 @@ def sweep(
     if progress.refused:
         _complain(f"warning: {progress.refused} of {progress.cells} cells have no result: see the column refusal")
     _print_progress(progress, as_json)
-    if export is not None:
+    if export is not None or out is not None:
         with Store(store, read_only=True) as finished:
-            write_export(finished, export)
-        _complain(f"wrote {export}")
+            _write_results(finished, export, out)
 
 
 @cli.command()
 @click.argument("store", type=click.Path(path_type=Path))
 @click.option("--export", type=click.Path(path_type=Path), help="Write the table of results (.csv or .parquet).")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for report.html and report.json.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def status(store: Path, export: Path | None, as_json: bool) -> None:
+def status(store: Path, export: Path | None, out: Path | None, as_json: bool) -> None:
     """Show how far the sweep of STORE is, also while it runs."""
     from qmis_stats.sweep import Store
-    from qmis_stats.sweep.export import export as write_export
 
     with Store(store, read_only=True) as opened:
+        if out is not None:
+            _make_folder(out)
         _print_progress(opened.progress(), as_json)
-        if export is not None:
-            write_export(opened, export)
-            _complain(f"wrote {export}")
+        _write_results(opened, export, out)
+
+
+def _write_results(store: Store, export: Path | None, out: Path | None) -> None:
+    """Write what is asked for of a store."""
+    written = []
+    if export is not None:
+        from qmis_stats.sweep.export import export as write_export
+
+        write_export(store, export)
+        written.append(export)
+    if out is not None:
+        from qmis_stats.sweep.report import write_report
+
+        written.extend(write_report(store, out))
+    for path in written:
+        _complain(f"wrote {path}")
 
 
 def _print_progress(progress: Progress, as_json: bool) -> None:

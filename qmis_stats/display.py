@@ -230,7 +230,10 @@ def attack_table(attacks: AttackAudit, shown: Sequence[str]) -> RenderableType:
         table.add_row(Text("no quantization" if name == IDENTITY else name, style="bold"))
         for result in results:
             table.add_row(Text("  " + result.name), *_attack_cells(result))
-    legend = "acc.: accuracy, area: under the ROC curve; then true positive rates at these false ones"
+    legend = (
+        "acc.: accuracy, area: under the ROC curve; then true positive rates at these false ones"
+        "; *: too few strangers to fix the threshold"
+    )
     verdicts = "\n".join(f"- {line}" for line in attacks.verdicts())
     return Group(Text(), table, Text(f"\n{legend}\n\n{verdicts}"))
 

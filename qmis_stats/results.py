@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -229,10 +229,6 @@ class MISResult(NotebookResult):
             # Nothing was seen, or Δ is exactly zero: the interval says which by its upper end.
             return (-math.inf, self.log_delta if self.std_error == 0.0 else 0.0)
         return error_interval(self.log_delta, self.std_error, self.dof, level)
-
-    def with_domain(self, in_domain: bool, domain: str) -> MISResult:
-        """Return a copy with another domain statement."""
-        return replace(self, in_domain=in_domain, domain=domain)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready data in the public form; infinities become ``None``."""

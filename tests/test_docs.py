@@ -32,6 +32,11 @@ def test_experiment_blocks_are_accepted(body):
     assert parse_sweep(tables).cells if {"grid", "adaptive"} & tables.keys() else parse_experiment(tables).methods
 
 
+def test_no_change_is_listed_twice():
+    entries = re.findall(r"^- .*$", (DOCS.parent / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert sorted(entries) == sorted(set(entries))
+
+
 BLOCK = re.compile(r"^(?:% needs (\w+)\n)?```python\n(.*?)^```\n(?:\n```text\n(.*?)^```$)?", re.DOTALL | re.MULTILINE)
 """A comment naming a module, if the code needs more than the test extra; code; what it prints, if the page says so."""
 

@@ -64,14 +64,16 @@ def minus(text):
 def interval(row, name, digits=3):
     """Return "value [low, high]"."""
     value, low, high = (float(row[key]) for key in (name, f"{name}_low", f"{name}_high"))
-    return minus(f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]")
+    return minus(f"{value:.{digits}f} [{low:.{digits}f},\N{NO-BREAK SPACE}{high:.{digits}f}]")
 
 
 def scientific(row, name):
     """Return "value [low, high]" with two digits, for numbers of any size."""
     if not np.isfinite(row[name]):
         return ""
-    return " ".join((f"{row[name]:.2g}", f"[{row[f'{name}_low']:.2g}, {row[f'{name}_high']:.2g}]"))
+    return minus(
+        " ".join((f"{row[name]:.2g}", f"[{row[f'{name}_low']:.2g},\N{NO-BREAK SPACE}{row[f'{name}_high']:.2g}]"))
+    )
 
 
 def orders(rows):
@@ -112,7 +114,7 @@ def tau_table(frame):
         cells = []
         for kind in ("indicator", "runs", "analytic", "retained", "lira"):
             mean, low, high = mean_interval([taus[kind] for taus in chosen])
-            cells.append("" if math.isnan(mean) else minus(f"{mean:.2f} [{low:.2f}, {high:.2f}]"))
+            cells.append("" if math.isnan(mean) else minus(f"{mean:.2f} [{low:.2f},\N{NO-BREAK SPACE}{high:.2f}]"))
         lines.append(f"| {title} | {len(chosen)} | " + " | ".join(cells) + " |")
     return lines
 
@@ -214,7 +216,10 @@ def effect_table(frame):
         changes = (
             "" if head == "mlp" else ", ".join(f"{100 * flips[q]:.0f} %" for q in ("sign", "sparse-33", "sparse-90"))
         )
-        cells = [f"{v:+.3f} ± {Z * e:.3f}" for v, e in ((sparsity, sparsity_se), (bits, bits_se), (gap, error))]
+        cells = [
+            f"{v:+.3f}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{Z * e:.3f}"
+            for v, e in ((sparsity, sparsity_se), (bits, bits_se), (gap, error))
+        ]
         lines.append(minus(f"| {head} | {modes} | {n} | " + " | ".join(cells) + f" | {changes} |"))
     return lines
 
@@ -436,7 +441,7 @@ def page(frame):
         "differ; their losses are close, $\\hat r_Q$ is a minimum over them of the order 10⁻⁵ to 10⁻⁴, and it would take some",
         "100 000 evaluation points to tell it from zero. The analytic indicator from the estimate and its covariance",
         "({doc}`../quantizers`) agrees better, and the retained information agrees best: in high dimension the nearest face is not",
-        "what leaks. Many coordinates are near a threshold, each leaks a little, and S8 adds them up.",
+        "what leaks. Many coordinates are near a threshold, each leaks a little, and {ref}`S8 <S8>` adds them up.",
         "",
         "![Area of the learned attack against the indicator](synthetic_indicator.svg)",
         "",

@@ -315,8 +315,8 @@ def _runs(result: AuditResult, level: float) -> list[str]:
     by_points = int(ranking.significantly_below(level)[np.ix_(places, places)].sum())
     pairs = len(runs.means.names) * (len(runs.means.names) - 1) // 2
     return [
-        f"{runs.means.runs} runs agree on the order of {apart} of {pairs} pairs on these evaluation points; for other "
-        f"points the order of {by_points} is shown."
+        f"{runs.means.runs} runs agree on the order of {apart} of {pairs} pairs on these evaluation points; "
+        f"{by_points} orders are shown to hold for other points too."
     ]
 
 

@@ -15,7 +15,9 @@ from qmis_stats.experiment.schema import ExperimentTable
 from qmis_stats.problem import Problem
 from qmis_stats.sweep.versions import versions
 
-__all__ = ["Cell", "canonical", "cells_of", "problem_of"]
+__all__ = ["Cell", "Entry", "canonical", "cells_of", "problem_of", "spelt"]
+
+Entry = str | int | float
 
 
 def canonical(value: Any) -> str:
@@ -33,6 +35,21 @@ def _fraction(value: object) -> str:
     if isinstance(value, Fraction):
         return str(value)
     raise TypeError(f"{value!r} has no place in a specification")
+
+
+def spelt(tables: Mapping[str, Any], *names: str) -> dict[str, Entry]:
+    """Return the entries of some tables of a specification by their dotted names; lists are JSON text.
+
+    Examples
+    --------
+    >>> spelt({"law": {"mean": [0.1], "kind": "gaussian_mean"}, "run": {"n": 50}}, "law")
+    {'law.mean': '[0.1]', 'law.kind': 'gaussian_mean'}
+    """
+    return {
+        f"{name}.{key}": entry if isinstance(entry, (str, int, float)) else canonical(entry)
+        for name in names
+        for key, entry in tables[name].items()
+    }
 
 
 @dataclass(frozen=True)

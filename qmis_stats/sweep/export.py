@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qmis_stats.errors import InputError, MissingExtraError
-from qmis_stats.sweep.cell import canonical
+from qmis_stats.sweep.cell import spelt
 from qmis_stats.sweep.store import COLUMNS, Store, telling
 
 if TYPE_CHECKING:
@@ -34,15 +34,10 @@ def to_frame(store: Store) -> pd.DataFrame:
 
 def _record(specification: str, values: list[Any], seconds: float) -> dict[str, Any]:
     tables = json.loads(specification)
-    spelt = {
-        f"{name}.{key}": entry if isinstance(entry, (str, int, float)) else canonical(entry)
-        for name in ("law", "procedure")
-        for key, entry in tables[name].items()
-    }
     result = dict(zip(COLUMNS, values, strict=True))
     result["in_domain"] = bool(result["in_domain"])
     asked = {"requested": tables["run"]["method"], "block_replicates": tables["run"]["replicates"]}
-    return {**spelt, **asked, **result, "seconds": seconds}
+    return {**spelt(tables, "law", "procedure"), **asked, **result, "seconds": seconds}
 
 
 def check_export(path: Path) -> None:

@@ -47,7 +47,7 @@ def run_sweep(
     Parameters
     ----------
     sweep : Sweep
-        From :func:`load_sweep`.
+        From :func:`~qmis_stats.sweep.file.load_sweep`.
     path : str or path-like
         The store.
     resume : bool

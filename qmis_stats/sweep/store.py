@@ -84,8 +84,10 @@ class Progress:
 
     Attributes
     ----------
-    cells, finished, refused : int
-        Cells of the file; those with a result or a refusal; those that were refused.
+    cells : int
+        Cells of the file.
+    finished, refused : int
+        Those with a result or a refusal; those that were refused.
     blocks, replicates : int
         In the whole store.
     elapsed, rate : float
@@ -293,6 +295,21 @@ class Store:
                 "ORDER BY position IS NULL, position, rowid"
             ):
                 yield row
+
+    def planned(self) -> Iterator[dict[str, Any]]:
+        """Return each cell of the file last swept, finished or not: key, specification, rule, result and seconds."""
+        names = ("key", "specification", "rule", *COLUMNS, "seconds")
+        with telling(self.path):
+            for row in self._connection.execute(
+                f"SELECT {', '.join(names)} FROM cell WHERE position IS NOT NULL ORDER BY position"
+            ):
+                yield dict(zip(names, row, strict=True))
+
+    def sessions(self) -> tuple[int, float]:
+        """Return how often a sweep was started on this store, and the seconds of all sessions together."""
+        with telling(self.path):
+            count, elapsed = self._connection.execute("SELECT count(*), total(elapsed) FROM session").fetchone()
+        return int(count), float(elapsed)
 
     def progress(self) -> Progress:
         """Return how far the file last swept is."""

@@ -206,7 +206,8 @@ class Report(NotebookResult):
         """Return one sentence."""
         total, failed = len(self.checked), len(self.failures)
         if self.passed:
-            return f"All {total} claims hold ({sum(self.kinds.values())} checks)."
+            claims = "The claim holds" if total == 1 else f"All {total} claims hold"
+            return f"{claims} ({sum(self.kinds.values())} checks)."
         return f"{failed} of {total} claims FAILED."
 
     def how_decided(self) -> str:

@@ -33,6 +33,20 @@ def test_a_sweep_its_status_and_its_table(qmis, experiment, store, tmp_path):
     assert "8 of 8 finished" in qmis("status", store).stdout
 
 
+def test_reports_of_a_sweep_and_of_its_store(qmis, experiment, store, tmp_path):
+    first, again = tmp_path / "first", tmp_path / "again"
+    done = qmis("sweep", experiment(FILE), "--store", store, "--jobs", 1, "--out", first)
+    assert done.exit_code == 0, done.stderr
+    assert done.stderr == f"wrote {first / 'report.html'}\nwrote {first / 'report.json'}\n"
+    assert qmis("status", store, "--out", again).exit_code == 0
+    for name in ("report.html", "report.json"):
+        assert (first / name).read_bytes() == (again / name).read_bytes()
+    refused = qmis("status", store, "--out", store)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("--out = ")
+    assert refused.stderr.count("\n") == 1
+
+
 def test_a_store_that_holds_cells_needs_resume(qmis, experiment, store):
     file = experiment(FILE)
     qmis("sweep", file, "--store", store, "--jobs", 1)
@@ -49,6 +63,7 @@ def test_a_store_that_holds_cells_needs_resume(qmis, experiment, store):
         (("sign", "sing"), (), "did you mean sign"),
         (("", ""), ("--export", "a.xlsx"), "--export = 'a.xlsx'"),
         (("", ""), ("--export", "no/such/folder/a.csv"), "a folder that exists"),
+        (("", ""), ("--out", f"{__file__}/a"), "--out = "),
         (("", ""), ("--jobs", "0"), "jobs = 0"),
         (("", ""), ("--jobs", "1", "--cluster", "tcp://127.0.0.1:1"), "left out with --cluster"),
     ],
