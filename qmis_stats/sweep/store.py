@@ -279,7 +279,7 @@ class Store:
         """Return the blocks of the cells of the file last swept, each with the cell's key and its number."""
         columns = ", ".join(f"block.{name.strip()}" for name in _BLOCK.split(","))
         with telling(self.path):
-            for row in self._connection.execute(  # noqa: UP028
+            for row in self._connection.execute(
                 f"SELECT {columns}, cell.n, cell.seed FROM block JOIN cell ON cell.key = block.cell "
                 "WHERE cell.position IS NOT NULL"
             ):
