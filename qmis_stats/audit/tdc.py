@@ -29,7 +29,7 @@ def load_tdc(
     groups: str | None = "scaffold",
     task: Task | None = None,
 ) -> Dataset:
-    """Fetch a set of molecules with one target by PyTDC, and read it as :func:`~qmis_stats.audit.tables.load_table` reads a table.
+    """Fetch a set of molecules with one target by PyTDC, and read it as a table.
 
     PyTDC is not a dependency: its releases ask for versions of NumPy below 2. A set that it has fetched elsewhere is a
     table, ``<folder>/<name>.tab``, which :func:`~qmis_stats.audit.tables.load_table` reads without it.
