@@ -30,11 +30,12 @@ def child(target: str, out: Path, rest: list[str]) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["qmis_stats", "tomllib"]):
-        from targets import TARGETS
+        from targets import TARGETS, warm_up
 
     run = TARGETS[target]
     findings = out / "findings" / target
     findings.mkdir(parents=True, exist_ok=True)
+    warm_up()
     for seed in sorted((HERE / "corpus" / target).iterdir()):
         run(seed.read_bytes())  # what is loaded and compiled at first is not counted as taken by an input
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)

@@ -289,10 +289,12 @@ class Store:
         """Return specification, result columns and seconds of each cell that is finished, in the order of the files."""
         columns = ", ".join(COLUMNS)
         with telling(self.path):
-            yield from self._connection.execute(
+            # Not "yield from": that would close the cursor when the reader stops, perhaps after the connection.
+            for row in self._connection.execute(  # noqa: UP028
                 f"SELECT specification, {columns}, seconds FROM cell WHERE rule IS NOT NULL "
                 "ORDER BY position IS NULL, position, rowid"
-            )
+            ):
+                yield row
 
     def planned(self) -> Iterator[dict[str, Any]]:
         """Return each cell of the file last swept, finished or not: key, specification, rule, result and seconds."""

@@ -1,7 +1,10 @@
 """Files that lie about their size, are no files at all, or were found by fuzzing: one line, and no memory taken."""
 
+import contextlib
+import gc
 import io
 import os
+import sqlite3
 import subprocess
 import sys
 import zipfile
@@ -22,6 +25,7 @@ from qmis_stats.experiment import load_experiment
 from qmis_stats.experiment.shown import shown
 from qmis_stats.inference.loss_file import load_losses
 from qmis_stats.inference.ranking import rank
+from qmis_stats.sweep import Store, to_frame
 
 READERS = {
     "experiment": (".toml", load_experiment),
@@ -257,3 +261,19 @@ def test_a_lying_header_takes_no_memory(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "x.npy")], capture_output=True, check=True)
     assert int(done.stdout) < 50_000
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+def test_a_damaged_store_says_nothing_more_than_its_line(tmp_path):
+    """The reader stops in the middle of the rows, and the store is closed before they are."""
+    (tmp_path / "s.sqlite").write_bytes(targets.sound_store())
+    with contextlib.closing(sqlite3.connect(tmp_path / "s.sqlite")) as connection:
+        connection.execute("UPDATE cell SET specification = 'nothing'")
+        connection.commit()
+    with Store(tmp_path / "s.sqlite", read_only=True) as store:
+        rows = store.rows()
+        next(rows)
+    del rows
+    gc.collect()
+    with Store(tmp_path / "s.sqlite", read_only=True) as store, pytest.raises(InputError, match="not damaged"):
+        to_frame(store)
