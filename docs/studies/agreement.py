@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from itertools import product
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 
 import numpy as np
 from scipy.stats import t as student

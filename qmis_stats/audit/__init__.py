@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from qmis_stats.audit.models import MLP, Linear, Logistic, Model, SklearnModel, Softmax, TorchModel
     from qmis_stats.audit.results import AuditResult
     from qmis_stats.audit.tables import bundled, load_table
+    from qmis_stats.audit.tdc import load_tdc
 
 _HOMES = {
     "algorithm": ("audit", "head_for"),
@@ -19,6 +20,7 @@ _HOMES = {
     "models": ("MLP", "Linear", "Logistic", "Model", "SklearnModel", "Softmax", "TorchModel"),
     "results": ("AuditResult",),
     "tables": ("bundled", "load_table"),
+    "tdc": ("load_tdc",),
 }
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)
 
@@ -37,4 +39,5 @@ __all__ = [
     "from_arrays",
     "head_for",
     "load_table",
+    "load_tdc",
 ]

@@ -36,7 +36,7 @@ class QuadraticScores(ScoreModel):
 
     Examples
     --------
-    >>> m = np.zeros((2, 2, 2)); m[1] = np.diag([2.0, -1.0])
+    >>> m = np.zeros((2, 2, 2)); m[1] = [[0.0, 2.0**0.5], [2.0**0.5, 1.0]]
     >>> s = QuadraticScores(m, np.array([0.0, 1.0]), best=0)
     >>> round(s.increment(1, 0).moderate_deviation_rate, 12)
     0.05
