@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from qmis_stats.audit.data import Task
-from qmis_stats.inference.areas import placements
+from qmis_stats.inference.areas import cluster_sums, placements
 from qmis_stats.inference.ranks import checked_level
 from qmis_stats.scores.base import FloatArray
 
@@ -163,10 +163,7 @@ def _standard_error(influence: FloatArray, groups: NDArray[np.int64] | None) -> 
     """Return standard errors of means over the last axis, whose points are independent or in independent groups."""
     points = influence.shape[-1]
     if groups is not None:
-        sums = np.zeros((*influence.shape[:-1], int(groups.max()) + 1))
-        for row, out in zip(influence.reshape(-1, points), sums.reshape(-1, sums.shape[-1]), strict=True):
-            out[:] = np.bincount(groups, weights=row, minlength=out.size)
-        influence = sums
+        influence = cluster_sums(influence, groups, int(groups.max()) + 1)
     clusters = influence.shape[-1]
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(np.sqrt(clusters / (clusters - 1.0) * np.sum(influence**2, axis=-1)) / points)

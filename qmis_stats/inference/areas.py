@@ -18,7 +18,7 @@ from qmis_stats.errors import InputError
 from qmis_stats.inference.ranks import checked_level
 from qmis_stats.scores.base import FloatArray
 
-__all__ = ["area_interval", "delong", "placements"]
+__all__ = ["area_interval", "cluster_sums", "delong", "placements"]
 
 
 def placements(scores: FloatArray, among: FloatArray) -> FloatArray:
@@ -89,8 +89,9 @@ def delong(
     low_places = np.array([1.0 - placements(w, h) for h, w in zip(high, low, strict=True)])
     areas = high_places.mean(axis=1)
     clusters = int(codes.max()) + 1
-    high_sums, with_high = _sums(high_places - areas[:, None], of_high, clusters)
-    low_sums, with_low = _sums(low_places - areas[:, None], of_low, clusters)
+    high_sums = cluster_sums(high_places - areas[:, None], of_high, clusters)
+    low_sums = cluster_sums(low_places - areas[:, None], of_low, clusters)
+    with_high, with_low = np.unique(of_high).size, np.unique(of_low).size
     if min(with_high, with_low) < 2:
         raise InputError("clusters", (with_high, with_low), "at least two with members and two with strangers")
     m, n = high.shape[1], low.shape[1]
@@ -100,12 +101,18 @@ def delong(
     return areas, np.asarray(own + other + shared + shared.T)
 
 
-def _sums(values: FloatArray, clusters: NDArray[np.intp], count: int) -> tuple[FloatArray, int]:
-    """Return sums within clusters, (K, count), and how many clusters have values."""
-    found = np.zeros((values.shape[0], count))
-    for row, out in zip(values, found, strict=True):
+def cluster_sums(values: FloatArray, clusters: NDArray[np.int64], count: int) -> FloatArray:
+    """Return sums over the points of each cluster, (..., count) of values (..., N).
+
+    Examples
+    --------
+    >>> cluster_sums(np.array([[1.0, 2.0, 4.0]]), np.array([0, 1, 0]), 3).tolist()
+    [[5.0, 2.0, 0.0]]
+    """
+    found = np.zeros((*values.shape[:-1], count))
+    for row, out in zip(values.reshape(-1, values.shape[-1]), found.reshape(-1, count), strict=True):
         out[:] = np.bincount(clusters, weights=row, minlength=count)
-    return found, int(np.unique(clusters).size)
+    return found
 
 
 def area_interval(area: float, variance: float, clusters: int, level: float = 0.95) -> tuple[float, float]:
