@@ -2,6 +2,7 @@
 """The page and the figures of the synthetic study, from its CSV file; nothing is simulated here."""
 
 import math
+from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -119,42 +120,15 @@ def tau_table(frame):
     return lines
 
 
-def disjoint(rows, private, leaking, kind=""):
+def disjoint(rows, private, leaking):
     """Return whether rank sets show the first to be more private (1), less private (-1), or neither (0)."""
     first, second = rows.loc[private], rows.loc[leaking]
-    if not (np.isfinite(first[f"{kind}rank_low"]) and np.isfinite(second[f"{kind}rank_low"])):
-        return 0
-    return int(first[f"{kind}rank_high"] < second[f"{kind}rank_low"]) - int(
-        second[f"{kind}rank_high"] < first[f"{kind}rank_low"]
-    )
+    return int(first["rank_high"] < second["rank_low"]) - int(second["rank_high"] < first["rank_low"])
 
 
 def counts(frame):
     """Return in how many settings each claim holds, by estimates and with confidence."""
-    found = dict.fromkeys(
-        (
-            "settings",
-            "first",
-            "first_sure",
-            "first_not",
-            "least",
-            "least_sure",
-            "least_not",
-            "sign_r",
-            "sign_r_sure",
-            "sign_r_not",
-            "sign_a",
-            "sign_a_sure",
-            "sign_a_not",
-            "scaled_a_not",
-            "scaled_a_sure",
-            "sparse_r",
-            "sparse_a",
-            "sparse_a_sure",
-            "sparse_a_not",
-        ),
-        0,
-    )
+    found = Counter()
     for _, rows in settings(frame):
         found["settings"] += 1
         others = rows.drop(index=["sparse-90"])
@@ -170,8 +144,9 @@ def counts(frame):
         found["least_not"] += bool((gaps < -_bonferroni(len(others)) * errors).any())
         sign = rows.loc["sign"]
         found["sign_r"] += sign["indicator"] < rows.loc["sparse-33", "indicator"]
-        found["sign_r_sure"] += disjoint(rows, "sparse-33", "sign") == 1
-        found["sign_r_not"] += disjoint(rows, "sparse-33", "sign") == -1
+        order = disjoint(rows, "sparse-33", "sign")
+        found["sign_r_sure"] += order == 1
+        found["sign_r_not"] += order == -1
         gap, error = sign["learned_minus_sparse-33"], sign["learned_minus_sparse-33_se"]
         found["sign_a"] += gap > 0
         found["sign_a_sure"] += gap > Z * error
@@ -186,7 +161,7 @@ def counts(frame):
         found["sparse_a_not"] += abs(bits) - abs(sparsity) > Z * error
         logs = np.log(rows["indicator"].clip(lower=1e-12))
         found["sparse_r"] += abs(logs["sparse-90"] - logs["sparse-33"]) > abs(logs["uniform-8"] - logs["uniform-3"])
-    return {key: int(value) for key, value in found.items()}
+    return found
 
 
 def _bonferroni(count):
