@@ -26,7 +26,7 @@ from qmis_stats.errors import QmisError
 from qmis_stats.experiment import load_experiment
 from qmis_stats.inference import loss_file
 from qmis_stats.inference.ranking import rank
-from qmis_stats.sweep import Store, parse_sweep, run_sweep
+from qmis_stats.sweep import Store, merge_stores, parse_sweep, run_sweep
 from qmis_stats.sweep.export import to_frame as to_records
 from qmis_stats.sweep.file import load_sweep
 from qmis_stats.sweep.store import COLUMNS
@@ -57,7 +57,7 @@ RUNS = (
     'run = {n = 40, methods = ["auto"]}',
 )
 SHARE = 8
-"""One in so many loss files that are accepted is also ranked: a ranking costs as much as twenty files."""
+"""One in so many files is also ranked, or exported and merged: that costs as much as many files."""
 
 GRIDS = (
     'grid = {"run.seed" = [1, 2]}\nadaptive = {relative_error = 0.1, replicates = 10000, seconds = 5.0}',
@@ -233,9 +233,11 @@ def database(choice: int, source: Source) -> bool:
         finite(progress.time_left, progress.rate)
         finite(*(number for _, _, block in blocks for number in (block.result.log_delta, block.result.std_error)))
         finite(*(number for row in rows for number in row if isinstance(number, float)))
-        with Store(file, read_only=True) as found:
-            if zlib.crc32(raw) % SHARE == 0 or not choice & 4:
+        if zlib.crc32(raw) % SHARE == 0 or not choice & 4:
+            with Store(file, read_only=True) as found:
                 to_records(found)
+            (FOLDER / "merged.sqlite").unlink(missing_ok=True)
+            merge_stores(FOLDER / "merged.sqlite", [file])
     except QmisError as error:
         one_line(error)
         return False

@@ -488,6 +488,17 @@ def status(store: Path, export: Path | None, out: Path | None, as_json: bool) ->
         _write_results(opened, export, out)
 
 
+@cli.command()
+@click.argument("store", type=click.Path(path_type=Path))
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def merge(store: Path, sources: tuple[Path, ...], as_json: bool) -> None:
+    """Copy into STORE what other stores hold and it lacks; it is made when it does not exist."""
+    from qmis_stats.sweep import merge_stores
+
+    _print_progress(merge_stores(store, sources), as_json)
+
+
 def _write_results(store: Store, export: Path | None, out: Path | None) -> None:
     """Write what is asked for of a store."""
     written = []

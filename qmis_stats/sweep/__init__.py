@@ -3,6 +3,7 @@
 from qmis_stats.sweep.adaptive import Adaptive
 from qmis_stats.sweep.export import export, to_frame
 from qmis_stats.sweep.file import Sweep, load_sweep, parse_sweep
+from qmis_stats.sweep.merge import merge_stores
 from qmis_stats.sweep.report import write_report
 from qmis_stats.sweep.run import run_sweep
 from qmis_stats.sweep.store import Progress, Store
@@ -16,6 +17,7 @@ __all__ = [
     "SweepError",
     "export",
     "load_sweep",
+    "merge_stores",
     "parse_sweep",
     "run_sweep",
     "to_frame",

@@ -22,7 +22,6 @@ from qmis_stats.sweep.workers import Workers, lost, workers
 __all__ = ["run_sweep"]
 
 _COMMIT_SECONDS = 0.5
-_TASK_SECONDS = 0.25
 _LARGEST_TASK = 256
 _QUEUED = 2  # tasks a worker, one of them waiting: a worker that is done never waits for its next
 _ATTEMPTS = 5
@@ -153,9 +152,9 @@ class _Loop:
             running[self._crew.submit(compute, task.items, self._backend, versions())] = task
 
     def _next_task(self) -> _Task:
-        """Return the next items, about a quarter of a second of work, fewer when the end is near."""
+        """Return the next items, as much work as suits the workers, less when the end is near."""
         share = -(-len(self._items) // (_QUEUED * self._crew.width))
-        size = int(_TASK_SECONDS / self._seconds) if self._seconds > 0.0 else 1
+        size = int(self._crew.task_seconds / self._seconds) if self._seconds > 0.0 else 1
         size = max(1, min(size, share, _LARGEST_TASK))
         return _Task([self._items.popleft() for _ in range(size)])
 

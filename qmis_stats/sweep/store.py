@@ -12,7 +12,7 @@ import datetime
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -46,6 +46,8 @@ COLUMNS = (
 )
 """The result columns: functions of the specification and of the file's rule alone."""
 
+_CELL = ("key", "specification", "rule", *COLUMNS, "seconds")
+_SESSION = "began, elapsed, cells, blocks"
 _BLOCK = (
     "cell, number, method, replicates, dof, log_delta, std_error, in_domain, domain, fraction, "
     "value, value_error, log_scale, gap, effective, objections, seconds"
@@ -206,6 +208,12 @@ class Store:
 
     def add_block(self, key: str, number: int, block: Block) -> None:
         """Add a block; one that is there already stays as it is."""
+        with telling(self.path):
+            self._insert_block(key, number, block)
+        self._counts[1] += 1
+
+    def _insert_block(self, key: str, number: int, block: Block) -> bool:
+        """Return whether it was not there."""
         r = block.result
         linear: tuple[Any, ...] = (None,) * 6
         if r.linear is not None:
@@ -213,11 +221,10 @@ class Store:
         fraction = None if r.fraction is None else r.to_dict()["fraction"]
         row = (key, number, r.method, r.replicates, r.dof, r.log_delta, r.std_error, r.in_domain, r.domain, fraction)
         marks = ", ".join("?" * 17)
-        with telling(self.path):
-            self._connection.execute(
-                f"INSERT OR IGNORE INTO block ({_BLOCK}) VALUES ({marks})", (*row, *linear, block.seconds)
-            )
-        self._counts[1] += 1
+        done = self._connection.execute(
+            f"INSERT OR IGNORE INTO block ({_BLOCK}) VALUES ({marks})", (*row, *linear, block.seconds)
+        )
+        return done.rowcount == 1
 
     def finish(self, key: str, rule: str, result: MISResult, blocks: int, seconds: float) -> None:
         """Write the result of a cell."""
@@ -255,6 +262,51 @@ class Store:
             )
         self._counts[0] += 1
 
+    def absorb(self, others: Iterable[Store]) -> None:
+        """Copy what other stores hold and this one lacks, in one transaction.
+
+        Raises
+        ------
+        InputError
+            If two stores differ in a block; nothing is copied then.
+        """
+        with telling(self.path), self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            for other in others:
+                self._absorb(other)
+
+    def _absorb(self, other: Store) -> None:
+        row = self._connection.execute("SELECT coalesce(max(position) + 1, 0) FROM cell").fetchone()
+        for position, (placed, *cell) in enumerate(other._cells(), row[0]):
+            self._copy_cell(cell, position if placed else None)
+        for key, number, block in other._blocks(""):
+            if not self._insert_block(key, number, block):
+                (held,) = self._blocks("WHERE block.cell = ? AND block.number = ?", key, number)
+                if held[2].result != block.result:
+                    allowed = f"a store with the number that {self.path} has for block {number} of cell {key}"
+                    raise InputError("store", other.path, allowed)
+        with telling(other.path):
+            sessions = other._connection.execute(f"SELECT {_SESSION} FROM session ORDER BY id").fetchall()
+        self._connection.executemany(
+            f"INSERT INTO session ({_SESSION}) SELECT ?1, ?2, ?3, ?4 WHERE (?1, ?2, ?3, ?4) NOT IN "
+            f"(SELECT {_SESSION} FROM session)",
+            sessions,
+        )
+
+    def _copy_cell(self, cell: Sequence[Any], position: int | None) -> None:
+        """Insert a cell; one that is there already takes what it lacks: a position, a result."""
+        self._connection.execute(
+            f"INSERT INTO cell (position, {', '.join(_CELL)}) VALUES (?, {', '.join('?' * len(_CELL))}) "
+            "ON CONFLICT (key) DO UPDATE SET position = coalesce(position, excluded.position)",
+            (position, *cell),
+        )
+        key, _, rule = cell[:3]
+        if rule is not None:
+            self._connection.execute(
+                f"UPDATE cell SET {', '.join(f'{name} = ?' for name in _CELL[2:])} WHERE key = ? AND rule IS NULL",
+                (*cell[2:], key),
+            )
+
     def commit(self) -> None:
         """Make safe what was written, and go on."""
         if not self._connection.in_transaction:
@@ -277,13 +329,25 @@ class Store:
 
     def blocks(self) -> Iterator[tuple[str, int, Block]]:
         """Return the blocks of the cells of the file last swept, each with the cell's key and its number."""
+        return self._blocks("WHERE cell.position IS NOT NULL")
+
+    def _blocks(self, where: str, *values: Any) -> Iterator[tuple[str, int, Block]]:
         columns = ", ".join(f"block.{name.strip()}" for name in _BLOCK.split(","))
         with telling(self.path):
             for row in self._connection.execute(
-                f"SELECT {columns}, cell.n, cell.seed FROM block JOIN cell ON cell.key = block.cell "
-                "WHERE cell.position IS NOT NULL"
+                f"SELECT {columns}, cell.n, cell.seed FROM block JOIN cell ON cell.key = block.cell {where}", values
             ):
                 yield row[0], row[1], _block(row)
+
+    def _cells(self) -> Iterator[tuple[Any, ...]]:
+        """Return each cell: whether it is of the file last swept, key, specification, rule, result and seconds."""
+        with telling(self.path):
+            for row in self._connection.execute(
+                f"SELECT position IS NOT NULL, {', '.join(_CELL)} FROM cell ORDER BY position IS NULL, position, rowid"
+            ):
+                if row[1] != Cell(row[2]).key:
+                    raise ValueError(f"key {row[1]} is not that of its specification")
+                yield row
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
         """Return specification, result columns and seconds of each cell that is finished, in the order of the files."""
@@ -298,12 +362,11 @@ class Store:
 
     def planned(self) -> Iterator[dict[str, Any]]:
         """Return each cell of the file last swept, finished or not: key, specification, rule, result and seconds."""
-        names = ("key", "specification", "rule", *COLUMNS, "seconds")
         with telling(self.path):
             for row in self._connection.execute(
-                f"SELECT {', '.join(names)} FROM cell WHERE position IS NOT NULL ORDER BY position"
+                f"SELECT {', '.join(_CELL)} FROM cell WHERE position IS NOT NULL ORDER BY position"
             ):
-                yield dict(zip(names, row, strict=True))
+                yield dict(zip(_CELL, row, strict=True))
 
     def sessions(self) -> tuple[int, float]:
         """Return how often a sweep was started on this store, and the seconds of all sessions together."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import os
 import threading
 import time
 import warnings
@@ -21,6 +23,8 @@ from qmis_stats.sweep.versions import versions
 __all__ = ["Done", "Item", "SweepError", "compute"]
 
 _ONE_AT_A_TIME = threading.Lock()  # compiled loops of two threads of one process must not meet
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # mallopt(3)
 
 
 class SweepError(QmisError):
@@ -67,6 +71,7 @@ def compute(items: Sequence[Item], backend: str, expected: dict[str, str]) -> li
     if versions() != expected:
         own = {name: value for name, value in versions().items() if expected.get(name) != value}
         raise SweepError(f"a worker has other versions than the sweep: {own} instead of {expected}")
+    _keep_memory()
     with _ONE_AT_A_TIME, _one_thread():
         return [_computed(item, backend) for item in items]
 
@@ -108,6 +113,21 @@ def _libraries() -> Any:
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
+
+
+@cache
+def _keep_memory() -> None:
+    """Let a worker keep the memory of a block for the next one.
+
+    Dask starts its workers with ``MALLOC_TRIM_THRESHOLD_=65536``: the C library then gives the pages of every array
+    back to the system and takes them again, a third of the time of a small block. What is set here are the largest
+    values that the C library chooses by itself in other processes.
+    """
+    if "MALLOC_TRIM_THRESHOLD_" in os.environ:
+        with contextlib.suppress(AttributeError, OSError, TypeError):  # other C libraries: nothing to undo
+            c_library = ctypes.CDLL(None)
+            c_library.mallopt(_MMAP_THRESHOLD, 2**25)
+            c_library.mallopt(_TRIM_THRESHOLD, 2**26)
 
 
 @contextlib.contextmanager

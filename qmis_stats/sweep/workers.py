@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import signal
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -20,6 +22,7 @@ from qmis_stats.sweep.work import SweepError
 __all__ = ["Cluster", "Inline", "Processes", "Workers", "lost", "workers"]
 
 _PATIENCE = 10.0  # seconds until a scheduler must have answered
+_NEWS = 1.0  # seconds until a scheduler is asked again how many workers it has
 
 Task = Callable[..., Any]
 
@@ -31,9 +34,12 @@ class Workers(ABC):
     ----------
     died : tuple of exception types
         What a task raises whose worker has died.
+    task_seconds : float
+        How long a task should take: what one costs beside its work must not count, and its loss not hurt.
     """
 
     died: tuple[type[BaseException], ...] = ()
+    task_seconds = 0.25
 
     @property
     @abstractmethod
@@ -132,6 +138,8 @@ class Cluster(Workers):
         Whether tasks go only to workers that offer the resource ``GPU``.
     """
 
+    task_seconds = 1.0  # a task costs scheduler and client some milliseconds
+
     def __init__(self, address: str, *, gpu: bool) -> None:
         try:
             distributed: Any = import_module("distributed")
@@ -145,11 +153,15 @@ class Cluster(Workers):
         self.died = (distributed.KilledWorker,)
         options: dict[str, Any] = {"resources": {"GPU": 1}} if gpu else {}
         self._executor = self._client.get_executor(pure=False, **options)
+        self._width, self._asked = 1, -math.inf
 
     @property
     def width(self) -> int:
-        """The number of threads of all workers, at least one."""
-        return max(1, sum(int(threads) for threads in self._client.nthreads().values()))
+        """The number of threads of all workers, at least one, as of a second ago."""
+        if time.monotonic() - self._asked >= _NEWS:
+            self._width = max(1, sum(int(threads) for threads in self._client.nthreads().values()))
+            self._asked = time.monotonic()
+        return self._width
 
     def submit(self, task: Task, *arguments: Any) -> Future[Any]:
         """Start a task on the cluster."""

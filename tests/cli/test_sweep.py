@@ -107,3 +107,18 @@ def test_a_second_sweep_in_another_process_is_refused(experiment, store):
     assert second.returncode == 2
     assert second.stderr.count("\n") == 1
     assert "no other sweep is writing to" in second.stderr
+
+
+def test_merged_stores_are_one(qmis, experiment, store, tmp_path):
+    stores = [tmp_path / f"{n}.sqlite" for n in (20, 40)]
+    for n, path in zip((20, 40), stores, strict=True):
+        part = experiment(FILE.replace("[20, 40]", f"[{n}]"))
+        assert qmis("sweep", part, "--store", path, "--jobs", 1).exit_code == 0
+    done = qmis("merge", store, *stores, "--json")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["finished"] == 8
+    refused = qmis("merge", store, store)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("store = ")
+    assert refused.stderr.count("\n") == 1
+    assert qmis("merge", store).exit_code == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 
 import pytest
 
@@ -67,6 +68,31 @@ def test_tasks_for_a_gpu_wait_for_workers_that_have_one(cluster):
         future.cancel()
     finally:
         crew.close()
+
+
+def test_tasks_for_a_gpu_all_go_to_the_worker_that_offers_one():
+    """Three workers, as threads; while the one with the resource is busy, its tasks wait for it."""
+    distributed = pytest.importorskip("distributed", reason="the extra cluster is not installed")
+    plain = {"nthreads": 1, "host": "127.0.0.1", "dashboard_address": None}
+    kinds = {"gpu": {**plain, "resources": {"GPU": 1}}, "one": plain, "two": plain}
+    spec = {name: {"cls": distributed.Worker, "options": options} for name, options in kinds.items()}
+    scheduler = {"cls": distributed.Scheduler, "options": {"dashboard_address": None, "host": "127.0.0.1"}}
+    with distributed.SpecCluster(workers=spec, scheduler=scheduler) as mixed:
+        for backend, expected in (("cupy", {"gpu"}), ("auto", {"gpu", "one", "two"})):
+            crew = workers(1, mixed.scheduler_address, backend)
+            try:
+                assert {crew.submit(_name_of_worker).result(timeout=60) for _ in range(4)} <= expected
+                names = [future.result(timeout=60) for future in [crew.submit(_name_of_worker) for _ in range(12)]]
+            finally:
+                crew.close()
+            assert set(names) == expected
+
+
+def _name_of_worker():
+    from distributed import get_worker
+
+    time.sleep(0.05)
+    return get_worker().name
 
 
 def test_a_scheduler_that_does_not_answer_is_refused(tmp_path, monkeypatch):
