@@ -230,7 +230,8 @@ def from_arrays(
     if missing not in ("refuse", "drop"):
         raise InputError("missing", missing, "'refuse' or 'drop'")
     try:
-        matrix = np.array(X, dtype=np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):  # of longer floats; infinities and NaN are looked for below
+            matrix = np.array(X, dtype=np.float64)
     except (TypeError, ValueError):
         raise InputError(f"{name}: X", X, "an array of numbers of shape (N, p)") from None
     matrix = matrix.reshape(-1, 1) if matrix.ndim == 1 else matrix

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qmis_kernels import memory
-from qmis_stats.audit.data import Dataset, Task, from_arrays
+from qmis_stats.audit.data import FEWEST_ROWS, Dataset, Task, from_arrays
 from qmis_stats.audit.molecules import molecules
 from qmis_stats.errors import InputError, MissingExtraError
 from qmis_stats.inference.array_file import open_archive, read_header, read_values
@@ -146,6 +146,8 @@ def _dataset(
     unused = [c for c in known if c not in used]
     if smiles and unused:
         notes.append(f"Columns that are not used: {_listed(unused)}.")
+    if not len(frame):
+        raise InputError(f"{file.name}: rows", 0, f"at least {FEWEST_ROWS} different rows without missing values")
     y = _target(file, frame[known[str(target)]])
     labels: NDArray[Any] | None = None
     if groups and not by_scaffold:

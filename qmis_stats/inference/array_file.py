@@ -25,7 +25,16 @@ from qmis_stats.errors import InputError
 
 __all__ = ["Header", "check_pipe", "open_archive", "read_header", "read_values"]
 
-_BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, struct.error)
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    struct.error,
+    UnicodeDecodeError,
+)
 """What the standard library raises for archives that are damaged, encrypted or of an unknown kind."""
 
 _UNREADABLE = (ValueError, SyntaxError, tokenize.TokenError, TypeError, RecursionError, MemoryError)

@@ -6,7 +6,7 @@ import sqlite3
 
 from qmis_stats.errors import InputError
 
-__all__ = ["APPLICATION", "MIGRATIONS", "VERSION", "check_format", "migrate"]
+__all__ = ["APPLICATION", "MIGRATIONS", "VERSION", "check_format", "check_types", "migrate"]
 
 APPLICATION = int.from_bytes(b"qmis", "big")
 """SQLite's ``application_id`` of a store."""
@@ -68,6 +68,22 @@ def check_format(connection: sqlite3.Connection, path: str) -> int:
             "store", path, f"of format {VERSION} or older: it has format {version}, use a newer qmis_stats"
         )
     return version
+
+
+def check_types(connection: sqlite3.Connection) -> None:
+    """Check that every value of a store has the type of its column: SQLite itself takes any.
+
+    Raises
+    ------
+    ValueError
+        If one has not; the message names the column.
+    """
+    for table in ("cell", "block", "session"):
+        for _, column, declared, *_ in connection.execute(f"PRAGMA table_info({table})").fetchall():
+            wrong = f"SELECT typeof({column}) FROM {table} WHERE typeof({column}) NOT IN ('null', ?) LIMIT 1"
+            found = connection.execute(wrong, (declared.lower(),)).fetchone()
+            if found is not None:
+                raise ValueError(f"{table}.{column} holds {found[0]}, not {declared.lower()}")
 
 
 def migrate(connection: sqlite3.Connection, version: int) -> None:

@@ -23,7 +23,7 @@ from qmis_stats.errors import InputError, QmisError
 from qmis_stats.results import LinearEstimate, MISResult
 from qmis_stats.sweep.adaptive import Block
 from qmis_stats.sweep.cell import Cell
-from qmis_stats.sweep.format import VERSION, check_format, migrate
+from qmis_stats.sweep.format import VERSION, check_format, check_types, migrate
 from qmis_stats.sweep.lock import Lock
 
 __all__ = ["COLUMNS", "Progress", "Store", "telling"]
@@ -276,6 +276,9 @@ class Store:
                 self._absorb(other)
 
     def _absorb(self, other: Store) -> None:
+        with telling(other.path):
+            check_types(other._connection)
+            sessions = other._connection.execute(f"SELECT {_SESSION} FROM session ORDER BY id").fetchall()
         row = self._connection.execute("SELECT coalesce(max(position) + 1, 0) FROM cell").fetchone()
         for position, (placed, *cell) in enumerate(other._cells(), row[0]):
             self._copy_cell(cell, position if placed else None)
@@ -285,8 +288,6 @@ class Store:
                 if held[2].result != block.result:
                     allowed = f"a store with the number that {self.path} has for block {number} of cell {key}"
                     raise InputError("store", other.path, allowed)
-        with telling(other.path):
-            sessions = other._connection.execute(f"SELECT {_SESSION} FROM session ORDER BY id").fetchall()
         self._connection.executemany(
             f"INSERT INTO session ({_SESSION}) SELECT ?1, ?2, ?3, ?4 WHERE (?1, ?2, ?3, ?4) NOT IN "
             f"(SELECT {_SESSION} FROM session)",

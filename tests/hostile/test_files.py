@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -139,6 +140,8 @@ FOUND = [
     ("table", b"nann|\x03O"),
     ("table", b"\xff\xff4444\xff\xffn\xff\xff\xff\x00"),
     ("table", b"\x04\x03l\x01\x00\x16\xd2i\x01n\xabx"),
+    ("table", b"\xff\xd9\xa3\x03\x00\r\x07\x041\x00\x01\x00\x16"),
+    ("table", b"\t\xd9\xa2\x00\x8c\x16\x03\x00\xe2\x88\x92\x00\xdfptq\xdf\x00!x"),
     ("losses", b"\x11!in\x11!inf[r\x00\xf8\x7f"),
     ("losses", b"=1+1\x00\x00\x00\x05/\x00\x00\x00"),
     ("experiment", b"ole1e14e0405"),
@@ -181,6 +184,22 @@ def test_an_archive_whose_member_has_no_name(tmp_path):
     (tmp_path / "x.npz").write_bytes(raw.getvalue().replace(b"q.npy", b"\x00.npy"))
     with pytest.raises(InputError):
         load_losses(tmp_path / "x.npz")
+
+
+def test_a_table_without_rows_is_refused_whatever_its_columns_are(tmp_path):
+    pytest.importorskip("pyarrow", reason="the extra parquet is not installed")
+    frame = pd.DataFrame({"a": pd.to_timedelta([]), "y": pd.Series([], dtype=bool)})
+    frame.to_parquet(tmp_path / "t.parquet")
+    (tmp_path / "t.csv").write_text("a,y\n")
+    for name in ("t.parquet", "t.csv"):
+        with pytest.raises(InputError, match="rows = 0: must be at least 20"):
+            load_table(tmp_path / name, "y")
+
+
+def test_long_floats_out_of_range_are_infinite_and_refused():
+    huge = np.full(30, np.longdouble("1e4000"))
+    with pytest.raises(InputError, match="row 1 = inf"):
+        from_arrays(huge, np.arange(30) % 2)
 
 
 @pytest.mark.parametrize("scale", [1e80, 1e198, 1e-80, 1e-200])

@@ -32,12 +32,12 @@ def undisturbed(tmp_path_factory):
 def cluster():
     distributed = pytest.importorskip("distributed", reason="the extra cluster is not installed")
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
+        n_workers=4, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
     ) as local:
         yield local
 
 
-def test_two_workers_give_the_same_bits(cluster, tmp_path, undisturbed):
+def test_four_workers_give_the_same_bits(cluster, tmp_path, undisturbed):
     done = run_sweep(parse_sweep(SWEEP), tmp_path / "a.sqlite", cluster=cluster.scheduler_address)
     assert done.finished == done.cells
     assert results(tmp_path / "a.sqlite") == undisturbed

@@ -107,6 +107,8 @@ def test_a_store_can_be_read_while_it_is_swept(parts, tmp_path):
     [
         ("UPDATE block SET log_delta = log_delta - 1e-9", "a store with the number that .* has for block 0 of cell"),
         ("UPDATE cell SET specification = replace(specification, '\"n\":20', '\"n\":21')", "is not that of its spec"),
+        ("UPDATE cell SET log_delta = 'much'", r"a store that is not damaged \(cell.log_delta holds text, not real"),
+        ("UPDATE session SET began = x'00'", r"session.began holds blob, not text"),
         ("UPDATE block SET fraction = 'no number'", "a store that is not damaged"),
         ("PRAGMA user_version = 99", "of format 2 or older"),
         ("PRAGMA user_version = 1", "of format 2, not 1: qmis sweep --resume brings it there"),
