@@ -208,8 +208,7 @@ class Store:
 
     def add_block(self, key: str, number: int, block: Block) -> None:
         """Add a block; one that is there already stays as it is."""
-        with telling(self.path):
-            self._insert_block(key, number, block)
+        self._insert_block(key, number, block)
         self._counts[1] += 1
 
     def _insert_block(self, key: str, number: int, block: Block) -> bool:
@@ -221,9 +220,10 @@ class Store:
         fraction = None if r.fraction is None else r.to_dict()["fraction"]
         row = (key, number, r.method, r.replicates, r.dof, r.log_delta, r.std_error, r.in_domain, r.domain, fraction)
         marks = ", ".join("?" * 17)
-        done = self._connection.execute(
-            f"INSERT OR IGNORE INTO block ({_BLOCK}) VALUES ({marks})", (*row, *linear, block.seconds)
-        )
+        with telling(self.path):
+            done = self._connection.execute(
+                f"INSERT OR IGNORE INTO block ({_BLOCK}) VALUES ({marks})", (*row, *linear, block.seconds)
+            )
         return done.rowcount == 1
 
     def finish(self, key: str, rule: str, result: MISResult, blocks: int, seconds: float) -> None:
@@ -276,37 +276,43 @@ class Store:
                 self._absorb(other)
 
     def _absorb(self, other: Store) -> None:
-        with telling(other.path):
+        (place,) = self._connection.execute("SELECT coalesce(max(position) + 1, 0) FROM cell").fetchone()
+        with telling(other.path), other._connection:
+            other._connection.execute("BEGIN")  # one moment of a store that is being swept
             check_types(other._connection)
+            for position, (placed, *cell) in enumerate(other._cells(), place):
+                self._copy_cell(cell, position if placed else None)
+            for key, number, block in other._blocks(""):
+                if not self._insert_block(key, number, block):
+                    self._compare(other, key, number, block)
             sessions = other._connection.execute(f"SELECT {_SESSION} FROM session ORDER BY id").fetchall()
-        row = self._connection.execute("SELECT coalesce(max(position) + 1, 0) FROM cell").fetchone()
-        for position, (placed, *cell) in enumerate(other._cells(), row[0]):
-            self._copy_cell(cell, position if placed else None)
-        for key, number, block in other._blocks(""):
-            if not self._insert_block(key, number, block):
-                (held,) = self._blocks("WHERE block.cell = ? AND block.number = ?", key, number)
-                if held[2].result != block.result:
-                    allowed = f"a store with the number that {self.path} has for block {number} of cell {key}"
-                    raise InputError("store", other.path, allowed)
         self._connection.executemany(
             f"INSERT INTO session ({_SESSION}) SELECT ?1, ?2, ?3, ?4 WHERE (?1, ?2, ?3, ?4) NOT IN "
             f"(SELECT {_SESSION} FROM session)",
             sessions,
         )
 
+    def _compare(self, other: Store, key: str, number: int, block: Block) -> None:
+        with telling(self.path):
+            ((_, _, held),) = self._blocks("WHERE block.cell = ? AND block.number = ?", key, number)
+        if held.result != block.result:
+            allowed = f"a store with the number that {self.path} has for block {number} of cell {key}"
+            raise InputError("store", other.path, allowed)
+
     def _copy_cell(self, cell: Sequence[Any], position: int | None) -> None:
         """Insert a cell; one that is there already takes what it lacks: a position, a result."""
-        self._connection.execute(
-            f"INSERT INTO cell (position, {', '.join(_CELL)}) VALUES (?, {', '.join('?' * len(_CELL))}) "
-            "ON CONFLICT (key) DO UPDATE SET position = coalesce(position, excluded.position)",
-            (position, *cell),
-        )
         key, _, rule = cell[:3]
-        if rule is not None:
+        with telling(self.path):
             self._connection.execute(
-                f"UPDATE cell SET {', '.join(f'{name} = ?' for name in _CELL[2:])} WHERE key = ? AND rule IS NULL",
-                (*cell[2:], key),
+                f"INSERT INTO cell (position, {', '.join(_CELL)}) VALUES (?, {', '.join('?' * len(_CELL))}) "
+                "ON CONFLICT (key) DO UPDATE SET position = coalesce(position, excluded.position)",
+                (position, *cell),
             )
+            if rule is not None:
+                self._connection.execute(
+                    f"UPDATE cell SET {', '.join(f'{name} = ?' for name in _CELL[2:])} WHERE key = ? AND rule IS NULL",
+                    (*cell[2:], key),
+                )
 
     def commit(self) -> None:
         """Make safe what was written, and go on."""
@@ -342,13 +348,12 @@ class Store:
 
     def _cells(self) -> Iterator[tuple[Any, ...]]:
         """Return each cell: whether it is of the file last swept, key, specification, rule, result and seconds."""
-        with telling(self.path):
-            for row in self._connection.execute(
-                f"SELECT position IS NOT NULL, {', '.join(_CELL)} FROM cell ORDER BY position IS NULL, position, rowid"
-            ):
-                if row[1] != Cell(row[2]).key:
-                    raise ValueError(f"key {row[1]} is not that of its specification")
-                yield row
+        for row in self._connection.execute(
+            f"SELECT position IS NOT NULL, {', '.join(_CELL)} FROM cell ORDER BY position IS NULL, position, rowid"
+        ):
+            if row[1] != Cell(row[2]).key:
+                raise ValueError(f"key {row[1]} is not that of its specification")
+            yield row
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
         """Return specification, result columns and seconds of each cell that is finished, in the order of the files."""
