@@ -229,8 +229,10 @@ def _parquet(file: Path) -> pd.DataFrame:
     try:
         meta = parquet.read_metadata(file)
         _check_memory(file, meta.num_rows, meta.num_columns)
+        table = parquet.read_table(file)
+        table.validate(full=True)  # text that is no UTF-8 would be found by whoever uses it
         # Its own types only: what another program wrote about indices and Python objects is not followed.
-        frame: pd.DataFrame = parquet.read_table(file).to_pandas(ignore_metadata=True)
+        frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
         return frame
     except pyarrow.ArrowException as error:
         raise InputError("file", str(file), f"a Parquet file ({' '.join(str(error).split())})") from None

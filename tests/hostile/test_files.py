@@ -142,6 +142,7 @@ FOUND = [
     ("table", b"\x04\x03l\x01\x00\x16\xd2i\x01n\xabx"),
     ("table", b"\xff\xd9\xa3\x03\x00\r\x07\x041\x00\x01\x00\x16"),
     ("table", b"\t\xd9\xa2\x00\x8c\x16\x03\x00\xe2\x88\x92\x00\xdfptq\xdf\x00!x"),
+    ("table", b"\xff\xd9\x00&\xff\x0e:\x15\xce"),
     ("losses", b"\x11!in\x11!inf[r\x00\xf8\x7f"),
     ("losses", b"=1+1\x00\x00\x00\x05/\x00\x00\x00"),
     ("experiment", b"ole1e14e0405"),
@@ -194,6 +195,16 @@ def test_a_table_without_rows_is_refused_whatever_its_columns_are(tmp_path):
     for name in ("t.parquet", "t.csv"):
         with pytest.raises(InputError, match="rows = 0: must be at least 20"):
             load_table(tmp_path / name, "y")
+
+
+def test_a_text_of_a_parquet_file_that_is_no_utf8_is_refused(tmp_path):
+    pytest.importorskip("pyarrow", reason="the extra parquet is not installed")
+    frame = pd.DataFrame({"a": range(30), "y": ["first", "other"] * 15})
+    frame.to_parquet(tmp_path / "t.parquet", compression=None)
+    raw = (tmp_path / "t.parquet").read_bytes()
+    (tmp_path / "t.parquet").write_bytes(raw.replace(b"first", b"fi\xffst", 1))
+    with pytest.raises(InputError, match="a Parquet file"):
+        load_table(tmp_path / "t.parquet", "y")
 
 
 def test_long_floats_out_of_range_are_infinite_and_refused():
