@@ -151,17 +151,23 @@ class Cluster(Workers):
             allowed = f"the address of a Dask scheduler that answers, such as tcp://host:8786: {error}"
             raise InputError("--cluster", address, allowed) from None
         self.died = (distributed.KilledWorker,)
+        self._gpu = gpu
         options: dict[str, Any] = {"resources": {"GPU": 1}} if gpu else {}
         self._executor = self._client.get_executor(pure=False, **options)
         self._width, self._asked = 1, -math.inf
 
     @property
     def width(self) -> int:
-        """The number of threads of all workers, at least one, as of a second ago."""
+        """How many tasks the workers run at once, at least one, as of a second ago."""
         if time.monotonic() - self._asked >= _NEWS:
-            self._width = max(1, sum(int(threads) for threads in self._client.nthreads().values()))
-            self._asked = time.monotonic()
+            self._width, self._asked = max(1, self._ask()), time.monotonic()
         return self._width
+
+    def _ask(self) -> int:
+        if not self._gpu:
+            return sum(int(threads) for threads in self._client.nthreads().values())
+        found = self._client.scheduler_info(n_workers=-1)["workers"].values()
+        return sum(min(int(worker["nthreads"]), int(worker["resources"].get("GPU", 0))) for worker in found)
 
     def submit(self, task: Task, *arguments: Any) -> Future[Any]:
         """Start a task on the cluster."""

@@ -81,7 +81,7 @@ def test_tasks_for_a_gpu_all_go_to_the_worker_that_offers_one():
         for backend, expected in (("cupy", {"gpu"}), ("auto", {"gpu", "one", "two"})):
             crew = workers(1, mixed.scheduler_address, backend)
             try:
-                assert {crew.submit(_name_of_worker).result(timeout=60) for _ in range(4)} <= expected
+                assert crew.width == len(expected)
                 names = [future.result(timeout=60) for future in [crew.submit(_name_of_worker) for _ in range(12)]]
             finally:
                 crew.close()
