@@ -47,7 +47,7 @@ class Outcome(NotebookResult):
         """Return one row a result as a pandas frame."""
         import pandas as pd
 
-        return pd.concat([result.to_frame() for result in self.results], ignore_index=True)
+        return pd.DataFrame([row for result in self.results for row in result.to_frame().to_dict("records")])
 
     def title(self) -> str:
         """Return the caption of the table."""

@@ -198,7 +198,7 @@ class Comparisons:
         tails = ndtr(-statistics) if np.isinf(self.dof) else stdtr(self.dof, -statistics)
         pvalues = np.minimum(1.0, members * tails)
         result = np.zeros_like(chosen)
-        if error > ROUNDING:
+        if error > ROUNDING and pvalues.size:
             result[chosen] = multipletests(pvalues, alpha=error, method="holm")[0]
         return result
 

@@ -179,7 +179,7 @@ SKLEARN = [
     (neural_network.MLPRegressor(hidden_layer_sizes=(6,), max_iter=40), "regression", "partial_fit"),
     (linear_model.LogisticRegression(), "binary", "max_iter"),
     (linear_model.SGDClassifier(loss="log_loss"), "binary", "partial_fit"),
-    (svm.LinearSVC(), "binary", "max_iter"),
+    (svm.LinearSVC(dual="auto"), "binary", "max_iter"),
     (neural_network.MLPClassifier((5, 4), activation="tanh", max_iter=30), "binary", "partial_fit"),
     (linear_model.LogisticRegression(), "multiclass", "max_iter"),
     (linear_model.RidgeClassifier(), "multiclass", "regularisation"),
@@ -214,7 +214,7 @@ def test_the_last_checkpoint_is_what_fit_returns(binary):
 
 
 def test_hinge_loss_agrees_with_sklearn(binary):
-    model = SklearnModel(svm.LinearSVC())
+    model = SklearnModel(svm.LinearSVC(dual="auto"))
     weights = final(model, binary)
     assert model.loss == "hinge"
     expected = metrics.hinge_loss(binary.y, model._scores(weights, binary.X)[:, 0])

@@ -64,7 +64,7 @@ def test_help(arguments: list[str], qmis: Qmis) -> None:
 def test_help_lists_exactly_the_commands_that_exist(qmis: Qmis) -> None:
     listed = qmis("--help").stdout.partition("Commands:")[2].splitlines()
     found = [line.split()[0] for line in listed if line.strip()]
-    assert found == ["audit", "evaluate", "figures", "info", "rank", "status", "sweep", "verify"]
+    assert found == ["audit", "evaluate", "figures", "info", "merge", "rank", "status", "sweep", "verify"]
 
 
 def test_version(qmis: Qmis) -> None:

@@ -114,7 +114,7 @@ def test_bad_losses_are_one_line(content: dict[str, np.ndarray], words: str, qmi
 
 def test_objects_are_never_loaded(qmis: Qmis, tmp_path: Path) -> None:
     file = tmp_path / "losses.npz"
-    np.savez(file, allow_pickle=True, sign=np.array([[{}] * 20] * 2, dtype=object))
+    np.savez(file, sign=np.array([[{}] * 20] * 2, dtype=object))
     result = qmis("rank", file)
     assert result.exit_code == 2
     assert "array of object" in result.stderr
