@@ -127,7 +127,7 @@ dist: $(VENV)/.created
 	$(PIP_INSTALL) build
 	rm -rf dist && $(BIN)/python -m build --outdir dist .
 	$(BIN)/python release/check_files.py dist
-	DIST_PYTHON=$(DIST_PYTHON) sh release/installed_tests.sh dist $(DIST_TESTS)
+	DIST_PYTHON=$(DIST_PYTHON) DIST_PINS=$(DIST_PINS) sh release/installed_tests.sh dist $(DIST_TESTS)
 
 clean:
 	rm -rf $(VENV) $(VENV)-fuzz dist fuzz/out $(OUT) docs/_build .mypy_cache .ruff_cache .pytest_cache

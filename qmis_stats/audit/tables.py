@@ -357,15 +357,17 @@ def _stored(file: Path) -> NDArray[Any] | dict[str, NDArray[Any]]:
     try:
         with file.open("rb") as stream:
             if not stream.peek(2).startswith(b"PK"):
-                return read_values(stream, read_header(file.name, stream, file.stat().st_size, _KINDS))
+                header = read_header(file.name, stream, file.stat().st_size, _KINDS)
+                return read_values(file.name, stream, header)
     except OSError as error:
         raise InputError("file", str(file), f"a file that can be read: {error.strerror or error}") from None
     arrays = {}
     with open_archive(file) as (archive, members):
         for entry in members:
             key = entry.filename.removesuffix(".npy")
+            field = f"{file.name}: {key}"
             with archive.open(entry) as stream:
-                arrays[key] = read_values(stream, read_header(f"{file.name}: {key}", stream, entry.file_size, _KINDS))
+                arrays[key] = read_values(field, stream, read_header(field, stream, entry.file_size, _KINDS))
     return arrays
 
 

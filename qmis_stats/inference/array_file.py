@@ -8,6 +8,7 @@ import math
 import os
 import stat
 import struct
+import sys
 import tokenize
 import warnings
 import zipfile
@@ -41,6 +42,7 @@ _UNREADABLE = (ValueError, SyntaxError, tokenize.TokenError, TypeError, Recursio
 """What NumPy raises for headers that are no literal of a dictionary."""
 
 _LONGEST_HEADER = 10_000
+_SURROGATES = (0xD800, 0xDFFF)
 
 
 class Header(NamedTuple):
@@ -129,9 +131,20 @@ def read_header(field: str, stream: IO[bytes], length: int, kinds: str = "fiub")
     return Header(tuple(shape), bool(fortran), dtype, begin, size)
 
 
-def read_values(stream: IO[bytes], header: Header) -> NDArray[Any]:
-    """Return the data behind a header as an array in memory."""
+def read_values(field: str, stream: IO[bytes], header: Header) -> NDArray[Any]:
+    """Return the data behind a header as an array in memory.
+
+    Raises
+    ------
+    InputError
+        If a text has characters that Unicode does not know: whoever prints it would fail.
+    """
     values = np.frombuffer(stream.read(header.size), header.dtype)
+    if header.dtype.kind == "U":
+        codes = values.view(np.dtype(np.uint32).newbyteorder(header.dtype.byteorder))
+        wrong = (codes > sys.maxunicode) | ((codes >= _SURROGATES[0]) & (codes <= _SURROGATES[1]))
+        if wrong.any():
+            raise InputError(field, f"character {codes[wrong][0]:#x}", "text in Unicode")
     return values.reshape(header.shape, order="F" if header.fortran else "C")
 
 

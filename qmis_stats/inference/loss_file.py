@@ -82,7 +82,7 @@ def _array(file: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.n
             if start + header.size > file.stat().st_size:
                 raise zipfile.BadZipFile("an array ends behind the file")
             return np.memmap(file, header.dtype, "r", start, header.shape, order)
-        return read_values(stream, header)
+        return read_values(field, stream, header)
 
 
 def _start(file: Path, entry: zipfile.ZipInfo) -> int:

@@ -143,6 +143,7 @@ FOUND = [
     ("table", b"\xff\xd9\xa3\x03\x00\r\x07\x041\x00\x01\x00\x16"),
     ("table", b"\t\xd9\xa2\x00\x8c\x16\x03\x00\xe2\x88\x92\x00\xdfptq\xdf\x00!x"),
     ("table", b"\xff\xd9\x00&\xff\x0e:\x15\xce"),
+    ("table", b"\x08\xcf\x00" + b"\xa0" * 58 + b"\x00" + b"\xbb" * 68 + b"\xae\x00\\\x00\tg"),
     ("losses", b"\x11!in\x11!inf[r\x00\xf8\x7f"),
     ("losses", b"=1+1\x00\x00\x00\x05/\x00\x00\x00"),
     ("experiment", b"ole1e14e0405"),
@@ -205,6 +206,19 @@ def test_a_text_of_a_parquet_file_that_is_no_utf8_is_refused(tmp_path):
     (tmp_path / "t.parquet").write_bytes(raw.replace(b"first", b"fi\xffst", 1))
     with pytest.raises(InputError, match="a Parquet file"):
         load_table(tmp_path / "t.parquet", "y")
+
+
+@pytest.mark.parametrize(("code", "order"), [(0x110000, "<"), (0xD800, "<"), (0xDFFF, ">"), (2**32 - 1, ">")])
+def test_characters_that_unicode_does_not_know_are_refused(tmp_path, code, order):
+    letters = np.array([ord("a"), ord("b")] * 15, dtype=f"{order}u4")
+    np.save(tmp_path / "y.npy", letters.view(f"{order}U1"))
+    np.save(tmp_path / "X.npy", np.arange(60.0).reshape(30, 2))
+    assert load_table(tmp_path / "X.npy", "y.npy").classes == ("a", "b")
+    letters[7] = code
+    raw = (tmp_path / "y.npy").read_bytes()
+    (tmp_path / "y.npy").write_bytes(raw[: -letters.nbytes] + letters.tobytes())
+    with pytest.raises(InputError, match=rf"y.npy = 'character {code:#x}': must be text in Unicode"):
+        load_table(tmp_path / "X.npy", "y.npy")
 
 
 def test_long_floats_out_of_range_are_infinite_and_refused():
