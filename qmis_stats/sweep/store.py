@@ -286,10 +286,9 @@ class Store:
                 if not self._insert_block(key, number, block):
                     self._compare(other, key, number, block)
             sessions = other._connection.execute(f"SELECT {_SESSION} FROM session ORDER BY id").fetchall()
+        known = set(self._connection.execute(f"SELECT {_SESSION} FROM session"))
         self._connection.executemany(
-            f"INSERT INTO session ({_SESSION}) SELECT ?1, ?2, ?3, ?4 WHERE (?1, ?2, ?3, ?4) NOT IN "
-            f"(SELECT {_SESSION} FROM session)",
-            sessions,
+            f"INSERT INTO session ({_SESSION}) VALUES (?, ?, ?, ?)", [row for row in sessions if row not in known]
         )
 
     def _compare(self, other: Store, key: str, number: int, block: Block) -> None:
