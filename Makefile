@@ -122,7 +122,7 @@ fuzz: $(VENV)-fuzz/.installed
 	  $(VENV)-fuzz/bin/python fuzz/run.py $$target --runs $(FUZZ_RUNS) --seconds $(FUZZ_SECONDS) || exit 1; done
 
 DIST_PYTHON ?= $(PYTHON)
-DIST_TESTS ?= tests/test_experiment.py tests/exact tests/theory tests/model tests/cli tests/hostile
+DIST_TESTS ?= tests/test_experiment.py tests/exact tests/theory tests/model tests/cli tests/hostile tests/sweep/test_store.py tests/sweep/test_merge.py
 dist: $(VENV)/.created
 	$(PIP_INSTALL) build
 	rm -rf dist && $(BIN)/python -m build --outdir dist .

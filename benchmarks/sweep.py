@@ -4,8 +4,8 @@ A grid of cells of one block, each the tilted simulation of one Δ in the plane 
 default is ten times that), into a fresh store. The overhead is the share of the wall time, from the tables to the
 last commit, that is not spent in `mis`. Ratios of times hold what a user waits for: the start of the processes is in
 them, a Dask cluster is running already. Two virtual processors are not always two whole ones: one process against two
-that know nothing of each other is what the machine has to give (see `threads.py`). Rates are of single blocks on one
-thread, a second of processor time.
+that know nothing of each other is what the machine has to give, and the ratio of the fastest times stands beside the
+median (see `threads.py`). Rates are of single blocks on one thread, a second of processor time.
 
 Usage: python benchmarks/sweep.py [--cells 10000] [--rounds 1] [--only overhead processor processes cluster rates]
 """
@@ -57,9 +57,9 @@ def table(rounds: int, cells: int = CELLS, parts: tuple[str, ...] = PARTS) -> li
             alone.append(seconds)
             overheads.append(1.0 - inside / seconds)
             if "processes" in parts:
-                pairs.append(seconds / _swept(place / f"{i}-2.sqlite", cells, jobs=2)[0])
+                pairs.append(_swept(place / f"{i}-2.sqlite", cells, jobs=2)[0])
             if "cluster" in parts:
-                clusters.append(seconds / _clustered(place / f"{i}-c.sqlite", cells))
+                clusters.append(_clustered(place / f"{i}-c.sqlite", cells))
             _same(sorted(place.glob(f"{i}-*.sqlite")))
         if "processor" in parts:
             rows.append(_processor(place / "processor.sqlite", max(100, cells // 10)))
@@ -73,9 +73,9 @@ def table(rounds: int, cells: int = CELLS, parts: tuple[str, ...] = PARTS) -> li
                 costs = [1e3 * x * seconds / cells for x, seconds in zip(overheads, alone, strict=True)]
                 rows.append(("the same, of one cell", size, _spread(costs, " ms")))
             if pairs:
-                rows.append(("one process / two processes", size, _spread(pairs)))
+                rows.append(("one process / two processes", size, _gain(alone, pairs)))
             if clusters:
-                rows.append(("one process / two Dask workers", size, _spread(clusters)))
+                rows.append(("one process / two Dask workers", size, _gain(alone, clusters)))
     if "rates" in parts:
         rows += rates()
     return rows
@@ -166,6 +166,12 @@ def rates() -> list[tuple[str, ...]]:
             found.append(drawn / (time.process_time() - begin))
         rows.append((name, f"blocks of {replicates:.0e}", _spread(found, " replicates a second")))
     return rows
+
+
+def _gain(alone: list[float], together: list[float]) -> str:
+    """Return ratios of times, that of the fastest first: moments in which both had what they asked for."""
+    ratios = [one / two for one, two in zip(alone, together, strict=True)]
+    return f"fastest {harness.short(min(alone) / min(together))}, median {_spread(ratios)}"
 
 
 def _spread(values: list[float], unit: str = "") -> str:
