@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ __all__ = [
     "ROCCurve",
     "error_interval",
     "finite_or_none",
+    "frame_of",
     "log1mexp",
 ]
 
@@ -258,10 +260,7 @@ class MISResult(NotebookResult):
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row as a pandas frame."""
-        import pandas as pd
-
-        keys = ("method", "n", "log_delta", "delta", "mis", "std_error", "in_domain")
-        return pd.DataFrame([{key: getattr(self, key) for key in keys}])
+        return frame_of([self])
 
     def title(self) -> str:
         """Return the caption of the table."""
@@ -325,3 +324,11 @@ def finite_or_none(value: float | None) -> float | None:
     (0.5, None)
     """
     return value if value is not None and math.isfinite(value) else None
+
+
+def frame_of(results: Iterable[MISResult]) -> pd.DataFrame:
+    """Return one row a result as a pandas frame."""
+    import pandas as pd
+
+    keys = ("method", "n", "log_delta", "delta", "mis", "std_error", "in_domain")
+    return pd.DataFrame([{key: getattr(result, key) for key in keys} for result in results])

@@ -16,7 +16,7 @@ from qmis_stats.experiment.schema import RunTable
 from qmis_stats.problem import Face, Problem
 from qmis_stats.reporting.decay_plot import decay_plot
 from qmis_stats.reporting.notebook import NotebookResult
-from qmis_stats.results import MISResult
+from qmis_stats.results import MISResult, frame_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,9 +45,7 @@ class Outcome(NotebookResult):
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a result as a pandas frame."""
-        import pandas as pd
-
-        return pd.DataFrame([row for result in self.results for row in result.to_frame().to_dict("records")])
+        return frame_of(self.results)
 
     def title(self) -> str:
         """Return the caption of the table."""

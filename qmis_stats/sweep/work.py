@@ -120,7 +120,7 @@ def _keep_memory() -> None:
     """Let a worker keep the memory of a block for the next one.
 
     Dask starts its workers with ``MALLOC_TRIM_THRESHOLD_=65536``: the C library then gives the pages of every array
-    back to the system and takes them again, a third of the time of a small block. What is set here are the largest
+    back to the system and takes them again, page by page. What is set here are the largest
     values that the C library chooses by itself in other processes.
     """
     if "MALLOC_TRIM_THRESHOLD_" in os.environ:
