@@ -104,14 +104,7 @@ def experiment(data: bytes) -> bool:
     """A TOML file: raw bytes, or a valid file with one of its words replaced by the bytes."""
     source = Source(data)
     choice = source.byte()
-    if choice % 4 == 0:
-        raw = source.rest()
-    else:
-        lines = [part[source.byte() % len(part)] for part in (LAWS, PROCEDURES, RUNS)]
-        text = "\n".join(lines)
-        words = list(VALUE.finditer(text))
-        word = words[source.byte() % len(words)]
-        raw = text[: word.start()].encode() + source.rest() + text[word.end() :].encode()
+    raw = source.rest() if choice % 4 == 0 else one_word_replaced(source, LAWS, PROCEDURES, RUNS)
     if LARGE.search(raw):
         return False  # hundreds of megabytes and seconds are what a covariance of this size takes
     file = FOLDER / "experiment.toml"
@@ -193,11 +186,7 @@ def store(data: bytes) -> bool:
 
 def sweep_file(source: Source) -> bool:
     """A sweep with a word replaced by the bytes; grids beyond 200 points are only counted."""
-    lines = [part[source.byte() % len(part)] for part in (LAWS, PROCEDURES, RUNS, GRIDS)]
-    text = "\n".join(lines)
-    words = list(VALUE.finditer(text))
-    word = words[source.byte() % len(words)]
-    raw = text[: word.start()].encode() + source.rest() + text[word.end() :].encode()
+    raw = one_word_replaced(source, LAWS, PROCEDURES, RUNS, GRIDS)
     if LARGE.search(raw):
         return False
     file = FOLDER / "sweep.toml"
@@ -273,6 +262,14 @@ def one_line(error: QmisError) -> None:
     text = str(error)
     assert "\n" not in text, "a message of several lines"
     assert len(text) < 4000, "a message without end"
+
+
+def one_word_replaced(source: Source, *tables: tuple[str, ...]) -> bytes:
+    """Return a file with one line of each kind, one of whose values is the fuzzer's bytes."""
+    text = "\n".join(table[source.byte() % len(table)] for table in tables)
+    words = list(VALUE.finditer(text))
+    word = words[source.byte() % len(words)]
+    return text[: word.start()].encode() + source.rest() + text[word.end() :].encode()
 
 
 def damaged(raw: bytes, source: Source) -> bytes:
