@@ -14,9 +14,28 @@ from qmis_stats.errors import DomainError, InputError
 from qmis_stats.quantizers.weights.faces import Faces, joined
 from qmis_stats.scores.base import FloatArray
 
-__all__ = ["WeightQuantizer", "bits_in", "integer_in", "mean_within", "number_in", "weight_tensor"]
+__all__ = ["GroupCells", "WeightQuantizer", "bits_in", "integer_in", "mean_within", "midpoints", "number_in", "weight_tensor"]
 
 IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class GroupCells:
+    """The cells that the weights of one group can fall into, at the scale which the group itself gives.
+
+    Attributes
+    ----------
+    inside : slice
+        Place of the group in the flattened tensor.
+    edges : (m,) ndarray
+        Sorted thresholds between neighbouring levels, in units of the weights.
+    known : (k,) ndarray of int
+        Places within the group of weights that the released scale gives away exactly, such as the largest magnitude.
+    """
+
+    inside: slice
+    edges: FloatArray
+    known: IntArray
 
 
 @dataclass(frozen=True)
@@ -153,6 +172,32 @@ class WeightQuantizer(ABC):
         groups = list(self._groups(weight_tensor(weights)))
         return joined([self._faces(group, nearest) for _, group, _ in groups], [e for _, _, e in groups])
 
+    def cells(self, weights: ArrayLike) -> list[GroupCells]:
+        """Return the thresholds of each group, its scale held where these weights put it.
+
+        Parameters
+        ----------
+        weights : array_like
+            As for :meth:`quantize`.
+
+        Returns
+        -------
+        list of GroupCells
+            In the order of the flattened tensor.
+
+        Examples
+        --------
+        >>> from qmis_stats.quantizers import quantizer
+        >>> [found] = quantizer("uniform-2").cells([0.4, -1.0, 0.2])
+        >>> found.edges, found.known
+        (array([-0.5,  0.5]), array([1]))
+        """
+        found = []
+        for inside, group, exponent in self._groups(weight_tensor(weights)):
+            edges, known = self._cells(group)
+            found.append(GroupCells(inside, np.ldexp(edges, exponent), np.asarray(known, dtype=np.int64)))
+        return found
+
     def candidate_faces(self, weights: FloatArray, covariance: FloatArray) -> tuple[Faces, int, int]:
         """Return faces among which the smallest g²/(2 ∇gᵀV∇g) is, the number looked at, and the number that exist.
 
@@ -190,6 +235,10 @@ class WeightQuantizer(ABC):
     def _encode(self, weights: FloatArray) -> tuple[IntArray, FloatArray]:
         """Return the codes and values of one group."""
 
+    @abstractmethod
+    def _cells(self, weights: FloatArray) -> tuple[FloatArray, list[int]]:
+        """Return the sorted thresholds of one group, and the weights that its scale gives away."""
+
     def _faces(self, weights: FloatArray, nearest: int) -> Faces:
         raise DomainError(
             self.name, "the faces of its cells are not known", "use the indicator from losses: qmis_stats.indicator"
@@ -208,6 +257,11 @@ class WeightQuantizer(ABC):
                 "leave such tensors or channels out",
             )
         return scale
+
+
+def midpoints(levels: FloatArray) -> FloatArray:
+    """Return the middles between neighbouring levels."""
+    return np.asarray(0.5 * (levels[1:] + levels[:-1]))
 
 
 def weight_tensor(weights: ArrayLike) -> FloatArray:

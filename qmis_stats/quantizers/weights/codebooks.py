@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from qmis_stats.errors import DomainError
-from qmis_stats.quantizers.weights.base import IntArray, WeightQuantizer, bits_in, mean_within
+from qmis_stats.quantizers.weights.base import IntArray, WeightQuantizer, bits_in, mean_within, midpoints
 from qmis_stats.scores.base import FloatArray
 
 __all__ = ["KMeansCodebook", "LloydMaxCodebook"]
@@ -41,6 +41,9 @@ class _OwnLevels(WeightQuantizer):
         means = np.array([mean_within(ordered[a:b]) for a, b in pairwise(at)])
         codes = np.repeat(np.arange(ends.size - 1), np.diff(ends))[inverse]
         return codes, means[codes]
+
+    def _cells(self, weights: FloatArray) -> tuple[FloatArray, list[int]]:
+        return midpoints(np.unique(self._encode(weights)[1])), []
 
     def _ends(self, values: FloatArray, counts: IntArray) -> IntArray:
         """Return where the cells begin among the sorted distinct values, and their number at the end."""

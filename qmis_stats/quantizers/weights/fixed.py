@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from qmis_stats.errors import InputError
-from qmis_stats.quantizers.weights.base import IntArray, WeightQuantizer, bits_in, integer_in
+from qmis_stats.quantizers.weights.base import IntArray, WeightQuantizer, bits_in, integer_in, midpoints
 from qmis_stats.quantizers.weights.faces import Faces, threshold_faces
 from qmis_stats.scores.base import FloatArray
 
@@ -88,11 +88,15 @@ class NormalFloat4(WeightQuantizer):
     def _encode(self, weights: FloatArray) -> tuple[IntArray, FloatArray]:
         levels, largest = np.array(NF4_LEVELS), float(np.max(np.abs(weights)))
         relative = weights / largest if largest > 0.0 else weights
-        codes = np.searchsorted(_midpoints(levels), relative, side="left")
+        codes = np.searchsorted(midpoints(levels), relative, side="left")
         return codes, levels[codes] * largest
 
+    def _cells(self, weights: FloatArray) -> tuple[FloatArray, list[int]]:
+        largest = int(np.argmax(np.abs(weights)))
+        return midpoints(np.array(NF4_LEVELS)) * abs(float(weights[largest])), [largest]
+
     def _faces(self, weights: FloatArray, nearest: int) -> Faces:
-        edges = np.concatenate(([-np.inf], _midpoints(np.array(NF4_LEVELS)), [np.inf]))
+        edges = np.concatenate(([-np.inf], midpoints(np.array(NF4_LEVELS)), [np.inf]))
         codes = self._encode(weights)[0]
         m = int(np.argmax(np.abs(weights)))
         largest = self._positive(float(np.abs(weights[m])))
@@ -101,10 +105,6 @@ class NormalFloat4(WeightQuantizer):
         lower, upper = edges[codes], edges[codes + 1]
         lower[m], upper[m] = -np.inf, np.inf
         return threshold_faces(weights, lower, upper, largest, gradient)
-
-
-def _midpoints(levels: FloatArray) -> FloatArray:
-    return np.asarray(0.5 * (levels[1:] + levels[:-1]))
 
 
 @dataclass(frozen=True)
@@ -173,6 +173,13 @@ class PowersOfTwo(WeightQuantizer):
         powers = np.maximum(powers, bottom)
         sign = np.where(np.abs(weights) >= np.ldexp(1.0, bottom - 1), np.sign(weights), 0.0)
         return (sign * (powers + _CODE_OF_ONE)).astype(np.int64), sign * np.ldexp(1.0, powers)
+
+    def _cells(self, weights: FloatArray) -> tuple[FloatArray, list[int]]:
+        if not np.any(weights):
+            return np.zeros(0), []
+        _, bottom, top = self._exponents(weights)
+        outer = np.concatenate(([np.ldexp(1.0, bottom - 1)], np.ldexp(1.5, np.arange(bottom, top + 1))))
+        return np.concatenate((-outer[::-1], outer)), []
 
     def _faces(self, weights: FloatArray, nearest: int) -> Faces:
         self._positive(float(np.max(np.abs(weights))))

@@ -47,6 +47,9 @@ class IdentityWeights(WeightQuantizer):
     def _encode(self, weights: FloatArray) -> tuple[IntArray, FloatArray]:
         return np.zeros(weights.size, dtype=np.int64), weights
 
+    def _cells(self, weights: FloatArray) -> tuple[FloatArray, list[int]]:
+        return np.zeros(0), list(range(weights.size))
+
     def _faces(self, weights: FloatArray, nearest: int) -> Faces:
         raise self._no_cells()
 
@@ -105,6 +108,9 @@ class SignWeights(WeightQuantizer):
         # Normalised for the sum alone: the sign of a tiny weight must not be lost in it.
         exponent = int(np.frexp(np.max(np.abs(weights)))[1])
         return codes, codes * np.ldexp(mean_within(np.abs(np.ldexp(weights, -exponent))), exponent) + 0.0
+
+    def _cells(self, weights: FloatArray) -> tuple[FloatArray, list[int]]:
+        return np.zeros(1), []
 
     def _faces(self, weights: FloatArray, nearest: int) -> Faces:
         return sign_faces(weights)

@@ -53,6 +53,9 @@ class AbsmeanTernary(WeightQuantizer):
         codes = _beyond(weights, 0.5 * gamma)
         return codes, np.asarray(codes * gamma, dtype=np.float64)
 
+    def _cells(self, weights: FloatArray) -> tuple[FloatArray, list[int]]:
+        return _both_sides(0.5 * mean_within(np.abs(weights))), []
+
     def _faces(self, weights: FloatArray, nearest: int) -> Faces:
         return _mean_faces(weights, 0.5, self._positive(mean_within(np.abs(weights))))
 
@@ -98,6 +101,9 @@ class TernaryWeightNetwork(WeightQuantizer):
     def _encode(self, weights: FloatArray) -> tuple[IntArray, FloatArray]:
         size = np.abs(weights)
         return _scaled(weights, _beyond(weights, self.factor * mean_within(size)))
+
+    def _cells(self, weights: FloatArray) -> tuple[FloatArray, list[int]]:
+        return _both_sides(self.factor * mean_within(np.abs(weights))), []
 
     def _faces(self, weights: FloatArray, nearest: int) -> Faces:
         return _mean_faces(weights, self.factor, self._positive(mean_within(np.abs(weights))))
@@ -160,6 +166,10 @@ class SparseTernary(WeightQuantizer):
         k = self._zeros(weights.size)
         return _scaled(weights, np.where(size >= np.partition(size, k)[k], np.sign(weights), 0.0).astype(np.int64))
 
+    def _cells(self, weights: FloatArray) -> tuple[FloatArray, list[int]]:
+        size, k = np.sort(np.abs(weights)), self._zeros(weights.size)
+        return _both_sides(float(0.5 * (size[k - 1] + size[k])) if k else 0.0), []
+
     def _split(self, weights: FloatArray) -> tuple[IntArray, IntArray]:
         """Return the d − k kept and k dropped weights; ties show as faces of margin zero between them."""
         self._positive(float(np.max(np.abs(weights))))
@@ -175,6 +185,10 @@ class SparseTernary(WeightQuantizer):
         if dropped.size:
             return candidate_swaps(weights, kept, dropped, covariance)
         return sign_faces(weights), weights.size, weights.size
+
+
+def _both_sides(threshold: float) -> FloatArray:
+    return np.array([-threshold, threshold]) if threshold > 0.0 else np.zeros(1)
 
 
 def _beyond(weights: FloatArray, threshold: float) -> IntArray:

@@ -65,6 +65,11 @@ class UniformSymmetric(WeightQuantizer):
         codes = np.rint(weights / largest * top).astype(np.int64)
         return codes, largest * (codes / top)
 
+    def _cells(self, weights: FloatArray) -> tuple[FloatArray, list[int]]:
+        largest = int(np.argmax(np.abs(weights)))
+        steps = np.arange(-self._top, self._top) + 0.5
+        return steps * (abs(float(weights[largest])) / self._top), [largest]
+
     def _faces(self, weights: FloatArray, nearest: int) -> Faces:
         codes, top = self._encode(weights)[0], self._top
         m = int(np.argmax(np.abs(weights)))
@@ -132,6 +137,11 @@ class UniformAsymmetric(WeightQuantizer):
     def _encode(self, weights: FloatArray) -> tuple[IntArray, FloatArray]:
         codes, span, _ = self._codes(weights)
         return codes, span * (codes / (self.levels - 1))
+
+    def _cells(self, weights: FloatArray) -> tuple[FloatArray, list[int]]:
+        _, span, zero = self._codes(weights)
+        ends = {int(np.argmin(weights)), int(np.argmax(weights))}
+        return (np.arange(self.levels - 1) - zero + 0.5) * (span / (self.levels - 1)), sorted(ends)
 
     def _faces(self, weights: FloatArray, nearest: int) -> Faces:
         codes, span, zero = self._codes(weights)
