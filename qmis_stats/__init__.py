@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from qmis_stats.inference.ranking import Ranking, rank
     from qmis_stats.inference.tracker import Tracker
     from qmis_stats.laws import FiniteLaw, GaussianMean, GaussianMixture, LinearRegression
+    from qmis_stats.leak import LeakageResult, leakage
     from qmis_stats.problem import Face, Problem
     from qmis_stats.procedures import CodebookERM, LossTable, ReleasedHistogram, ThresholdPTQ
     from qmis_stats.quantizers import FixedThresholds, LloydMax, Sign, Ternary, Uniform
@@ -54,6 +55,7 @@ _HOMES = {
     "inference.losses": ("LossBlocks",),
     "inference.ranking": ("Ranking", "rank"),
     "inference.tracker": ("Tracker",),
+    "leak": ("LeakageResult", "leakage"),
     "laws": ("FiniteLaw", "GaussianMean", "GaussianMixture", "LinearRegression"),
     "problem": ("Face", "Problem"),
     "procedures": ("CodebookERM", "LossTable", "ReleasedHistogram", "ThresholdPTQ"),
@@ -76,6 +78,7 @@ __all__ = [
     "GaussianMixture",
     "Indicator",
     "InputError",
+    "LeakageResult",
     "LinearRegression",
     "LloydMax",
     "LossBlocks",
@@ -95,6 +98,7 @@ __all__ = [
     "__version__",
     "gap_interval",
     "indicator",
+    "leakage",
     "load_experiment",
     "mis",
     "rank",

@@ -25,6 +25,7 @@ FLOOR = {
     "exact": 2.0,
     "simulate": 2.0,
     "inference": 3.0,
+    "leak": 3.1,
     "audit": 4.0,
     "evaluate": 4.0,
     "experiment": 4.1,

@@ -22,7 +22,7 @@ def test_code_blocks_print_the_text_blocks(code, text):
 
 
 def test_there_are_code_blocks():
-    assert len(PAIRS) == 2
+    assert len(PAIRS) == 3
 
 
 def test_every_file_that_is_named_exists():

@@ -30,10 +30,24 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from qmis_kernels.fit_status import FitStatus
 
-__all__ = ["BACKENDS", "FUNCTIONS", "BackendUnavailable", "FitStatus", "backend", "set_threads", "threads"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = [
+    "BACKENDS",
+    "FUNCTIONS",
+    "BackendUnavailable",
+    "FitStatus",
+    "backend",
+    "exposure_bins",
+    "set_threads",
+    "threads",
+]
 
 BACKENDS = ("auto", "numba", "reference", "cupy", "host")
 """Names that :func:`backend` understands."""
@@ -60,6 +74,9 @@ FUNCTIONS = (
     "resampled_power_sums",
     "centred_power_sums",
     "group_contrasts",
+    "proximal_moments",
+    "read_out_ratios",
+    "exposure_integrals",
 )
 """Names of the functions that every backend offers."""
 
@@ -105,6 +122,23 @@ def _has_gpu() -> bool:
     from qmis_kernels.device import why_no_gpu
 
     return why_no_gpu() is None
+
+
+def exposure_bins() -> NDArray[np.float64]:
+    """Return the edges of the bins of log likelihood ratios, shape (1025,): uniform in asinh(L/0.02), from -40 to 40.
+
+    Examples
+    --------
+    >>> edges = exposure_bins()
+    >>> edges.size, round(float(edges[-1]), 9)
+    (1025, 40.0)
+    """
+    import numpy
+
+    from qmis_kernels._constants import RATIO_BINS, RATIO_REACH, RATIO_UNIT
+
+    edges: NDArray[np.float64] = RATIO_UNIT * numpy.sinh(numpy.linspace(-RATIO_REACH, RATIO_REACH, RATIO_BINS + 1))
+    return edges
 
 
 def threads() -> int:

@@ -201,3 +201,39 @@ COSINES = (
 )
 DEGREE = 13
 REACH = 8.25  # beyond every normal of the generator
+
+# Read-outs of a quantized fit: Gauss-Hermite rule for a standard normal, and the grid on which ratios are tabulated.
+HERMITE = 7
+HERMITE_NODES = (
+    -3.7504397177257425,
+    -2.366759410734541,
+    -1.1544053947399682,
+    0.0,
+    1.1544053947399682,
+    2.366759410734541,
+    3.7504397177257425,
+)
+HERMITE_WEIGHTS = (
+    0.000548268855972217,
+    0.03075712396758652,
+    0.2401231786050127,
+    0.45714285714285724,
+    0.2401231786050127,
+    0.03075712396758652,
+    0.000548268855972217,
+)
+GRID_HALF = 16  # nodes on each side of the centre of a member's law
+GRID_STEP = 0.375  # in standard deviations of that law
+RATIO_BINS = 1024  # uniform in asinh(L / RATIO_UNIT), for |L| up to 40
+RATIO_UNIT = 0.02
+RATIO_REACH = 8.294049702602022  # asinh(40 / RATIO_UNIT)
+MASS_UNIT = 1099511627776.0  # masses are counted in units of its reciprocal
+LARGEST_CORRELATION = 0.999499874937461  # a bent read-out has some noise beside the fitted value
+LEAST_VARIANCE = 1e-12
+BENT = 2e-3  # change of the slope of the proximal map below which it counts as linear
+NEWTON_STEPS = 60
+CENTRE_STEPS = 3
+EXPONENT_SHIFT = 8.0
+INVERSE_SQRT_2PI = 0.3989422804014327
+LARGEST_EXPONENT = 700.0
+PROXIMAL_TOLERANCE = 1e-14

@@ -10,10 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from qmis_kernels import _bootstrap_checks as bootstrap_checks
 from qmis_kernels import _checks as checks
+from qmis_kernels import _exposure_checks as exposure_checks
 from qmis_kernels import _model_checks as model_checks
 from qmis_kernels import (
     add_one,
     contrasts,
+    exposure,
     gamma,
     likelihood,
     logistic,
@@ -24,6 +26,7 @@ from qmis_kernels import (
     regression,
     sums,
 )
+from qmis_kernels._constants import RATIO_BINS
 from qmis_kernels._interpolation import TERMS, pieces
 from qmis_kernels.normal import normal_rows
 from qmis_kernels.uniform import uniform_rows
@@ -319,3 +322,57 @@ def group_contrasts(estimates: ArrayLike, draws: ArrayLike, offsets: ArrayLike) 
     statistics, maxima = np.empty((groups, groups, 2)), np.empty(shape)
     contrasts.contrasts(statistics, maxima, centre, rows, parts)
     return statistics, maxima
+
+
+def proximal_moments(a: ArrayLike, s: ArrayLike, q: ArrayLike, y: ArrayLike, loss: int) -> Matrix:
+    """Return the mean of D, the covariance of t and D, and the variance of D, shape (N, 3)."""
+    points = exposure_checks.points(a, s, q, y, loss)
+    out = np.empty(checks.room("proximal_moments", (points[0].size, 3), "the number of points"))
+    exposure.moment_rows(out, int(loss), *points)
+    return out
+
+
+def read_out_ratios(
+    w: ArrayLike,
+    a: ArrayLike,
+    s: ArrayLike,
+    q: ArrayLike,
+    y: ArrayLike,
+    loss: int,
+    moments: ArrayLike,
+    c: ArrayLike,
+    e: ArrayLike,
+) -> Matrix:
+    """Return log likelihood ratios of read-outs, shape (N,)."""
+    points = exposure_checks.points(a, s, q, y, loss)
+    values, given, first, second = exposure_checks.read_outs(points[0].size, w, moments, c, e)
+    out = np.empty(values.shape)
+    exposure.ratio_rows(out, values, int(loss), *points, given, first, second)
+    return out
+
+
+def exposure_integrals(
+    a: ArrayLike,
+    s: ArrayLike,
+    q: ArrayLike,
+    y: ArrayLike,
+    loss: int,
+    moments: ArrayLike,
+    c: ArrayLike,
+    e: ArrayLike,
+    weight: ArrayLike,
+    group: ArrayLike,
+    groups: int,
+) -> tuple[Matrix, Integers, Integers]:
+    """Return total variations, (N, Q), and masses of the log ratio, (groups, Q, bins)."""
+    points = exposure_checks.points(a, s, q, y, loss)
+    n = points[0].size
+    given, first, second, share, part, count = exposure_checks.exposures(n, moments, c, e, weight, group, groups)
+    columns = first.shape[1]
+    tv = np.empty((columns, n))
+    members = np.zeros((columns, count, RATIO_BINS), dtype=np.int64)
+    strangers = np.zeros_like(members)
+    correlation, move = (np.ascontiguousarray(values.T) for values in (first, second))
+    exposure.exposure_columns(tv, members, strangers, int(loss), *points, given, correlation, move, share, part)
+    inside, outside = (np.ascontiguousarray(mass.transpose(1, 0, 2)) for mass in (members, strangers))
+    return np.ascontiguousarray(tv.T), inside, outside

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from qmis_kernels import _checks as checks
 from qmis_kernels import _interpolation as interpolation
 from qmis_kernels._gpu_bootstrap import Bootstrap
+from qmis_kernels._gpu_exposure import Exposure
 from qmis_kernels._gpu_models import Models
 from qmis_kernels._launcher import Buffer, Integers, Key, Matrix, source_words, spans, transposed
 from qmis_kernels.device import CupyDevice, HostDevice
@@ -21,7 +22,7 @@ from qmis_kernels.device import CupyDevice, HostDevice
 __all__ = ["Table", "spans", "table"]
 
 
-class Table(Models, Bootstrap):
+class Table(Models, Bootstrap, Exposure):
     """The functions of the table on one device.
 
     A backend is a module; this is one that is made, not imported.

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from qmis_kernels import backend
 from qmis_kernels.vectors import frozen_result
 
 ALPHA = 1e-9  # false-alarm rate of one statistical check
@@ -193,6 +194,43 @@ def contrasts_problem(rng: Rng) -> tuple:
     return rng.integers(0, 4, M) * 1.0, draws, np.cumsum([0, *sizes])
 
 
+def exposed_points(rng: Rng) -> tuple:
+    """Also leverages of zero and next to none of the bend that makes a member's law other than normal."""
+    n, loss = int(rng.choice([0, 1, 3, 8, 31, 64])), int(rng.integers(0, 3))
+    q = 10.0 ** rng.uniform(-6, 2, n)
+    q[rng.random(n) < 0.1] = 0.0
+    y = (rng.normal(size=n), rng.integers(0, 2, n) * 1.0, rng.poisson(2.0, n) * 1.0)[loss]
+    return 1.5 * rng.normal(size=n), 10.0 ** rng.uniform(-2, 0.5, n), q, y, loss
+
+
+def exposed_moments(rng: Rng, points: tuple) -> tuple:
+    moments = backend("numba").proximal_moments(*points)
+    c = rng.uniform(0.0, 1.0, points[0].size)
+    c[rng.random(c.size) < 0.2] = 1.0
+    return moments, c, c * rng.uniform(0.5, 1.5, c.size)
+
+
+def read_out_problem(rng: Rng) -> tuple:
+    points = exposed_points(rng)
+    return 2.0 * rng.normal(size=points[0].size), *points, *exposed_moments(rng, points)
+
+
+def exposure_problem(rng: Rng) -> tuple:
+    points = exposed_points(rng)
+    n, columns, groups = points[0].size, int(rng.integers(1, 4)), int(rng.integers(1, 5))
+    moments, c, e = exposed_moments(rng, points)
+    scale = rng.uniform(0.0, 1.0, columns)
+    return (
+        *points,
+        moments,
+        c[:, None] * scale,
+        e[:, None] * scale,
+        rng.uniform(0.0, 1.0, n),
+        rng.integers(0, groups, n),
+        groups,
+    )
+
+
 PROBLEMS: dict[str, Callable[[Rng], tuple]] = {
     "uniforms": lambda rng: (int(rng.integers(0, 40)),),
     "normals": lambda rng: (int(rng.integers(0, 40)),),
@@ -215,6 +253,9 @@ PROBLEMS: dict[str, Callable[[Rng], tuple]] = {
     "resampled_power_sums": resampled_problem,
     "centred_power_sums": centred_problem,
     "group_contrasts": contrasts_problem,
+    "proximal_moments": exposed_points,
+    "read_out_ratios": read_out_problem,
+    "exposure_integrals": exposure_problem,
 }
 """Arguments of each function, without the address of random numbers, drawn at random: also empty and prime sizes."""
 
@@ -263,6 +304,10 @@ LARGE = [
         (LARGE_RNG.normal(size=(257, 901)), LARGE_RNG.normal(size=901), LARGE_RNG.normal(size=257)),
     ),
     ("group_contrasts", (LARGE_RNG.normal(size=50), LARGE_RNG.normal(size=(50, 37)), [*range(46), 50])),
+    (
+        "proximal_moments",
+        (LARGE_RNG.normal(size=5003), np.full(5003, 0.7), np.full(5003, 0.4), np.zeros(5003), 1),
+    ),
 ]
 """Many replicates of few numbers each, one long row, and many regressions."""
 

@@ -16,6 +16,8 @@ KEY = (1, 2)
 HUGE = 2**50
 TWO = np.zeros((2, 2))
 MANY = memory.UNCHECKED // 8 + 1
+ZEROS, ONES = (np.broadcast_to(x, (MANY,)) for x in (0.0, 1.0))
+EXPOSED = (ZEROS, ONES, ONES, ZEROS)
 TOO_LARGE = {
     "uniforms": (KEY, 0, 0, HUGE, 4),
     "normals": (KEY, 0, 0, 4, 2**32),
@@ -45,8 +47,19 @@ TOO_LARGE = {
     "resampled_power_sums": (KEY, 0, 0, HUGE, [1.0]),
     "centred_power_sums": (np.zeros((MANY, 1)), [0.0], np.zeros(MANY)),
     "group_contrasts": (np.zeros(2**15), np.zeros((2**15, 16)), np.arange(2**15 + 1)),
+    "proximal_moments": (*EXPOSED, 0),
+    "read_out_ratios": (ZEROS, *EXPOSED, 0, np.broadcast_to(np.zeros(3), (MANY, 3)), ZEROS, ZEROS),
+    "exposure_integrals": ([0.0], [1.0], [1.0], [0.0], 0, np.zeros((1, 3)), [[0.5]], [[0.5]], [1.0], [0], 2**30),
 }
-READS_ALL_ITS_INPUT = ("all_pairs_wins", "all_pairs_rows", "rank_one_updates", "logistic_fits", "centred_power_sums")
+READS_ALL_ITS_INPUT = (
+    "all_pairs_wins",
+    "all_pairs_rows",
+    "rank_one_updates",
+    "logistic_fits",
+    "centred_power_sums",
+    "proximal_moments",
+    "read_out_ratios",
+)
 
 
 def table_of(name: str) -> ModuleType:

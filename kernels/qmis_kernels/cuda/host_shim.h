@@ -24,6 +24,13 @@ static inline long long __double_as_longlong(double x) {
     return bits;
 }
 
+// One thread at a time: an addition that nobody can interrupt.
+static inline unsigned long long atomicAdd(unsigned long long* place, unsigned long long number) {
+    const unsigned long long before = *place;
+    *place = before + number;
+    return before;
+}
+
 // Run the body once for each thread of each block. No thread waits for another: kernels must not need it.
 template <class Body>
 static void over_grid(unsigned grid, unsigned block, Body body) {

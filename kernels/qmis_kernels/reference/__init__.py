@@ -19,6 +19,7 @@ count : int
 from qmis_kernels.reference.add_one import add_one_wins
 from qmis_kernels.reference.chi_square import chi_squares, gammas
 from qmis_kernels.reference.contrasts import group_contrasts
+from qmis_kernels.reference.exposure import exposure_integrals, proximal_moments, read_out_ratios
 from qmis_kernels.reference.gaussian import gaussian_sums
 from qmis_kernels.reference.generator import philox, uniforms
 from qmis_kernels.reference.likelihood import product_log_ratios
@@ -39,6 +40,7 @@ __all__ = [
     "all_pairs_wins",
     "centred_power_sums",
     "chi_squares",
+    "exposure_integrals",
     "gammas",
     "gaussian_sums",
     "group_contrasts",
@@ -49,8 +51,10 @@ __all__ = [
     "normals",
     "philox",
     "product_log_ratios",
+    "proximal_moments",
     "rademacher_sums",
     "rank_one_updates",
+    "read_out_ratios",
     "regression_factors",
     "regression_sums",
     "resampled_power_sums",

@@ -14,7 +14,16 @@ from qmis_stats.errors import DomainError, InputError
 from qmis_stats.quantizers.weights.faces import Faces, joined
 from qmis_stats.scores.base import FloatArray
 
-__all__ = ["GroupCells", "WeightQuantizer", "bits_in", "integer_in", "mean_within", "midpoints", "number_in", "weight_tensor"]
+__all__ = [
+    "GroupCells",
+    "WeightQuantizer",
+    "bits_in",
+    "integer_in",
+    "mean_within",
+    "midpoints",
+    "number_in",
+    "weight_tensor",
+]
 
 IntArray = NDArray[np.int64]
 

@@ -68,7 +68,7 @@ class UniformSymmetric(WeightQuantizer):
     def _cells(self, weights: FloatArray) -> tuple[FloatArray, list[int]]:
         largest = int(np.argmax(np.abs(weights)))
         steps = np.arange(-self._top, self._top) + 0.5
-        return steps * (abs(float(weights[largest])) / self._top), [largest]
+        return np.asarray(steps * (abs(float(weights[largest])) / self._top)), [largest]
 
     def _faces(self, weights: FloatArray, nearest: int) -> Faces:
         codes, top = self._encode(weights)[0], self._top
@@ -141,7 +141,8 @@ class UniformAsymmetric(WeightQuantizer):
     def _cells(self, weights: FloatArray) -> tuple[FloatArray, list[int]]:
         _, span, zero = self._codes(weights)
         ends = {int(np.argmin(weights)), int(np.argmax(weights))}
-        return (np.arange(self.levels - 1) - zero + 0.5) * (span / (self.levels - 1)), sorted(ends)
+        edges = (np.arange(self.levels - 1) - zero + 0.5) * (span / (self.levels - 1))
+        return np.asarray(edges), sorted(ends)
 
     def _faces(self, weights: FloatArray, nearest: int) -> Faces:
         codes, span, zero = self._codes(weights)

@@ -1,0 +1,72 @@
+"""Where the formulas of Statements S15 to S17 are known to fail, found from the fit itself."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qmis_stats.leak.fits import Fit
+from qmis_stats.leak.law import Points
+from qmis_stats.leak.leave_one_out import LeaveOneOut
+from qmis_stats.leak.retained import Retained, Scatter
+from qmis_stats.scores.base import FloatArray
+
+__all__ = ["objections", "repeated_rows"]
+
+_FEWEST_DIRECTIONS = 10.0
+_FEWEST_WEIGHTS = 8.0
+_LARGEST_PULL = 0.95
+_LARGEST_INFLATION = 0.9
+_LARGEST_REPEATED = 0.01
+
+
+def objections(
+    fit: Fit, found: LeaveOneOut, points: Points, spread: Scatter, kept: list[Retained]
+) -> tuple[tuple[str, ...], ...]:
+    """Return, for each quantizer, the reasons why its figures are outside of the domain; empty where there are none."""
+    common = _of_the_fit(fit, found, points, spread)
+    size = np.diag(spread.covariance) * np.tile(np.diag(spread.second_moment), fit.outputs)
+    size = size.reshape(fit.outputs, -1)[:, : fit.X.shape[1]]
+    each = []
+    for one in kept:
+        carried = size * one.share[:, : fit.X.shape[1]]
+        carrying = float(carried.sum() ** 2 / np.sum(carried**2)) if np.any(carried > 0.0) else 0.0
+        few = f"only about {carrying:.1f} weights carry what the codes tell: the read-out is not normal"
+        each.append((*common, few) if carrying < _FEWEST_WEIGHTS else common)
+    return tuple(each)
+
+
+def _of_the_fit(fit: Fit, found: LeaveOneOut, points: Points, spread: Scatter) -> tuple[str, ...]:
+    reasons = []
+    blocks = np.kron(np.eye(fit.outputs), spread.second_moment)
+    product = spread.covariance @ blocks
+    directions = float(np.trace(product) ** 2 / np.sum(product * product.T))
+    if directions < _FEWEST_DIRECTIONS:
+        reasons.append(f"the fitted values vary in about {directions:.1f} directions: they are not normal")
+    pull = float(np.median(found.pull))
+    if pull > _LARGEST_PULL:
+        reasons.append(f"near interpolation: points decide {pull:.0%} of their fitted values")
+    if found.inflation > _LARGEST_INFLATION:
+        reasons.append(
+            f"the fit varies as much as the data: {found.inflation:.0%} of its residuals are its own scatter"
+        )
+    if points.settled <= 0.0:
+        reasons.append(
+            "the leave-one-out residuals vary less than the fit: the variance over points cannot be told apart"
+        )
+    repeated = repeated_rows(fit.X, fit.y)
+    if repeated > _LARGEST_REPEATED:
+        reasons.append(f"{repeated:.0%} of the records repeat another: what each leaks alone is understated")
+    return tuple(reasons)
+
+
+def repeated_rows(X: FloatArray, y: FloatArray) -> float:
+    """Return the share of rows that repeat an earlier one, target included.
+
+    Examples
+    --------
+    >>> repeated_rows(np.array([[1.0], [2.0], [1.0]]), np.array([0.0, 0.0, 0.0]))
+    0.3333333333333333
+    """
+    table = np.ascontiguousarray(np.column_stack([X, y]) + 0.0)
+    rows = table.view(np.dtype((np.void, table.dtype.itemsize * table.shape[1]))).ravel()
+    return (rows.size - np.unique(rows).size) / rows.size

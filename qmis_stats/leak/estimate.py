@@ -1,0 +1,261 @@
+"""The public verb: ``leakage(fitted, quantizers, X=X, y=y)``, how much a quantized fit leaks, from the fit alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from qmis_stats.errors import InputError
+from qmis_stats.inference.ranks import checked_level
+from qmis_stats.leak.domain import objections
+from qmis_stats.leak.fits import Fit, Indices
+from qmis_stats.leak.game import Game
+from qmis_stats.leak.law import Exposures, Points, exposures, figures, points_of
+from qmis_stats.leak.leave_one_out import LeaveOneOut, leave_one_out
+from qmis_stats.leak.results import LeakageResult
+from qmis_stats.leak.retained import Quantizer, ReadOut, read_out, retained, scatter, share_covariance
+from qmis_stats.leak.signal import Directions
+from qmis_stats.leak.sources import fit_of
+from qmis_stats.quantizers.weights import DEFAULT_QUANTIZERS, quantizer
+from qmis_stats.scores.base import FloatArray
+
+__all__ = ["IDENTITY", "leakage"]
+
+IDENTITY = "identity"
+"""Name of the release without quantization."""
+
+_GROUPS = 40
+_FEWEST_GROUPS = 10
+_LEAST_POINTS = 20
+_SLOPE_POINTS = 4000
+_NOTHING = 1e-9
+
+
+def leakage(
+    fitted: Any,
+    quantizers: Sequence[str | Quantizer] = DEFAULT_QUANTIZERS,
+    *,
+    X: ArrayLike | None = None,
+    y: ArrayLike | None = None,
+    game: Literal["population", "pool"] = "population",
+    fraction: float = 0.0,
+    groups: ArrayLike | None = None,
+    level: float = 0.95,
+    seed: int = 0,
+    backend: str = "auto",
+) -> LeakageResult:
+    """Return how much a penalised fit leaks about who was in its training set, under each quantizer (S15 to S17).
+
+    The advantage Δ and the ROC of the most powerful attack that sees the released codes, scales and intercept, the
+    exposure of each training record, and their uncertainty, all from the one fit: no model is trained.
+
+    Parameters
+    ----------
+    fitted : Fit, scikit-learn estimator, statsmodels results, or head of an audit
+        A linear, logistic, Poisson or softmax regression with a ridge penalty or none. Arrays are made a ``Fit`` by
+        :func:`~qmis_stats.leak.fits.fit_from`.
+    quantizers : sequence of str or Quantizer
+        With different names; ``"identity"``, no quantization, is always added.
+    X : (n, p) array_like, optional
+        Features that the estimator was trained on; not for a ``Fit`` or statsmodels results, which know them.
+    y : (n,) array_like, optional
+        Targets likewise.
+    game : {"population", "pool"}
+        Whether training points are fresh, or n of the points of a pool that the attacker knows: within a pool fits vary
+        less, and leak more.
+    fraction : float
+        n/N of the pool.
+    groups : (n,) array_like, optional
+        Records of one group, such as a person or a scaffold, enter standard errors together.
+    level : float
+        Confidence level of intervals, in (0.5, 1).
+    seed : int
+        Of draws for quantizers without thresholds, and of random groups; in [0, 2³²).
+    backend : {"auto", "numba", "cupy", "reference"}
+        Of the kernels.
+
+    Returns
+    -------
+    LeakageResult
+
+    Raises
+    ------
+    InputError
+        If an argument is refused, or the weights do not minimise the objective.
+    DomainError
+        If the fit is not unique: no penalty and too many features, separable classes.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> rng = np.random.default_rng(1)
+    >>> X = rng.normal(size=(400, 64))
+    >>> y = X @ rng.normal(size=64) / 8.0 + rng.normal(size=400)
+    >>> found = leakage(Ridge(alpha=1.0).fit(X, y), ["sign", "uniform-4"], X=X, y=y)
+    >>> found.to_frame()["auc"].round(2).to_dict()
+    {'sign': 0.56, 'uniform-4': 0.61, 'identity': 0.61}
+    """
+    checked_level(level)
+    played = Game(game, fraction)
+    chosen = _checked_quantizers(quantizers)
+    fit = fit_of(fitted, X, y)
+    if fit.points < _LEAST_POINTS:
+        raise InputError("X", fit.X.shape, f"at least {_LEAST_POINTS} training points")
+    found = leave_one_out(fit)
+    spread = scatter(fit, found)
+    directions = Directions.of(fit, spread, found)
+    if fit.outputs > 1:
+        found = replace(found, variance=_of_size(directions.variance, found.variance))
+    points = points_of(fit, found, played)
+    kept = retained(fit, spread, chosen, seed)
+    readings = [read_out(spread, one) for one in kept]
+    group = _groups(fit.points, groups, seed)
+    law = exposures(fit, points, [directions.signal(one) for one in readings], group, backend)
+    estimates, replicates = _jackknife(law, group)
+    replicates, dof = _without_sums(replicates, fit, found, group)
+    slopes = _slopes(fit, points, directions, readings, seed, backend)
+    return LeakageResult(
+        names=tuple(one.name for one in chosen),
+        bits=tuple(float(getattr(one, "bits", np.nan)) for one in chosen),
+        estimates=estimates,
+        covariance=_covariance(replicates, dof, slopes, share_covariance(readings)),
+        dof=dof,
+        exposure=law.exposure,
+        exposure_error=law.deviation,
+        retained=np.array([one.share for one in readings]),
+        reasons=objections(fit, found, points, spread, kept),
+        notes=fit.notes,
+        game=played,
+        points=fit.points,
+        weights=fit.weights.size,
+        level=level,
+    )
+
+
+def _of_size(shape: FloatArray, size: FloatArray) -> FloatArray:
+    """Return matrices of one shape with the traces of others."""
+    ratio = np.trace(size, axis1=1, axis2=2) / np.trace(shape, axis1=1, axis2=2)
+    return np.asarray(shape * ratio[:, None, None])
+
+
+def _slopes(
+    fit: Fit, points: Points, directions: Directions, readings: list[ReadOut], seed: int, backend: str
+) -> FloatArray:
+    """Return how much each figure changes with ρ of its quantizer, (Q, figures), by a difference on some points."""
+    rng = np.random.default_rng([seed, 0x510E])
+    chosen = np.sort(rng.permutation(fit.points)[:_SLOPE_POINTS])
+    few, part = points.some(chosen), fit.some(chosen)
+    group = np.zeros(chosen.size, dtype=np.int64)
+    shares = np.array([one.share for one in readings])
+    # Towards one half, where both ends are far.
+    steps = np.where(shares > 0.5, -0.05, 0.05) * shares
+    here, there = (
+        _whole_figures(
+            exposures(
+                part,
+                few,
+                [directions.signal(one, move).some(chosen) for one, move in zip(readings, moves, strict=True)],
+                group,
+                backend,
+            )
+        )
+        for moves in (np.zeros(shares.size), steps)
+    )
+    return np.where(
+        shares[:, None] < 1.0 - _NOTHING,
+        (there - here) / np.maximum(np.abs(steps), _NOTHING)[:, None] * np.sign(steps)[:, None],
+        0.0,
+    )
+
+
+def _whole_figures(law: Exposures) -> FloatArray:
+    return figures(law.exposure.mean(axis=0), law.members.sum(axis=0), law.strangers.sum(axis=0))
+
+
+def _jackknife(law: Exposures, group: Indices) -> tuple[FloatArray, FloatArray]:
+    """Return the figures, (Q, F), and what they are without each group, (G, Q, F)."""
+    groups = law.members.shape[0]
+    size = np.bincount(group, minlength=groups).astype(np.float64)
+    total = np.array([np.bincount(group, column, groups) for column in law.exposure.T]).T
+    members, strangers = law.members.sum(axis=0), law.strangers.sum(axis=0)
+    without = [
+        figures(
+            (total.sum(axis=0) - total[g]) / (size.sum() - size[g]),
+            members - law.members[g],
+            strangers - law.strangers[g],
+        )
+        for g in range(groups)
+    ]
+    return _whole_figures(law), np.array(without)
+
+
+def _without_sums(replicates: FloatArray, fit: Fit, found: LeaveOneOut, group: Indices) -> tuple[FloatArray, int]:
+    """Return the deviations of the replicates less what known sums explain of them, and their degrees of freedom.
+
+    A fit knows its own sums: leverages add up to the number of parameters, and squared residuals set the scale of all
+    variances. What groups of points differ in these is no error of the figures, and a regression takes it out.
+    """
+    groups = replicates.shape[0]
+    columns = found.pull[:, None]
+    if fit.loss.name == "squared":
+        columns = np.column_stack([columns, (fit.y - found.value[:, 0]) ** 2])
+    size = np.bincount(group, minlength=groups)
+    sums = np.array([np.bincount(group, column, groups) for column in columns.T]).T / size[:, None]
+    sums = sums - sums.mean(axis=0)
+    sums = sums / np.maximum(sums.std(axis=0), np.finfo(float).tiny)
+    deviations = replicates - replicates.mean(axis=0)
+    if groups - 1 <= _FEWEST_GROUPS:
+        return deviations, groups - 1
+    # These sums settle the mean exposure for the squared loss alone, and what compares points with each other for all.
+    first = 0 if fit.loss.name == "squared" else 1
+    flat = deviations[:, :, first:].reshape(groups, -1)
+    explained = sums @ np.linalg.lstsq(sums, flat, rcond=None)[0]
+    deviations[:, :, first:] -= explained.reshape(deviations[:, :, first:].shape)
+    return deviations, groups - 1 - sums.shape[1]
+
+
+def _covariance(deviations: FloatArray, dof: int, slopes: FloatArray, shares: FloatArray) -> FloatArray:
+    """Return the covariance of each figure over quantizers, (F, Q, Q): of the points, and of what the codes retain."""
+    groups = deviations.shape[0]
+    points = np.einsum("gqf,grf->fqr", deviations, deviations) * (groups - 1.0) ** 2 / (groups * dof)
+    codes = np.einsum("qf,rf,qr->fqr", slopes, slopes, shares)
+    return np.asarray(points + codes)
+
+
+def _checked_quantizers(given: Sequence[str | Quantizer]) -> list[Quantizer]:
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        raise InputError("quantizers", given, "a sequence of names or quantizers")
+    found: list[Quantizer] = []
+    for one in given:
+        if isinstance(one, str):
+            found.append(quantizer(one))
+        elif hasattr(one, "name") and hasattr(one, "quantize"):
+            found.append(one)
+        else:
+            raise InputError("quantizers", one, "a name, or an object with name and quantize(array)")
+    found = [one for one in found if one.name != IDENTITY]
+    names = [one.name for one in found]
+    if len(set(names)) < len(names):
+        raise InputError("quantizers", names, "of different names")
+    return [*found, quantizer(IDENTITY)]
+
+
+def _groups(points: int, groups: ArrayLike | None, seed: int) -> Indices:
+    """Return the number of the group of each point, at most _GROUPS of them, for a jackknife over groups."""
+    rng = np.random.default_rng([seed, 0x6A0B])
+    if groups is None:
+        labels = np.arange(points)
+    else:
+        given = np.asarray(groups)
+        if given.shape != (points,):
+            raise InputError("groups", given.shape, f"one label per record, of shape ({points},)")
+        labels = np.unique(given, return_inverse=True)[1]
+    count = int(labels.max()) + 1
+    if count < 4:
+        raise InputError("groups", count, "at least 4 different ones")
+    parts = min(_GROUPS, count)
+    return np.asarray(rng.permutation(np.arange(count) % parts)[labels])

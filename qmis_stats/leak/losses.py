@@ -1,0 +1,160 @@
+"""Losses of a fit, as functions of its fitted values: gradients and curvatures (Statement S15)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from scipy.special import expit, softmax
+
+from qmis_stats.errors import InputError
+from qmis_stats.scores.base import FloatArray
+
+__all__ = ["LOSSES", "Logistic", "Loss", "Poisson", "Softmax", "Squared", "loss_named"]
+
+
+class Loss(ABC):
+    """A loss ℓ(y, v), convex and smooth in the fitted values v of one point.
+
+    Attributes
+    ----------
+    name : str
+        As users write it.
+    code : int
+        As the kernels know it; −1 where there are several fitted values per point.
+    """
+
+    name: ClassVar[str]
+    code: ClassVar[int]
+
+    def outputs(self, y: FloatArray) -> int:
+        """Return the number K of fitted values per point."""
+        return 1
+
+    def check(self, y: FloatArray) -> None:  # noqa: B027  # most targets are allowed by default
+        """Refuse targets that the loss has no value for."""
+
+    @abstractmethod
+    def gradient(self, y: FloatArray, v: FloatArray) -> FloatArray:
+        """Return ∂ℓ/∂v, shape (n, K), at fitted values (n, K)."""
+
+    @abstractmethod
+    def curvature(self, y: FloatArray, v: FloatArray) -> FloatArray:
+        """Return ∂²ℓ/∂v², shape (n, K, K), at fitted values (n, K)."""
+
+
+@dataclass(frozen=True)
+class Squared(Loss):
+    """½(y − v)².
+
+    Examples
+    --------
+    >>> Squared().gradient(np.array([1.0]), np.array([[3.0]]))
+    array([[2.]])
+    """
+
+    name: ClassVar[str] = "squared"
+    code: ClassVar[int] = 0
+
+    def gradient(self, y: FloatArray, v: FloatArray) -> FloatArray:
+        """Return v − y."""
+        return np.asarray(v - y[:, None])
+
+    def curvature(self, y: FloatArray, v: FloatArray) -> FloatArray:
+        """Return 1."""
+        return np.ones((*v.shape, 1))
+
+
+@dataclass(frozen=True)
+class Logistic(Loss):
+    """log(1 + e^v) − y v for a target of 0 or 1."""
+
+    name: ClassVar[str] = "logistic"
+    code: ClassVar[int] = 1
+
+    def check(self, y: FloatArray) -> None:
+        """Require 0 and 1, both."""
+        found = np.unique(y)
+        if not np.isin(found, (0.0, 1.0)).all() or found.size < 2:
+            raise InputError("y", found[:5].tolist(), "0 and 1, both of them, for the logistic loss")
+
+    def gradient(self, y: FloatArray, v: FloatArray) -> FloatArray:
+        """Return expit(v) − y."""
+        return np.asarray(expit(v) - y[:, None])
+
+    def curvature(self, y: FloatArray, v: FloatArray) -> FloatArray:
+        """Return expit(v) expit(−v)."""
+        return np.asarray((expit(v) * expit(-v))[:, :, None])
+
+
+@dataclass(frozen=True)
+class Poisson(Loss):
+    """e^v − y v for a count y."""
+
+    name: ClassVar[str] = "poisson"
+    code: ClassVar[int] = 2
+
+    def check(self, y: FloatArray) -> None:
+        """Require numbers of at least 0, not all of them 0."""
+        if y.min() < 0.0 or y.max() == 0.0:
+            raise InputError("y", [float(y.min()), float(y.max())], "at least 0, and not all 0, for the Poisson loss")
+
+    def gradient(self, y: FloatArray, v: FloatArray) -> FloatArray:
+        """Return e^v − y."""
+        return np.asarray(np.exp(v) - y[:, None])
+
+    def curvature(self, y: FloatArray, v: FloatArray) -> FloatArray:
+        """Return e^v."""
+        return np.asarray(np.exp(v)[:, :, None])
+
+
+@dataclass(frozen=True)
+class Softmax(Loss):
+    """log Σ_k e^{v_k} − v_y for a class y of 0 to K − 1."""
+
+    name: ClassVar[str] = "softmax"
+    code: ClassVar[int] = -1
+
+    def outputs(self, y: FloatArray) -> int:
+        """Return the number of classes."""
+        return int(y.max()) + 1
+
+    def check(self, y: FloatArray) -> None:
+        """Require the classes 0 to K − 1, each of them seen, K at least 2."""
+        found = np.unique(y)
+        if found.size < 2 or not np.array_equal(found, np.arange(found.size)):
+            raise InputError("y", found[:8].tolist(), "classes 0 to K - 1, each of them seen, for the softmax loss")
+
+    def gradient(self, y: FloatArray, v: FloatArray) -> FloatArray:
+        """Return softmax(v) − e_y."""
+        return np.asarray(softmax(v, axis=1) - (y[:, None] == np.arange(v.shape[1])))
+
+    def curvature(self, y: FloatArray, v: FloatArray) -> FloatArray:
+        """Return diag(p) − p pᵀ, p = softmax(v)."""
+        p = softmax(v, axis=1)
+        return np.asarray(p[:, :, None] * (np.eye(v.shape[1]) - p[:, None, :]))
+
+
+LOSSES: tuple[Loss, ...] = (Squared(), Logistic(), Poisson(), Softmax())
+"""The losses that a fit may minimise."""
+
+
+def loss_named(name: object) -> Loss:
+    """Return the loss of a name.
+
+    Raises
+    ------
+    InputError
+        If there is no such loss.
+
+    Examples
+    --------
+    >>> loss_named("poisson")
+    Poisson()
+    """
+    for loss in LOSSES:
+        if loss.name == name:
+            return loss
+    raise InputError("loss", name, f"one of {', '.join(loss.name for loss in LOSSES)}")

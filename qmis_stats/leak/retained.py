@@ -1,0 +1,363 @@
+"""How much of the variance of a fitted value the released weights retain, by the best linear read-out (S16, S17)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
+from scipy.special import ndtr
+
+from qmis_stats.errors import InputError
+from qmis_stats.leak.fits import FREE, Fit, determined
+from qmis_stats.leak.leave_one_out import LeaveOneOut, forms
+from qmis_stats.quantizers.weights.base import GroupCells
+from qmis_stats.scores.base import FloatArray
+
+__all__ = ["Quantizer", "ReadOut", "Retained", "Scatter", "read_out", "retained", "scatter"]
+
+_NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
+_NODE_WEIGHTS = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()
+_CLOSE = 1e-9
+_DENSE = 1500
+_PROBES = 1000
+_DRAWS = 64
+_EFFORT = 8000
+
+
+class Quantizer(Protocol):
+    """What the read-out needs of a quantizer: a name, and the values that it releases.
+
+    Thresholds are taken from a method ``cells(weights)`` as the quantizers of the package have it; without one the
+    share that a code retains is measured on draws of the weights.
+    """
+
+    @property
+    def name(self) -> str:
+        """Its name in tables."""
+        ...
+
+    def quantize(self, weights: ArrayLike, /) -> FloatArray:
+        """Return an array of the same shape; the argument is not changed."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Scatter:
+    """Law of the parameters over training sets, to second order, and their answer to one more point.
+
+    Attributes
+    ----------
+    covariance : (KD, KD) ndarray
+        C of the parameters, class by class.
+    response : (KD, KD) ndarray
+        G, the mean inverse Hessian: a point with gradient ψ moves the parameters by −G(ψ ⊗ x).
+    second_moment : (D, D) ndarray
+        Σ of the design's rows, as a population has it.
+    rows : (n, D) ndarray
+        The design.
+    outputs : int
+        K.
+    """
+
+    covariance: FloatArray
+    response: FloatArray
+    second_moment: FloatArray
+    rows: FloatArray
+    outputs: int
+
+    @property
+    def errors(self) -> FloatArray:
+        """Standard deviations of the parameters, shape (K, D)."""
+        return np.sqrt(np.diag(self.covariance)).reshape(self.outputs, -1)
+
+    def trace(self, matrix: FloatArray) -> float:
+        """Return tr (I ⊗ Σ)M: the expectation of tr (I ⊗ xᵀ)M(I ⊗ x) over points."""
+        width = self.second_moment.shape[0]
+        blocks = matrix.reshape(self.outputs, width, self.outputs, width)
+        return float(sum(np.sum(blocks[k, :, k] * self.second_moment) for k in range(self.outputs)))
+
+
+def scatter(fit: Fit, found: LeaveOneOut) -> Scatter:
+    """Return the covariance of the parameters over training sets and their response to a point (Statement S17).
+
+    C = G (Ψ ⊗ Σ) G with G = (A ⊗ Σ + I ⊗ P)⁻¹, A = Σ_j (1 + w_j q_j)⁻¹ w_j and Ψ = Σ_j ψ_j ψ_jᵀ: the deterministic
+    equivalents of the inverse Hessian and of the gradients. Plugging the sample's own second moments into them would
+    double their noise where there are as many features as points, so that Σ is the estimate of Ledoit and Wolf (2004).
+
+    Parameters
+    ----------
+    fit : Fit
+        A fit at its optimum.
+    found : LeaveOneOut
+        Its leave-one-out quantities, to whose mean variance C is scaled.
+    """
+    from sklearn.covariance import ledoit_wolf
+
+    spread = fit.X.std(axis=0)
+    spread = np.where(spread > 0.0, spread, 1.0)
+    centre = fit.X.mean(axis=0)
+    correlation, _ = ledoit_wolf((fit.X - centre) / spread, assume_centered=True)
+    moment = correlation * np.outer(spread, spread) + np.outer(centre, centre)
+    if fit.intercept is not None:
+        moment = np.block([[moment, centre[:, None]], [centre[None, :], np.ones((1, 1))]])
+    outputs = fit.outputs
+    damped = np.linalg.solve(np.eye(outputs) + found.curvature @ found.leverage, found.curvature).sum(axis=0)
+    hessian = np.kron(determined(0.5 * (damped + damped.T)), moment)
+    hessian.flat[:: hessian.shape[0] + 1] += np.tile(fit.penalties, outputs) + FREE * np.trace(hessian) / len(hessian)
+    response = cho_solve(cho_factor(hessian), np.eye(len(hessian)))
+    if outputs > 1:  # gradients of classes sum to zero: no point moves all of them together
+        alone = np.eye(outputs) - 1.0 / outputs
+        response = np.kron(alone, np.eye(len(moment))) @ response
+    covariance = response @ np.kron(found.gradient.T @ found.gradient, moment) @ response
+    made = Scatter(0.5 * (covariance + covariance.T), response, moment, fit.design, outputs)
+    measured = float(np.mean(np.trace(found.variance, axis1=1, axis2=2)))
+    return replace(made, covariance=made.covariance * (measured / made.trace(made.covariance)))
+
+
+@dataclass(frozen=True, eq=False)
+class Retained:
+    """What each weight tells of itself under one quantizer.
+
+    Attributes
+    ----------
+    share : (K, D) ndarray
+        Estimated share ρ_i of the variance of each parameter that its code retains.
+    first, second : (B, K, D) ndarray
+        The same estimates from weights of two further training sets, drawn about B draws of the mean weights.
+    truth : (B, K, D) ndarray
+        The shares at these means themselves.
+    """
+
+    share: FloatArray
+    first: FloatArray
+    second: FloatArray
+    truth: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class _Posterior:
+    """Normal law of the mean weights given the weights, shapes (K, p)."""
+
+    mean: FloatArray
+    deviation: FloatArray
+
+    @classmethod
+    def of(cls, weights: FloatArray, variance: FloatArray) -> _Posterior:
+        centre = float(weights.mean())
+        prior = max(float(np.mean((weights - centre) ** 2 - variance)), 0.0)
+        keep = prior / (prior + variance)
+        return cls(centre + keep * (weights - centre), np.sqrt(keep * variance))
+
+
+def retained(fit: Fit, spread: Scatter, quantizers: Sequence[Quantizer], seed: int = 0) -> list[Retained]:
+    """Return what each weight tells of itself under each of the quantizers.
+
+    Given the scales, a code says in which cell a weight lies: of the variance C_ii of the weight over training sets it
+    retains ρ_i = Σ_k (φ(a_k) − φ(b_k))²/P_k, with the cells in standard errors about the *mean* weight. One fit knows
+    the mean only through the weight: its law is N(m, A) over the weights of a tensor (empirical Bayes), and the share
+    is averaged over the posterior. What is released as it is, intercepts and weights that a scale gives away, retains
+    all. The same estimates from drawn training sets, whose means are known, tell its bias and its error.
+
+    Parameters
+    ----------
+    fit : Fit
+        The fit.
+    spread : Scatter
+        Its covariance.
+    quantizers : sequence of Quantizer
+        With ``cells``, or measured on draws.
+    seed : int
+        Of the draws.
+    """
+    p = fit.X.shape[1]
+    errors = spread.errors[:, :p]
+    rng = np.random.default_rng([seed, 0xB007])
+    pairs = int(np.clip(_EFFORT // errors.size, 4, 24))
+    known = _Posterior.of(fit.weights, errors**2)
+    means = known.mean + known.deviation * rng.standard_normal((pairs, *errors.shape))
+    drawn = means + _noise(fit, spread, rng, 2 * pairs).reshape(2, pairs, *errors.shape)
+    found = []
+    for quantizer in quantizers:
+        if not hasattr(quantizer, "cells"):
+            one = _whole(_from_draws(quantizer, fit.weights.reshape(fit.shape), errors, seed), spread)
+            found.append(Retained(one, *(np.broadcast_to(one, (1, *one.shape)) for _ in range(3))))
+            continue
+
+        def estimate(weights: FloatArray, quantizer: Any = quantizer) -> FloatArray:
+            posterior = _Posterior.of(weights, errors**2)
+            nodes = posterior.mean + posterior.deviation * _NODES[:, None, None]
+            shares = _from_cells(quantizer.cells(weights.reshape(fit.shape)), nodes, errors)
+            return _whole(np.tensordot(_NODE_WEIGHTS, shares, axes=1), spread)
+
+        first, second = (np.array([estimate(w) for w in half]) for half in drawn)
+        truth = [
+            _whole(_from_cells(quantizer.cells(w.reshape(fit.shape)), m[None], errors)[0], spread)
+            for w, m in zip(drawn[1], means, strict=True)
+        ]
+        found.append(Retained(estimate(fit.weights), first, second, np.array(truth)))
+    return found
+
+
+def _noise(fit: Fit, spread: Scatter, rng: np.random.Generator, count: int) -> FloatArray:
+    """Return draws of the weights about their means, (count, K·p)."""
+    width = spread.second_moment.shape[0]
+    kept = (np.arange(fit.outputs)[:, None] * width + np.arange(fit.X.shape[1])).ravel()
+    matrix = spread.covariance[np.ix_(kept, kept)]
+    matrix.flat[:: kept.size + 1] += FREE * float(np.trace(matrix)) / kept.size
+    return np.asarray(rng.standard_normal((count, kept.size)) @ cholesky(matrix))
+
+
+def _whole(share: FloatArray, spread: Scatter) -> FloatArray:
+    """Return the shares of weights with those of intercepts, which retain all."""
+    out = np.ones(spread.errors.shape)
+    out[:, : share.shape[1]] = share
+    return np.clip(out, 0.0, 1.0 - _CLOSE)
+
+
+def _from_cells(groups: list[GroupCells], means: FloatArray, errors: FloatArray) -> FloatArray:
+    out = np.ones((means.shape[0], errors.size))
+    flat, scale = means.reshape(means.shape[0], -1), errors.ravel()
+    for group in groups:
+        inside = np.arange(scale.size)[group.inside]
+        if group.edges.size:
+            out[:, inside] = cell_share(group.edges, flat[:, inside], scale[inside])
+        elif group.known.size < inside.size:
+            out[:, inside] = 0.0
+        out[:, inside[group.known]] = 1.0
+    return out.reshape(means.shape)
+
+
+def cell_share(edges: FloatArray, means: FloatArray, errors: FloatArray) -> FloatArray:
+    """Return the retained share of N(mean, error²) cut at sorted edges; means (A, m), errors (m,).
+
+    Examples
+    --------
+    >>> round(float(cell_share(np.zeros(1), np.zeros((1, 1)), np.ones(1))[0, 0]) * math.pi, 12)
+    2.0
+    """
+    total = np.zeros(means.shape)
+    below = np.full(means.shape, -np.inf)
+    density = np.zeros(means.shape)
+    for edge in (*edges, np.inf):
+        above = (edge - means) / errors
+        # Both ends on one side: the difference of the smaller tails.
+        mass = np.where(below > 0.0, ndtr(-below) - ndtr(-above), ndtr(above) - ndtr(below))
+        ahead = np.exp(-0.5 * above**2) / math.sqrt(2.0 * math.pi)
+        step = density - ahead
+        total += np.divide(step * step, mass, out=np.zeros_like(total), where=mass > 1e-14)
+        below, density = above, ahead
+    return total
+
+
+def _from_draws(quantizer: Quantizer, tensor: FloatArray, errors: FloatArray, seed: int) -> FloatArray:
+    """Return the squared correlation of each weight with its released value over draws about the weights."""
+    rng = np.random.default_rng([seed, 0x5EAD])
+    noise = rng.standard_normal((_DRAWS, *errors.shape))
+    released = np.empty_like(noise)
+    for k in range(_DRAWS):
+        moved = (tensor.reshape(errors.shape) + errors * noise[k]).reshape(tensor.shape)
+        try:
+            value = np.asarray(quantizer.quantize(moved), dtype=np.float64)
+        except Exception as error:
+            raise InputError(
+                f"quantizer {quantizer.name!r}", repr(error), "one that quantizes these weights"
+            ) from error
+        if value.shape != tensor.shape or not np.isfinite(value).all():
+            raise InputError(f"quantizer {quantizer.name!r}", value.shape, f"one that returns finite {tensor.shape}")
+        released[k] = value.reshape(errors.shape)
+    noise -= noise.mean(axis=0)
+    released -= released.mean(axis=0)
+    power = np.sum(noise**2, axis=0) * np.sum(released**2, axis=0)
+    product = np.sum(noise * released, axis=0) ** 2
+    raw = np.divide(product, power, out=np.zeros_like(power), where=power > 0.0)
+    # A correlation of zero has a square of 1/(draws − 1) on average.
+    return np.asarray(np.maximum(1.0 - (1.0 - raw) * (_DRAWS - 1.0) / (_DRAWS - 2.0), 0.0))
+
+
+@dataclass(frozen=True, eq=False)
+class ReadOut:
+    """What an attack reads of one quantizer's release.
+
+    With K = C + Λ⁻¹ the covariance of the noisy measurements that the codes are, two directions tell of a point:
+    k = Cx, along which its fitted value varies, and δ = Gx, along which it moves the weights as a member.
+
+    Attributes
+    ----------
+    share : float
+        ρ = tr Σ CK⁻¹C / tr ΣC, the retained share of the variance of a fresh point's fitted values.
+    deviations : (B,) ndarray
+        Differences of ρ between drawn training sets, over √2, the same draws for all quantizers.
+    along : (3, n, K, K) ndarray
+        kᵀK⁻¹k, kᵀK⁻¹δ and δᵀK⁻¹δ of each point.
+    expected : (3,) ndarray
+        Expected traces of these for a fresh point.
+    """
+
+    share: float
+    deviations: FloatArray
+    along: FloatArray
+    expected: FloatArray
+
+
+def read_out(spread: Scatter, kept: Retained) -> ReadOut:
+    """Return what the codes of all weights tell of the directions of each point (Statement S16).
+
+    A code that retains ρ_i of its weight is a noisy measurement with precision Λ_i = ρ_i/((1 − ρ_i)C_ii) (Bussgang),
+    and K⁻¹ = Λ^½ (I + Λ^½CΛ^½)⁻¹ Λ^½.
+
+    Parameters
+    ----------
+    spread : Scatter
+        C, G and Σ.
+    kept : Retained
+        ρ_i of the parameters.
+    """
+    share = kept.share.ravel()
+    root = np.sqrt(share / ((1.0 - share) * np.diag(spread.covariance)))
+    lower = cholesky(np.eye(root.size) + root[:, None] * spread.covariance * root, lower=True)
+    both = [root[:, None] * m for m in (spread.covariance, spread.response)]
+    if root.size <= _DENSE:
+        k, d = (solve_triangular(lower, m, lower=True) for m in both)
+        products = [k.T @ k, k.T @ d, d.T @ d]
+        along = np.array([forms(spread.rows, m, spread.outputs) for m in products])
+        expected = np.array([spread.trace(m) for m in products])
+        left = spread.covariance - products[0]
+        slopes = np.diag(left @ np.kron(np.eye(spread.outputs), spread.second_moment) @ left)
+        before = spread.trace(spread.covariance)
+    else:
+        along = _inner(*(solve_triangular(lower, m @ spread.rows.T, lower=True) for m in both))[:, :, None, None]
+        probes = _probes(spread)
+        seen = [solve_triangular(lower, m @ probes.T, lower=True) for m in both]
+        beside = spread.covariance @ probes.T
+        expected, before = _inner(*seen).mean(axis=1), float(np.mean(np.sum(probes.T * beside, axis=0)))
+        rest = beside - both[0].T @ solve_triangular(lower, seen[0], lower=True, trans="T")
+        slopes = np.mean(rest**2, axis=1)
+    # dρ/dρ_i = (VΣV)_ii dΛ_i/dρ_i / tr ΣC, with V = C − CK⁻¹C.
+    per_share = slopes / ((1.0 - share) ** 2 * np.diag(spread.covariance)) / before
+    first, second, truth = (part.reshape(len(part), -1) @ per_share for part in (kept.first, kept.second, kept.truth))
+    bias = float(np.mean(0.5 * (first + second) - truth))
+    corrected = float(np.clip(expected[0] / before - bias, 0.0, 1.0))
+    return ReadOut(corrected, (first - second) / math.sqrt(2.0), along, expected * (corrected * before / expected[0]))
+
+
+def _inner(k: FloatArray, d: FloatArray) -> FloatArray:
+    return np.array([np.sum(k * k, axis=0), np.sum(k * d, axis=0), np.sum(d * d, axis=0)])
+
+
+def _probes(spread: Scatter) -> FloatArray:
+    """Return rows with the second moment Σ: their averages stand for traces where matrices are large."""
+    rng = np.random.default_rng(0x9B0B)
+    lower = cholesky(spread.second_moment + FREE * np.trace(spread.second_moment) * np.eye(len(spread.second_moment)))
+    return np.asarray(rng.standard_normal((_PROBES, lower.shape[0])) @ lower)
+
+
+def share_covariance(found: Sequence[ReadOut]) -> FloatArray:
+    """Return the covariance of the errors of ρ between quantizers, which share the weights, shape (Q, Q)."""
+    longest = max(one.deviations.size for one in found)
+    flat = np.array([np.resize(one.deviations, longest) for one in found])
+    return np.asarray(flat @ flat.T / longest)

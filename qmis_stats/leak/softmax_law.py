@@ -1,0 +1,156 @@
+"""Exposures where a point has several fitted values: normal read-outs in ℝ^K, integrated by a net (Statement S16)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import softmax
+
+from qmis_stats.leak.fits import Fit, Indices
+from qmis_stats.leak.signal import Signal
+from qmis_stats.scores.base import FloatArray
+
+if TYPE_CHECKING:
+    from qmis_stats.leak.law import Points
+
+__all__ = ["proximal_softmax", "softmax_exposures"]
+
+_BLOCK = 2048
+_DRAWS = 64
+_NEWTON = 30
+_FLOOR = 1e-9
+
+
+def proximal_softmax(u: FloatArray, q: FloatArray, y: FloatArray) -> FloatArray:
+    """Return argmin_v { log Σ e^{v_k} − v_y + ½ (v − u)ᵀ q⁻¹ (v − u) } by Newton's method.
+
+    Parameters
+    ----------
+    u : (..., n, K) ndarray
+        Where it starts.
+    q : (n, K, K) ndarray
+        Positive semidefinite.
+    y : (n,) ndarray
+        Classes.
+
+    Examples
+    --------
+    >>> v = proximal_softmax(np.zeros((1, 2)), np.eye(2)[None], np.zeros(1))
+    >>> bool(np.allclose(v, np.eye(2)[0] - softmax(v)))
+    True
+    """
+    identity = np.eye(u.shape[-1])
+    target = identity[y.astype(np.intp)]
+    v = u.copy()
+    for _ in range(_NEWTON):
+        p = softmax(v, axis=-1)
+        missed = v - u + np.einsum("nab,...nb->...na", q, p - target)
+        curved = p[..., :, None] * (identity - p[..., None, :])
+        step = np.linalg.solve(identity + q @ curved, missed[..., None])[..., 0]
+        v = v - np.clip(step, -3.0, 3.0)
+        if np.max(np.abs(step)) < 1e-10:
+            break
+    return np.asarray(v)
+
+
+def _root(matrices: FloatArray) -> FloatArray:
+    values, vectors = np.linalg.eigh(matrices)
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :])
+
+
+def _net(outputs: int) -> FloatArray:
+    from scipy.special import ndtri
+    from scipy.stats.qmc import Sobol
+
+    points = Sobol(outputs, scramble=True, rng=np.random.default_rng(20260)).random(_DRAWS)
+    z = np.asarray(ndtri(np.clip(points, 1e-6, 1.0 - 1e-6)))
+    z = np.concatenate([z, -z])
+    # Unit covariance exactly, so that a normal law is integrated as one.
+    return np.asarray(z @ np.linalg.inv(np.linalg.cholesky(z.T @ z / len(z))).T)
+
+
+def softmax_exposures(
+    fit: Fit, points: Points, signals: Sequence[Signal], group: Indices, groups: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return total variations (A, n, Q) and masses of the log ratio (groups, Q, bins).
+
+    The statistic of a stranger is N(0, Γ), Γ the Gram matrix of the 2K directions; that of a member is taken as the
+    normal law with the mean and covariance that the proximal map gives it.
+    """
+    from qmis_kernels import exposure_bins
+
+    edges = exposure_bins()
+    nodes, n = points.centre.shape[:2]
+    net, double = _net(fit.outputs), _net(2 * fit.outputs)
+    tv = np.empty((nodes, n, len(signals)))
+    members = np.zeros((groups, len(signals), edges.size - 1))
+    strangers = np.zeros_like(members)
+    for start in range(0, n, _BLOCK):
+        rows = slice(start, min(n, start + _BLOCK))
+        q, y, whole = points.leverage[rows], fit.y[rows], signals[0].variance[rows]
+        scale = np.sqrt(np.trace(points.variance[rows], axis1=1, axis2=2) / np.trace(whole, axis1=1, axis2=2))
+        spread = np.einsum("nab,kb->kna", _root(whole), net)
+        push = np.linalg.pinv(signals[0].leverage[rows], rcond=_FLOOR, hermitian=True)
+        gain = np.linalg.pinv(whole, rcond=_FLOOR, hermitian=True)
+        for a in range(nodes):
+            u = points.centre[a, rows] + spread * scale[:, None]
+            shift = np.einsum("nab,knb->kna", push, (proximal_softmax(u, q, y) - u) / scale[:, None])
+            for k, signal in enumerate(signals):
+                gram = _gram(signal.gram[:, rows])
+                slope = gram[:, :, : fit.outputs] @ gain
+                seen = np.einsum("nab,knb->kna", slope, spread)
+                seen += np.einsum("nab,knb->kna", gram[:, :, fit.outputs :], shift)
+                unexplained = gram - slope @ whole @ slope.transpose(0, 2, 1)
+                ratio, mass = _log_ratios(seen, unexplained, gram, double)
+                tv[a, rows, k] = np.mean(np.maximum(-np.expm1(-ratio), 0.0), axis=0)
+                _add(members[:, k], strangers[:, k], ratio, mass, points.weight[a], group[rows], edges)
+    return tv, members, strangers
+
+
+def _gram(parts: FloatArray) -> FloatArray:
+    kk, kd, dd = parts
+    return np.block([[kk, kd], [kd.transpose(0, 2, 1), dd]])
+
+
+def _log_ratios(
+    seen: FloatArray, unexplained: FloatArray, gram: FloatArray, net: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return log ratios at draws of a member's statistic, (draws, n), and the masses e^{−L} of a stranger's there."""
+    values, vectors = np.linalg.eigh(gram)
+    kept = values > _FLOOR * values[:, -1:]
+    # Directions in which nothing is read have no density: all is written in units of the stranger's law.
+    unit = vectors * np.where(kept, 1.0 / np.sqrt(np.where(kept, values, 1.0)), 0.0)[:, None, :]
+    mean = seen.mean(axis=0)
+    moved = np.einsum("nab,kna->knb", unit, seen - mean)
+    within = np.einsum("kna,knb->nab", moved, moved) / len(moved) + unit.transpose(0, 2, 1) @ unexplained @ unit
+    within += np.where(kept, 0.0, 1.0)[:, :, None] * np.eye(values.shape[1])
+    sizes, turn = np.linalg.eigh(0.5 * (within + within.transpose(0, 2, 1)))
+    sizes = np.maximum(sizes, _FLOOR)
+    shift = np.einsum("nab,na->nb", unit, mean)
+    w = shift + np.einsum("nab,kb->kna", turn * np.sqrt(sizes)[:, None, :], net)
+    ratio = 0.5 * (np.sum(w**2, axis=2) - np.sum(net**2, axis=1)[:, None] - np.log(sizes).sum(axis=1))
+    mass = np.exp(-ratio) / len(net)
+    # The draws are a member's: where theirs is all of the mass, a stranger's has to sum to at most one.
+    return ratio, mass / np.maximum(mass.sum(axis=0), 1.0)
+
+
+def _add(
+    members: FloatArray,
+    strangers: FloatArray,
+    ratio: FloatArray,
+    mass: FloatArray,
+    weight: float,
+    group: Indices,
+    edges: FloatArray,
+) -> None:
+    draws, n = ratio.shape
+    bins = edges.size - 1
+    place = np.clip(np.searchsorted(edges, ratio, side="right") - 1, 0, bins - 1)
+    at = (group[None, :] * bins + place).ravel()
+    size = members.shape[0] * bins
+    members += np.bincount(at, np.full(draws * n, weight / draws), size).reshape(members.shape)
+    strangers += np.bincount(at, weight * mass.ravel(), size).reshape(strangers.shape)
+    rest = weight * np.maximum(1.0 - mass.sum(axis=0), 0.0)
+    strangers[:, 0] += np.bincount(group, rest, strangers.shape[0])

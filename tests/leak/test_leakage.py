@@ -1,0 +1,246 @@
+"""The public verb: what goes in, what comes out, and that it is what an attack achieves."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import expit
+from sklearn.linear_model import (
+    Lasso,
+    LinearRegression,
+    LogisticRegression,
+    PoissonRegressor,
+    Ridge,
+    SGDClassifier,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from qmis_stats import leakage
+from qmis_stats.errors import DomainError, InputError
+from qmis_stats.leak import fit_from
+from qmis_stats.leak.domain import repeated_rows
+from qmis_stats.leak.sources import fit_of
+
+NAMES = ["sign", "sparse-33", "uniform-4"]
+
+
+@pytest.fixture(scope="module")
+def data() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(300, 40))
+    return X, X @ rng.normal(size=40) / np.sqrt(40.0) + rng.normal(size=300)
+
+
+def classes(data: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    return (np.random.default_rng(4).random(300) < expit(data[1])) * 1.0
+
+
+def test_every_source_gives_the_fit_of_its_arrays(data) -> None:
+    import statsmodels.api as sm
+
+    X, y = data
+    c, counts = classes(data), np.random.default_rng(5).poisson(np.exp(0.3 * y)) * 1.0
+    cases = [
+        (LinearRegression().fit(X, y), y, "squared", 0.0),
+        (Ridge(alpha=3.0).fit(X, y), y, "squared", 3.0),
+        (Ridge(alpha=3.0, fit_intercept=False).fit(X, y), y, "squared", 3.0),
+        (LogisticRegression(C=0.5, tol=1e-10, max_iter=2000).fit(X, c), c, "logistic", 2.0),
+        (PoissonRegressor(alpha=0.01, tol=1e-10, max_iter=2000).fit(X, counts), counts, "poisson", 3.0),
+    ]
+    for model, target, loss, penalty in cases:
+        fit = fit_of(model, X, target)
+        assert (fit.loss.name, fit.penalty[0]) == (loss, penalty)
+        np.testing.assert_allclose(fit.weights[0], model.coef_.ravel(), atol=1e-4)
+        assert (fit.intercept is None) == (not model.fit_intercept)
+    design = sm.add_constant(X)
+    for results, target, loss in (
+        (sm.OLS(y, design).fit(), y, "squared"),
+        (sm.GLM(c, design, family=sm.families.Binomial()).fit(), c, "logistic"),
+        (sm.GLM(counts, design, family=sm.families.Poisson()).fit(), counts, "poisson"),
+    ):
+        fit = fit_of(results)
+        assert fit.loss.name == loss
+        np.testing.assert_allclose(fit.weights[0], results.params[1:], atol=1e-4)
+        np.testing.assert_array_equal(fit.y, target)
+
+
+def test_classes_by_any_label_and_several_classes(data) -> None:
+    X, y = data
+    words = np.where(classes(data) > 0.0, "yes", "no")
+    model = LogisticRegression(tol=1e-9, max_iter=2000).fit(X, words)
+    assert fit_of(model, X, words).loss.name == "logistic"
+    three = np.digitize(y, [-0.7, 0.7])
+    model = LogisticRegression(tol=1e-9, max_iter=2000).fit(X, three)
+    found = leakage(model, ["sign"], X=X, y=three)
+    assert found.weights == 120
+    assert 0.0 < found.delta[0] < found.delta[1] < 1.0
+
+
+def test_two_classes_by_softmax_leak_what_the_logistic_fit_leaks(data) -> None:
+    """The two parametrisations of one model, each weight of two classes half of the logistic one."""
+    X, _ = data
+    c = classes(data)
+    model = LogisticRegression(C=0.5, fit_intercept=False, tol=1e-11, max_iter=5000).fit(X, c)
+    half = 0.5 * np.vstack([-model.coef_, model.coef_])
+    one = leakage(model, ["uniform-8"], X=X, y=c)
+    two = leakage(fit_from(X, c, half, "softmax", 4.0), ["uniform-8"])
+    np.testing.assert_allclose(two.delta[1], one.delta[1], rtol=0.06)
+    np.testing.assert_allclose(two.auc[1], one.auc[1], atol=0.008)
+
+
+def test_pipelines_and_stochastic_gradients(data) -> None:
+    X, y = data
+    model = make_pipeline(StandardScaler(), Ridge(alpha=2.0)).fit(X, y)
+    assert fit_of(model, X, y).X.std(axis=0) == pytest.approx(np.ones(40))
+    c = classes(data)
+    noisy = SGDClassifier(loss="log_loss", alpha=0.01, random_state=0).fit(X, c)
+    fit = fit_of(noisy, X, c)
+    assert "exact fit" in fit.notes[0]
+
+
+def test_what_comes_out(data) -> None:
+    X, y = data
+    found = leakage(Ridge(alpha=1.0).fit(X, y), NAMES, X=X, y=y)
+    frame = found.to_frame()
+    assert list(frame.index) == [*NAMES, "identity"]
+    assert (frame["delta_low"] <= frame["delta"]).all()
+    assert (frame["delta"] <= frame["delta_high"]).all()
+    assert (frame["auc"] > 0.5).all()
+    np.testing.assert_allclose(found.mis, 1.0 - found.delta)
+    assert found.conf_int(0.99)[0, 0] < found.conf_int(0.9)[0, 0]
+    assert list(found.in_domain) == [True] * 4
+    records = found.records()
+    assert len(records) == 300 * 4
+    assert records["exposure"].between(0.0, 1.0).all()
+    np.testing.assert_allclose(records.groupby("quantizer")["exposure"].mean()[frame.index], frame["delta"])
+    gaps = found.differences()
+    assert gaps.loc[("sign", "identity"), "high"] < 0.0
+    assert found.ranking().names == tuple(NAMES)
+    assert found.rank_sets().shape == (3, 2)
+    assert "sign" in found.summary()
+    assert "<table" in found._repr_html_()
+    from matplotlib.figure import Figure
+
+    assert len(found.plot(Figure().add_subplot()).get_yticklabels()) == 4
+
+
+def test_a_quantizer_and_its_copy_are_not_told_apart(data) -> None:
+    """Scaled and plain signs have the same codes, and so the same leak; their difference is zero with error zero."""
+    X, y = data
+    found = leakage(Ridge(alpha=1.0).fit(X, y), ["sign", "sign-scaled"], X=X, y=y)
+    gap = found.differences().loc[("sign", "sign-scaled")]
+    assert gap["difference"] == pytest.approx(0.0, abs=1e-12)
+    assert gap["std_error"] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_pool_leaks_more_than_a_population(data) -> None:
+    X, y = data
+    model = Ridge(alpha=1.0).fit(X, y)
+    fresh, pool = (leakage(model, ["sign"], X=X, y=y, **game) for game in ({}, {"game": "pool", "fraction": 0.5}))
+    assert (pool.delta > fresh.delta).all()
+
+
+def test_quantizers_of_the_user(data) -> None:
+    class Coarse:
+        name = "coarse"
+
+        def quantize(self, weights):
+            return np.round(np.asarray(weights), 1)
+
+    class Broken(Coarse):
+        name = "broken"
+
+        def quantize(self, weights):
+            raise RuntimeError("no")
+
+    X, y = data
+    model = Ridge(alpha=1.0).fit(X, y)
+    found = leakage(model, [Coarse(), "sign"], X=X, y=y)
+    assert 0.3 < found.retained[0] <= 1.0
+    with pytest.raises(InputError, match=r"quantizer 'broken' = .*RuntimeError"):
+        leakage(model, [Broken()], X=X, y=y)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"quantizers": "sign"}, "quantizers = 'sign'"),
+        ({"quantizers": ["sign", "sign"]}, "of different names"),
+        ({"quantizers": ["nothing"]}, "quantizer = 'nothing'"),
+        ({"game": "pool"}, "fraction = 0.0"),
+        ({"game": "lottery"}, "game = 'lottery'"),
+        ({"level": 95}, "level"),
+        ({"X": None}, "X = None"),
+        ({"groups": [1, 2]}, "groups"),
+    ],
+)
+def test_bad_arguments_get_one_line(data, keywords: dict, message: str) -> None:
+    X, y = data
+    with pytest.raises(InputError, match=message) as caught:
+        leakage(Ridge(alpha=1.0).fit(X, y), **({"X": X, "y": y} | keywords))
+    assert "\n" not in str(caught.value)
+
+
+def test_models_of_another_kind_are_refused_by_name(data) -> None:
+    X, y = data
+    with pytest.raises(InputError, match="fitted = 'Lasso'"):
+        leakage(Lasso().fit(X, y), X=X, y=y)
+    with pytest.raises(InputError, match=r"fitted = 'Ridge': must be fitted"):
+        leakage(Ridge(), X=X, y=y)
+    c = classes(data)
+    weighted = LogisticRegression(class_weight="balanced").fit(X, c)
+    with pytest.raises(InputError, match="class_weight"):
+        leakage(weighted, X=X, y=c)
+    with pytest.raises(DomainError, match=r"320 weights without a penalty"):
+        leakage(LinearRegression().fit(np.tile(X, 8), y), X=np.tile(X, 8), y=y)
+
+
+def test_outside_of_the_domain_it_says_so(data) -> None:
+    X, y = data
+    few = leakage(LinearRegression().fit(X[:, :3], y), ["sign"], X=X[:, :3], y=y)
+    assert not any(few.in_domain)
+    assert any("directions" in line for line in few.remarks())
+    twice = np.tile(X, (2, 1))
+    again = leakage(Ridge(alpha=1.0).fit(twice, np.tile(y, 2)), ["sign"], X=twice, y=np.tile(y, 2))
+    assert any("repeat another" in line for line in again.remarks())
+    assert repeated_rows(twice, np.tile(y, 2)) == 0.5
+
+
+@pytest.mark.statistical
+def test_one_fit_predicts_the_attack() -> None:
+    """Least squares with d/n = 1/2: the area that the attack of S16 has over training sets.
+
+    The attack knows the law: it measures, S17 does not enter. A prediction that forgets what the signs hide fails.
+    """
+    d, n, runs, shown = 64, 128, 500, 16
+    rng = np.random.default_rng(8)
+    beta = rng.normal(size=d) / np.sqrt(d)
+    kappa = d / (n - d - 1.0)
+    error = np.sqrt(1.0 / (n - d - 1.0))
+    centroid = np.exp(-0.5 * (beta / error) ** 2) / np.sqrt(2.0 * np.pi)
+    from scipy.special import ndtr
+
+    up, down = error * centroid / ndtr(beta / error), -error * centroid / ndtr(-beta / error)
+    rho = float(np.mean(centroid**2 / (ndtr(beta / error) * ndtr(-beta / error))))
+    inside = np.linalg.inv([[1.0, rho * d / n], [rho * d / n, rho**2 * d / n + rho * (1.0 - rho) * kappa]])
+    outside = np.diag([1.0, 1.0 / (rho * kappa)])
+    areas, predicted, unread = [], [], []
+    for r in range(runs):
+        X = rng.normal(size=(n, d))
+        noise = rng.normal(size=n)
+        theta = beta + np.linalg.lstsq(X, noise)[0]
+        read = np.where(theta > 0.0, up, down)
+        fresh, other = rng.normal(size=(shown, d)), rng.normal(size=shown)
+        scores = []
+        for points, residuals in ((X[:shown], noise[:shown]), (fresh, other)):
+            pair = np.column_stack([residuals, points @ read])
+            scores.append(0.5 * np.einsum("ij,jk,ik->i", pair, outside - inside, pair))
+        areas.append(np.mean(scores[0][:, None] > scores[1]))
+        if r < 12:
+            found = leakage(fit_from(X, X @ beta + noise, theta, "squared"), ["sign"])
+            predicted.append(found.auc[0])
+            unread.append(found.auc[1])
+    spread = np.hypot(np.std(areas) / np.sqrt(runs), np.std(predicted) / np.sqrt(12))
+    assert abs(np.mean(areas) - np.mean(predicted)) < 6.0 * spread
+    assert np.mean(unread) - np.mean(areas) > 6.0 * spread
