@@ -21,6 +21,7 @@ METHODS = (
     "critical",
     "high_dimension",
     "mixed",
+    "proportional",
     "moderate",
     "certificate",
     "crude",
@@ -116,6 +117,7 @@ def _routes(replicates: int, seed: int, backend: str, block: int) -> dict[str, C
         "critical": theory.critical,
         "high_dimension": theory.high_dimension,
         "mixed": theory.mixed,
+        "proportional": theory.proportional,
         "moderate": theory.moderate,
         "certificate": theory.certificate,
     }

@@ -47,7 +47,7 @@ def test_auto_takes_the_first_method_in_reach(problem, expected):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_runs_or_refuses_in_one_line(method):
-    if method in ("likelihood_ratio", "high_dimension", "mixed"):
+    if method in ("likelihood_ratio", "high_dimension", "mixed", "proportional"):
         with pytest.raises(DomainError) as caught:
             mis(LINE, 40, method)
         assert "\n" not in str(caught.value)

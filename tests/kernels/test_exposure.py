@@ -70,10 +70,14 @@ def test_ratios_and_masses_against_a_grid(loss: int, a: float, s: float, q: floa
     ratios = table.read_out_ratios(
         w[chosen], *repeated, loss, np.repeat(moments, chosen.size, 0), np.full(chosen.size, c), np.full(chosen.size, e)
     )
-    np.testing.assert_allclose(ratios, np.log(inside[chosen] / outside[chosen]), rtol=0.0, atol=1e-6 if loss == 0 else 6e-3)
+    np.testing.assert_allclose(
+        ratios, np.log(inside[chosen] / outside[chosen]), rtol=0.0, atol=1e-6 if loss == 0 else 6e-3
+    )
     tv, members, strangers = table.exposure_integrals(*points, moments, [[c]], [[e]], [1.0], [0], 1)
     step = w[1] - w[0]
-    np.testing.assert_allclose(tv[0, 0], np.sum(np.maximum(inside - outside, 0.0)) * step, rtol=0.0, atol=3e-4 if loss == 0 else 1e-3)
+    np.testing.assert_allclose(
+        tv[0, 0], np.sum(np.maximum(inside - outside, 0.0)) * step, rtol=0.0, atol=3e-4 if loss == 0 else 1e-3
+    )
     # Smooth expectations of the ratio under both laws.
     edges = exposure_bins()
     middle = 0.5 * (edges[1:] + edges[:-1])
