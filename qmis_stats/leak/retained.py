@@ -62,6 +62,8 @@ class Scatter:
         The design.
     outputs : int
         K.
+    scale_error : float
+        Standard error of log tr ΣC: squared gradients of finitely many points set the scale of C.
     """
 
     covariance: FloatArray
@@ -69,6 +71,7 @@ class Scatter:
     second_moment: FloatArray
     rows: FloatArray
     outputs: int
+    scale_error: float
 
     @property
     def errors(self) -> FloatArray:
@@ -114,7 +117,9 @@ def scatter(fit: Fit, found: LeaveOneOut) -> Scatter:
         alone = np.eye(outputs) - 1.0 / outputs
         response = np.kron(alone, np.eye(len(moment))) @ response
     covariance = response @ np.kron(found.gradient.T @ found.gradient, moment) @ response
-    made = Scatter(0.5 * (covariance + covariance.T), response, moment, fit.design, outputs)
+    squares = np.sum(found.gradient**2, axis=1)
+    error = float(np.std(squares) / np.mean(squares)) / math.sqrt(fit.points)
+    made = Scatter(0.5 * (covariance + covariance.T), response, moment, fit.design, outputs, error)
     measured = float(np.mean(np.trace(found.variance, axis1=1, axis2=2)))
     return replace(made, covariance=made.covariance * (measured / made.trace(made.covariance)))
 
@@ -131,12 +136,15 @@ class Retained:
         The same estimates from weights of two further training sets, drawn about B draws of the mean weights.
     truth : (B, K, D) ndarray
         The shares at these means themselves.
+    wider : (K, D) ndarray
+        The estimate with C larger by its scale error.
     """
 
     share: FloatArray
     first: FloatArray
     second: FloatArray
     truth: FloatArray
+    wider: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,13 +193,14 @@ def retained(fit: Fit, spread: Scatter, quantizers: Sequence[Quantizer], seed: i
     for quantizer in quantizers:
         if not hasattr(quantizer, "cells"):
             one = _whole(_from_draws(quantizer, fit.weights.reshape(fit.shape), errors, seed), spread)
-            found.append(Retained(one, *(np.broadcast_to(one, (1, *one.shape)) for _ in range(3))))
+            again = one[None]
+            found.append(Retained(one, again, again, again, one))
             continue
 
-        def estimate(weights: FloatArray, quantizer: Any = quantizer) -> FloatArray:
-            posterior = _Posterior.of(weights, errors**2)
+        def estimate(weights: FloatArray, wide: float = 1.0, quantizer: Any = quantizer) -> FloatArray:
+            posterior = _Posterior.of(weights, (wide * errors) ** 2)
             nodes = posterior.mean + posterior.deviation * _NODES[:, None, None]
-            shares = _from_cells(quantizer.cells(weights.reshape(fit.shape)), nodes, errors)
+            shares = _from_cells(quantizer.cells(weights.reshape(fit.shape)), nodes, wide * errors)
             return _whole(np.tensordot(_NODE_WEIGHTS, shares, axes=1), spread)
 
         first, second = (np.array([estimate(w) for w in half]) for half in drawn)
@@ -199,7 +208,8 @@ def retained(fit: Fit, spread: Scatter, quantizers: Sequence[Quantizer], seed: i
             _whole(_from_cells(quantizer.cells(w.reshape(fit.shape)), m[None], errors)[0], spread)
             for w, m in zip(drawn[1], means, strict=True)
         ]
-        found.append(Retained(estimate(fit.weights), first, second, np.array(truth)))
+        wider = estimate(fit.weights, math.exp(0.5 * spread.scale_error))
+        found.append(Retained(estimate(fit.weights), first, second, np.array(truth), wider))
     return found
 
 
@@ -292,6 +302,8 @@ class ReadOut:
         ρ = tr Σ CK⁻¹C / tr ΣC, the retained share of the variance of a fresh point's fitted values.
     deviations : (B,) ndarray
         Differences of ρ between drawn training sets, over √2, the same draws for all quantizers.
+    widening : float
+        Change of ρ when C is larger by its scale error.
     along : (3, n, K, K) ndarray
         kᵀK⁻¹k, kᵀK⁻¹δ and δᵀK⁻¹δ of each point.
     expected : (3,) ndarray
@@ -300,6 +312,7 @@ class ReadOut:
 
     share: float
     deviations: FloatArray
+    widening: float
     along: FloatArray
     expected: FloatArray
 
@@ -342,7 +355,9 @@ def read_out(spread: Scatter, kept: Retained) -> ReadOut:
     first, second, truth = (part.reshape(len(part), -1) @ per_share for part in (kept.first, kept.second, kept.truth))
     bias = float(np.mean(0.5 * (first + second) - truth))
     corrected = float(np.clip(expected[0] / before - bias, 0.0, 1.0))
-    return ReadOut(corrected, (first - second) / math.sqrt(2.0), along, expected * (corrected * before / expected[0]))
+    widening = float((kept.wider - kept.share).ravel() @ per_share)
+    scaled = expected * (corrected * before / expected[0])
+    return ReadOut(corrected, (first - second) / math.sqrt(2.0), widening, along, scaled)
 
 
 def _inner(k: FloatArray, d: FloatArray) -> FloatArray:
@@ -360,4 +375,5 @@ def share_covariance(found: Sequence[ReadOut]) -> FloatArray:
     """Return the covariance of the errors of ρ between quantizers, which share the weights, shape (Q, Q)."""
     longest = max(one.deviations.size for one in found)
     flat = np.array([np.resize(one.deviations, longest) for one in found])
-    return np.asarray(flat @ flat.T / longest)
+    common = np.array([one.widening for one in found])
+    return np.asarray(flat @ flat.T / longest + np.outer(common, common))

@@ -24,8 +24,8 @@ class NormalPair:
     """N(0, I) without membership, N(0, S) with it; S has these eigenvalues.
 
     In the eigenbasis the log ratio is ½ Σ (1 − 1/l_i) z_i² − ½ Σ log l_i. With z in polar coordinates the squared
-    radius is exponential, and what is left is an integral over a quarter of the circle. Near the angle at which the form
-    changes sign the integrand changes within an angle of the order of the form itself: panels are graded towards it.
+    radius is exponential, and what is left is an integral over a quarter of the circle. Near the angle at which the
+    form changes sign the integrand changes within an angle of the order of the form: panels are graded towards it.
 
     Parameters
     ----------

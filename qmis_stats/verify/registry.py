@@ -12,6 +12,7 @@ from qmis_stats.verify.claims import (
     limits,
     moderate,
     oracles,
+    penalised,
     rankings,
     rates,
     regression_attack,
@@ -38,6 +39,9 @@ STATEMENTS = {
     "S12": "The second-order sharp form",
     "S13": "The indicator from losses",
     "S14": "Ranks with confidence sets",
+    "S15": "Penalised fits: what a member sees",
+    "S16": "Penalised fits: the read-out of quantized weights",
+    "S17": "Penalised fits: estimation from one fit",
 }
 """Titles of the statements."""
 
@@ -57,6 +61,7 @@ CLAIMS: tuple[Claim, ...] = tuple(
             *simulation.CLAIMS,
             *rates.CLAIMS,
             *rankings.CLAIMS,
+            *penalised.CLAIMS,
             *second_order.CLAIMS,
             *limits.CLAIMS,
         ),

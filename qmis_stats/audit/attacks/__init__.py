@@ -5,6 +5,7 @@ from qmis_stats.audit.attacks.base import Attack
 from qmis_stats.audit.attacks.discriminator import Discriminator
 from qmis_stats.audit.attacks.game import AttackGame, Known, Sampler, Shown, Trainings, play
 from qmis_stats.audit.attacks.lira import LiRA
+from qmis_stats.audit.attacks.read_out import ReadOut
 from qmis_stats.audit.attacks.report import AttackReport
 from qmis_stats.audit.attacks.results import ATTACK_FPR, AttackResult, Rate
 from qmis_stats.audit.attacks.run import run_attacks
@@ -28,6 +29,7 @@ __all__ = [
     "LiRA",
     "LossThreshold",
     "Rate",
+    "ReadOut",
     "Sampler",
     "Shown",
     "Solvable",

@@ -11,6 +11,7 @@ from qmis_stats.audit.attacks.base import Attack
 from qmis_stats.audit.attacks.discriminator import Discriminator
 from qmis_stats.audit.attacks.game import AttackGame, play
 from qmis_stats.audit.attacks.lira import LiRA
+from qmis_stats.audit.attacks.read_out import ReadOut
 from qmis_stats.audit.attacks.report import AttackReport
 from qmis_stats.audit.attacks.run import run_attacks
 from qmis_stats.audit.attacks.side_by_side import AttackAudit
@@ -29,7 +30,7 @@ from qmis_stats.quantizers import Sign
 
 __all__ = ["ATTACKS", "audit_attacks", "self_check"]
 
-ATTACKS: tuple[Attack, ...] = (LossThreshold(), LiRA("offline"), Discriminator())
+ATTACKS: tuple[Attack, ...] = (ReadOut(), LossThreshold(), LiRA("offline"), Discriminator())
 """Attacks of an audit unless told otherwise."""
 
 _FEWEST, _MEMBERS = 16, 16
@@ -71,7 +72,7 @@ def audit_attacks(
     members : int
         Members, and as many strangers, that each attacked training shows, as far as there are so many.
     attacks : sequence of Attack
-        With different names; by default loss threshold, offline LiRA and a logistic discriminator.
+        With different names; by default the read-out, loss threshold, offline LiRA and a logistic discriminator.
     level : float
         Of the intervals.
     seed : int

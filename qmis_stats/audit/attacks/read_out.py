@@ -15,6 +15,7 @@ from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Weights, checked_count
 from qmis_stats.audit.models.linear import Linear, Logistic
 from qmis_stats.audit.run import generator
+from qmis_stats.errors import DomainError, InputError
 from qmis_stats.leak.game import Game
 from qmis_stats.leak.leave_one_out import leave_one_out
 from qmis_stats.leak.losses import loss_named
@@ -29,6 +30,7 @@ Rows: TypeAlias = NDArray[np.intp]
 
 _DRAWS = 400
 _EXACT = 1e-9
+_WIDEST = 4096
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,10 @@ class ReadOut:
     best linear one, centred and scaled by the shadow trainings without the row, and its law under membership is that of
     the proximal map.
 
-    Other models, several classes, and games with a sampler have no such read-out: there it is online LiRA on the outputs of
-    the quantized model.
+    Where shadow trainings show that members move or spread otherwise (near interpolation), normal laws with the move
+    and spread that they had take the place of the proximal map's. Other models, several classes,
+    fits without a unique minimum, more than 4096 features, and games with a sampler have no such read-out: there it is
+    online LiRA on the outputs of the quantized model.
 
     Parameters
     ----------
@@ -70,7 +74,12 @@ class ReadOut:
         source, trained = known.source, known.shadow.trained
         if not isinstance(source, Dataset) or trained is None or not isinstance(known.model, (Linear, Logistic)):
             return LiRA("online").fit(known)
-        return _Linear(known, source, trained, self.fits).score
+        if source.X.shape[1] > _WIDEST:
+            return LiRA("online").fit(known)
+        try:
+            return _Linear(known, source, trained, self.fits).score
+        except (DomainError, InputError):  # not at a minimum, or one that interpolates: there is no law to read by
+            return LiRA("online").fit(known)
 
 
 class _Linear:
@@ -187,29 +196,52 @@ class _Linear:
         self.vectors = read * (np.cos(angle) / size - turn * parts[1] / size**2)[:, None] + beside * turn[:, None]
         values = self.shadow @ self.vectors.T
         self.middle = np.where(out, values, 0.0).sum(axis=0) / count
-        spread = np.where(out, values - self.middle, 0.0)
-        self.spread = float(np.sqrt(np.sum(spread**2) / max(float(np.sum(np.maximum(out.sum(axis=0) - 1, 0))), 1.0)))
+        self._calibrate(values, out)
+
+    def _calibrate(self, values: FloatArray, out: Flags) -> None:
+        """Fit the scale of both laws and the move of members to the shadow trainings, pooled over their rows."""
+        away = values - self.middle
+        freedom = float(np.sum(np.maximum(out.sum(axis=0) - 1, 0)))
+        self.spread = max(float(np.sqrt(np.sum(np.where(out, away, 0.0) ** 2) / max(freedom, 1.0))), 1e-12)
+        mean, cross, square = self.moments.T
+        self.move = self.e * mean
+        self.variance = np.maximum(1.0 + 2.0 * self.c * self.e * cross + self.e**2 * square, 1e-6)
+        # The mean of a row over k trainings has an error of its own.
+        error = 1.0 / np.maximum(out.sum(axis=0), 1)
+        seen = ~out & (out.sum(axis=0) > 0)
+        w = away / self.spread
+        where = np.broadcast_to(self.move, w.shape)[seen]
+        self.slope = float(np.sum(w[seen] * where) / max(float(np.sum(where**2)), 1e-12))
+        rest = (w - self.slope * self.move) ** 2
+        self.excess = max(float(np.mean((rest / (self.variance + error))[seen])), 1e-6)
+        self.error = error
+        # Where the shadow trainings bear the law out, the law itself is used.
+        self.borne_out = abs(self.slope - 1.0) < 0.1 and abs(np.log(self.excess)) < 0.2
 
     def score(self, shown: Shown) -> FloatArray:
         """Return the log likelihood ratio of each point that is shown."""
-        from qmis_kernels import backend
-
         assert shown.rows is not None
         found = np.empty(shown.y.shape)
         for t, (weights, rows) in enumerate(zip(shown.weights, shown.rows, strict=True)):
-            w = (self.vectors[rows] @ self._observed(weights) - self.middle[rows]) / max(self.spread, 1e-12)
-            found[t] = backend().read_out_ratios(
-                np.clip(w, -30.0, 30.0),
-                self.a[rows],
-                self.s[rows],
-                self.q[rows],
-                self.y[rows],
-                self.loss,
-                self.moments[rows],
-                np.clip(self.c[rows], 0.0, 1.0),
-                self.e[rows],
-            )
+            w = (self.vectors[rows] @ self._observed(weights) - self.middle[rows]) / self.spread
+            found[t] = self._law(np.clip(w, -30.0, 30.0), rows) if self.borne_out else self._fitted_law(w, rows)
         return found
+
+    def _law(self, w: FloatArray, rows: Rows) -> FloatArray:
+        from qmis_kernels import backend
+
+        numbers = (part[rows] for part in (self.a, self.s, self.q, self.y))
+        return np.asarray(
+            backend().read_out_ratios(
+                w, *numbers, self.loss, self.moments[rows], np.clip(self.c[rows], 0.0, 1.0), self.e[rows]
+            )
+        )
+
+    def _fitted_law(self, w: FloatArray, rows: Rows) -> FloatArray:
+        """Return the ratio of normal laws with the move and the spread that members of the shadow trainings had."""
+        inside, outside = self.excess * (self.variance + self.error)[rows], 1.0 + self.error[rows]
+        centre = self.slope * self.move[rows]
+        return np.asarray(0.5 * (np.log(outside / inside) + w**2 / outside - (w - centre) ** 2 / inside))
 
 
 def _flat(weights: Weights) -> FloatArray:

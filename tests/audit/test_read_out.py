@@ -1,0 +1,77 @@
+"""The attack that reads fitted values out of quantized weights: it finds what attacks on losses miss, and only that."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from qmis_stats.audit import from_arrays
+from qmis_stats.audit.attacks import AttackGame, LiRA, LossThreshold, ReadOut, play, run_attacks
+from qmis_stats.audit.models import MLP, Linear, Logistic
+from qmis_stats.quantizers import quantizer
+
+
+@cache
+def game(kind: str = "squared", correlation: float = 0.7, alpha: float = 3.0, rows: int = 400) -> AttackGame:
+    rng = np.random.default_rng(4)
+    p = 40
+    factor = np.linalg.cholesky(correlation ** np.abs(np.subtract.outer(np.arange(p), np.arange(p))))
+    X = rng.normal(size=(rows, p)) @ factor.T
+    eta = X @ rng.normal(size=p) / 6.0
+    if kind == "squared":
+        data, model = from_arrays(X, eta + rng.normal(size=rows)), Linear(alpha=alpha, checkpoints=1)
+    else:
+        target = (rng.random(rows) < 1.0 / (1.0 + np.exp(-2.0 * eta))) * 1.0
+        data, model = from_arrays(X, target), Logistic(alpha=alpha, checkpoints=1)
+    return play(data, model, None, 100, trainings=120, shadows=60, calibrations=30, members=16, seed=3)
+
+
+@pytest.mark.statistical
+@pytest.mark.parametrize("kind", ["squared", "logistic"])
+def test_signs_give_away_what_losses_hide(kind: str) -> None:
+    played = game(kind).quantized(quantizer("sign"))
+    report = run_attacks(played, [ReadOut(), LiRA("offline"), LossThreshold()])
+    found = {result.name: result for result in report.results}
+    for other in ("LiRA offline", "loss threshold"):
+        gap, error = found["read-out"].versus(found[other])
+        assert gap > 4.0 * error
+    # The control draws membership anew: there is nothing to find.
+    null = {result.name: result for result in report.controls}["read-out"]
+    assert abs(null.auc - 0.5) < 6.0 * null.auc_std_error
+
+
+@pytest.mark.statistical
+def test_without_quantization_it_is_no_worse_than_online_lira() -> None:
+    report = run_attacks(game(), [ReadOut(), LiRA("online")])
+    mine, theirs = report.results
+    gap, error = mine.versus(theirs)
+    assert gap > -3.0 * error
+    assert mine.auc > 0.6
+
+
+def test_other_models_are_attacked_by_their_outputs() -> None:
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(80, 3))
+    data = from_arrays(X, X[:, 0] + rng.normal(size=80))
+    played = play(
+        data,
+        MLP(task="regression", hidden=(4,), epochs=5, checkpoints=1),
+        None,
+        30,
+        trainings=6,
+        shadows=6,
+        calibrations=4,
+    )
+    mine = ReadOut().fit(played.known)(played.target.shown)
+    np.testing.assert_array_equal(mine, LiRA("online").fit(played.known)(played.target.shown))
+
+
+def test_fits_that_interpolate_are_attacked_by_their_outputs() -> None:
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(60, 80))
+    data = from_arrays(X, rng.normal(size=60))
+    played = play(data, Linear(alpha=0.0, checkpoints=1), None, 30, trainings=6, shadows=6, calibrations=4)
+    mine = ReadOut().fit(played.known)(played.target.shown)
+    np.testing.assert_array_equal(mine, LiRA("online").fit(played.known)(played.target.shown))
