@@ -25,7 +25,7 @@ from qmis_stats.leak.fits import Fit, fit_from, newton_step
 from qmis_stats.leak.law import figures
 from qmis_stats.leak.losses import loss_named
 from qmis_stats.leak.retained import cell_share
-from qmis_stats.leak.signal import Signal, best_direction
+from qmis_stats.leak.signal import PointSignal, best_direction
 from qmis_stats.quantizers import quantizer
 
 FOLDER = Path(__file__).parent
@@ -172,7 +172,7 @@ def attacked(setting: Setting, beta: np.ndarray, runs: int, seed: int) -> dict[s
         scores, angle = [], None
         for X, numbers, moments in sides:
             parts = [forms(X, left @ inverse @ right) for left, right in ((C, C), (C, G), (G, G))]
-            signal = Signal(
+            signal = PointSignal(
                 np.array(parts)[:, :, None, None], numbers[1][:, None, None] ** 2, numbers[2][:, None, None]
             )
             c, first, second = signal.scalars()
@@ -254,8 +254,8 @@ def page(rows: list[dict[str, str]], command: str) -> str:
     text += [
         "",
         f"Over the {len(rows)} rows one fit differs from the attack by {np.mean(gaps):+.4f} on average, by at most "
-        f"{np.max(np.abs(gaps)):.4f}, with standard errors of the attack up to {errors.max():.4f}. Mean coverage of the "
-        f"intervals: {100 * np.mean([float(r['coverage']) for r in rows]):.0f} % for areas, "
+        f"{np.max(np.abs(gaps)):.4f}, with standard errors of the attack up to {errors.max():.4f}. Mean coverage of "
+        f"the intervals: {100 * np.mean([float(r['coverage']) for r in rows]):.0f} % for areas, "
         f"{100 * np.mean([float(r['delta_coverage']) for r in rows]):.0f} % for Δ.",
         "",
         "Where intervals hold less often than they say, two things are left out: the noise of estimated second moments",

@@ -72,6 +72,7 @@ def proximal(loss: int, u: float, q: float, y: float) -> float:
         if derivatives(loss, y, low)[0] > 0.0:
             low = low - q * derivatives(loss, y, low)[0]
         v = high
+    moved = high - low
     for _ in range(NEWTON_STEPS):
         slope, curvature = derivatives(loss, y, v)
         missed = v - u + q * slope
@@ -80,7 +81,8 @@ def proximal(loss: int, u: float, q: float, y: float) -> float:
         else:
             low = v
         following = v - missed / (1.0 + q * curvature)
-        if not low <= following <= high:
+        # Steps that leave the bracket, or do not shrink, are those of a method that goes round in circles.
+        if not low <= following <= high or 2.0 * abs(following - v) > moved:
             following = 0.5 * (low + high)
         moved = abs(following - v)
         v = following

@@ -17,7 +17,7 @@ from qmis_stats.leak.game import Game
 from qmis_stats.leak.law import Exposures, Points, exposures, figures, points_of
 from qmis_stats.leak.leave_one_out import LeaveOneOut, leave_one_out
 from qmis_stats.leak.results import LeakageResult
-from qmis_stats.leak.retained import Quantizer, ReadOut, read_out, retained, scatter, share_covariance
+from qmis_stats.leak.retained import NamedQuantizer, ReadOut, read_out, retained, scatter, share_covariance
 from qmis_stats.leak.signal import Directions
 from qmis_stats.leak.sources import fit_of
 from qmis_stats.quantizers.weights import DEFAULT_QUANTIZERS, quantizer
@@ -37,7 +37,7 @@ _NOTHING = 1e-9
 
 def leakage(
     fitted: Any,
-    quantizers: Sequence[str | Quantizer] = DEFAULT_QUANTIZERS,
+    quantizers: Sequence[str | NamedQuantizer] = DEFAULT_QUANTIZERS,
     *,
     X: ArrayLike | None = None,
     y: ArrayLike | None = None,
@@ -58,7 +58,7 @@ def leakage(
     fitted : Fit, scikit-learn estimator, statsmodels results, or head of an audit
         A linear, logistic, Poisson or softmax regression with a ridge penalty or none. Arrays are made a ``Fit`` by
         :func:`~qmis_stats.leak.fits.fit_from`.
-    quantizers : sequence of str or Quantizer
+    quantizers : sequence of str or NamedQuantizer
         With different names; ``"identity"``, no quantization, is always added.
     X : (n, p) array_like, optional
         Features that the estimator was trained on; not for a ``Fit`` or statsmodels results, which know them.
@@ -226,10 +226,10 @@ def _covariance(deviations: FloatArray, dof: int, slopes: FloatArray, shares: Fl
     return np.asarray(points + codes)
 
 
-def _checked_quantizers(given: Sequence[str | Quantizer]) -> list[Quantizer]:
+def _checked_quantizers(given: Sequence[str | NamedQuantizer]) -> list[NamedQuantizer]:
     if isinstance(given, str) or not isinstance(given, Sequence):
         raise InputError("quantizers", given, "a sequence of names or quantizers")
-    found: list[Quantizer] = []
+    found: list[NamedQuantizer] = []
     for one in given:
         if isinstance(one, str):
             found.append(quantizer(one))

@@ -10,7 +10,7 @@ import numpy as np
 from qmis_stats.leak.fits import Fit, Indices
 from qmis_stats.leak.game import Game
 from qmis_stats.leak.leave_one_out import LeaveOneOut
-from qmis_stats.leak.signal import Signal, best_direction
+from qmis_stats.leak.signal import PointSignal, best_direction
 from qmis_stats.leak.softmax_law import softmax_exposures
 from qmis_stats.results import REPORTED_FPR
 from qmis_stats.scores.base import FloatArray
@@ -166,7 +166,9 @@ class Exposures:
     strangers: FloatArray
 
 
-def exposures(fit: Fit, points: Points, signals: Sequence[Signal], group: Indices, backend: str = "auto") -> Exposures:
+def exposures(
+    fit: Fit, points: Points, signals: Sequence[PointSignal], group: Indices, backend: str = "auto"
+) -> Exposures:
     """Return exposures under each quantizer.
 
     Parameters
@@ -175,7 +177,7 @@ def exposures(fit: Fit, points: Points, signals: Sequence[Signal], group: Indice
         Loss and targets.
     points : Points
         Means, variances and leverages.
-    signals : sequence of Signal
+    signals : sequence of PointSignal
         What each quantizer tells of each point.
     group : (n,) ndarray of int
         Groups of points, numbered from 0, for standard errors.

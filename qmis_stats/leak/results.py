@@ -54,8 +54,10 @@ class LeakageResult(NotebookResult):
         What was assumed.
     game : Game
         Population or pool.
-    points, weights : int
-        Training points, and quantized weights.
+    points : int
+        Training points.
+    weights : int
+        Quantized weights.
     level : float
         Confidence level.
     """

@@ -18,7 +18,7 @@ from qmis_stats.leak.leave_one_out import LeaveOneOut, forms
 from qmis_stats.quantizers.weights.base import GroupCells
 from qmis_stats.scores.base import FloatArray
 
-__all__ = ["Quantizer", "ReadOut", "Retained", "Scatter", "read_out", "retained", "scatter"]
+__all__ = ["NamedQuantizer", "ReadOut", "Retained", "Scatter", "read_out", "retained", "scatter"]
 
 _NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
 _NODE_WEIGHTS = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()
@@ -29,7 +29,7 @@ _DRAWS = 64
 _EFFORT = 8000
 
 
-class Quantizer(Protocol):
+class NamedQuantizer(Protocol):
     """What the read-out needs of a quantizer: a name, and the values that it releases.
 
     Thresholds are taken from a method ``cells(weights)`` as the quantizers of the package have it; without one the
@@ -162,7 +162,7 @@ class _Posterior:
         return cls(centre + keep * (weights - centre), np.sqrt(keep * variance))
 
 
-def retained(fit: Fit, spread: Scatter, quantizers: Sequence[Quantizer], seed: int = 0) -> list[Retained]:
+def retained(fit: Fit, spread: Scatter, quantizers: Sequence[NamedQuantizer], seed: int = 0) -> list[Retained]:
     """Return what each weight tells of itself under each of the quantizers.
 
     Given the scales, a code says in which cell a weight lies: of the variance C_ii of the weight over training sets it
@@ -177,7 +177,7 @@ def retained(fit: Fit, spread: Scatter, quantizers: Sequence[Quantizer], seed: i
         The fit.
     spread : Scatter
         Its covariance.
-    quantizers : sequence of Quantizer
+    quantizers : sequence of NamedQuantizer
         With ``cells``, or measured on draws.
     seed : int
         Of the draws.
@@ -264,7 +264,7 @@ def cell_share(edges: FloatArray, means: FloatArray, errors: FloatArray) -> Floa
     return total
 
 
-def _from_draws(quantizer: Quantizer, tensor: FloatArray, errors: FloatArray, seed: int) -> FloatArray:
+def _from_draws(quantizer: NamedQuantizer, tensor: FloatArray, errors: FloatArray, seed: int) -> FloatArray:
     """Return the squared correlation of each weight with its released value over draws about the weights."""
     rng = np.random.default_rng([seed, 0x5EAD])
     noise = rng.standard_normal((_DRAWS, *errors.shape))

@@ -11,14 +11,14 @@ from qmis_stats.leak.leave_one_out import LeaveOneOut, forms
 from qmis_stats.leak.retained import ReadOut, Scatter
 from qmis_stats.scores.base import FloatArray
 
-__all__ = ["Directions", "Signal", "best_direction"]
+__all__ = ["Directions", "PointSignal", "best_direction"]
 
 _NOTHING = 1e-12
 _ANGLES = np.linspace(0.0, np.pi, 48, endpoint=False)
 
 
 @dataclass(frozen=True, eq=False)
-class Signal:
+class PointSignal:
     """Inner products, in the metric of the noisy measurements, of the two directions of each point.
 
     Attributes
@@ -35,9 +35,9 @@ class Signal:
     variance: FloatArray
     leverage: FloatArray
 
-    def some(self, rows: Indices) -> Signal:
+    def some(self, rows: Indices) -> PointSignal:
         """Return some of the points."""
-        return Signal(self.gram[:, rows], self.variance[rows], self.leverage[rows])
+        return PointSignal(self.gram[:, rows], self.variance[rows], self.leverage[rows])
 
     def scalars(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return (c, e₁, e₂) for one fitted value per point, each of shape (n,).
@@ -55,7 +55,7 @@ class Signal:
         return np.minimum(along / size, 1.0), first * unit, second * unit
 
 
-def best_direction(signal: Signal, moments: FloatArray, repeat: Indices) -> tuple[FloatArray, FloatArray]:
+def best_direction(signal: PointSignal, moments: FloatArray, repeat: Indices) -> tuple[FloatArray, FloatArray]:
     """Return (c, e) of the one statistic that tells members from strangers best, each of shape (n,).
 
     A member's read-out v is moved along (e₁, e₂), and its variance along (c, 0) changes: the direction of the largest
@@ -64,7 +64,7 @@ def best_direction(signal: Signal, moments: FloatArray, repeat: Indices) -> tupl
 
     Parameters
     ----------
-    signal : Signal
+    signal : PointSignal
         Of n points.
     moments : (m, 3) ndarray
         Mean of D, covariance of t and D, variance of D, from the kernel ``proximal_moments``.
@@ -93,8 +93,10 @@ class Directions:
 
     Attributes
     ----------
-    variance, leverage : (n, K, K) ndarray
-        xᵀCx and xᵀGx of the training points.
+    variance : (n, K, K) ndarray
+        xᵀCx of the training points.
+    leverage : (n, K, K) ndarray
+        xᵀGx of the training points.
     expected : tuple of float
         tr ΣC and tr ΣG.
     beside : float
@@ -116,7 +118,7 @@ class Directions:
             _beside(fit, spread, found),
         )
 
-    def signal(self, reading: ReadOut, step: float = 0.0) -> Signal:
+    def signal(self, reading: ReadOut, step: float = 0.0) -> PointSignal:
         """Return the signal of one quantizer, with its share ρ moved by a step.
 
         Training points are part of the estimated second moments: their shares are scaled to the expectation of a fresh
@@ -136,7 +138,7 @@ class Directions:
         # Of what lies beside k, only a share is there; the rest is noise of the second moments.
         inside = _explained(kk, kd)
         dd = inside + self.beside * (dd - inside)
-        return Signal(np.array([kk, kd, dd]), self.variance, self.leverage)
+        return PointSignal(np.array([kk, kd, dd]), self.variance, self.leverage)
 
 
 def _beside(fit: Fit, spread: Scatter, found: LeaveOneOut) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import softmax
 
 from qmis_stats.leak.fits import Fit, Indices
-from qmis_stats.leak.signal import Signal
+from qmis_stats.leak.signal import PointSignal
 from qmis_stats.scores.base import FloatArray
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _net(outputs: int) -> FloatArray:
 
 
 def softmax_exposures(
-    fit: Fit, points: Points, signals: Sequence[Signal], group: Indices, groups: int
+    fit: Fit, points: Points, signals: Sequence[PointSignal], group: Indices, groups: int
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return total variations (A, n, Q) and masses of the log ratio (groups, Q, bins).
 

@@ -196,7 +196,7 @@ def contrasts_problem(rng: Rng) -> tuple:
 
 def exposed_points(rng: Rng) -> tuple:
     """Also leverages of zero and next to none of the bend that makes a member's law other than normal."""
-    n, loss = int(rng.choice([0, 1, 3, 8, 31, 64])), int(rng.integers(0, 3))
+    n, loss = int(rng.choice([1, 0, 3, 8, 31, 64])), int(rng.integers(0, 3))
     q = 10.0 ** rng.uniform(-6, 2, n)
     q[rng.random(n) < 0.1] = 0.0
     y = (rng.normal(size=n), rng.integers(0, 2, n) * 1.0, rng.poisson(2.0, n) * 1.0)[loss]

@@ -162,3 +162,16 @@ def test_extreme_points_have_finite_moments(loss: int, u: float, q: float) -> No
     assert np.isfinite(found).all()
     # The fitted value of a member lies between its own and the one that its target asks for.
     assert (found[0, 0] >= 0.0) == (gradient(loss, 1.0, min(u, 300.0)) <= 0.0) or abs(found[0, 0]) < 0.05
+
+
+def test_large_leverages_do_not_make_newtons_method_go_round_in_circles() -> None:
+    rng = np.random.default_rng(9)
+    a, s, q = 3.0 * rng.normal(size=200), rng.uniform(0.05, 2.0, 200), 10.0 ** rng.uniform(0.0, 6.0, 200)
+    y = rng.integers(0, 2, 200) * 1.0
+    a[0], s[0], q[0], y[0] = 3.71253, 0.10974, 26.95713, 0.0
+    found = backend().proximal_moments(a, s, q, y, 1)
+    np.testing.assert_allclose(found[0], [-46.97, -0.807, 0.650], rtol=2e-3)
+    for i in range(200):
+        expected = (proximal(1, a[i], q[i], y[i]) - a[i]) / s[i]
+        # The mean lies between the moves at one standard deviation on either side, and near the one in the middle.
+        assert abs(found[i, 0] - expected) < 0.05 * abs(expected) + 0.6

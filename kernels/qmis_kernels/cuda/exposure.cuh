@@ -60,6 +60,7 @@ __device__ inline double proximal(long long loss, double u, double q, double y) 
         }
         v = high;
     }
+    double moved = high - low;
     for (long long step = 0; step < NEWTON_STEPS; ++step) {
         const Slopes slopes = derivatives(loss, y, v);
         const double missed = v - u + q * slopes.first;
@@ -69,10 +70,10 @@ __device__ inline double proximal(long long loss, double u, double q, double y) 
             low = v;
         }
         double following = v - missed / (1.0 + q * slopes.second);
-        if (!(low <= following && following <= high)) {
+        if (!(low <= following && following <= high) || 2.0 * fabs(following - v) > moved) {
             following = 0.5 * (low + high);
         }
-        const double moved = fabs(following - v);
+        moved = fabs(following - v);
         v = following;
         if (moved <= PROXIMAL_TOLERANCE * (1.0 + fabs(v))) {
             break;

@@ -48,13 +48,15 @@ def _proximal(loss: int, u: Matrix, q: Matrix, y: Matrix) -> Matrix:
         low = np.where(slope > 0.0, low - q * slope, low)
         v = high.copy()
     active = q > 0.0
+    moved = high - low
     for _ in range(constants.NEWTON_STEPS):
         slope, curvature = _derivatives(loss, y, v)
         missed = v - u + q * slope
         high = np.where(active & (missed > 0.0), v, high)
         low = np.where(active & ~(missed > 0.0), v, low)
         following = v - missed / (1.0 + q * curvature)
-        following = np.where((low <= following) & (following <= high), following, 0.5 * (low + high))
+        steady = (low <= following) & (following <= high) & ~(2.0 * np.abs(following - v) > moved)
+        following = np.where(steady, following, 0.5 * (low + high))
         moved = np.abs(following - v)
         v = np.where(active, following, v)
         active = active & ~(moved <= constants.PROXIMAL_TOLERANCE * (1.0 + np.abs(v)))
@@ -242,7 +244,8 @@ def exposure_integrals(
     """Return the total variation of each point's two laws, and the masses of their log ratio.
 
     Over an equispaced grid of a member's law; the kink of the total variation is crossed on a straight line.  Errors of
-    a total variation are about 1e-4, for bent read-outs with c near 1 up to 1e-3.
+    a total variation are about 1e-4; for bent read-outs 99 % are within 3e-3, and up to 1e-2 where c is near 1 and q is
+    several units.
 
     Parameters
     ----------

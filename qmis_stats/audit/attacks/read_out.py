@@ -20,7 +20,7 @@ from qmis_stats.leak.game import Game
 from qmis_stats.leak.leave_one_out import leave_one_out
 from qmis_stats.leak.losses import loss_named
 from qmis_stats.leak.retained import scatter
-from qmis_stats.leak.signal import Signal, best_direction
+from qmis_stats.leak.signal import PointSignal, best_direction
 from qmis_stats.leak.sources import fit_of
 from qmis_stats.scores.base import FloatArray
 
@@ -173,7 +173,7 @@ class _Linear:
         variance, leverage = (
             np.einsum("ij,ij->i", self.rows @ matrix, self.rows) for matrix in (self.covariance, self.response)
         )
-        signal = Signal(np.array(parts)[:, :, None, None], variance[:, None, None], leverage[:, None, None])
+        signal = PointSignal(np.array(parts)[:, :, None, None], variance[:, None, None], leverage[:, None, None])
         self.s, self.q = np.sqrt(variance), leverage
         self.y = self.data.y
         if isinstance(self.known.model, Linear):
