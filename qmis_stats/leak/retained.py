@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 from scipy.special import ndtr
 
-from qmis_stats.errors import InputError
+from qmis_stats.errors import DomainError, InputError
 from qmis_stats.leak.fits import FREE, Fit, determined
 from qmis_stats.leak.leave_one_out import LeaveOneOut, forms
 from qmis_stats.quantizers.weights.base import GroupCells
@@ -191,26 +191,36 @@ def retained(fit: Fit, spread: Scatter, quantizers: Sequence[NamedQuantizer], se
     drawn = means + _noise(fit, spread, rng, 2 * pairs).reshape(2, pairs, *errors.shape)
     found = []
     for quantizer in quantizers:
-        if not hasattr(quantizer, "cells"):
+        if not _has_cells(quantizer, fit):
             one = _whole(_from_draws(quantizer, fit.weights.reshape(fit.shape), errors, seed), spread)
             again = one[None]
             found.append(Retained(one, again, again, again, one))
             continue
 
-        def estimate(weights: FloatArray, wide: float = 1.0, quantizer: Any = quantizer) -> FloatArray:
+        cut: Any = quantizer
+
+        def estimate(weights: FloatArray, wide: float = 1.0, cut: Any = cut) -> FloatArray:
             posterior = _Posterior.of(weights, (wide * errors) ** 2)
             nodes = posterior.mean + posterior.deviation * _NODES[:, None, None]
-            shares = _from_cells(quantizer.cells(weights.reshape(fit.shape)), nodes, wide * errors)
+            shares = _from_cells(cut.cells(weights.reshape(fit.shape)), nodes, wide * errors)
             return _whole(np.tensordot(_NODE_WEIGHTS, shares, axes=1), spread)
 
         first, second = (np.array([estimate(w) for w in half]) for half in drawn)
         truth = [
-            _whole(_from_cells(quantizer.cells(w.reshape(fit.shape)), m[None], errors)[0], spread)
+            _whole(_from_cells(cut.cells(w.reshape(fit.shape)), m[None], errors)[0], spread)
             for w, m in zip(drawn[1], means, strict=True)
         ]
         wider = estimate(fit.weights, math.exp(0.5 * spread.scale_error))
         found.append(Retained(estimate(fit.weights), first, second, np.array(truth), wider))
     return found
+
+
+def _has_cells(quantizer: Any, fit: Fit) -> bool:
+    try:
+        quantizer.cells(fit.weights.reshape(fit.shape))
+    except (AttributeError, DomainError):
+        return False
+    return True
 
 
 def _noise(fit: Fit, spread: Scatter, rng: np.random.Generator, count: int) -> FloatArray:

@@ -16,6 +16,7 @@ from qmis_stats import (
     Problem,
     ROCCurve,
     indicator,
+    leakage,
     mis,
     rank,
 )
@@ -29,6 +30,7 @@ from qmis_stats.inference.exponent_tests import exponent_against_indicator
 from qmis_stats.inference.rank_results import rank_estimates
 from qmis_stats.inference.rates import fit_exponent
 from qmis_stats.inference.runs import run_means
+from qmis_stats.leak import fit_from
 from qmis_stats.quantizers import quantizer
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.simulate import tilted_series
@@ -86,6 +88,13 @@ def verified():
     return run_verification(quick=True, claims=[claim])
 
 
+def leaked():
+    X = RNG.normal(size=(60, 20))
+    y = X[:, 0] + RNG.normal(size=60)
+    found = leakage(fit_from(X, y, np.linalg.lstsq(X, y)[0], "squared"), ["sign"])
+    return dataclasses.replace(found, names=(HOSTILE, "identity"))
+
+
 RESULTS = {
     "MISResult": lambda: dataclasses.replace(mis(PROBLEM, 10, "exact"), method=HOSTILE),
     "Outcome": outcome,
@@ -101,6 +110,7 @@ RESULTS = {
     "SimulatedSeries": lambda: tilted_series(PROBLEM, [20, 40], replicates=1000, seed=1, backend="reference"),
     "RunMeans": lambda: run_means(RNG.normal(size=(6, 2)), names=[HOSTILE, "b"]),
     "ExponentComparison": lambda: compare_exponents([fit(0.125), fit(0.13)], [HOSTILE, "b"]),
+    "LeakageResult": leaked,
     "IndicatorTest": lambda: exponent_against_indicator(fit(0.8), SKEWED),
 }
 NAMELESS = {"Outcome", "SimulatedSeries", "IndicatorTest"}

@@ -272,7 +272,7 @@ def exposure_integrals(
     >>> points = [0.0], [1.0], [1.0], [2.0], 0
     >>> tv, *_ = exposure_integrals(*points, proximal_moments(*points), [[1.0]], [[1.0]], [1.0], [0], 1)
     >>> tv.round(2)
-    array([[0.56]])
+    array([[0.55]])
     """
     points = checks.points(a, s, q, y, loss)
     given, first, second, share, part, count = checks.exposures(points[0].size, moments, c, e, weight, group, groups)

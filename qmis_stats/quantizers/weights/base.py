@@ -194,6 +194,11 @@ class WeightQuantizer(ABC):
         list of GroupCells
             In the order of the flattened tensor.
 
+        Raises
+        ------
+        DomainError
+            If the thresholds are not known.
+
         Examples
         --------
         >>> from qmis_stats.quantizers import quantizer
@@ -244,9 +249,11 @@ class WeightQuantizer(ABC):
     def _encode(self, weights: FloatArray) -> tuple[IntArray, FloatArray]:
         """Return the codes and values of one group."""
 
-    @abstractmethod
     def _cells(self, weights: FloatArray) -> tuple[FloatArray, list[int]]:
         """Return the sorted thresholds of one group, and the weights that its scale gives away."""
+        raise DomainError(
+            self.name, "its thresholds are not known", "define _cells, or leave it to draws of the weights"
+        )
 
     def _faces(self, weights: FloatArray, nearest: int) -> Faces:
         raise DomainError(
