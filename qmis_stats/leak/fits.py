@@ -26,6 +26,7 @@ _STEPS = 30
 _FAR = 0.1
 _LARGEST_FITTED = 35.0
 _MOST_PARAMETERS = 20_000
+_MOST_OF_CLASSES = 6000
 _LEAST_PIVOT = 1e-7
 
 
@@ -183,8 +184,9 @@ def _check_size(fit: Fit) -> None:
             f"{unpenalised} weights without a penalty and {n} points: the fit is not unique",
             "use a penalty, or fewer features",
         )
-    if fit.outputs * p > _MOST_PARAMETERS:
-        raise DomainError("leakage", f"{fit.outputs * p} weights are more than {_MOST_PARAMETERS}", "project features")
+    most = _MOST_PARAMETERS if fit.outputs == 1 else _MOST_OF_CLASSES
+    if fit.outputs * p > most:
+        raise DomainError("leakage", f"{fit.outputs * p} weights are more than {most}", "project features")
 
 
 def newton_step(fit: Fit) -> tuple[FloatArray, FloatArray]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,7 +25,9 @@ _NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
 _NODE_WEIGHTS = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()
 _CLOSE = 1e-9
 _DENSE = 1500
-_PROBES = 1000
+_PROBES = 256
+_MANY = 20_000
+_LEAST = 1e-300
 _DRAWS = 64
 _EFFORT = 8000
 
@@ -77,6 +80,20 @@ class Scatter:
     def errors(self) -> FloatArray:
         """Standard deviations of the parameters, shape (K, D)."""
         return np.sqrt(np.diag(self.covariance)).reshape(self.outputs, -1)
+
+    @cached_property
+    def probes(self) -> FloatArray:
+        """Rows with the second moment Σ: their averages stand for traces where matrices are large."""
+        rng = np.random.default_rng(0x9B0B)
+        ridge = FREE * float(np.trace(self.second_moment)) * np.eye(len(self.second_moment))
+        upper = cholesky(self.second_moment + ridge)
+        return np.asarray(rng.standard_normal((_PROBES, upper.shape[0])) @ upper)
+
+    @cached_property
+    def images(self) -> tuple[tuple[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]:
+        """C and G times the rows, and times the probes."""
+        rows, probes = ((self.covariance @ some.T, self.response @ some.T) for some in (self.rows, self.probes))
+        return rows, probes
 
     def trace(self, matrix: FloatArray) -> float:
         """Return tr (I ⊗ Σ)M: the expectation of tr (I ⊗ xᵀ)M(I ⊗ x) over points."""
@@ -343,22 +360,28 @@ def read_out(spread: Scatter, kept: Retained) -> ReadOut:
     share = kept.share.ravel()
     root = np.sqrt(share / ((1.0 - share) * np.diag(spread.covariance)))
     lower = cholesky(np.eye(root.size) + root[:, None] * spread.covariance * root, lower=True)
-    both = [root[:, None] * m for m in (spread.covariance, spread.response)]
-    if root.size <= _DENSE:
-        k, d = (solve_triangular(lower, m, lower=True) for m in both)
+    if root.size <= _DENSE or spread.outputs > 1:
+        k, d = (solve_triangular(lower, root[:, None] * m, lower=True) for m in (spread.covariance, spread.response))
         products = [k.T @ k, k.T @ d, d.T @ d]
-        along = np.array([forms(spread.rows, m, spread.outputs) for m in products])
         expected = np.array([spread.trace(m) for m in products])
+        if len(spread.rows) <= _MANY:
+            along = np.array([forms(spread.rows, m, spread.outputs) for m in products])
+        else:  # with so many points the directions of one differ little from those of another
+            ratio = expected / max(expected[0], _LEAST)
+            along = forms(spread.rows, products[0], spread.outputs) * ratio[:, None, None, None]
         left = spread.covariance - products[0]
         slopes = np.diag(left @ np.kron(np.eye(spread.outputs), spread.second_moment) @ left)
         before = spread.trace(spread.covariance)
     else:
-        along = _inner(*(solve_triangular(lower, m @ spread.rows.T, lower=True) for m in both))[:, :, None, None]
-        probes = _probes(spread)
-        seen = [solve_triangular(lower, m @ probes.T, lower=True) for m in both]
-        beside = spread.covariance @ probes.T
-        expected, before = _inner(*seen).mean(axis=1), float(np.mean(np.sum(probes.T * beside, axis=0)))
-        rest = beside - both[0].T @ solve_triangular(lower, seen[0], lower=True, trans="T")
+        of_rows, of_probes = spread.images
+        k, d = (solve_triangular(lower, root[:, None] * m, lower=True) for m in of_rows)
+        along = _inner(k, d)[:, :, None, None]
+        k, d = (solve_triangular(lower, root[:, None] * m, lower=True) for m in of_probes)
+        expected, before = _inner(k, d).mean(axis=1), spread.trace(spread.covariance)
+        # The traces are exact for C itself: what probes miss of it they miss of its parts alike.
+        expected = expected * (before / float(np.mean(np.sum(spread.probes.T * of_probes[0], axis=0))))
+        again = solve_triangular(lower, k, lower=True, trans="T")
+        rest = of_probes[0] - (spread.covariance * root) @ again
         slopes = np.mean(rest**2, axis=1)
     # dρ/dρ_i = (VΣV)_ii dΛ_i/dρ_i / tr ΣC, with V = C − CK⁻¹C.
     per_share = slopes / ((1.0 - share) ** 2 * np.diag(spread.covariance)) / before
@@ -366,19 +389,12 @@ def read_out(spread: Scatter, kept: Retained) -> ReadOut:
     bias = float(np.mean(0.5 * (first + second) - truth))
     corrected = float(np.clip(expected[0] / before - bias, 0.0, 1.0))
     widening = float((kept.wider - kept.share).ravel() @ per_share)
-    scaled = expected * (corrected * before / expected[0])
+    scaled = expected * (corrected * before / max(expected[0], _LEAST))
     return ReadOut(corrected, (first - second) / math.sqrt(2.0), widening, along, scaled)
 
 
 def _inner(k: FloatArray, d: FloatArray) -> FloatArray:
     return np.array([np.sum(k * k, axis=0), np.sum(k * d, axis=0), np.sum(d * d, axis=0)])
-
-
-def _probes(spread: Scatter) -> FloatArray:
-    """Return rows with the second moment Σ: their averages stand for traces where matrices are large."""
-    rng = np.random.default_rng(0x9B0B)
-    lower = cholesky(spread.second_moment + FREE * np.trace(spread.second_moment) * np.eye(len(spread.second_moment)))
-    return np.asarray(rng.standard_normal((_PROBES, lower.shape[0])) @ lower)
 
 
 def share_covariance(found: Sequence[ReadOut]) -> FloatArray:

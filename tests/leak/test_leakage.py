@@ -244,3 +244,31 @@ def test_one_fit_predicts_the_attack() -> None:
     spread = np.hypot(np.std(areas) / np.sqrt(runs), np.std(predicted) / np.sqrt(12))
     assert abs(np.mean(areas) - np.mean(predicted)) < 6.0 * spread
     assert np.mean(unread) - np.mean(areas) > 6.0 * spread
+
+
+def test_many_features_and_few_give_the_same_by_other_algebra(data, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Averages over probes stand for traces where matrices are large; many points share the ratio of directions."""
+    from qmis_stats.leak import retained
+
+    X, y = data
+    model = Ridge(alpha=1.0).fit(X, y)
+    usual = leakage(model, NAMES, X=X, y=y)
+    for name, value in (("_DENSE", 10), ("_MANY", 100)):
+        monkeypatch.setattr(retained, name, value)
+        other = leakage(model, NAMES, X=X, y=y)
+        np.testing.assert_allclose(other.delta, usual.delta, rtol=0.04)
+        np.testing.assert_allclose(other.retained, usual.retained, atol=0.02)
+        monkeypatch.undo()
+
+
+def test_a_quantizer_that_tells_nothing_leaks_nothing(data) -> None:
+    class Constant:
+        name = "constant"
+
+        def quantize(self, weights):
+            return np.zeros(np.shape(weights))
+
+    X, y = data
+    found = leakage(Ridge(alpha=1.0, fit_intercept=False).fit(X, y), [Constant()], X=X, y=y)
+    assert found.delta[0] == pytest.approx(0.0, abs=1e-3)
+    assert found.auc[0] == pytest.approx(0.5, abs=1e-3)
