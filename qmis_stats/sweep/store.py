@@ -282,7 +282,7 @@ class Store:
             check_types(other._connection)
             for position, (placed, *cell) in enumerate(other._cells(), place):
                 self._copy_cell(cell, position if placed else None)
-            for key, number, block in other._blocks(""):
+            for key, number, block in other._blocks("ORDER BY cell.rowid, block.number"):
                 if not self._insert_block(key, number, block):
                     self._compare(other, key, number, block)
             sessions = other._connection.execute(f"SELECT {_SESSION} FROM session ORDER BY id").fetchall()
