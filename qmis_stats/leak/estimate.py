@@ -92,8 +92,8 @@ def leakage(
     Notes
     -----
     Measured over eleven laws (docs/studies/leakage.md): areas differ from those of an attack that knows the law by
-    0.0016 on average and at most 0.0092; 95 % intervals hold in 89 % of data sets on average, in 55 to 85 % for coarse quantizers
-    of fits to binary features, and more often for fine ones.
+    0.0016 on average and at most 0.0092; 95 % intervals hold in 89 % of data sets on average, in 55 to 85 % for coarse
+    quantizers of fits to binary features, and more often for fine ones.
 
     Examples
     --------
