@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from qmis_stats.errors import DomainError, DomainWarning, InputError
+from qmis_stats.laws import LinearRegression
 from qmis_stats.problem import Problem
 from qmis_stats.results import MISResult
 from qmis_stats.validation import sample_size
@@ -55,7 +56,8 @@ def mis(
         Sample size, at least 2.
     method : str
         One of :data:`METHODS`. ``auto`` takes the first that reaches the problem inside its domain: exact, conditional,
-        likelihood_ratio, tilted, critical, high_dimension; the first that reaches it at all when none is inside.
+        likelihood_ratio, tilted, critical, high_dimension; the first that reaches it at all when none is inside. For
+        linear regressions likelihood_ratio, which may take minutes, has to be asked for.
     replicates : int
         Number of simulated sums, points or pairs, for Monte Carlo methods.
     seed : int
@@ -126,9 +128,16 @@ def _routes(replicates: int, seed: int, backend: str, block: int) -> dict[str, C
     return routes
 
 
+def _auto_order(problem: Problem) -> tuple[str, ...]:
+    """Return the methods to try; the likelihood ratio of a regression, which may take minutes, is for those who ask."""
+    if isinstance(problem.law, LinearRegression):
+        return tuple(name for name in _AUTO_ORDER if name != "likelihood_ratio")
+    return _AUTO_ORDER
+
+
 def _first_in_reach(routes: dict[str, Callable[[Problem, int], MISResult]], problem: Problem, n: int) -> MISResult:
     outside: MISResult | None = None
-    for method in _AUTO_ORDER:
+    for method in _auto_order(problem):
         try:
             result = routes[method](problem, n)
         except DomainError:

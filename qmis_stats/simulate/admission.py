@@ -27,7 +27,7 @@ def admit(method: str, problem: Problem, n: int) -> ScoreModel | None:
         raise DomainError(
             method,
             "the cells of this procedure are not an argmin of enumerable sums",
-            "use method = likelihood_ratio (Gaussian mean, diagonal covariance), critical or high_dimension",
+            "use method = likelihood_ratio (diagonal covariance), critical or high_dimension",
         )
     if n > MAX_TERMS and isinstance(scores, (FiniteScores, MixtureScores)):
         raise DomainError(method, f"drawing counts of n = {n} points would not end", f"use n up to {MAX_TERMS}")

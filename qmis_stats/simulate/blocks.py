@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from qmis_stats.errors import InputError
 from qmis_stats.results import LinearEstimate, MISResult
-from qmis_stats.simulate.verdict import doubts
+from qmis_stats.simulate.verdict import doubts, is_balanced
 
 __all__ = ["pooled"]
 
@@ -56,7 +56,7 @@ def pooled(blocks: Sequence[MISResult]) -> MISResult:
     if len(simulations) > 1 or len(linear) < count:
         raise InputError("blocks", sorted(map(str, simulations)), "results of one simulation, equal but for block")
     mean = _mean(linear)
-    reasons = doubts(mean, "raise the replicates of a block", nets=first.dof is not None)
+    reasons = doubts(mean, "raise the replicates of a block", balanced=is_balanced(first.method, first.dof))
     seen = mean.value > 0.0
     return MISResult(
         first.method,

@@ -1,13 +1,15 @@
-"""The crude estimator: sums from their own law against fresh points (Statement S10)."""
+"""The crude estimator: sums, or regressions, from their own law against fresh points (Statement S10)."""
 
 from __future__ import annotations
 
+from qmis_stats.laws import LinearRegression
 from qmis_stats.problem import Problem
 from qmis_stats.results import MISResult
 from qmis_stats.simulate.admission import admit, nothing_leaks
 from qmis_stats.simulate.design import plain_design
 from qmis_stats.simulate.memory import fit_sums
 from qmis_stats.simulate.random_sums import estimate_from_random_sums, random_result
+from qmis_stats.simulate.regression_crude import crude_regression
 from qmis_stats.simulate.settings import Settings
 from qmis_stats.validation import sample_size
 
@@ -17,7 +19,7 @@ __all__ = ["crude"]
 def crude(
     problem: Problem, n: int, *, replicates: int = 100_000, seed: int = 0, backend: str = "auto", block: int = 0
 ) -> MISResult:
-    """Estimate Δ_n by plain simulation of sums (Statement S10).
+    """Estimate Δ_n by plain simulation of sums or regressions (Statement S10).
 
     Sums of n − 1 points are drawn from their own law and paired with fresh points; all pairs are used. The estimate is
     cross-fitted over two halves of the sums, which removes the upward bias of the absolute value.
@@ -25,7 +27,8 @@ def crude(
     Parameters
     ----------
     problem : Problem
-        Any problem whose cells are an argmin of sums.
+        Any problem whose cells are an argmin of sums, or post-training quantization of a linear regression into at most
+        4096 cells, where regressions of n − 1 points take the place of sums.
     n : int
         Sample size, at least 2.
     replicates : int
@@ -47,7 +50,7 @@ def crude(
     Raises
     ------
     DomainError
-        If the cells are not an argmin of enumerable sums.
+        If the cells are neither an argmin of enumerable sums nor countable product cells of a regression.
 
     Examples
     --------
@@ -59,7 +62,10 @@ def crude(
     True
     """
     n, settings = sample_size(n), Settings(replicates, seed, backend, block=block)
-    scores = admit("crude", problem := problem.at(n), n)
+    problem = problem.at(n)
+    if isinstance(problem.law, LinearRegression) and problem.thresholds is not None and problem.law.dimension > 1:
+        return crude_regression(problem.law, problem.thresholds, n, settings)
+    scores = admit("crude", problem, n)
     if scores is None:
         return nothing_leaks("crude", n, settings)
     fit_sums("crude", scores, settings, tilt=False)

@@ -12,14 +12,17 @@ from qmis_stats.scores import FiniteScores, MixtureScores, QuadraticScores
 from qmis_stats.scores.base import ScoreModel
 from qmis_stats.simulate.settings import Settings
 
-__all__ = ["fit_pairs", "fit_points", "fit_sums", "pairs_bytes", "points_bytes", "sums_bytes"]
+__all__ = ["fit_pairs", "fit_points", "fit_regressions", "fit_sums", "pairs_bytes", "points_bytes", "sums_bytes"]
 
 _WORD = 8
 _PAIR = 11  # two log ratios, sorted copies and ranks for the ROC curve
+_HALVES = 20  # two log ratios of each half besides, and the two estimates of a pair
 _POINT = 13  # weights over the mixture and terms
 _CELL = 4  # of each sum: its blocks, the joined array, differences from the best cell, what is compared
 _SUM = 12  # weights, strata, halves and fresh points
 _COMPONENT = 7  # log densities of each component and the temporaries of their log-sum-exp
+_COUNT_BYTES = 6  # four each, and sums over the batches
+_MATRICES = 4  # triangles, their product with the factor, and temporaries
 _REFERENCE = 10  # whole arrays that the plain NumPy backend holds for each number it draws
 
 
@@ -34,14 +37,20 @@ def fit_sums(method: str, scores: ScoreModel, settings: Settings, *, tilt: bool)
     _fit(method, sums_bytes(scores, settings, tilt=tilt), settings, "replicates or the number of cells")
 
 
-def fit_pairs(settings: Settings) -> None:
-    """Refuse a simulation of likelihood ratios that would not fit in memory."""
-    _fit("likelihood_ratio", pairs_bytes(settings), settings, "replicates")
+def fit_pairs(settings: Settings, *, halves: bool = False, table: int = 0) -> None:
+    """Refuse a simulation of likelihood ratios, with a table of so many numbers, that would not fit in memory."""
+    size = pairs_bytes(settings, halves=halves) + _WORD * table
+    _fit("likelihood_ratio", size, settings, "replicates or the number of cells" if table else "replicates")
 
 
 def fit_points(settings: Settings) -> None:
     """Refuse a conditional simulation that would not fit in memory."""
     _fit("conditional", points_bytes(settings), settings, "replicates")
+
+
+def fit_regressions(settings: Settings, counts: int, entries: int) -> None:
+    """Refuse counts of regressions with ``entries`` numbers in the matrices worked on at once."""
+    _fit("crude", _COUNT_BYTES * counts + _WORD * _MATRICES * entries, settings, "the number of cells")
 
 
 def sums_bytes(scores: ScoreModel, settings: Settings, *, tilt: bool) -> int:
@@ -54,9 +63,9 @@ def sums_bytes(scores: ScoreModel, settings: Settings, *, tilt: bool) -> int:
     return _WORD * settings.replicates * (_CELL * scores.cells + _SUM + max(_drawing(scores, settings), weighting))
 
 
-def pairs_bytes(settings: Settings) -> int:
-    """Return the bytes that likelihood ratios take at their peak, rounded up."""
-    return _WORD * _PAIR * settings.replicates
+def pairs_bytes(settings: Settings, *, halves: bool = False) -> int:
+    """Return the bytes that likelihood ratios, exact or estimated in two halves, take at their peak, rounded up."""
+    return _WORD * (_HALVES if halves else _PAIR) * settings.replicates
 
 
 def points_bytes(settings: Settings) -> int:

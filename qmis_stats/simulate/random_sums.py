@@ -65,7 +65,7 @@ def random_result(
     """Return the result with its domain; ``objections`` are further reasons not to trust it."""
     estimate = found.estimate
     linear = replace(_linear(estimate), objections=objections)
-    reasons = doubts(linear, remedy, nets=False)
+    reasons = doubts(linear, remedy, balanced=False)
     return MISResult(
         method,
         n,

@@ -213,7 +213,7 @@ def _net_result(
         effective=found.effective_sums,
         objections=_objections(masses),
     )
-    reasons = doubts(linear, _REMEDY, nets=True)
+    reasons = doubts(linear, _REMEDY, balanced=True)
     return MISResult(
         "tilted",
         n,
