@@ -64,6 +64,8 @@ def test_auto_prefers_a_result_inside_its_domain():
     p = Problem(LinearRegression([0.1, -0.2, 0.0], np.eye(3), 1.0), ThresholdPTQ(Sign()))
     assert mis(p, 100).method == "critical"
     assert mis(p, 100).in_domain
+    # The likelihood ratio of a regression costs more than the others together: it is computed for those who ask.
+    assert mis(p, 100, "likelihood_ratio", replicates=2000).in_domain
 
 
 def test_a_backend_that_cannot_run_is_refused_whatever_the_method(monkeypatch):
