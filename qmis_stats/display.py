@@ -78,11 +78,12 @@ def outcome_tables(outcome: Outcome) -> RenderableType:
     n, problem = outcome.problems[0]
     where = f" at n = {n}" if outcome.size_adaptive else ""
     parts: list[RenderableType] = []
-    if problem.faces:
-        parts.append(_faces_table(f"Faces of the best cell{where}", problem.faces))
-    if len(problem.faces) > _SHOWN_FACES:
-        parts.append(Text(f"the lowest {_SHOWN_FACES} of {len(problem.faces)} faces; --json has all of them"))
-    if problem.faces:
+    faces = () if problem.penalised else problem.faces
+    if faces:
+        parts.append(_faces_table(f"Faces of the best cell{where}", faces))
+    if len(faces) > _SHOWN_FACES:
+        parts.append(Text(f"the lowest {_SHOWN_FACES} of {len(faces)} faces; --json has all of them"))
+    if faces:
         rates = f"indicator r = {problem.indicator:.6g}, exponent I = {problem.exponent:.6g}"
         parts.append(Text(f"{rates}{where}\n"))
     parts.append(_results_table(outcome.results))

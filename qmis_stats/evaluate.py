@@ -33,7 +33,7 @@ METHODS = (
 """Names accepted by :func:`mis` and by the experiment file."""
 
 _SIMULATED = ("crude", "conditional", "tilted", "likelihood_ratio")
-_AUTO_ORDER = ("exact", "conditional", "likelihood_ratio", "tilted", "critical", "high_dimension")
+_AUTO_ORDER = ("exact", "conditional", "likelihood_ratio", "tilted", "proportional", "critical", "high_dimension")
 
 
 def mis(
@@ -56,8 +56,8 @@ def mis(
         Sample size, at least 2.
     method : str
         One of :data:`METHODS`. ``auto`` takes the first that reaches the problem inside its domain: exact, conditional,
-        likelihood_ratio, tilted, critical, high_dimension; the first that reaches it at all when none is inside. For
-        linear regressions likelihood_ratio, which may take minutes, has to be asked for.
+        likelihood_ratio, tilted, proportional, critical, high_dimension; the first that reaches it at all when none is
+        inside. For linear regressions likelihood_ratio, which may take minutes, has to be asked for.
     replicates : int
         Number of simulated sums, points or pairs, for Monte Carlo methods.
     seed : int

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from qmis_stats.errors import InputError
+from qmis_stats.errors import DomainError, InputError
 from qmis_stats.increments import GaussianIncrement, Increment
 from qmis_stats.laws import FiniteLaw, Law, ParametricLaw, ProductCells, Scores, Thresholds
 from qmis_stats.procedures import CodebookERM, LossTable, Procedure, ThresholdPTQ
@@ -163,9 +163,26 @@ class Problem:
             return self.procedure.at(self.law, self._size())
         return None
 
+    @property
+    def penalised(self) -> bool:
+        """Whether the estimate has a ridge penalty, which only the route ``proportional`` knows."""
+        return isinstance(self.procedure, ThresholdPTQ) and self.procedure.ridge > 0.0
+
     @cached_property
     def thresholds(self) -> Thresholds | None:
-        """The thresholds of each coordinate at this sample size, or ``None`` for other procedures."""
+        """The thresholds of each coordinate at this sample size, or ``None`` for other procedures.
+
+        Whatever describes the estimate without its penalty begins here: scores, product cells and faces.
+
+        Raises
+        ------
+        DomainError
+            If the estimate is penalised.
+        """
+        if self.penalised:
+            raise DomainError(
+                "any", "the estimate has a ridge penalty", "use method = proportional, or leave procedure.ridge out"
+            )
         if isinstance(self.procedure, ThresholdPTQ) and isinstance(self.law, ParametricLaw):
             return self.procedure.at(self.law, self._size())
         return None

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qmis_stats.errors import InputError
-from qmis_stats.laws import FiniteLaw, Law, ParametricLaw, Thresholds
+from qmis_stats.laws import FiniteLaw, Law, LinearRegression, ParametricLaw, Thresholds
 from qmis_stats.laws.finite import Rational, exact_rational
 from qmis_stats.quantizers import ScalarQuantizer
 from qmis_stats.scores.base import FloatArray
-from qmis_stats.validation import finite_array
+from qmis_stats.validation import finite_array, nonnegative_number
 
 __all__ = [
     "CodebookERM",
@@ -153,6 +153,9 @@ class ThresholdPTQ(Procedure):
         Size-adaptive thresholds: ``center + n^(−exponent)·(t − center)``; 0 keeps them fixed.
     center : (d,) array_like, optional
         Point that the thresholds shrink to; the law's own parameter when omitted.
+    ridge : float, optional
+        Penalty ½·ridge·|θ|² of a linear regression, added to ½Σ(y_j − x_jᵀθ)². Only ``proportional`` knows it; other
+        methods refuse a penalised estimate.
 
     Examples
     --------
@@ -163,10 +166,18 @@ class ThresholdPTQ(Procedure):
 
     kind: ClassVar[str] = "ptq"
 
-    def __init__(self, quantizer: ScalarQuantizer, *, exponent: float = 0.0, center: ArrayLike | None = None) -> None:
+    def __init__(
+        self,
+        quantizer: ScalarQuantizer,
+        *,
+        exponent: float = 0.0,
+        center: ArrayLike | None = None,
+        ridge: float = 0.0,
+    ) -> None:
         self.quantizer = quantizer
         self.exponent = _exponent(exponent)
         self.center = None if center is None else finite_array("procedure.center", center, 1, "(d,)")
+        self.ridge = nonnegative_number("procedure.ridge", ridge)
 
     @property
     def size_adaptive(self) -> bool:
@@ -188,10 +199,17 @@ class ThresholdPTQ(Procedure):
             raise InputError("procedure.kind", self.kind, "erm under a finite law, which has no parameter to quantize")
         if self.center is not None and self.center.size != law.dimension:
             raise InputError("procedure.center", self.center.tolist(), f"of length {law.dimension}")
+        if self.ridge > 0.0 and not isinstance(law, LinearRegression):
+            allowed = f"left out under {law.kind}: it penalises a linear_regression"
+            raise InputError("procedure.ridge", self.ridge, allowed)
 
     def at(self, law: ParametricLaw, n: int) -> Thresholds:
-        """Return the thresholds of each coordinate at sample size ``n``."""
-        thresholds = self.quantizer.thresholds(law.parameter, law.standard_errors(n))
+        """Return the thresholds of each coordinate at sample size ``n``, by the estimate's law at large n."""
+        return self.thresholds(law, n, law.parameter, law.standard_errors(n))
+
+    def thresholds(self, law: ParametricLaw, n: int, mean: FloatArray, standard_errors: FloatArray) -> Thresholds:
+        """Return the thresholds of each coordinate for an estimate of given ``mean`` and ``standard_errors``, (d,)."""
+        thresholds = self.quantizer.thresholds(mean, standard_errors)
         if self.exponent == 0.0:
             return thresholds
         center = law.parameter if self.center is None else self.center

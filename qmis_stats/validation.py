@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from qmis_stats.errors import InputError
 from qmis_stats.scores.base import FloatArray
 
-__all__ = ["covariance_matrix", "finite_array", "positive_number", "sample_size"]
+__all__ = ["covariance_matrix", "finite_array", "nonnegative_number", "positive_number", "sample_size"]
 
 _SYMMETRY_TOLERANCE = 1e-12
 
@@ -76,6 +76,22 @@ def positive_number(field: str, value: Any) -> float:
     number = float(value)
     if not (np.isfinite(number) and number > 0.0):
         raise InputError(field, value, "a positive finite number")
+    return number
+
+
+def nonnegative_number(field: str, value: Any) -> float:
+    """Return ``value`` as a finite float of at least zero, or raise :class:`~qmis_stats.errors.InputError`.
+
+    Examples
+    --------
+    >>> nonnegative_number("ridge", 0)
+    0.0
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise InputError(field, value, "a number of at least zero")
+    number = float(value)
+    if not (np.isfinite(number) and number >= 0.0):
+        raise InputError(field, value, "a finite number of at least zero")
     return number
 
 

@@ -57,7 +57,7 @@ class Outcome(NotebookResult):
             f"indicator r = {at.indicator:.6g}, exponent I = {at.exponent:.6g}"
             + (f" at n = {n}" if self.size_adaptive else "")
             for n, at in self.problems
-            if at.faces
+            if not at.penalised and at.faces
         ]
         return [*rates, *(line for result in self.results for line in result.remarks())]
 
@@ -74,15 +74,9 @@ class Outcome(NotebookResult):
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready data in the public form; infinities become ``None``."""
         problem = self.problems[0][1]
-        rates: dict[str, Any] = {
-            "faces": [_face(face) for face in problem.faces],
-            "indicator": problem.indicator,
-            "exponent": problem.exponent,
-        }
+        rates: dict[str, Any] = {"faces": _faces(problem), **_rates(problem)}
         if self.size_adaptive:
-            rates["rates_by_n"] = [
-                {"n": n, "indicator": at.indicator, "exponent": at.exponent} for n, at in self.problems
-            ]
+            rates["rates_by_n"] = [{"n": n, **_rates(at)} for n, at in self.problems]
         results = [result.to_dict() for result in self.results]
         return {"rates": _plain(rates), "results": _plain(results)}
 
@@ -127,7 +121,7 @@ def run_experiment(experiment: Experiment) -> Outcome:
     results = tuple(_evaluate(experiment, n, method) for n in experiment.n for method in experiment.methods)
     try:
         for _, at in problems:
-            at.faces  # noqa: B018  (the faces are computed here, where a refusal still names the file)
+            _faces(at)  # computed here, where a refusal still names the file
     except (DomainError, ArithmeticError, ValueError) as error:
         allowed = f"a procedure whose faces can be computed: {error}"
         raise ExperimentError(path, "procedure.kind", problem.procedure.kind, allowed) from error
@@ -158,6 +152,17 @@ def _evaluate(experiment: Experiment, n: int, method: str) -> MISResult:
         # Scales so far apart that a formula leaves the range of floating-point numbers.
         allowed = f"a method whose numbers stay in range for this problem at n = {n}: {error}"
         raise ExperimentError(path, "run.methods", method, allowed) from error
+
+
+def _faces(problem: Problem) -> list[dict[str, Any]]:
+    """Return the faces; none of a penalised estimate, whose rates are not computed."""
+    return [] if problem.penalised else [_face(face) for face in problem.faces]
+
+
+def _rates(problem: Problem) -> dict[str, Any]:
+    if problem.penalised:
+        return {"indicator": None, "exponent": None}
+    return {"indicator": problem.indicator, "exponent": problem.exponent}
 
 
 def _face(face: Face) -> dict[str, Any]:

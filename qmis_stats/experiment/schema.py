@@ -196,6 +196,7 @@ class PTQTable(ProcedureTable, Shrinking):
     """Post-training quantization of the estimate, coordinate by coordinate."""
 
     kind: Literal["ptq"]
+    ridge: Number = Field(0.0, description="a number of at least zero")
 
     @abstractmethod
     def scalar_quantizer(self) -> ScalarQuantizer:
@@ -203,7 +204,7 @@ class PTQTable(ProcedureTable, Shrinking):
 
     def build(self, law: Law) -> Procedure:
         """Return the procedure."""
-        return ThresholdPTQ(self.scalar_quantizer(), **self._shrinking(law))
+        return ThresholdPTQ(self.scalar_quantizer(), ridge=self.ridge, **self._shrinking(law))
 
 
 class ThresholdsTable(PTQTable):

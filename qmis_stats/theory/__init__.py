@@ -1,6 +1,8 @@
 """The first route: formulas, each with its domain."""
 
+from qmis_stats.theory.bivariate_ratio import BivariateRatio
 from qmis_stats.theory.certificates import certificate, collision_bound, worst_case_constant
+from qmis_stats.theory.correlated_cells import CoordinateCells, centroid_correlation, coordinate_cells
 from qmis_stats.theory.critical import critical, unquantized
 from qmis_stats.theory.high_dimension import Signal, gaussian_roc, high_dimension, signal
 from qmis_stats.theory.mixed import mixed
@@ -9,14 +11,23 @@ from qmis_stats.theory.proportional import proportional, unquantized_fit
 from qmis_stats.theory.retained import CellMoments, cell_moments, retained_information
 from qmis_stats.theory.second_order import sharp2
 from qmis_stats.theory.sharp import sharp
+from qmis_stats.theory.shift_information import ShiftInformation, shift_information, unquantized_information
+from qmis_stats.theory.state_evolution import EstimateLaw, estimate_law
 
 __all__ = [
+    "BivariateRatio",
     "CellMoments",
+    "CoordinateCells",
+    "EstimateLaw",
+    "ShiftInformation",
     "Signal",
     "cell_moments",
+    "centroid_correlation",
     "certificate",
     "collision_bound",
+    "coordinate_cells",
     "critical",
+    "estimate_law",
     "gaussian_roc",
     "high_dimension",
     "mixed",
@@ -25,8 +36,10 @@ __all__ = [
     "retained_information",
     "sharp",
     "sharp2",
+    "shift_information",
     "signal",
     "unquantized",
     "unquantized_fit",
+    "unquantized_information",
     "worst_case_constant",
 ]
