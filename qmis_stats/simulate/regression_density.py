@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.interpolate import CubicSpline
 
 from qmis_stats.errors import DomainError
 from qmis_stats.numerics import log_bessel_profile, log_beta_half
 from qmis_stats.scores.base import FloatArray
+
+if TYPE_CHECKING:
+    from scipy.interpolate import CubicSpline
 
 __all__ = ["RegressionRatio", "require_density"]
 
@@ -101,6 +104,8 @@ class RegressionRatio:
 
     @cached_property
     def _splines(self) -> CubicSpline:
+        from scipy.interpolate import CubicSpline  # slow to load, and needed only here
+
         first, last = math.log(_SMALLEST), math.log(_LARGEST)
         knots = np.linspace(first, last, math.ceil((last - first) / _STEP) + 1)
         u = np.exp(knots)

@@ -175,7 +175,7 @@ def test_a_cell_out_of_reach_is_refused_and_the_others_are_computed(path, sweep)
     assert (done.cells, done.finished, done.refused) == (4, 4, 2)
     with Store(path, read_only=True) as store:
         refusals = columns(store, "refusal", "log_delta")
-    assert ["closed" in (reason or "") for reason, _ in refusals] == [True, False, True, False]
+    assert ["product cells" in (reason or "") for reason, _ in refusals] == [True, False, True, False]
 
 
 def test_a_worker_of_other_versions_is_refused(sweep):
