@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from qmis_stats.leak.fits import Fit
-from qmis_stats.leak.law import Points
 from qmis_stats.leak.leave_one_out import LeaveOneOut
+from qmis_stats.leak.posterior import Points
 from qmis_stats.leak.retained import Retained, Scatter
 from qmis_stats.scores.base import FloatArray
 

@@ -12,14 +12,16 @@ from numpy.typing import ArrayLike
 from qmis_stats.errors import InputError
 from qmis_stats.inference.ranks import checked_level
 from qmis_stats.leak.domain import objections
-from qmis_stats.leak.fits import Fit, Indices
+from qmis_stats.leak.fits import Indices
 from qmis_stats.leak.game import Game
-from qmis_stats.leak.law import Exposures, Points, exposures, figures, points_of
-from qmis_stats.leak.leave_one_out import LeaveOneOut, leave_one_out
+from qmis_stats.leak.law import exposures
+from qmis_stats.leak.leave_one_out import leave_one_out
+from qmis_stats.leak.posterior import points_of
 from qmis_stats.leak.results import LeakageResult
-from qmis_stats.leak.retained import NamedQuantizer, ReadOut, read_out, retained, scatter, share_covariance
+from qmis_stats.leak.retained import NamedQuantizer, read_out, retained, scatter
 from qmis_stats.leak.signal import Directions
 from qmis_stats.leak.sources import fit_of
+from qmis_stats.leak.uncertainty import Uncertainty
 from qmis_stats.quantizers.weights import DEFAULT_QUANTIZERS, quantizer
 from qmis_stats.scores.base import FloatArray
 
@@ -29,10 +31,7 @@ IDENTITY = "identity"
 """Name of the release without quantization."""
 
 _GROUPS = 40
-_FEWEST_GROUPS = 10
 _LEAST_POINTS = 20
-_SLOPE_POINTS = 4000
-_NOTHING = 1e-9
 
 
 def leakage(
@@ -121,14 +120,14 @@ def leakage(
     readings = [read_out(spread, one) for one in kept]
     group = _groups(fit.points, groups, seed)
     law = exposures(fit, points, [directions.signal(one) for one in readings], group, backend)
-    estimates, replicates = _jackknife(law, group)
-    replicates, dof = _without_sums(replicates, fit, found, group)
-    slopes = _slopes(fit, points, directions, readings, seed, backend)
+    estimates, covariance, dof = Uncertainty(fit, found, spread, points, played, directions, readings).of(
+        law, group, seed, backend
+    )
     return LeakageResult(
         names=tuple(one.name for one in chosen),
         bits=tuple(float(getattr(one, "bits", np.nan)) for one in chosen),
         estimates=estimates,
-        covariance=_covariance(replicates, dof, slopes, share_covariance(readings)),
+        covariance=covariance,
         dof=dof,
         exposure=law.exposure,
         exposure_error=law.deviation,
@@ -146,90 +145,6 @@ def _of_size(shape: FloatArray, size: FloatArray) -> FloatArray:
     """Return matrices of one shape with the traces of others."""
     ratio = np.trace(size, axis1=1, axis2=2) / np.trace(shape, axis1=1, axis2=2)
     return np.asarray(shape * ratio[:, None, None])
-
-
-def _slopes(
-    fit: Fit, points: Points, directions: Directions, readings: list[ReadOut], seed: int, backend: str
-) -> FloatArray:
-    """Return how much each figure changes with ρ of its quantizer, (Q, figures), by a difference on some points."""
-    rng = np.random.default_rng([seed, 0x510E])
-    chosen = np.sort(rng.permutation(fit.points)[:_SLOPE_POINTS])
-    few, part = points.some(chosen), fit.some(chosen)
-    group = np.zeros(chosen.size, dtype=np.int64)
-    shares = np.array([one.share for one in readings])
-    # Towards one half, where both ends are far.
-    steps = np.where(shares > 0.5, -0.05, 0.05) * shares
-    here, there = (
-        _whole_figures(
-            exposures(
-                part,
-                few,
-                [directions.signal(one, move).some(chosen) for one, move in zip(readings, moves, strict=True)],
-                group,
-                backend,
-            )
-        )
-        for moves in (np.zeros(shares.size), steps)
-    )
-    return np.where(
-        shares[:, None] < 1.0 - _NOTHING,
-        (there - here) / np.maximum(np.abs(steps), _NOTHING)[:, None] * np.sign(steps)[:, None],
-        0.0,
-    )
-
-
-def _whole_figures(law: Exposures) -> FloatArray:
-    return figures(law.exposure.mean(axis=0), law.members.sum(axis=0), law.strangers.sum(axis=0))
-
-
-def _jackknife(law: Exposures, group: Indices) -> tuple[FloatArray, FloatArray]:
-    """Return the figures, (Q, F), and what they are without each group, (G, Q, F)."""
-    groups = law.members.shape[0]
-    size = np.bincount(group, minlength=groups).astype(np.float64)
-    total = np.array([np.bincount(group, column, groups) for column in law.exposure.T]).T
-    members, strangers = law.members.sum(axis=0), law.strangers.sum(axis=0)
-    without = [
-        figures(
-            (total.sum(axis=0) - total[g]) / (size.sum() - size[g]),
-            members - law.members[g],
-            strangers - law.strangers[g],
-        )
-        for g in range(groups)
-    ]
-    return _whole_figures(law), np.array(without)
-
-
-def _without_sums(replicates: FloatArray, fit: Fit, found: LeaveOneOut, group: Indices) -> tuple[FloatArray, int]:
-    """Return the deviations of the replicates less what known sums explain of them, and their degrees of freedom.
-
-    A fit knows its own sums: leverages add up to the number of parameters, and squared residuals set the scale of all
-    variances. What groups of points differ in these is no error of the figures, and a regression takes it out.
-    """
-    groups = replicates.shape[0]
-    columns = found.pull[:, None]
-    if fit.loss.name == "squared":
-        columns = np.column_stack([columns, (fit.y - found.value[:, 0]) ** 2])
-    size = np.bincount(group, minlength=groups)
-    sums = np.array([np.bincount(group, column, groups) for column in columns.T]).T / size[:, None]
-    sums = sums - sums.mean(axis=0)
-    sums = sums / np.maximum(sums.std(axis=0), np.finfo(float).tiny)
-    deviations = replicates - replicates.mean(axis=0)
-    if groups - 1 <= _FEWEST_GROUPS:
-        return deviations, groups - 1
-    # These sums settle the mean exposure for the squared loss alone, and what compares points with each other for all.
-    first = 0 if fit.loss.name == "squared" else 1
-    flat = deviations[:, :, first:].reshape(groups, -1)
-    explained = sums @ np.linalg.lstsq(sums, flat, rcond=None)[0]
-    deviations[:, :, first:] -= explained.reshape(deviations[:, :, first:].shape)
-    return deviations, groups - 1 - sums.shape[1]
-
-
-def _covariance(deviations: FloatArray, dof: int, slopes: FloatArray, shares: FloatArray) -> FloatArray:
-    """Return the covariance of each figure over quantizers, (F, Q, Q): of the points, and of what the codes retain."""
-    groups = deviations.shape[0]
-    points = np.einsum("gqf,grf->fqr", deviations, deviations) * (groups - 1.0) ** 2 / (groups * dof)
-    codes = np.einsum("qf,rf,qr->fqr", slopes, slopes, shares)
-    return np.asarray(points + codes)
 
 
 def _checked_quantizers(given: Sequence[str | NamedQuantizer]) -> list[NamedQuantizer]:

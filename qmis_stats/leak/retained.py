@@ -65,8 +65,8 @@ class Scatter:
         The design.
     outputs : int
         K.
-    scale_error : float
-        Standard error of log tr ΣC: squared gradients of finitely many points set the scale of C.
+    influence : (n,) ndarray
+        Of each point on log tr ΣC, times n: gradients and curvatures of finitely many points set the scale of C.
     """
 
     covariance: FloatArray
@@ -74,7 +74,12 @@ class Scatter:
     second_moment: FloatArray
     rows: FloatArray
     outputs: int
-    scale_error: float
+    influence: FloatArray
+
+    @property
+    def scale_error(self) -> float:
+        """Standard error of log tr ΣC."""
+        return float(np.std(self.influence)) / math.sqrt(self.influence.size)
 
     @property
     def errors(self) -> FloatArray:
@@ -134,11 +139,32 @@ def scatter(fit: Fit, found: LeaveOneOut) -> Scatter:
         alone = np.eye(outputs) - 1.0 / outputs
         response = np.kron(alone, np.eye(len(moment))) @ response
     covariance = response @ np.kron(found.gradient.T @ found.gradient, moment) @ response
-    squares = np.sum(found.gradient**2, axis=1)
-    error = float(np.std(squares) / np.mean(squares)) / math.sqrt(fit.points)
-    made = Scatter(0.5 * (covariance + covariance.T), response, moment, fit.design, outputs, error)
+    made = Scatter(0.5 * (covariance + covariance.T), response, moment, fit.design, outputs, np.zeros(fit.points))
     measured = float(np.mean(np.trace(found.variance, axis1=1, axis2=2)))
-    return replace(made, covariance=made.covariance * (measured / made.trace(made.covariance)))
+    return replace(
+        made,
+        covariance=made.covariance * (measured / made.trace(made.covariance)),
+        influence=_influence(fit, found, made),
+    )
+
+
+def _influence(fit: Fit, found: LeaveOneOut, made: Scatter) -> FloatArray:
+    """Return the influence of each point on log tr ΣC, times n.
+
+    C is proportional to Σ ψ_j² and falls with A as A^−2κ, where κ = tr ΣG(A ⊗ Σ)C / tr ΣC = 1 − tr ΣGPC / tr ΣC.
+    Gradients are independent but for the scatter of the fit itself, of which φ is the share: the variance of their sum
+    is larger by 1/(1 − φ).
+    """
+    strength = np.sum(found.gradient**2, axis=1)
+    stiffness = np.trace(
+        np.linalg.solve(np.eye(fit.outputs) + found.curvature @ found.leverage, found.curvature), axis1=1, axis2=2
+    )
+    penalties = np.tile(fit.penalties, fit.outputs)
+    probes = np.kron(np.eye(fit.outputs), made.probes)
+    of_probes = made.covariance @ probes.T
+    held = np.sum((made.response @ probes.T) * penalties[:, None] * of_probes) / np.sum(probes.T * of_probes)
+    moved = strength / strength.mean() - 2.0 * (1.0 - float(held)) * stiffness / stiffness.mean()
+    return np.asarray((moved - moved.mean()) / math.sqrt(1.0 - found.inflation))
 
 
 @dataclass(frozen=True, eq=False)

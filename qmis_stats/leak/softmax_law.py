@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import softmax
 
 from qmis_stats.leak.fits import Fit, Indices
+from qmis_stats.leak.posterior import Points
 from qmis_stats.leak.signal import PointSignal
 from qmis_stats.scores.base import FloatArray
-
-if TYPE_CHECKING:
-    from qmis_stats.leak.law import Points
 
 __all__ = ["proximal_softmax", "softmax_exposures"]
 
@@ -82,7 +79,8 @@ def softmax_exposures(
     from qmis_kernels import exposure_bins
 
     edges = exposure_bins()
-    nodes, n = points.centre.shape[:2]
+    centre, weight = points.nodes()
+    nodes, n = centre.shape[:2]
     net, double = _net(fit.outputs), _net(2 * fit.outputs)
     tv = np.empty((nodes, n, len(signals)))
     members = np.zeros((groups, len(signals), edges.size - 1))
@@ -95,7 +93,7 @@ def softmax_exposures(
         push = np.linalg.pinv(signals[0].leverage[rows], rcond=_FLOOR, hermitian=True)
         gain = np.linalg.pinv(whole, rcond=_FLOOR, hermitian=True)
         for a in range(nodes):
-            u = points.centre[a, rows] + spread * scale[:, None]
+            u = centre[a, rows] + spread * scale[:, None]
             shift = np.einsum("nab,knb->kna", push, (proximal_softmax(u, q, y) - u) / scale[:, None])
             for k, signal in enumerate(signals):
                 gram = _gram(signal.gram[:, rows])
@@ -105,7 +103,7 @@ def softmax_exposures(
                 unexplained = gram - slope @ whole @ slope.transpose(0, 2, 1)
                 ratio, mass = _log_ratios(seen, unexplained, gram, double)
                 tv[a, rows, k] = np.mean(np.maximum(-np.expm1(-ratio), 0.0), axis=0)
-                _add(members[:, k], strangers[:, k], ratio, mass, points.weight[a], group[rows], edges)
+                _add(members[:, k], strangers[:, k], ratio, mass, weight[a], group[rows], edges)
     return tv, members, strangers
 
 

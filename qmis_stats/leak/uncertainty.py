@@ -1,0 +1,186 @@
+"""How sure the figures of one fit are: a jackknife over groups of points, what they share, and the codes (S17)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from qmis_stats.leak.fits import Fit, Indices
+from qmis_stats.leak.game import Game
+from qmis_stats.leak.law import Exposures, exposures, figures
+from qmis_stats.leak.leave_one_out import LeaveOneOut
+from qmis_stats.leak.posterior import Points, points_of
+from qmis_stats.leak.retained import ReadOut, Scatter, share_covariance
+from qmis_stats.leak.signal import Directions
+from qmis_stats.scores.base import FloatArray
+
+__all__ = ["Uncertainty"]
+
+_FEWEST_GROUPS = 10
+_SLOPE_POINTS = 1000
+_NOTHING = 1e-9
+_MOVES = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Uncertainty:
+    """The errors of figures that are means over points, given what all points have in common.
+
+    Three parts: the points themselves; the law over points from which the mean fitted values are read and the scale of
+    their variance, which all points share; and the share ρ that codes retain. The first two are jackknifed over the
+    same groups, so that what they have in common counts once or cancels.
+
+    Attributes
+    ----------
+    fit : Fit
+        The fit.
+    found : LeaveOneOut
+        Its leave-one-out quantities.
+    spread : Scatter
+        Its covariance.
+    points : Points
+        Posterior of the mean fitted values.
+    game : Game
+        That is played.
+    directions : Directions
+        Of the points.
+    readings : list of ReadOut
+        Of each quantizer.
+    """
+
+    fit: Fit
+    found: LeaveOneOut
+    spread: Scatter
+    points: Points
+    game: Game
+    directions: Directions
+    readings: list[ReadOut]
+
+    def of(self, law: Exposures, group: Indices, seed: int, backend: str) -> tuple[FloatArray, FloatArray, int]:
+        """Return the figures, (Q, F), their covariance over quantizers, (F, Q, Q), and its degrees of freedom.
+
+        Parameters
+        ----------
+        law : Exposures
+            Of all points.
+        group : (n,) ndarray of int
+            Groups of points that are independent of each other, numbered from 0.
+        seed : int
+            Chooses the points that slopes are found on.
+        backend : str
+            Of the kernels.
+        """
+        slopes, moves, changes = self._slopes(group, seed, backend)
+        replicates = _without_each(law, group) + np.einsum("gk,kqf->gqf", moves, changes)
+        replicates, dof = self._without_sums(replicates, group)
+        groups = len(replicates)
+        points = np.einsum("gqf,grf->fqr", replicates, replicates) * (groups - 1.0) ** 2 / (groups * dof)
+        codes = np.einsum("qf,rf,qr->fqr", slopes, slopes, share_covariance(self.readings))
+        return _whole_figures(law), points + codes, dof
+
+    @property
+    def _scale_free(self) -> bool:
+        """Whether figures compare residuals with the scale that they set themselves: what points share then cancels."""
+        return self.fit.loss.name == "squared"
+
+    def _log_scales(self, group: Indices) -> FloatArray:
+        """Return log tr ΣC without each group, less that with all, (G,)."""
+        size = np.bincount(group).astype(np.float64)
+        sums = np.bincount(group, self.spread.influence)
+        return np.asarray(-sums / (self.fit.points - size))
+
+    def _slopes(self, group: Indices, seed: int, backend: str) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return slopes of the figures in ρ, (Q, F), and what leaving groups out moves that all points share.
+
+        The latter as coordinates (G, k) along the k main moves and the change of the figures per unit of each,
+        (k, Q, F). All by differences on some of the points.
+        """
+        rng = np.random.default_rng([seed, 0x510E])
+        chosen = np.sort(rng.permutation(self.fit.points)[:_SLOPE_POINTS])
+        few, part = self.points.some(chosen), self.fit.some(chosen)
+        nobody = np.zeros(chosen.size, dtype=np.int64)
+        shares = np.array([one.share for one in self.readings])
+        # Towards one half, where both ends are far.
+        steps = np.where(shares > 0.5, -0.05, 0.05) * shares
+
+        def at(points: Points, moves: FloatArray) -> FloatArray:
+            signals = [
+                self.directions.signal(one, move).some(chosen) for one, move in zip(self.readings, moves, strict=True)
+            ]
+            return _whole_figures(exposures(part, points, signals, nobody, backend))
+
+        stay = np.zeros(shares.size)
+        here = at(few, stay)
+        sure = shares[:, None] >= 1.0 - _NOTHING
+        slopes = np.where(sure, 0.0, (at(few, steps) - here) / np.where(np.abs(steps) > 0.0, steps, _NOTHING)[:, None])
+        groups = int(group.max()) + 1
+        if self._scale_free:
+            return slopes, np.zeros((groups, 0)), np.zeros((0, *here.shape))
+        coordinates, main = self._moves(group, chosen)
+        split = self.points.mean.shape[1] * chosen.size
+        changes = []
+        for move in main:
+            mean, factor = move[:split].reshape(few.mean.shape), move[split:-1].reshape(few.factor.shape)
+            changes.append(at(few.moved(mean, factor, float(move[-1])), stay) - here)
+        return slopes, coordinates, np.array(changes)
+
+    def _moves(self, group: Indices, chosen: Indices) -> tuple[FloatArray, FloatArray]:
+        """Return the posterior and the log scale without each group: coordinates (G, k) of main moves, and these.
+
+        A move is as large as the standard error of what it moves.
+        """
+        rows = []
+        for number, scale in enumerate(self._log_scales(group)):
+            kept = np.flatnonzero(group != number)
+            other = points_of(self.fit, self.found, self.game, kept, float(scale)).some(chosen)
+            rows.append(np.concatenate([other.mean.ravel(), other.factor.ravel(), [scale]]))
+        moved = np.array(rows)
+        moved -= moved.mean(axis=0)
+        left, sizes, right = np.linalg.svd(moved, full_matrices=False)
+        main = min(_MOVES, int(np.count_nonzero(sizes > 1e-9 * max(sizes[0], 1e-300))))
+        unit = (len(moved) - 1.0) / np.sqrt(len(moved))
+        return left[:, :main] / unit, right[:main] * (sizes[:main, None] * unit)
+
+    def _without_sums(self, replicates: FloatArray, group: Indices) -> tuple[FloatArray, int]:
+        """Return the deviations of the replicates less what known sums explain of them, and their degrees of freedom.
+
+        Leverages add up to the number of parameters, and squared residuals set the scale that they are compared with.
+        What groups of points differ in these is no error of the figures, and a regression takes it out.
+        """
+        groups = len(replicates)
+        squared = self._scale_free
+        deviations = replicates - replicates.mean(axis=0)
+        if groups - 1 <= _FEWEST_GROUPS:
+            return deviations, groups - 1
+        columns = [self.found.pull, *([(self.fit.y - self.found.value[:, 0]) ** 2] if squared else [])]
+        sums = np.column_stack([np.bincount(group, column) / np.bincount(group) for column in columns])
+        sums = (sums - sums.mean(axis=0)) / np.maximum(sums.std(axis=0), np.finfo(float).tiny)
+        # They settle the mean exposure for the squared loss alone, and what compares points with each other for all.
+        first = 0 if squared else 1
+        flat = deviations[:, :, first:].reshape(groups, -1)
+        explained = sums @ np.linalg.lstsq(sums, flat)[0]
+        deviations[:, :, first:] -= explained.reshape(deviations[:, :, first:].shape)
+        return deviations, groups - 1 - sums.shape[1]
+
+
+def _whole_figures(law: Exposures) -> FloatArray:
+    return figures(law.exposure.mean(axis=0), law.members.sum(axis=0), law.strangers.sum(axis=0))
+
+
+def _without_each(law: Exposures, group: Indices) -> FloatArray:
+    """Return the figures without each group, (G, Q, F)."""
+    groups = law.members.shape[0]
+    size = np.bincount(group, minlength=groups).astype(np.float64)
+    total = np.array([np.bincount(group, column, groups) for column in law.exposure.T]).T
+    members, strangers = law.members.sum(axis=0), law.strangers.sum(axis=0)
+    return np.array(
+        [
+            figures(
+                (total.sum(axis=0) - total[g]) / (size.sum() - size[g]),
+                members - law.members[g],
+                strangers - law.strangers[g],
+            )
+            for g in range(groups)
+        ]
+    )
