@@ -20,6 +20,7 @@ from qmis_stats.problem import Problem
 from qmis_stats.procedures import ThresholdPTQ
 from qmis_stats.quantizers import Sign
 from qmis_stats.scores.base import FloatArray
+from qmis_stats.simulate import likelihood_ratio, unquantized_leak
 from qmis_stats.theory import proportional, unquantized_fit
 from qmis_stats.verify.decisions import Control, z_decision
 from qmis_stats.verify.evidence import Claim, Context, Evidence, Row
@@ -124,6 +125,33 @@ def _read_out(context: Context) -> Evidence:
                 error,
             )
         )
+    return Evidence(rows)
+
+
+def _oracle(context: Context) -> Evidence:
+    """The closed form beside the exact likelihood ratio of S9f, with which it shares no code."""
+    rows = []
+    for d, n, coded in ((32, 64, False), (32, 128, False), (32, 64, True)):
+        rng = context.rng(f"penalised.oracle:{d}:{n}:{coded}")
+        law = LinearRegression(rng.normal(size=d) / math.sqrt(d), np.eye(d), 1.0)
+        problem, count = Problem(law, ThresholdPTQ(Sign())), context.choose(20_000, 200_000)
+        seed = int(rng.integers(2**31))
+        closed = proportional(problem, n) if coded else unquantized_fit(law, n)
+        exact = (
+            likelihood_ratio(problem, n, replicates=count, seed=seed)
+            if coded
+            else unquantized_leak(law, n, replicates=count, seed=seed)
+        )
+        assert exact.std_error is not None
+        name, bound = ("signs", 2.0 / d) if coded else ("not quantized", 0.5 / d)
+        small = 2.0 / math.pi * math.atan(0.5 * math.sqrt(d / n))  # S8 takes d for small beside n
+        for label, value, control in ((f"d = {d}, n = {n}, {name}", closed.delta, False), ("by S8", small, True)):
+            if control and coded:
+                continue
+            decision = z_decision(exact.delta - value, exact.std_error, bound * value)
+            rows.append(
+                Row(label, Control(decision) if control else decision, n, value, None, exact.delta, exact.std_error)
+            )
     return Evidence(rows)
 
 
@@ -232,6 +260,19 @@ CLAIMS = (
         "Statistical: z of the area less 0.4/d. The area without quantization must be rejected.",
         _read_out,
         quantity="area",
+        scale="plain",
+    ),
+    Claim(
+        "penalised.oracle",
+        "S16",
+        "The closed form is what the exact likelihood ratio gives",
+        "Δ of least squares with d/n of one half and one quarter, released as it is and as signs, by the likelihood "
+        "ratio of the estimate (S9f), which knows nothing of high dimension.",
+        "Δ = TV of two bivariate normal laws = E (1 − Λ)₊",
+        "x ~ N(0, I_d), y = βᵀx + ε, ordinary least squares",
+        "Statistical: z of Δ less 0.5/d of it, 2/d for signs. The form of S8, for d small beside n, must be rejected.",
+        _oracle,
+        quantity="Δ",
         scale="plain",
     ),
     Claim(
