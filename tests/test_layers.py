@@ -20,7 +20,7 @@ FLOOR = {
     "procedures": 1.6,
     "problem": 1.7,
     "reporting": 1.1,
-    "results": 1.2,
+    "results": 1.5,
     "theory": 2.0,
     "exact": 2.0,
     "simulate": 2.0,

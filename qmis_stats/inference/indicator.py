@@ -15,9 +15,9 @@ from qmis_stats.inference.chernoff import ChernoffEstimate, smallest_chernoff
 from qmis_stats.inference.losses import LossBlocks, Losses, check_shapes
 from qmis_stats.inference.minimum import SCREENING_SHARE, NearMinimum, near_minimum
 from qmis_stats.inference.moments import Gaps, gaps
-from qmis_stats.inference.ranks import checked_level
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.results import finite_or_none
+from qmis_stats.validation import checked_level
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qmis_stats.errors import InputError
-from qmis_stats.inference.ranks import checked_level
 from qmis_stats.leak.domain import objections
 from qmis_stats.leak.fits import Fit, Indices
 from qmis_stats.leak.game import Game
@@ -22,6 +21,7 @@ from qmis_stats.leak.signal import Directions
 from qmis_stats.leak.sources import fit_of
 from qmis_stats.quantizers.weights import DEFAULT_QUANTIZERS, quantizer
 from qmis_stats.scores.base import FloatArray
+from qmis_stats.validation import checked_level
 
 __all__ = ["IDENTITY", "leakage"]
 

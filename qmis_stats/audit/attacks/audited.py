@@ -22,11 +22,11 @@ from qmis_stats.audit.models.base import Model, checked_count
 from qmis_stats.audit.run import IDENTITY, Quantizer
 from qmis_stats.errors import InputError
 from qmis_stats.inference.ranking import Progress
-from qmis_stats.inference.ranks import checked_level
 from qmis_stats.laws import GaussianMean
 from qmis_stats.problem import Problem
 from qmis_stats.procedures import ThresholdPTQ
 from qmis_stats.quantizers import Sign
+from qmis_stats.validation import checked_level
 
 __all__ = ["ATTACKS", "audit_attacks", "self_check"]
 
@@ -178,6 +178,7 @@ def self_check(
     >>> round(0.5 * (1.0 + report.delta), 4), report.beating()
     (0.5738, ())
     """
+    checked_level(level)
     case = solvable(Problem(GaussianMean(np.zeros(1), np.eye(1)), ThresholdPTQ(Sign())), _CHECK_SIZE)
     game = play(
         case.sampler,

@@ -13,8 +13,8 @@ from qmis_stats.audit.attacks.game import AttackGame, Shown
 from qmis_stats.audit.attacks.report import AttackReport
 from qmis_stats.audit.attacks.results import ATTACK_FPR, AttackResult
 from qmis_stats.errors import InputError
-from qmis_stats.inference.ranks import checked_level
 from qmis_stats.scores.base import FloatArray
+from qmis_stats.validation import checked_level
 
 __all__ = ["accuracy_threshold", "rate_threshold", "run_attacks"]
 
