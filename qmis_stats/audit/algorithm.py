@@ -110,8 +110,10 @@ def audit(
         Most codewords kept a quantizer, those of smallest mean loss: the indicator is attained close to the best.
     identify : {"codes", "released"}
         Two checkpoints share a codeword when their quantized weights (their codes, where scales depend continuously on
-        the weights) agree; the losses are then those of the last visit in the first run that made one. Or only when
-        everything released agrees, intercepts and scales included.
+        the weights) agree; the losses are then those of the last visit in the first run that made one. Codes of a
+        quantizer that gives none are derived from its values, where these allow it
+        (:mod:`qmis_stats.audit.derived_codes`); the notes say where not. Or only when everything released agrees,
+        intercepts and scales included.
     draws : int
         Of the bootstrap of the ranking.
     seed : int
@@ -302,6 +304,12 @@ def _notes(plan: RunPlan, runs: tuple[Run, ...], visited: dict[str, Visited], ra
         yield (
             "Intercepts, biases and scales are released as they are and do not tell codewords apart: "
             "indicators speak of the quantized weights."
+        )
+    for name in runs[0].with_scales:
+        yield (
+            f"{name}: it gives no codes, and none can be derived from what it releases. Its codewords are told apart "
+            "by scales or levels too: training visits more of them, and its indicator tends to be smaller than that of "
+            "codes."
         )
     yield (
         f"{IDENTITY}: no quantization. Every checkpoint is a codeword of its own, so its indicator says how close "

@@ -61,6 +61,8 @@ class Run:
         Wall time; not part of the result.
     visited : dict of str to Visited
         By quantizer, the last one the reference.
+    with_scales : tuple of str
+        Quantizers without codes, whose codewords are told apart by scales or levels too.
     """
 
     number: int
@@ -68,6 +70,7 @@ class Run:
     distinct: int
     seconds: float
     visited: dict[str, Visited]
+    with_scales: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -182,7 +185,8 @@ def one_run(plan: RunPlan, number: int) -> Run:
         visited = {
             name: keepers[name].result(predictions_of(model, values, X, classes)) for name, values in latest.items()
         }
-    return Run(number, count, int(np.unique(rows).size), time.perf_counter() - begin, visited)
+    with_scales = tuple(name for name, codewords in words.items() if codewords.with_scales)
+    return Run(number, count, int(np.unique(rows).size), time.perf_counter() - begin, visited, with_scales)
 
 
 def training_rows(plan: RunPlan, number: int) -> Indices:
