@@ -20,7 +20,7 @@ from qmis_stats.inference.moments import Gaps, gap_statistics, influences
 from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import checked_level
 
-__all__ = ["SCREENING_SHARE", "NearMinimum", "bootstrap_quantile", "near_minimum"]
+__all__ = ["SCREENING_SHARE", "UNSETTLED", "NearMinimum", "bootstrap_quantile", "near_minimum"]
 
 SCREENING_SHARE = 0.001
 """Probability with which screening may lose the rival that attains the minimum, or one of several such rivals that
