@@ -182,7 +182,7 @@ def rank(
         _check_plot(plot)
     from qmis_stats.inference.loss_file import load_losses
     from qmis_stats.inference.ranking import rank as rank_losses
-    from qmis_stats.inference.ranks import checked_level
+    from qmis_stats.validation import checked_level
 
     checked_level(level)
     with _naming(losses):
@@ -288,8 +288,8 @@ def audit(
     from qmis_stats.audit.algorithm import head_for
     from qmis_stats.audit.answer import answer, checked_margin, chosen_names
     from qmis_stats.audit.report import report_data, write_report
-    from qmis_stats.inference.ranks import checked_level
     from qmis_stats.quantizers.weights.names import DEFAULT_QUANTIZERS, quantizer
+    from qmis_stats.validation import checked_level
 
     checked_level(level)
     checked_margin(margin)

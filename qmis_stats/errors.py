@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "BackendUnavailableError",
     "DomainError",
@@ -37,6 +39,16 @@ def one_line(text: str, longest: int = _LONGEST_MESSAGE) -> str:
 class QmisError(Exception):
     """Base class of every exception that the package raises on purpose."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy the message and the fields, whatever arguments they were made of: processes hand exceptions on."""
+        return _copied, (type(self), self.args, self.__dict__)
+
+
+def _copied(kind: type[QmisError], args: tuple[Any, ...], fields: dict[str, Any]) -> QmisError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(fields)
+    return error
+
 
 class InputError(QmisError, ValueError):
     """A value that cannot be used.
@@ -49,6 +61,8 @@ class InputError(QmisError, ValueError):
         The offending value.
     allowed : str
         What is allowed instead, as the end of the sentence "must be ...".
+    line : str, optional
+        The whole message, where "field = value: must be ..." would read badly.
 
     Examples
     --------
@@ -56,11 +70,11 @@ class InputError(QmisError, ValueError):
     n = 1: must be an integer of at least 2
     """
 
-    def __init__(self, field: str, value: object, allowed: str) -> None:
+    def __init__(self, field: str, value: object, allowed: str, *, line: str | None = None) -> None:
         self.field = field
         self.value = value
         self.allowed = allowed
-        super().__init__(one_line(f"{field} = {_short(value)}: must be {allowed}"))
+        super().__init__(one_line(f"{field} = {_short(value)}: must be {allowed}" if line is None else line))
 
 
 class DomainError(QmisError):

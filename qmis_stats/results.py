@@ -13,6 +13,7 @@ from scipy.special import ndtri, stdtrit
 from qmis_stats.reporting.decay_plot import DecayPoint, decay_plot
 from qmis_stats.reporting.figures import INK, axes_or_new
 from qmis_stats.reporting.notebook import NotebookResult
+from qmis_stats.validation import checked_level
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +60,7 @@ def error_interval(
     >>> round(high, 4), round(error_interval(0.0, 1.0, 31)[1], 4)
     (1.96, 2.0395)
     """
-    upper = 0.5 * (1.0 + level)
+    upper = 0.5 + 0.5 * checked_level(level)
     half = float(ndtri(upper) if dof is None else stdtrit(dof, upper)) * std_error
     return estimate - half, estimate + half
 
@@ -225,6 +226,7 @@ class MISResult(NotebookResult):
 
         Student's with ``dof`` degrees of freedom where these are given, else normal.
         """
+        checked_level(level)
         if self.std_error is None:
             return None
         if not math.isfinite(self.log_delta) or not math.isfinite(self.std_error):

@@ -1,4 +1,4 @@
-"""Checks shared by laws and procedures: finite numbers, shapes, covariances, each refused in one clear line."""
+"""Checks that rooms share: finite numbers, shapes, covariances, levels, each refused in one clear line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,15 @@ from numpy.typing import ArrayLike
 from qmis_stats.errors import InputError
 from qmis_stats.scores.base import FloatArray
 
-__all__ = ["covariance_matrix", "finite_array", "nonnegative_number", "positive_number", "sample_size"]
+__all__ = [
+    "checked_level",
+    "checked_significance",
+    "covariance_matrix",
+    "finite_array",
+    "nonnegative_number",
+    "positive_number",
+    "sample_size",
+]
 
 _SYMMETRY_TOLERANCE = 1e-12
 
@@ -93,6 +101,38 @@ def nonnegative_number(field: str, value: Any) -> float:
     if not (np.isfinite(number) and number >= 0.0):
         raise InputError(field, value, "a finite number of at least zero")
     return number
+
+
+def checked_level(level: Any) -> float:
+    """Return a confidence level in (0.5, 1), or raise :class:`~qmis_stats.errors.InputError`.
+
+    Examples
+    --------
+    >>> checked_level(0.95)
+    0.95
+    >>> checked_level(95)
+    Traceback (most recent call last):
+    ...
+    qmis_stats.errors.InputError: level = 95: must be a confidence level above 0.5 and below 1, such as 0.95
+    """
+    return _between("level", level, 0.5, "a confidence level above 0.5 and below 1, such as 0.95")
+
+
+def checked_significance(level: Any) -> float:
+    """Return the level of a test in (0, 1), or raise :class:`~qmis_stats.errors.InputError`.
+
+    Examples
+    --------
+    >>> checked_significance(0.05)
+    0.05
+    """
+    return _between("level", level, 0.0, "the level of a test, above 0 and below 1, such as 0.05")
+
+
+def _between(field: str, value: Any, low: float, allowed: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.floating)) or not low < value < 1.0:
+        raise InputError(field, value, allowed)
+    return float(value)
 
 
 def sample_size(n: object, least: int = 2) -> int:

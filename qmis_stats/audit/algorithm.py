@@ -13,11 +13,14 @@ from qmis_kernels import memory
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.grouped import group_inflation
 from qmis_stats.audit.models.base import Model, checked_count
+from qmis_stats.audit.models.calls import checked_model, description_of
 from qmis_stats.audit.models.linear import Linear, Logistic, Softmax
 from qmis_stats.audit.models.mlp import MLP
 from qmis_stats.audit.performance import measure
+from qmis_stats.audit.processes import in_processes
+from qmis_stats.audit.quantizers import IDENTITY, Quantizer, checked_quantizers
 from qmis_stats.audit.results import AuditResult
-from qmis_stats.audit.run import IDENTITY, Quantizer, Run, RunPlan, Visited, generator, merged, one_run
+from qmis_stats.audit.run import Run, RunPlan, Visited, generator, merged, one_run, probes
 from qmis_stats.audit.splits import SUBSETS, Indices, held_out
 from qmis_stats.audit.store import RunStore
 from qmis_stats.errors import InputError
@@ -29,7 +32,7 @@ __all__ = ["IDENTIFY", "audit", "head_for"]
 IDENTIFY = ("codes", "released")
 """What tells codewords apart: the quantized weights alone, or everything that is released."""
 
-_FORMAT = 1
+_FORMAT = 2
 _REFERENCE_BITS = 32.0
 
 
@@ -107,8 +110,10 @@ def audit(
         Most codewords kept a quantizer, those of smallest mean loss: the indicator is attained close to the best.
     identify : {"codes", "released"}
         Two checkpoints share a codeword when their quantized weights (their codes, where scales depend continuously on
-        the weights) agree; the losses are then those of the last visit in the first run that made one. Or only when
-        everything released agrees, intercepts and scales included.
+        the weights) agree; the losses are then those of the last visit in the first run that made one. Codes of a
+        quantizer that gives none are derived from its values, where these allow it
+        (:mod:`qmis_stats.audit.derived_codes`); the notes say where not. Or only when everything released agrees,
+        intercepts and scales included.
     draws : int
         Of the bootstrap of the ranking.
     seed : int
@@ -129,7 +134,8 @@ def audit(
     Raises
     ------
     InputError
-        If an argument is refused, the store belongs to another specification, or losses are not finite.
+        If an argument is refused, the store belongs to another specification, losses are not finite, or the model or a
+        quantizer raises an exception, which is then the cause.
 
     Examples
     --------
@@ -150,7 +156,7 @@ def audit(
         dataset, model, quantizers, runs, n, evaluation, subsets, candidates, identify, checked_draws(draws, seed)[1]
     )
     checked_count("jobs", jobs)
-    keeper = None if store is None else RunStore.opened(store, specification)
+    keeper = None if store is None else RunStore.opened(store, {**specification, "quantizers": probes(plan)})
     found = _all_runs(plan, runs, jobs, keeper, progress or iter)
     return _result(plan, found, {**specification, "runs": runs, "draws": draws}, draws, progress)
 
@@ -173,8 +179,7 @@ def _planned(
     for field, value, allowed in (("subsets", subsets, SUBSETS), ("identify", identify, IDENTIFY)):
         if value not in allowed:
             raise InputError(field, value, f"one of {', '.join(allowed)}")
-    if model.task != dataset.task:
-        raise InputError("model", f"a model for a {model.task} task", f"one for {dataset.name}, a {dataset.task} task")
+    checked_model(model, dataset)
     elsewhere = bool(getattr(model, "trained_elsewhere", False))
     if elsewhere and (runs != 1 or isinstance(evaluation, (int, float))):
         raise InputError(
@@ -182,10 +187,9 @@ def _planned(
             (runs, evaluation),
             "1 and the indices of points that were not trained on: the checkpoints of the model were given",
         )
-    chosen = tuple(q for q in quantizers if q.name != IDENTITY)
-    names = [q.name for q in chosen]
-    if not chosen or len(set(names)) < len(names):
-        raise InputError("quantizers", [q.name for q in quantizers], "at least one, with different names")
+    chosen = checked_quantizers(quantizers)
+    if not chosen:
+        raise InputError("quantizers", list(quantizers), "at least one beside the reference, identity")
     pool, held = held_out(dataset, evaluation, generator(seed, 0))
     if n is None:
         n = pool.size if subsets == "bootstrap" else pool.size // runs
@@ -197,8 +201,8 @@ def _planned(
         "format": _FORMAT,
         "dataset": dataset.name,
         "data": dataset.digest(),
-        "model": model.describe(),
-        "quantizers": [{"name": q.name, "bits": float(q.bits), "probe": _probe(q)} for q in chosen],
+        "model": description_of(model),
+        "quantizers": [{"name": q.name, "bits": float(q.bits)} for q in chosen],
         "evaluation": hashlib.sha256(np.asarray(held, dtype=np.int64).tobytes()).hexdigest(),
         "subsets": subsets,
         "n": int(n),
@@ -207,15 +211,6 @@ def _planned(
         "seed": seed,
     }
     return plan, specification
-
-
-def _probe(quantizer: Quantizer) -> str:
-    """Return a hash of what the quantizer makes of fixed numbers: a changed quantizer is another specification."""
-    numbers = np.sin(1.7 * np.arange(96.0)).reshape(6, 16) * np.geomspace(0.1, 3.0, 16)
-    made = [np.asarray(quantizer.quantize(numbers.copy()), dtype=np.float64) for _ in range(2)]
-    if made[0].shape != numbers.shape or not np.array_equal(made[0], made[1]):
-        raise InputError(f"quantizer {quantizer.name!r}", made[0].shape, "deterministic and of unchanged shape")
-    return hashlib.sha256(made[0].round(12).tobytes()).hexdigest()[:16]
 
 
 def _saved_run(plan: RunPlan, number: int, keeper: RunStore | None) -> Run:
@@ -252,14 +247,7 @@ def _check_memory(run: Run, left: int) -> None:
 
 
 def _computed(plan: RunPlan, wanted: Sequence[int], jobs: int, keeper: RunStore | None) -> Iterator[Run]:
-    if jobs == 1 or len(wanted) < 2:
-        for number in wanted:
-            yield _saved_run(plan, number, keeper)
-        return
-    from joblib import Parallel, delayed
-
-    parallel = Parallel(n_jobs=min(jobs, len(wanted)), return_as="generator_unordered")
-    yield from parallel(delayed(_saved_run)(plan, number, keeper) for number in wanted)
+    yield from in_processes(_saved_run, [(plan, number, keeper) for number in wanted], jobs, ordered=False)
 
 
 def _result(
@@ -316,6 +304,12 @@ def _notes(plan: RunPlan, runs: tuple[Run, ...], visited: dict[str, Visited], ra
         yield (
             "Intercepts, biases and scales are released as they are and do not tell codewords apart: "
             "indicators speak of the quantized weights."
+        )
+    for name in runs[0].with_scales:
+        yield (
+            f"{name}: it gives no codes, and none can be derived from what it releases. Its codewords are told apart "
+            "by scales or levels too: training visits more of them, and its indicator tends to be smaller than that of "
+            "codes."
         )
     yield (
         f"{IDENTITY}: no quantization. Every checkpoint is a codeword of its own, so its indicator says how close "

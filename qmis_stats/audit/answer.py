@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import ndtri
 
 from qmis_stats.audit.run import IDENTITY
 from qmis_stats.errors import InputError
@@ -291,14 +290,13 @@ def _sure(result: AuditResult, ranked: Sequence[Line], chosen: Line | None, perc
             )
             if chosen is not None and not chosen.best:
                 parts.append(f"{chosen.name} is not among them.")
-        unclear = {entry.name for entry in ranking.indicators if entry.near_ties}
+        needed = {entry.name: entry.points_needed(level) for entry in ranking.indicators}
+        unclear = {name for name, points in needed.items() if points > ranking.points}
         if unclear:
             which = "any indicator" if len(unclear) == len(ranked) else f"{len(unclear)} of the indicators"
             parts.append(f"{ranking.points} evaluation points do not tell {which} from 0.")
         if chosen is not None and chosen.name in unclear and chosen.indicator:
-            # A mean of N differences is told from 0 when s √N exceeds the quantile, with r = s²/2.
-            needed = 0.5 * float(ndtri(0.975)) ** 2 / chosen.indicator
-            parts.append(f"For r = {chosen.indicator:.3g} it takes about {_rounded(needed)} points.")
+            parts.append(f"For r = {chosen.indicator:.3g} it takes about {_rounded(needed[chosen.name])} points.")
         parts += _runs(result, level)
     if result.single and ranked:
         parts.append(f"Of {_listed(result.single)} training visited a single codeword: not ranked.")
@@ -321,14 +319,15 @@ def _runs(result: AuditResult, level: float) -> list[str]:
 
 
 def _rounded(value: float) -> str:
-    """Return two significant digits in full.
+    """Return a number rounded up to two significant digits, in full: never less than it is.
 
     Examples
     --------
-    >>> _rounded(466.4), _rounded(1234567.0)
-    ('470', '1200000')
+    >>> _rounded(466.4), _rounded(1234567.0), _rounded(281.0)
+    ('470', '1300000', '290')
     """
-    return f"{float(f'{value:.2g}'):.0f}"
+    unit = 10 ** max(len(str(math.ceil(value))) - 2, 0)
+    return str(math.ceil(value / unit) * unit)
 
 
 def _listed(names: Sequence[str]) -> str:

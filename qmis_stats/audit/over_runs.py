@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qmis_stats.inference.rank_results import EstimateRanking
-from qmis_stats.inference.ranks import checked_level
 from qmis_stats.inference.runs import RunMeans, run_means
 from qmis_stats.reporting.notebook import NotebookResult
 
@@ -57,7 +56,7 @@ class OverRuns(NotebookResult):
         It contains the spread between runs: the draw of the training points and of the initial weights. It does not
         contain the error of the evaluation points, which all runs share.
         """
-        return _indicator(np.maximum(self.means.conf_int(checked_level(level)), 0.0))
+        return _indicator(np.maximum(self.means.conf_int(level), 0.0))
 
     def rank_sets(self, level: float = 0.95) -> NDArray[np.int64]:
         """Return simultaneous rank sets over runs, shape (Q, 2), by Holm's procedure on Student's tests.

@@ -12,8 +12,8 @@ from scipy.special import stdtrit
 
 from qmis_stats.audit.data import Task
 from qmis_stats.inference.areas import cluster_sums, placements
-from qmis_stats.inference.ranks import checked_level
 from qmis_stats.scores.base import FloatArray
+from qmis_stats.validation import checked_level
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,46 +6,21 @@ import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
+from qmis_stats.audit.codewords import Codewords
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Model, Weights
+from qmis_stats.audit.models.calls import checkpoints_of, losses_of, mask_of, predictions_of
+from qmis_stats.audit.quantizers import IDENTITY, Quantizer, quantized_by
 from qmis_stats.audit.splits import Indices, subset
-from qmis_stats.errors import InputError
 from qmis_stats.scores.base import FloatArray
 
-__all__ = ["IDENTITY", "Quantizer", "Run", "RunPlan", "Visited", "generator", "merged", "one_run", "released"]
-
-IDENTITY = "identity"
-"""Name of the reference without quantization."""
+__all__ = ["IDENTITY", "Quantizer", "Run", "RunPlan", "Visited", "generator", "merged", "one_run", "probes"]
 
 _SPLIT, _DEAL, _SUBSET, _FIT = range(4)
-
-
-class Quantizer(Protocol):
-    """What an audit needs of a quantizer of weight arrays.
-
-    If it also has ``codes(array)`` (integers) and a false ``discrete``, its scales depend continuously on the weights,
-    and codewords are told apart by their codes. A method ``encode(array)`` that returns codes and quantized weights is
-    then called instead of both: levels that are searched are searched once.
-    """
-
-    @property
-    def name(self) -> str:
-        """Its name in tables."""
-        ...
-
-    @property
-    def bits(self) -> float:
-        """Bits a weight."""
-        ...
-
-    def quantize(self, weights: ArrayLike, /) -> FloatArray:
-        """Return an array of the same shape; the argument is not changed."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -86,6 +61,8 @@ class Run:
         Wall time; not part of the result.
     visited : dict of str to Visited
         By quantizer, the last one the reference.
+    with_scales : tuple of str
+        Quantizers without codes, whose codewords are told apart by scales or levels too.
     """
 
     number: int
@@ -93,6 +70,7 @@ class Run:
     distinct: int
     seconds: float
     visited: dict[str, Visited]
+    with_scales: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -182,96 +160,53 @@ def merged(parts: Sequence[Visited], most: int) -> Visited:
     return _visited(_smallest(rows, most), list(seen), parts[0].prediction)
 
 
-def _mark(arrays: Sequence[ArrayLike]) -> bytes:
-    """Return a hash of arrays; minus zero is zero, and the shapes count."""
-    found = hashlib.sha256()
-    for array in map(np.asarray, arrays):
-        found.update(repr((array.shape, array.dtype.kind)).encode() + np.ascontiguousarray(array + 0).tobytes())
-    return found.hexdigest()[:32].encode()
-
-
-def released(
-    weights: Weights, mask: Sequence[bool], quantizer: Quantizer | None, identify: str = "codes"
-) -> tuple[Weights, bytes]:
-    """Return the weights with the quantizable arrays quantized, and the mark of the codeword.
-
-    Raises
-    ------
-    InputError
-        If a quantizer returns another shape or numbers that are not finite.
-    """
-    if quantizer is None:
-        return weights, _mark(weights)
-    by_codes = identify == "codes" and hasattr(quantizer, "codes") and not getattr(quantizer, "discrete", True)
-    chosen = [w for w, use in zip(weights, mask, strict=True) if use]
-    values, codes = [], []
-    for array in chosen:
-        value, code = _applied(quantizer, array.copy(), by_codes)
-        if value.shape != array.shape or not np.isfinite(value).all():
-            raise InputError(f"quantizer {quantizer.name!r}", value.shape, f"finite weights of shape {array.shape}")
-        values.append(value)
-        codes.append(code)
-    rest = iter(values)
-    result = tuple(next(rest) if use else w for w, use in zip(weights, mask, strict=True))
-    return result, _mark(result if identify == "released" else codes)
-
-
-def _applied(quantizer: Any, array: FloatArray, by_codes: bool) -> tuple[FloatArray, ArrayLike]:
-    """Return the quantized weights and what tells them apart: their codes, or themselves."""
-    if by_codes and hasattr(quantizer, "encode"):
-        code, value = quantizer.encode(array)
-        return np.asarray(value, dtype=np.float64), code
-    code = quantizer.codes(array) if by_codes else None
-    value = np.asarray(quantizer.quantize(array), dtype=np.float64)
-    return value, value if code is None else code
-
-
 def one_run(plan: RunPlan, number: int) -> Run:
     """Train on the subset of one run and return what it visited; with one thread, so that numbers do not change."""
     from threadpoolctl import threadpool_limits
 
     begin = time.perf_counter()
     data, model = plan.dataset, plan.model
-    rows = subset(
-        data,
-        plan.pool,
-        plan.subsets,
-        plan.n,
-        number,
-        generator(plan.seed, _DEAL),
-        generator(plan.seed, _SUBSET, number),
-    )
+    rows = training_rows(plan, number)
     X, y = data.X[plan.held], data.y[plan.held]
-    named: dict[str, Quantizer | None] = {q.name: q for q in plan.quantizers}
-    named[IDENTITY] = None
-    keepers = {name: _Keeper(plan.candidates) for name in named}
+    words = {q.name: Codewords(q, plan.identify) for q in plan.quantizers}
+    words[IDENTITY] = Codewords(None)
+    keepers = {name: _Keeper(plan.candidates) for name in words}
     latest: dict[str, Weights] = {}
     count = 0
     with threadpool_limits(limits=1):
-        for weights in model.fit_path(data.X[rows], data.y[rows], generator(plan.seed, _FIT, number)):
-            mask = model.quantizable(weights)
-            for name, quantizer in named.items():
-                values, mark = released(weights, mask, quantizer, plan.identify)
-                losses = np.asarray(model.losses(values, X, y), dtype=np.float64)
-                latest[name] = values
-                _check(losses, y, name, number, count)
-                keepers[name].add(mark, losses)
+        for weights in checkpoints_of(model, data.X[rows], data.y[rows], generator(plan.seed, _FIT, number)):
+            mask = mask_of(model, weights)
+            for name, codewords in words.items():
+                latest[name], mark = codewords.of(weights, mask)
+                where = f" under {name!r}, run {number}, checkpoint {count}"
+                keepers[name].add(mark, losses_of(model, latest[name], X, y, where))
             count += 1
-        if not latest:
-            raise InputError(
-                "model", f"{type(model).__name__} without checkpoints", "one whose fit_path yields weights"
-            )
+        classes = None if data.task != "multiclass" else int(data.y.max()) + 1
         visited = {
-            name: keepers[name].result(np.asarray(model.predict(values, X), dtype=np.float64))
-            for name, values in latest.items()
+            name: keepers[name].result(predictions_of(model, values, X, classes)) for name, values in latest.items()
         }
-    return Run(number, count, int(np.unique(rows).size), time.perf_counter() - begin, visited)
+    with_scales = tuple(name for name, codewords in words.items() if codewords.with_scales)
+    return Run(number, count, int(np.unique(rows).size), time.perf_counter() - begin, visited, with_scales)
 
 
-def _check(losses: FloatArray, y: FloatArray, name: str, run: int, checkpoint: int) -> None:
-    where = f"losses of {name!r}, run {run}, checkpoint {checkpoint}"
-    if losses.shape != y.shape:
-        raise InputError(where, losses.shape, f"one a point, of shape {y.shape}")
-    if not np.isfinite(losses).all():
-        point = int(np.argmin(np.isfinite(losses)))
-        raise InputError(f"{where}, point {point}", float(losses[point]), "finite: did training diverge?")
+def training_rows(plan: RunPlan, number: int) -> Indices:
+    """Return the points that a run is trained on."""
+    deal, draw = generator(plan.seed, _DEAL), generator(plan.seed, _SUBSET, number)
+    return subset(plan.dataset, plan.pool, plan.subsets, plan.n, number, deal, draw)
+
+
+def probes(plan: RunPlan) -> list[dict[str, Any]]:
+    """Return name, bits and a hash of what each quantizer makes of fixed numbers: a changed one is another one.
+
+    The numbers have the shapes of the weights, which a training has to be begun for.
+    """
+    data, rows = plan.dataset, training_rows(plan, 0)
+    weights = next(checkpoints_of(plan.model, data.X[rows], data.y[rows], generator(plan.seed, _FIT, 0)))
+    shapes = [np.shape(w) for w, use in zip(weights, mask_of(plan.model, weights), strict=True) if use]
+    found = []
+    for quantizer in plan.quantizers:
+        mark = hashlib.sha256()
+        for shape in shapes:
+            mark.update(quantized_by(quantizer, np.random.default_rng(0).uniform(-1.0, 1.0, shape)).round(12).tobytes())
+        found.append({"name": quantizer.name, "bits": float(quantizer.bits), "probe": mark.hexdigest()[:16]})
+    return found

@@ -102,6 +102,7 @@ class RunStore:
             "distinct": run.distinct,
             "seconds": run.seconds,
             "quantizers": list(run.visited),
+            "with_scales": list(run.with_scales),
         }
         _write(self._file(run.number, ".json"), json.dumps(meta).encode())
 
@@ -117,7 +118,8 @@ class RunStore:
                 name: Visited(*arrays[len(_FIELDS) * q : len(_FIELDS) * (q + 1)])
                 for q, name in enumerate(meta["quantizers"])
             }
-            return Run(number, meta["checkpoints"], meta["distinct"], meta["seconds"], visited)
+            scales = tuple(meta["with_scales"])
+            return Run(number, meta["checkpoints"], meta["distinct"], meta["seconds"], visited, scales)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
             return None
 

@@ -37,8 +37,8 @@ def tradeoff_plot(result: AuditResult, ax: Axes | None = None, level: float = 0.
     level : float
         Confidence level of the intervals.
     """
-    ax = axes_or_new(ax, 6.4, 4.6)
     *lines, reference = table_lines(result, level)
+    ax = axes_or_new(ax, 6.4, 4.6)
     left, right = _privacy_limits(lines)
     low, high = score_limits([*lines, reference])
     ax.set_xscale("log")

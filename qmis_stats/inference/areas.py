@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
 
 from qmis_stats.errors import InputError
-from qmis_stats.inference.ranks import checked_level
 from qmis_stats.scores.base import FloatArray
+from qmis_stats.validation import checked_level
 
 __all__ = ["area_interval", "cluster_sums", "delong", "placements"]
 

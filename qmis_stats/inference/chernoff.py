@@ -16,7 +16,7 @@ from qmis_stats.errors import InputError
 from qmis_stats.inference.losses import Losses
 from qmis_stats.inference.moments import Gaps
 from qmis_stats.scores.base import FloatArray
-from qmis_stats.validation import finite_array
+from qmis_stats.validation import checked_level, finite_array
 
 __all__ = ["ChernoffEstimate", "empirical_chernoff", "smallest_chernoff"]
 
@@ -64,9 +64,10 @@ class ChernoffEstimate:
         """Return the normal interval about the corrected exponent, from 0; up to infinity outside the domain."""
         from scipy.special import ndtri
 
+        upper = 0.5 + 0.5 * checked_level(level)
         if not math.isfinite(self.std_error):
             return (0.0, math.inf)
-        half = float(ndtri(0.5 + 0.5 * level)) * self.std_error
+        half = float(ndtri(upper)) * self.std_error
         return (max(0.0, self.corrected - half), self.corrected + half)
 
 

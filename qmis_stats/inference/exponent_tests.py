@@ -11,6 +11,7 @@ from qmis_stats.errors import InputError
 from qmis_stats.inference.rates import fit_dof, slope_test
 from qmis_stats.problem import Problem
 from qmis_stats.reporting.notebook import NotebookResult
+from qmis_stats.validation import checked_significance
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,8 +124,7 @@ def exponent_against_indicator(fit: RegressionResults, problem: Problem, *, leve
     >>> round(found.exponent, 3), round(found.indicator, 3), found.separated, found.power > 0.9999
     (0.805, 0.222, True, True)
     """
-    if not 0.0 < level < 1.0:
-        raise InputError("level", level, "in (0, 1)")
+    checked_significance(level)
     if problem.procedure.size_adaptive:
         raise InputError("problem", "size-adaptive", "one whose cells do not depend on n")
     exponent, indicator = float(problem.exponent), float(problem.indicator)

@@ -39,12 +39,12 @@ def gap_plot(indicator: Indicator, ax: Axes | None = None, level: float = 0.95) 
     """
     from matplotlib.ticker import MaxNLocator
 
+    low, high = indicator.conf_int(level)
     ax = axes_or_new(ax, 6.4, 3.6)
     order = np.argsort(indicator.gaps.s, kind="stable")
     rates = 0.5 * indicator.gaps.s[order] ** 2
     unsettled = np.isin(indicator.gaps.rivals[order], indicator.near_ties)
     places = np.arange(1, rates.size + 1)
-    low, high = indicator.conf_int(level)
     ax.axhspan(low, min(high, float(rates.max())), color=COLOURS[0], alpha=0.15, label=f"{100.0 * level:g} % interval")
     ax.axhline(indicator.indicator, color=COLOURS[0], linewidth=1.0)
     ax.plot(places[~unsettled], rates[~unsettled], "o", color=COLOURS[0], markersize=4.0, label="rivals")

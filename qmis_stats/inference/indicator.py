@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import ndtri
 
 from qmis_stats.errors import InputError
 from qmis_stats.inference.adjusted import rates
 from qmis_stats.inference.chernoff import ChernoffEstimate, smallest_chernoff
 from qmis_stats.inference.losses import LossBlocks, Losses, check_shapes
-from qmis_stats.inference.minimum import SCREENING_SHARE, NearMinimum, near_minimum
+from qmis_stats.inference.minimum import SCREENING_SHARE, UNSETTLED, NearMinimum, near_minimum
 from qmis_stats.inference.moments import Gaps, gaps
-from qmis_stats.inference.ranks import checked_level
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.results import finite_or_none
+from qmis_stats.validation import checked_level
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,6 +88,34 @@ class Indicator(NotebookResult):
     def near_ties(self) -> tuple[int, ...]:
         """Rows whose mean loss is not significantly above the best (one-sided, 0.5 %): any of them may be the best."""
         return tuple(int(row) for row in self.gaps.rivals[self.near.places[self.near.unsettled]])
+
+    def points_needed(self, level: float = 0.95) -> float:
+        """Return how many evaluation points it takes to tell the indicator from 0, if it is what it is estimated to be.
+
+        The test is that of ``near_ties``: a rival is told from the best candidate when ŝ√N ≥ z, with
+        z = Φ⁻¹(1 − tail) and a tail of 0.005, or that of the lower limit of an interval at the level, (1 − level)/2,
+        where this is smaller (above 99 %). The indicator r̂ = ŝ²/2 belongs to the smallest ŝ, so that the last rival is
+        told apart when N ≥ z²/ŝ² = z²/(2r̂). This number exceeds the number of points if and only if the test fails.
+
+        Parameters
+        ----------
+        level : float
+            Confidence level.
+
+        Returns
+        -------
+        float
+            Infinite where the indicator is 0.
+
+        Examples
+        --------
+        >>> noise = np.random.default_rng(1).normal(size=(2, 400))
+        >>> found = indicator([noise[0], noise[0] + noise[1] + 0.1])
+        >>> found.near_ties, found.points, round(found.points_needed()), round(found.points_needed(0.999))
+        ((1,), 400, 3549, 5792)
+        """
+        quantile = -float(ndtri(min(UNSETTLED, 0.5 * (1.0 - checked_level(level)))))
+        return math.inf if self.near.minimum <= 0.0 else (quantile / self.near.minimum) ** 2
 
     @cached_property
     def hardly_different(self) -> tuple[int, ...]:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qmis_stats.errors import InputError
+from qmis_stats.errors import InputError, QmisError
+from qmis_stats.foreign import steps_of
 from qmis_stats.scores.base import FloatArray
 
 __all__ = ["FEWEST_POINTS", "LossBlocks", "Losses", "check_shapes", "losses_of"]
@@ -109,7 +110,7 @@ class Losses:
 
     def _checked(self, stream: LossBlocks) -> Iterator[FloatArray]:
         rows = None
-        for value in stream():
+        for value in steps_of(f"{self.field}: the function of its blocks", stream, but=(QmisError,)):
             block = _numeric(self.field, value)
             if block.ndim != 2 or (rows is not None and block.shape[0] != rows):
                 allowed = "a block of shape (K, n)" if rows is None else f"a block of shape ({rows}, n)"

@@ -18,8 +18,9 @@ from qmis_stats.inference.adjusted import GapStatistics
 from qmis_stats.inference.losses import Losses
 from qmis_stats.inference.moments import Gaps, gap_statistics, influences
 from qmis_stats.scores.base import FloatArray
+from qmis_stats.validation import checked_level
 
-__all__ = ["SCREENING_SHARE", "NearMinimum", "bootstrap_quantile", "near_minimum"]
+__all__ = ["SCREENING_SHARE", "UNSETTLED", "NearMinimum", "bootstrap_quantile", "near_minimum"]
 
 SCREENING_SHARE = 0.001
 """Probability with which screening may lose the rival that attains the minimum, or one of several such rivals that
@@ -73,7 +74,7 @@ class NearMinimum:
         Where the best candidate is not settled the gap is at most that between the true and the apparent best, which
         is one of the unsettled: the upper limit is the largest of theirs.
         """
-        tail = 0.5 * (1.0 - level - self.share)
+        tail = 0.5 * (1.0 - checked_level(level) - self.share)
         if tail <= ROUNDING:
             return -np.inf, np.inf
         lower = float(np.min(self.statistics.limits(float(ndtri(tail)))))

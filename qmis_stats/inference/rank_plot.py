@@ -42,10 +42,10 @@ def rank_plot(ranking: RankResults, ax: Axes | None = None, level: float = 0.95)
     """
     from matplotlib.ticker import MaxNLocator
 
-    ax = axes_or_new(ax, 6.4, max(2.4, 1.2 + 0.32 * len(ranking.names)))
     order = ranking.order()
     sets, alone = ranking.rank_sets(level)[order], ranking.rank_sets(level, kind="marginal")[order]
     interval = ranking.conf_int(level)[order]
+    ax = axes_or_new(ax, 6.4, max(2.4, 1.2 + 0.32 * len(ranking.names)))
     places = np.arange(len(order))
     percent = f"{100.0 * level:g} %"
     ax.barh(

@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri, stdtrit
 
 from qmis_stats.errors import InputError
-from qmis_stats.inference.ranks import Comparisons, Decisions, checked_level, ranks_from
+from qmis_stats.inference.ranks import Comparisons, Decisions, ranks_from
 from qmis_stats.reporting.notebook import NotebookResult
-from qmis_stats.validation import finite_array
+from qmis_stats.validation import checked_level, finite_array
 
 if TYPE_CHECKING:
     import pandas as pd

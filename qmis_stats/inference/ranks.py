@@ -20,26 +20,14 @@ from qmis_kernels import backend
 from qmis_stats.errors import InputError
 from qmis_stats.inference.minimum import ROUNDING, bootstrap_quantile
 from qmis_stats.scores.base import FloatArray
+from qmis_stats.validation import checked_level
 
-__all__ = ["Comparisons", "checked_level"]
+__all__ = ["Comparisons"]
 
 Decisions = NDArray[np.bool_]
 
 _SHIFT_SHARE = 1e-4
 """Probability with which errors may be shifted too far: taken off the level, and too little to widen sets of ranks."""
-
-
-def checked_level(level: float) -> float:
-    """Return a confidence level in (0.5, 1), or raise :class:`~qmis_stats.errors.InputError`.
-
-    Examples
-    --------
-    >>> checked_level(0.95)
-    0.95
-    """
-    if isinstance(level, bool) or not isinstance(level, (int, float, np.floating)) or not 0.5 < level < 1.0:
-        raise InputError("level", level, "a confidence level above 0.5 and below 1")
-    return float(level)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from qmis_stats.errors import InputError
 from qmis_stats.scores.base import FloatArray
-from qmis_stats.validation import covariance_matrix, finite_array
+from qmis_stats.validation import checked_level, covariance_matrix, finite_array
 
 if TYPE_CHECKING:
     from statsmodels.regression.linear_model import RegressionResults
@@ -247,7 +247,7 @@ def slope_interval(fit: RegressionResults, level: float = 0.95) -> tuple[float, 
     >>> low < -0.125 < high
     True
     """
-    low, high = np.asarray(fit.conf_int(alpha=1.0 - level))[1]
+    low, high = np.asarray(fit.conf_int(alpha=1.0 - checked_level(level)))[1]
     return float(low), float(high)
 
 

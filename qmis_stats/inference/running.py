@@ -11,8 +11,8 @@ from scipy.special import ndtri
 from qmis_stats.errors import InputError
 from qmis_stats.inference.adjusted import rates
 from qmis_stats.inference.losses import FEWEST_POINTS
-from qmis_stats.inference.ranks import checked_level
 from qmis_stats.scores.base import FloatArray
+from qmis_stats.validation import checked_level
 
 __all__ = ["OnePassIndicator", "RunningMoments"]
 

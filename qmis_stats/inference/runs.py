@@ -21,6 +21,7 @@ from qmis_stats.inference.rank_results import EstimateRanking, rank_estimates
 from qmis_stats.inference.run_table import RunTable, run_table
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.scores.base import FloatArray
+from qmis_stats.validation import checked_level
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,13 +89,11 @@ class RunMeans(NotebookResult):
         Raises
         ------
         InputError
-            If the level is not in (0, 1).
+            If the level is not above 0.5 and below 1.
         """
         from scipy.special import stdtrit
 
-        if not 0.0 < level < 1.0:
-            raise InputError("level", level, "in (0, 1)")
-        half = float(stdtrit(self.dof, 0.5 * (1.0 + level))) * self.std_error
+        half = float(stdtrit(self.dof, 0.5 + 0.5 * checked_level(level))) * self.std_error
         return np.column_stack((self.estimates - half, self.estimates + half))
 
     def rank(self, *, draws: int = 10_000, seed: int = 0) -> EstimateRanking:

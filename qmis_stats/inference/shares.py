@@ -5,7 +5,7 @@ from __future__ import annotations
 from scipy.special import betainccinv, betaincinv
 
 from qmis_stats.errors import InputError
-from qmis_stats.inference.ranks import checked_level
+from qmis_stats.validation import checked_level
 
 __all__ = ["clopper_pearson"]
 

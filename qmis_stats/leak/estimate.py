@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qmis_stats.errors import InputError
-from qmis_stats.inference.ranks import checked_level
+from qmis_stats.foreign import raised_by
 from qmis_stats.leak.domain import objections
 from qmis_stats.leak.fits import Indices
 from qmis_stats.leak.game import Game
@@ -24,6 +24,7 @@ from qmis_stats.leak.sources import fit_of
 from qmis_stats.leak.uncertainty import Uncertainty
 from qmis_stats.quantizers.weights import DEFAULT_QUANTIZERS, quantizer
 from qmis_stats.scores.base import FloatArray
+from qmis_stats.validation import checked_level
 
 __all__ = ["IDENTITY", "leakage"]
 
@@ -107,6 +108,7 @@ def leakage(
     checked_level(level)
     played = Game(game, fraction)
     chosen = _checked_quantizers(quantizers)
+    bits = tuple(_bits(one) for one in chosen)
     fit = fit_of(fitted, X, y)
     if fit.points < _LEAST_POINTS:
         raise InputError("X", fit.X.shape, f"at least {_LEAST_POINTS} training points")
@@ -125,7 +127,7 @@ def leakage(
     )
     return LeakageResult(
         names=tuple(one.name for one in chosen),
-        bits=tuple(float(getattr(one, "bits", np.nan)) for one in chosen),
+        bits=bits,
         estimates=estimates,
         covariance=covariance,
         dof=dof,
@@ -154,15 +156,20 @@ def _checked_quantizers(given: Sequence[str | NamedQuantizer]) -> list[NamedQuan
     for one in given:
         if isinstance(one, str):
             found.append(quantizer(one))
-        elif hasattr(one, "name") and hasattr(one, "quantize"):
+        elif isinstance(getattr(one, "name", None), str) and callable(getattr(one, "quantize", None)):
             found.append(one)
         else:
-            raise InputError("quantizers", one, "a name, or an object with name and quantize(array)")
+            raise InputError("quantizers", one, "a name, or an object with a name and quantize(array)")
     found = [one for one in found if one.name != IDENTITY]
     names = [one.name for one in found]
     if len(set(names)) < len(names):
         raise InputError("quantizers", names, "of different names")
     return [*found, quantizer(IDENTITY)]
+
+
+def _bits(quantizer: NamedQuantizer) -> float:
+    with raised_by(f"bits of quantizer {quantizer.name!r}"):
+        return float(getattr(quantizer, "bits", np.nan))
 
 
 def _groups(points: int, groups: ArrayLike | None, seed: int) -> Indices:

@@ -10,11 +10,11 @@ from scipy.special import ndtri, stdtrit
 
 from qmis_stats.errors import InputError
 from qmis_stats.inference.rank_results import EstimateRanking, rank_estimates
-from qmis_stats.inference.ranks import checked_level
 from qmis_stats.leak.game import Game
 from qmis_stats.leak.law import RATES
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.scores.base import FloatArray
+from qmis_stats.validation import checked_level
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike
 from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 from scipy.special import ndtr
 
-from qmis_stats.errors import DomainError, InputError
+from qmis_stats.errors import DomainError
+from qmis_stats.foreign import raised_by, returned_numbers
 from qmis_stats.leak.fits import FREE, Fit, determined
 from qmis_stats.leak.leave_one_out import LeaveOneOut, forms
 from qmis_stats.quantizers.weights.base import GroupCells
@@ -245,12 +246,12 @@ def retained(fit: Fit, spread: Scatter, quantizers: Sequence[NamedQuantizer], se
         def estimate(weights: FloatArray, wide: float = 1.0, cut: Any = cut) -> FloatArray:
             posterior = _Posterior.of(weights, (wide * errors) ** 2)
             nodes = posterior.mean + posterior.deviation * _NODES[:, None, None]
-            shares = _from_cells(cut.cells(weights.reshape(fit.shape)), nodes, wide * errors)
+            shares = _from_cells(_cells(cut, weights.reshape(fit.shape)), nodes, wide * errors)
             return _whole(np.tensordot(_NODE_WEIGHTS, shares, axes=1), spread)
 
         first, second = (np.array([estimate(w) for w in half]) for half in drawn)
         truth = [
-            _whole(_from_cells(cut.cells(w.reshape(fit.shape)), m[None], errors)[0], spread)
+            _whole(_from_cells(_cells(cut, w.reshape(fit.shape)), m[None], errors)[0], spread)
             for w, m in zip(drawn[1], means, strict=True)
         ]
         wider = estimate(fit.weights, math.exp(0.5 * spread.scale_error))
@@ -259,11 +260,21 @@ def retained(fit: Fit, spread: Scatter, quantizers: Sequence[NamedQuantizer], se
 
 
 def _has_cells(quantizer: Any, fit: Fit) -> bool:
+    if not hasattr(quantizer, "cells"):
+        return False
     try:
-        quantizer.cells(fit.weights.reshape(fit.shape))
-    except (AttributeError, DomainError):
+        _cells(quantizer, fit.weights.reshape(fit.shape))
+    except DomainError:
         return False
     return True
+
+
+def _cells(quantizer: Any, weights: FloatArray) -> list[GroupCells]:
+    with raised_by(f"quantizer {quantizer.name!r} on weights of shape {weights.shape}", but=(DomainError,)):
+        return [
+            GroupCells(one.inside, np.asarray(one.edges, np.float64), np.asarray(one.known, np.int64))
+            for one in quantizer.cells(weights)
+        ]
 
 
 def _noise(fit: Fit, spread: Scatter, rng: np.random.Generator, count: int) -> FloatArray:
@@ -324,15 +335,12 @@ def _from_draws(quantizer: NamedQuantizer, tensor: FloatArray, errors: FloatArra
     released = np.empty_like(noise)
     for k in range(_DRAWS):
         moved = (tensor.reshape(errors.shape) + errors * noise[k]).reshape(tensor.shape)
-        try:
-            value = np.asarray(quantizer.quantize(moved), dtype=np.float64)
-        except Exception as error:
-            raise InputError(
-                f"quantizer {quantizer.name!r}", repr(error), "one that quantizes these weights"
-            ) from error
-        if value.shape != tensor.shape or not np.isfinite(value).all():
-            raise InputError(f"quantizer {quantizer.name!r}", value.shape, f"one that returns finite {tensor.shape}")
-        released[k] = value.reshape(errors.shape)
+        field = f"quantizer {quantizer.name!r} on weights of shape {tensor.shape}"
+        with raised_by(field):
+            returned = np.asarray(quantizer.quantize(moved))
+        released[k] = returned_numbers(field, returned, tensor.shape, "weights of the shape that it was given").reshape(
+            errors.shape
+        )
     noise -= noise.mean(axis=0)
     released -= released.mean(axis=0)
     power = np.sum(noise**2, axis=0) * np.sum(released**2, axis=0)

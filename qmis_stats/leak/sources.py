@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qmis_stats.errors import InputError
+from qmis_stats.foreign import raised_by
 from qmis_stats.leak.fits import Fit, fit_from
 from qmis_stats.scores.base import FloatArray
 
@@ -54,7 +55,9 @@ def fit_of(fitted: Any, X: ArrayLike | None = None, y: ArrayLike | None = None) 
     if targets.ndim != 1 or targets.size != features.shape[0]:
         raise InputError("y", targets.shape, f"one target per row of X, which has {features.shape[0]}")
     if hasattr(fitted, "steps"):
-        features = _features(fitted[:-1].transform(X))
+        with raised_by(f"fitted, a {type(fitted).__name__},"):
+            made = fitted[:-1].transform(X)
+        features = _features(made.toarray() if hasattr(made, "toarray") else made)
         fitted = fitted.steps[-1][1]
     if hasattr(fitted, "fit_path") and hasattr(fitted, "alpha"):
         return _from_head(fitted, features, targets)

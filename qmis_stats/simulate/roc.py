@@ -9,6 +9,7 @@ from scipy.special import ndtri
 
 from qmis_stats.results import REPORTED_FPR, ROCCurve
 from qmis_stats.scores.base import FloatArray
+from qmis_stats.validation import checked_level
 
 __all__ = ["empirical_roc"]
 
@@ -40,7 +41,7 @@ def empirical_roc(independent: FloatArray, member: FloatArray, level: float = 0.
     Raises
     ------
     ValueError
-        If an array is empty.
+        If an array is empty, or the level is not above 0.5 and below 1.
 
     Examples
     --------
@@ -50,6 +51,7 @@ def empirical_roc(independent: FloatArray, member: FloatArray, level: float = 0.
     >>> low < 0.003274 < high  # the exact rate
     True
     """
+    checked_level(level)
     if independent.size == 0 or member.size == 0:
         raise ValueError("independent and member: must hold at least one log ratio each")
     descending = -np.sort(-member)

@@ -7,8 +7,9 @@ import json
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
-from qmis_stats import InputError
+from qmis_stats import InputError, rank
 from qmis_stats.audit.algorithm import audit, head_for
 from qmis_stats.audit.answer import answer, table_lines
 from qmis_stats.audit.report import report_data, report_html, write_report
@@ -16,6 +17,7 @@ from qmis_stats.display import audit_table
 from tests.audit.conftest import Grid, ScaledSign
 from tests.page import Page, check_offline, check_readable
 
+QUIET = ("grid-0.5", "grid-0.1", "sign-scaled")
 HOSTILE = '<script>alert("x")</script> & $y$ id="'
 
 
@@ -133,6 +135,34 @@ def test_how_sure_follows_the_best_set(regression):
         assert sentence.startswith(f"{best[0]} is the most private")
     else:
         assert sentence.startswith("The ranking is open")
+
+
+@pytest.mark.parametrize("level", [0.9, 0.95, 0.99, 0.999])
+def test_the_points_that_it_takes_are_those_of_the_test(result, level):
+    """More than there are where an indicator is not told from 0, and no such sentence where all are."""
+    rng = np.random.default_rng(5)
+    tail = {0.999: 0.0005}.get(level, 0.005)
+    said = 0
+    for points in (60, 150, 284, 600):
+        for gap in (0.05, 0.12, 0.2, 0.4):
+            noise = rng.normal(size=(4, points))
+            tables = {name: noise[:1] + [[0.0], [1.0]] * (noise[i] + gap) for i, name in enumerate(QUIET, 1)}
+            ranking = rank(tables, draws=199, seed=1)
+            text = answer(dataclasses.replace(result, ranking=ranking), level, margin=1e9).sure
+            told = {}
+            for name, table in tables.items():
+                increments = table[1] - table[0]
+                ratio = abs(increments.mean()) / increments.std(ddof=1)
+                told[name] = ratio * np.sqrt(points) >= norm.isf(tail)
+                needed = ranking.indicators[ranking.names.index(name)].points_needed(level)
+                assert needed == pytest.approx((norm.isf(tail) / ratio) ** 2, rel=1e-9)
+            assert ("points do not tell" in text) == (not all(told.values()))
+            if level <= 0.99:
+                assert told == {entry.name: not entry.near_ties for entry in ranking.indicators}
+            if "it takes about" in text:
+                said += 1
+                assert int(text.partition("it takes about ")[2].split()[0]) > points
+    assert said > 3
 
 
 def test_nothing_but_single_codewords(binary):

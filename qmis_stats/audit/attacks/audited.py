@@ -19,14 +19,14 @@ from qmis_stats.audit.attacks.simple import BayesOptimal, LossThreshold
 from qmis_stats.audit.attacks.solvable import solvable
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Model, checked_count
-from qmis_stats.audit.run import IDENTITY, Quantizer
-from qmis_stats.errors import InputError
+from qmis_stats.audit.processes import in_processes
+from qmis_stats.audit.quantizers import IDENTITY, Quantizer, checked_quantizers
 from qmis_stats.inference.ranking import Progress
-from qmis_stats.inference.ranks import checked_level
 from qmis_stats.laws import GaussianMean
 from qmis_stats.problem import Problem
 from qmis_stats.procedures import ThresholdPTQ
 from qmis_stats.quantizers import Sign
+from qmis_stats.validation import checked_level
 
 __all__ = ["ATTACKS", "audit_attacks", "self_check"]
 
@@ -102,10 +102,8 @@ def audit_attacks(
     """
     checked_level(level)
     checked_count("jobs", jobs)
-    chosen = [q for q in quantizers if q.name != IDENTITY]
+    chosen = checked_quantizers(quantizers)
     names = [q.name for q in chosen]
-    if len(set(names)) < len(names):
-        raise InputError("quantizers", names, "of different names")
     quarter = checked_count("trainings", trainings, _FEWEST) // 4
     half = dataset.rows // 2
     size = half if n is None else min(checked_count("n", n, 2), half)
@@ -135,13 +133,7 @@ def _later(attacks: Sequence[Attack], seed: int, level: float) -> Iterator[Attac
 def _reports(
     game: AttackGame, quantizers: Sequence[Quantizer | None], attacks: Sequence[Attack], level: float, jobs: int
 ) -> Iterator[AttackReport]:
-    if jobs == 1:
-        yield from (_attacked(game, quantizer, attacks, level) for quantizer in quantizers)
-        return
-    from joblib import Parallel, delayed
-
-    parallel = Parallel(n_jobs=min(jobs, len(quantizers)), return_as="generator")
-    yield from parallel(delayed(_attacked)(game, quantizer, attacks, level) for quantizer in quantizers)
+    yield from in_processes(_attacked, [(game, quantizer, attacks, level) for quantizer in quantizers], jobs)
 
 
 def _attacked(game: AttackGame, quantizer: Quantizer | None, attacks: Sequence[Attack], level: float) -> AttackReport:
@@ -178,6 +170,7 @@ def self_check(
     >>> round(0.5 * (1.0 + report.delta), 4), report.beating()
     (0.5738, ())
     """
+    checked_level(level)
     case = solvable(Problem(GaussianMean(np.zeros(1), np.eye(1)), ThresholdPTQ(Sign())), _CHECK_SIZE)
     game = play(
         case.sampler,

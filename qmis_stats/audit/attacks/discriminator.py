@@ -12,6 +12,7 @@ from qmis_stats.audit.attacks.base import Scorer
 from qmis_stats.audit.attacks.game import Known, Shown
 from qmis_stats.audit.attacks.statistic import chosen_statistic
 from qmis_stats.audit.models.base import Model, Weights
+from qmis_stats.audit.models.calls import losses_of
 from qmis_stats.errors import InputError
 from qmis_stats.scores.base import FloatArray
 
@@ -43,13 +44,9 @@ def default_features(model: Model, weights: Weights, reference: Weights, X: Floa
     -------
     (N, 5) ndarray
     """
-    loss = np.asarray(model.losses(weights, X, y), dtype=np.float64)
-    away = np.asarray(model.losses(reference, X, y), dtype=np.float64)
+    loss, away = losses_of(model, weights, X, y), losses_of(model, reference, X, y)
     ahead, behind = (
-        np.asarray(
-            model.losses(tuple(w + s * (w - r) for w, r in zip(weights, reference, strict=True)), X, y),
-            dtype=np.float64,
-        )
+        losses_of(model, tuple(w + s * (w - r) for w, r in zip(weights, reference, strict=True)), X, y)
         for s in (_STEP, -_STEP)
     )
     shown = Shown((weights,), X[None], y[None], loss[None], None, 0)

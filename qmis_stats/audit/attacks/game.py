@@ -15,8 +15,12 @@ from numpy.typing import NDArray
 
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Model, Weights, checked_count
-from qmis_stats.audit.run import Quantizer, generator, released
-from qmis_stats.errors import InputError
+from qmis_stats.audit.models.calls import checked_model, checkpoints_of, description_of, losses_of, mask_of
+from qmis_stats.audit.processes import in_processes
+from qmis_stats.audit.quantizers import Quantizer, quantized_weights
+from qmis_stats.audit.run import generator
+from qmis_stats.errors import InputError, QmisError
+from qmis_stats.foreign import raised_by
 from qmis_stats.inference.indicator import checked_draws
 from qmis_stats.inference.ranking import Progress
 from qmis_stats.scores.base import FloatArray
@@ -117,7 +121,7 @@ class Known:
 
     def release(self, weights: Weights) -> Weights:
         """Return what is released of trained weights."""
-        return released(weights, self.model.quantizable(weights), self.quantizer)[0]
+        return quantized_weights(weights, mask_of(self.model, weights), self.quantizer)
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,7 +214,7 @@ class AttackGame:
         known = self.known
         return {
             "source": known.source.name if isinstance(known.source, Dataset) else "sampler",
-            "model": known.model.describe(),
+            "model": description_of(known.model),
             "quantizer": None if known.quantizer is None else known.quantizer.name,
             "n": known.n,
             "trainings": self.target.shown.trainings,
@@ -239,19 +243,12 @@ def _reweighted(model: Model, part: Trainings, weights: tuple[Weights, ...]) -> 
 
 
 def _losses(model: Model, weights: tuple[Weights, ...], X: FloatArray, y: FloatArray) -> FloatArray:
-    found = np.array([model.losses(w, a, b) for w, a, b in zip(weights, X, y, strict=True)], dtype=np.float64)
-    if not np.isfinite(found).all():
-        raise InputError("losses", float("nan"), "finite: did training diverge?")
-    return found
+    return np.array([losses_of(model, w, a, b) for w, a, b in zip(weights, X, y, strict=True)])
 
 
 def _trained(model: Model, X: FloatArray, y: FloatArray, rng: np.random.Generator) -> Weights:
-    weights: Weights | None = None
-    for weights in model.fit_path(X, y, rng):  # noqa: B007  # the last checkpoint counts
-        pass
-    if weights is None:
-        raise InputError("model", f"{type(model).__name__} without checkpoints", "one whose fit_path yields weights")
-    return weights
+    *_, last = checkpoints_of(model, X, y, rng)
+    return last
 
 
 @dataclass(frozen=True)
@@ -286,7 +283,8 @@ def _one(plan: _Plan, role: int, number: int, members: int) -> _One:
         trained[used] = True
         X, y, shown_X, shown_y = plan.source.X[used], plan.source.y[used], plan.source.X[rows], plan.source.y[rows]
     else:
-        points, targets = (np.asarray(a, dtype=np.float64) for a in plan.source(draw, plan.n + members))
+        with raised_by("the sampler", but=(QmisError,)):
+            points, targets = (np.asarray(a, dtype=np.float64) for a in plan.source(draw, plan.n + members))
         if points.ndim != 2 or targets.shape != (plan.n + members,) or points.shape[0] != targets.size:
             raise InputError("sampler", (points.shape, targets.shape), "one that returns arrays (k, p) and (k,)")
         X, y = points[: plan.n], targets[: plan.n]
@@ -309,12 +307,7 @@ def _several(plan: _Plan, wanted: list[_Training]) -> list[_One]:
 
 
 def _blocks(plan: _Plan, blocks: list[list[_Training]], jobs: int) -> Iterator[list[_One]]:
-    if jobs == 1:
-        yield from (_several(plan, block) for block in blocks)
-        return
-    from joblib import Parallel, delayed
-
-    yield from Parallel(n_jobs=jobs, return_as="generator")(delayed(_several)(plan, block) for block in blocks)
+    yield from in_processes(_several, [(plan, block) for block in blocks], jobs)
 
 
 def _all(plan: _Plan, counts: dict[int, tuple[int, int]], jobs: int, progress: Progress) -> dict[int, Trainings]:
@@ -414,8 +407,7 @@ def play(
         checked_count(field, value, 2)
     room = n
     if isinstance(source, Dataset):
-        if model.task != source.task:
-            raise InputError("model", f"a model for a {model.task} task", f"one for a {source.task} task")
+        checked_model(model, source)
         room = min(n, source.rows - n)
         if room < 1:
             raise InputError("n", n, f"below {source.rows}, the rows of {source.name}: strangers are needed")

@@ -13,7 +13,9 @@ from qmis_stats.audit.attacks.game import INSIDE, Flags, Known, Shown
 from qmis_stats.audit.attacks.lira import LiRA
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Weights, checked_count
+from qmis_stats.audit.models.calls import checkpoints_of
 from qmis_stats.audit.models.linear import Linear, Logistic
+from qmis_stats.audit.quantizers import quantized_by
 from qmis_stats.audit.run import generator
 from qmis_stats.errors import DomainError, InputError
 from qmis_stats.leak.game import Game
@@ -76,34 +78,30 @@ class ReadOut:
             return LiRA("online").fit(known)
         if source.X.shape[1] > _WIDEST:
             return LiRA("online").fit(known)
+        found = _Linear(known, source, trained)
         try:
-            return _Linear(known, source, trained, self.fits).score
+            found.moments_of_fits(self.fits)
         except (DomainError, InputError):  # not at a minimum, or one that interpolates: there is no law to read by
             return LiRA("online").fit(known)
+        found.fit_laws()
+        return found.score
 
 
 class _Linear:
     """The read-out of a linear or logistic head, fitted on shadow trainings."""
 
-    def __init__(self, known: Known, data: Dataset, trained: Flags, fits: int) -> None:
+    def __init__(self, known: Known, data: Dataset, trained: Flags) -> None:
         self.known, self.data, self.trained = known, data, trained
-        rng = generator(known.seed, INSIDE, 1)
-        plain = [self._trained(rows) for rows in trained]
-        self._moments(plain, fits)
-        self._measurement(np.array([_flat(w) for w in plain]), rng)
-        self.rows = self._design(plain[0][2], plain[0][3])
-        self.shadow = np.array([self._observed(w) for w in known.shadow.shown.weights])
-        self._laws(np.array([self._fitted(w) for w in plain]))
+        self.plain = [self._trained(rows) for rows in trained]
 
     def _trained(self, rows: NDArray[np.bool_]) -> Weights:
-        path = self.known.model.fit_path(self.data.X[rows], self.data.y[rows], np.random.default_rng(0))
-        *_, last = path
+        *_, last = checkpoints_of(self.known.model, self.data.X[rows], self.data.y[rows], np.random.default_rng(0))
         return last
 
     def _design(self, location: FloatArray, scale: FloatArray) -> FloatArray:
         return np.column_stack([(self.data.X - location) / scale, np.ones(self.data.rows)])
 
-    def _moments(self, plain: list[Weights], fits: int) -> None:
+    def moments_of_fits(self, fits: int) -> None:
         """Average C in the game's pool, and G, over some shadow fits."""
         covariance, response, values = [], [], []
         game = Game("pool", self.known.n / self.data.rows)
@@ -117,6 +115,14 @@ class _Linear:
         self.covariance = np.mean(covariance, axis=0)
         # The equivalents are scaled to the leverages that the fits had.
         self.response = np.mean(response, axis=0) * float(np.mean(values))
+
+    def fit_laws(self) -> None:
+        """Find what a release measures, and the laws of the statistic with and without a row."""
+        plain = self.plain
+        self._measurement(np.array([_flat(w) for w in plain]), generator(self.known.seed, INSIDE, 1))
+        self.rows = self._design(plain[0][2], plain[0][3])
+        self.shadow = np.array([self._observed(w) for w in self.known.shadow.shown.weights])
+        self._laws(np.array([self._fitted(w) for w in plain]))
 
     def _measurement(self, weights: FloatArray, rng: np.random.Generator) -> None:
         """Find gain and error of each released value as a measurement of its weight, by quantizing draws."""
@@ -144,7 +150,7 @@ class _Linear:
         quantizer = self.known.quantizer
         if quantizer is None:
             return theta
-        return np.append(np.asarray(quantizer.quantize(theta[None, :-1]))[0], theta[-1])
+        return np.append(quantized_by(quantizer, theta[None, :-1])[0], theta[-1])
 
     def _observed(self, weights: Weights) -> FloatArray:
         """Return the measurement of the weights about their mean that a release is."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from qmis_stats.audit.attacks.results import AttackResult
 from qmis_stats.errors import InputError
 from qmis_stats.reporting.notebook import NotebookResult
+from qmis_stats.validation import checked_significance
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,12 +55,14 @@ class AttackReport(NotebookResult):
 
         Each test is valid at every number of trainings; the level is divided by their number (Bonferroni).
         """
+        share = checked_significance(level) / len(self.results)
         p_values = {r.name: r.excess_p_value() for r in self.results}
-        return tuple(name for name, p in p_values.items() if p is not None and p < level / len(self.results))
+        return tuple(name for name, p in p_values.items() if p is not None and p < share)
 
     def off_chance(self, level: float = FALSE_ALARM) -> tuple[str, ...]:
         """Return the attacks whose accuracy differs from one half significantly in the control."""
-        return tuple(r.name for r in self.controls if r.chance_p_value() < level / len(self.controls))
+        share = checked_significance(level) / max(len(self.controls), 1)
+        return tuple(r.name for r in self.controls if r.chance_p_value() < share)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row an attack, those of the control below."""

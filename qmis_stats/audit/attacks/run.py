@@ -12,9 +12,10 @@ from qmis_stats.audit.attacks.base import Attack, Scorer
 from qmis_stats.audit.attacks.game import AttackGame, Shown
 from qmis_stats.audit.attacks.report import AttackReport
 from qmis_stats.audit.attacks.results import ATTACK_FPR, AttackResult
-from qmis_stats.errors import InputError
-from qmis_stats.inference.ranks import checked_level
+from qmis_stats.errors import InputError, QmisError
+from qmis_stats.foreign import raised_by
 from qmis_stats.scores.base import FloatArray
+from qmis_stats.validation import checked_level
 
 __all__ = ["accuracy_threshold", "rate_threshold", "run_attacks"]
 
@@ -69,16 +70,21 @@ def rate_threshold(strangers: FloatArray, rate: float) -> tuple[float, bool]:
 
 
 def _scored(attack: Attack, scorer: Scorer, shown: Shown) -> FloatArray:
-    scores = np.asarray(scorer(shown), dtype=np.float64)
-    if scores.shape != shown.y.shape or np.isnan(scores).any():
-        raise InputError(f"scores of {attack.name!r}", scores.shape, f"without NaN, of shape {shown.y.shape}")
+    field = f"scores of {attack.name!r}"
+    with raised_by(f"attack {attack.name!r}", but=(QmisError,)):
+        scores = np.asarray(scorer(shown), dtype=np.float64)
+    if scores.shape != shown.y.shape:
+        raise InputError(field, f"of shape {scores.shape}", f"one a point that is shown, of shape {shown.y.shape}")
+    if np.isnan(scores).any():
+        raise InputError(field, float("nan"), "numbers; infinite ones are allowed")
     return scores
 
 
 def _result(
     game: AttackGame, attack: Attack, rates: Sequence[float], delta: float | None, level: float
 ) -> AttackResult:
-    scorer = attack.fit(game.known)
+    with raised_by(f"attack {attack.name!r}", but=(QmisError,)):
+        scorer = attack.fit(game.known)
     calibration = _scored(attack, scorer, game.calibration.shown)
     member = game.calibration.member
     threshold = accuracy_threshold(calibration, member) if attack.threshold is None else attack.threshold

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from qmis_stats.audit.attacks.report import FALSE_ALARM, AttackReport
 from qmis_stats.audit.attacks.results import AttackResult
 from qmis_stats.reporting.notebook import NotebookResult
+from qmis_stats.validation import checked_significance
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +51,8 @@ class AttackAudit(NotebookResult):
         The level is divided by the number of all tests (Bonferroni).
         """
         controls = [(name, control) for name, _, control in self.pairs()]
-        return tuple((name, c.name) for name, c in controls if c.chance_p_value() < level / len(controls))
+        share = checked_significance(level) / max(len(controls), 1)
+        return tuple((name, c.name) for name, c in controls if c.chance_p_value() < share)
 
     def verdicts(self) -> list[str]:
         """Return the outcome of the checks, and what the numbers rest on, in plain sentences."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from qmis_stats.audit.attacks.game import Shown
 from qmis_stats.audit.models.base import Model, Weights
+from qmis_stats.audit.models.calls import losses_of, predictions_of
 from qmis_stats.errors import InputError
 from qmis_stats.scores.base import FloatArray
 
@@ -36,23 +37,21 @@ def logit_confidence(losses: FloatArray) -> FloatArray:
 
 
 def _logit(model: Model, weights: Weights, X: FloatArray, y: FloatArray) -> FloatArray:
-    return logit_confidence(np.asarray(model.losses(weights, X, y), dtype=np.float64))
+    return logit_confidence(losses_of(model, weights, X, y))
 
 
 def _residual(model: Model, weights: Weights, X: FloatArray, y: FloatArray) -> FloatArray:
-    return np.asarray(y - model.predict(weights, X), dtype=np.float64)
+    return np.asarray(y - predictions_of(model, weights, X))
 
 
 def _loss(model: Model, weights: Weights, X: FloatArray, y: FloatArray) -> FloatArray:
-    return -np.asarray(model.losses(weights, X, y), dtype=np.float64)
+    return -losses_of(model, weights, X, y)
 
 
 def _has_residuals(model: Model, shown: Shown) -> bool:
     """Return whether the loss of a regression is the square of the residual: it then has the sign as well."""
-    prediction = np.asarray(model.predict(shown.weights[0], shown.X[0]))
-    return prediction.shape == shown.y[0].shape and bool(
-        np.allclose((shown.y[0] - prediction) ** 2, shown.losses[0], rtol=1e-8, atol=1e-12)
-    )
+    prediction = predictions_of(model, shown.weights[0], shown.X[0])
+    return bool(np.allclose((shown.y[0] - prediction) ** 2, shown.losses[0], rtol=1e-8, atol=1e-12))
 
 
 def chosen_statistic(name: str | Statistic, model: Model, shown: Shown, *, signed: bool) -> Statistic:

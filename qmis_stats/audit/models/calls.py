@@ -1,0 +1,102 @@
+"""Calls of a user's model: what it raises, and what it returns that cannot be used, becomes one line that names it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from qmis_stats.audit.data import Dataset
+from qmis_stats.audit.models.base import Model, Weights
+from qmis_stats.errors import InputError, QmisError
+from qmis_stats.foreign import raised_by, returned_numbers, steps_of
+from qmis_stats.scores.base import FloatArray
+
+__all__ = [
+    "checked_model",
+    "checkpoints_of",
+    "description_of",
+    "losses_of",
+    "mask_of",
+    "predictions_of",
+]
+
+_DIVERGED = "finite: did training diverge?"
+_NEEDED = ("task", "fit_path", "quantizable", "losses", "predict", "describe")
+
+
+def _who(model: object) -> str:
+    return f"model {type(model).__name__}"
+
+
+def checked_model(model: Any, dataset: Dataset) -> None:
+    """Refuse what is no model, or one for another task than that of the data set.
+
+    Examples
+    --------
+    >>> from qmis_stats.audit.tables import bundled
+    >>> checked_model("ridge", bundled("diabetes"))
+    Traceback (most recent call last):
+    ...
+    qmis_stats.errors.InputError: model = 'ridge': must be an object with task, fit_path, quantizable, losses, ...
+    """
+    with raised_by(_who(model), but=(QmisError,)):
+        whole = not isinstance(model, type) and all(hasattr(model, name) for name in _NEEDED)
+        task = model.task if whole else None
+    if not whole:
+        allowed = f"an object with {', '.join(_NEEDED)}; SklearnModel and TorchModel are, of an estimator or a module"
+        raise InputError("model", model, allowed)
+    if task != dataset.task:
+        raise InputError("model", f"a model for a {task} task", f"one for {dataset.name}, a {dataset.task} task")
+
+
+def checkpoints_of(model: Model, X: FloatArray, y: FloatArray, rng: np.random.Generator) -> Iterator[Weights]:
+    """Yield the weights at each checkpoint of a training, at least one."""
+    who, count = f"fit_path of {_who(model)}", 0
+    for weights in steps_of(who, lambda: model.fit_path(X, y, rng), but=(QmisError,)):
+        with raised_by(who):
+            kinds = {np.asarray(w).dtype.kind for w in weights} if isinstance(weights, (tuple, list)) else set()
+        if not kinds or not kinds <= set("fiub"):
+            allowed = "a tuple of arrays of real numbers"
+            raise InputError(f"{who}, checkpoint {count}", type(weights).__name__, allowed)
+        if not all(np.isfinite(w).all() for w in weights):
+            raise InputError(f"weights of {_who(model)}, checkpoint {count}", float("nan"), _DIVERGED)
+        count += 1
+        yield tuple(weights)
+    if not count:
+        raise InputError("model", f"{type(model).__name__} without checkpoints", "one whose fit_path yields weights")
+
+
+def mask_of(model: Model, weights: Weights) -> tuple[bool, ...]:
+    """Return which of the arrays are quantized."""
+    field = f"quantizable of {_who(model)}"
+    with raised_by(field, but=(QmisError,)):
+        mask = tuple(bool(use) for use in model.quantizable(weights))
+    if len(mask) != len(weights):
+        raise InputError(field, mask, f"{len(weights)} truth values, one an array of weights")
+    return mask
+
+
+def losses_of(model: Model, weights: Weights, X: FloatArray, y: FloatArray, where: str = "") -> FloatArray:
+    """Return the finite loss of each point; ``where`` tells which weights these are."""
+    field = f"losses of {_who(model)}{where}"
+    with raised_by(field, but=(QmisError,)):
+        returned = np.asarray(model.losses(weights, X, y))
+    return returned_numbers(field, returned, y.shape, "one number a point", _DIVERGED)
+
+
+def predictions_of(model: Model, weights: Weights, X: FloatArray, classes: int | None = None) -> FloatArray:
+    """Return the finite predictions: (N,), or (N, classes) for a multiclass task."""
+    field = f"predictions of {_who(model)}"
+    with raised_by(field, but=(QmisError,)):
+        returned = np.asarray(model.predict(weights, X))
+    shape = (len(X),) if classes is None else (len(X), classes)
+    what = "one number a point" if classes is None else "one number a point and class"
+    return returned_numbers(field, returned, shape, what, _DIVERGED)
+
+
+def description_of(model: Model) -> dict[str, Any]:
+    """Return what identifies the model."""
+    with raised_by(f"describe of {_who(model)}", but=(QmisError,)):
+        return dict(model.describe())

@@ -1,0 +1,107 @@
+"""What an audit needs of a quantizer, and calls of a user's: whatever is wrong becomes one line that names it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from qmis_stats.audit.models.base import Weights
+from qmis_stats.errors import InputError
+from qmis_stats.foreign import raised_by, returned_numbers
+from qmis_stats.scores.base import FloatArray
+
+__all__ = ["IDENTITY", "Quantizer", "checked_quantizers", "encoded_by", "quantized_by", "quantized_weights"]
+
+IDENTITY = "identity"
+"""Name of the reference without quantization."""
+
+
+class Quantizer(Protocol):
+    """What an audit needs of a quantizer of weight arrays.
+
+    If it also has ``codes(array)`` (integers) and a false ``discrete``, its scales depend continuously on the weights,
+    and codewords are told apart by its codes. A method ``encode(array)`` that returns codes and quantized weights is
+    then called instead of both: levels that are searched are searched once. Without codes they are derived from the
+    released values where these allow it, see :mod:`qmis_stats.audit.codewords`.
+    """
+
+    @property
+    def name(self) -> str:
+        """Its name in tables."""
+        ...
+
+    @property
+    def bits(self) -> float:
+        """Bits a weight."""
+        ...
+
+    def quantize(self, weights: ArrayLike, /) -> FloatArray:
+        """Return an array of the same shape; the argument is not changed."""
+        ...
+
+
+def checked_quantizers(given: Any) -> tuple[Quantizer, ...]:
+    """Return quantizers with different names; one named ``"identity"``, the reference, is left out.
+
+    Examples
+    --------
+    >>> checked_quantizers(["sign"])
+    Traceback (most recent call last):
+    ...
+    qmis_stats.errors.InputError: quantizers = 'sign': must be objects, not names: quantizer('sign') makes one
+    """
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise InputError("quantizers", given, "a sequence of quantizers")
+    chosen: list[Quantizer] = []
+    for one in given:
+        if isinstance(one, str):
+            raise InputError("quantizers", one, f"objects, not names: quantizer({one!r}) makes one")
+        with raised_by(f"a quantizer of class {type(one).__name__}"):
+            name, bits = getattr(one, "name", None), np.asarray(getattr(one, "bits", None))
+            whole = isinstance(name, str) and callable(getattr(one, "quantize", None))
+        if not whole or bits.shape != () or bits.dtype.kind not in "fiu":
+            raise InputError("quantizers", one, "objects with a name, bits (a number) and quantize(array)")
+        if name != IDENTITY:
+            chosen.append(one)
+    names = [one.name for one in chosen]
+    if len(set(names)) < len(names):
+        raise InputError("quantizers", names, "of different names")
+    return tuple(chosen)
+
+
+def _field(quantizer: Quantizer, array: FloatArray) -> str:
+    return f"quantizer {quantizer.name!r} on weights of shape {array.shape}"
+
+
+def quantized_by(quantizer: Quantizer, array: FloatArray) -> FloatArray:
+    """Return the quantized array; the quantizer sees a copy."""
+    field = _field(quantizer, array)
+    with raised_by(field):
+        returned = np.asarray(quantizer.quantize(array.copy()))
+    return returned_numbers(field, returned, array.shape, "weights of the shape that it was given")
+
+
+def encoded_by(quantizer: Any, array: FloatArray) -> tuple[NDArray[Any], FloatArray]:
+    """Return the codes and the quantized array of a quantizer that has codes, by its ``encode`` where it has that."""
+    field = _field(quantizer, array)
+    if hasattr(quantizer, "encode"):
+        with raised_by(field):
+            codes, returned = map(np.asarray, quantizer.encode(array.copy()))
+        values = returned_numbers(field, returned, array.shape, "weights of the shape that it was given")
+    else:
+        with raised_by(field):
+            codes = np.asarray(quantizer.codes(array.copy()))
+        values = quantized_by(quantizer, array)
+    if codes.dtype.kind not in "iub":
+        raise InputError(f"codes of {field}", f"of type {codes.dtype}", "integers")
+    return codes, values
+
+
+def quantized_weights(weights: Weights, mask: Sequence[bool], quantizer: Quantizer | None) -> Weights:
+    """Return the weights with the arrays of the mask quantized."""
+    if quantizer is None:
+        return weights
+    return tuple(quantized_by(quantizer, w) if use else w for w, use in zip(weights, mask, strict=True))

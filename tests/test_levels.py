@@ -1,0 +1,230 @@
+"""Every public method and function with a level refuses what is none, in one line; none is left out of this table."""
+
+import importlib
+import inspect
+import pkgutil
+from functools import cache
+from types import SimpleNamespace
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+import qmis_stats
+from qmis_stats import CodebookERM, GaussianMean, InputError, LinearRegression, Problem, Sign, ThresholdPTQ, mis, rank
+from qmis_stats.audit.algorithm import audit, head_for
+from qmis_stats.audit.answer import answer, table_lines
+from qmis_stats.audit.attacks import LossThreshold, audit_attacks, play, run_attacks, self_check
+from qmis_stats.audit.attacks.intervals import clustered_share, mean_bounds, student
+from qmis_stats.audit.report import report_data, report_html, write_report
+from qmis_stats.audit.tables import bundled
+from qmis_stats.audit.tradeoff_plot import tradeoff_plot
+from qmis_stats.display import audit_table
+from qmis_stats.inference.areas import area_interval
+from qmis_stats.inference.exponent_tests import exponent_against_indicator
+from qmis_stats.inference.gap_plot import gap_plot
+from qmis_stats.inference.intervals import gap_interval
+from qmis_stats.inference.rank_plot import rank_plot
+from qmis_stats.inference.rates import fit_exponent, slope_interval
+from qmis_stats.inference.running import RunningMoments
+from qmis_stats.inference.runs import run_means
+from qmis_stats.inference.shares import clopper_pearson
+from qmis_stats.leak import leakage
+from qmis_stats.quantizers import quantizer
+from qmis_stats.results import error_interval
+from qmis_stats.simulate.roc import empirical_roc
+from qmis_stats.validation import checked_level, checked_significance
+
+mpl.use("agg")
+
+NOT_CONFIDENCE = (90, 95, 1.5, -0.1, 0.0, 0.5, 1.0, True, None, "a", float("nan"), [0.9])
+NOT_OF_A_TEST = (5, 1.5, -0.1, 0.0, 1.0, True, None, "a", float("nan"), [0.05])
+LEFT_OUT = ("qmis_stats.verify.",)
+"""Levels of claims, which the run sets itself."""
+
+
+@cache
+def have():
+    """Return one of each result."""
+    rng = np.random.default_rng(1)
+    data = bundled("diabetes")
+    losses = np.vstack([np.zeros(200), rng.normal(0.5, 1.0, 200), rng.normal(0.9, 1.0, 200)])
+    running = RunningMoments(3)
+    running.update(losses)
+    game = play(data, head_for(data), None, 50, trainings=8, shadows=6, calibrations=6)
+    X = rng.normal(size=(80, 3))
+    from sklearn.linear_model import Ridge
+
+    n = np.array([50.0, 100.0, 200.0, 400.0])
+    problem = Problem(GaussianMean([0.0], [[1.0]]), ThresholdPTQ(Sign()))
+    audited = audit(data, head_for(data), [quantizer("sign"), quantizer("uniform-3")], runs=3, draws=199)
+    return SimpleNamespace(
+        data=data,
+        losses=losses,
+        game=game,
+        X=X,
+        ridge=Ridge().fit(X, X[:, 0]),
+        ranking=rank({"a": losses, "b": losses[:2]}, draws=199),
+        audited=audited,
+        attacks=audit_attacks(data, head_for(data), [], n=20, trainings=16, attacks=[LossThreshold()]),
+        one_pass=running.indicator(),
+        means=run_means(rng.normal(size=(6, 2))),
+        leak=leakage(Ridge().fit(X, X[:, 0]), ["sign"], X=X, y=X[:, 0]),
+        fit=fit_exponent(n, -0.125 * n - 0.5 * np.log(n), np.full(4, 0.01)),
+        exact=mis(problem, 9),
+        tilted=mis(problem, 9, method="tilted", replicates=400, seed=1),
+        regression=Problem(LinearRegression([0.0], [[1.0]], 1.0), CodebookERM([[0.0], [4.0]])),
+    )
+
+
+def of(path, *before):
+    """Return what calls a method of a result."""
+    first, *rest, name = path.split(".")
+
+    def call(level):
+        found = getattr(have(), first)
+        for part in rest:
+            found = found[int(part)] if part.isdigit() else getattr(found, part)
+        return getattr(found, name)(*before, level=level)
+
+    return call
+
+
+def model():
+    return have().data, head_for(have().data)
+
+
+CONFIDENCE = {
+    "audit.answer.answer": lambda level: answer(have().audited, level),
+    "audit.answer.table_lines": lambda level: table_lines(have().audited, level),
+    "audit.attacks.audited.audit_attacks": lambda level: audit_attacks(*model(), [], level=level, trainings=16),
+    "audit.attacks.audited.self_check": lambda level: self_check([LossThreshold()], trainings=10, level=level),
+    "audit.attacks.intervals.clustered_share": lambda level: clustered_share([[True], [False]], level),
+    "audit.attacks.intervals.mean_bounds": lambda level: mean_bounds(0.5, 10, level),
+    "audit.attacks.intervals.student": lambda level: student(np.arange(4.0), level),
+    "audit.attacks.results.AttackResult.accuracy_interval": of("attacks.check.results.0.accuracy_interval"),
+    "audit.attacks.results.AttackResult.auc_interval": of("attacks.check.results.0.auc_interval"),
+    "audit.attacks.results.AttackResult.guaranteed_accuracy": of("attacks.check.results.0.guaranteed_accuracy"),
+    "audit.attacks.run.run_attacks": lambda level: run_attacks(have().game, [LossThreshold()], level=level),
+    "audit.over_runs.OverRuns.conf_int": of("audited.over_runs.conf_int"),
+    "audit.over_runs.OverRuns.rank_sets": of("audited.over_runs.rank_sets"),
+    "audit.over_runs.OverRuns.to_dict": of("audited.over_runs.to_dict"),
+    "audit.over_runs.OverRuns.to_frame": of("audited.over_runs.to_frame"),
+    "audit.over_runs.OverRuns.told_apart": of("audited.over_runs.told_apart"),
+    "audit.performance.Performance.conf_int": of("audited.scores.conf_int"),
+    "audit.performance.Performance.price_conf_int": of("audited.scores.price_conf_int"),
+    "audit.performance.Performance.to_frame": of("audited.scores.to_frame"),
+    "audit.report.report_data": lambda level: report_data(have().audited, level),
+    "audit.report.report_html": lambda level: report_html(have().audited, level),
+    "audit.report.write_report": lambda level: write_report(have().audited, "/nowhere", level),
+    "audit.results.AuditResult.plot": of("audited.plot"),
+    "audit.results.AuditResult.summary": of("audited.summary"),
+    "audit.results.AuditResult.to_dict": of("audited.to_dict"),
+    "audit.results.AuditResult.to_frame": of("audited.to_frame"),
+    "audit.tradeoff_plot.tradeoff_plot": lambda level: tradeoff_plot(have().audited, level=level),
+    "display.audit_table": lambda level: audit_table(have().audited, level),
+    "inference.areas.area_interval": lambda level: area_interval(0.6, 0.01, 20, level),
+    "inference.chernoff.ChernoffEstimate.interval": of("ranking.indicators.0.chernoff.interval"),
+    "inference.gap_plot.gap_plot": lambda level: gap_plot(have().ranking.indicators[0], level=level),
+    "inference.indicator.Indicator.conf_int": of("ranking.indicators.0.conf_int"),
+    "inference.indicator.Indicator.plot": of("ranking.indicators.0.plot"),
+    "inference.indicator.Indicator.to_dict": of("ranking.indicators.0.to_dict"),
+    "inference.indicator.Indicator.to_frame": of("ranking.indicators.0.to_frame"),
+    "inference.intervals.gap_interval": lambda level: gap_interval(have().losses[1], level),
+    "inference.minimum.NearMinimum.interval": of("ranking.indicators.0.near.interval"),
+    "inference.rank_plot.rank_plot": lambda level: rank_plot(have().ranking, level=level),
+    "inference.rank_results.EstimateRanking.conf_int": lambda level: have().means.rank().conf_int(level),
+    "inference.rank_results.RankResults.best_set": of("ranking.best_set"),
+    "inference.rank_results.RankResults.conf_int": of("ranking.conf_int"),
+    "inference.rank_results.RankResults.plot": of("ranking.plot"),
+    "inference.rank_results.RankResults.rank_sets": of("ranking.rank_sets"),
+    "inference.rank_results.RankResults.remarks": lambda level: have().means.rank().remarks(level),
+    "inference.rank_results.RankResults.significantly_below": of("ranking.significantly_below"),
+    "inference.rank_results.RankResults.summary": of("ranking.summary"),
+    "inference.rank_results.RankResults.to_frame": of("ranking.to_frame"),
+    "inference.ranking.Ranking.conf_int": of("ranking.conf_int"),
+    "inference.ranking.Ranking.remarks": of("ranking.remarks"),
+    "inference.ranking.Ranking.to_dict": of("ranking.to_dict"),
+    "inference.ranks.Comparisons.below": of("ranking.comparisons.below"),
+    "inference.ranks.Comparisons.best": of("ranking.comparisons.best", 1),
+    "inference.ranks.Comparisons.holm": of("ranking.comparisons.holm"),
+    "inference.ranks.Comparisons.rank_sets": of("ranking.comparisons.rank_sets"),
+    "inference.rates.slope_interval": lambda level: slope_interval(have().fit, level),
+    "inference.running.OnePassIndicator.conf_int": of("one_pass.conf_int"),
+    "inference.runs.RunMeans.conf_int": of("means.conf_int"),
+    "inference.shares.clopper_pearson": lambda level: clopper_pearson(1, 3, level),
+    "leak.estimate.leakage": lambda level: leakage(have().ridge, ["sign"], X=have().X, y=have().X[:, 0], level=level),
+    "leak.results.LeakageResult.conf_int": of("leak.conf_int"),
+    "leak.results.LeakageResult.differences": of("leak.differences"),
+    "leak.results.LeakageResult.rank_sets": of("leak.rank_sets"),
+    "leak.results.LeakageResult.to_frame": of("leak.to_frame"),
+    "results.MISResult.conf_int": of("tilted.conf_int"),
+    "results.error_interval": lambda level: error_interval(0.0, 1.0, level=level),
+    "simulate.roc.empirical_roc": lambda level: empirical_roc(np.arange(50.0), np.arange(50.0), level),
+    "validation.checked_level": checked_level,
+}
+OF_A_TEST = {
+    "audit.attacks.report.AttackReport.beating": of("attacks.check.beating"),
+    "audit.attacks.report.AttackReport.off_chance": of("attacks.check.off_chance"),
+    "audit.attacks.side_by_side.AttackAudit.off_chance": of("attacks.off_chance"),
+    "inference.exponent_tests.exponent_against_indicator": lambda level: exponent_against_indicator(
+        have().fit, have().regression, level=level
+    ),
+    "validation.checked_significance": checked_significance,
+}
+OPTIONAL = [name for name in CONFIDENCE if ".AttackResult." in name or ".LeakageResult." in name]
+"""``None`` stands for the level of the result."""
+
+
+def with_level():
+    """Return the public functions and methods that take a level."""
+    names = set()
+    for info in pkgutil.walk_packages(qmis_stats.__path__, "qmis_stats."):
+        if info.name.endswith("__main__") or info.name.startswith(LEFT_OUT):
+            continue
+        module = importlib.import_module(info.name)
+        for name in getattr(module, "__all__", ()):
+            found = getattr(module, name)
+            if getattr(found, "__module__", "") != info.name:
+                continue
+            parts = {f"{name}.{key}": value for key, value in vars(found).items()} if inspect.isclass(found) else {}
+            for path, part in {name: found, **parts}.items():
+                public = inspect.isfunction(part) and not path.rpartition(".")[2].startswith("_")
+                if public and "level" in inspect.signature(part).parameters:
+                    names.add(f"{info.name}.{path}".removeprefix("qmis_stats."))
+    return names
+
+
+def test_none_is_left_out():
+    assert with_level() == {*CONFIDENCE, *OF_A_TEST}
+
+
+@pytest.mark.parametrize("name", CONFIDENCE)
+def test_confidence_levels(name):
+    from matplotlib import pyplot
+
+    call = CONFIDENCE[name]
+    for level in NOT_CONFIDENCE:
+        if level is None and name in OPTIONAL:
+            continue
+        with pytest.raises(InputError) as caught:
+            call(level)
+        assert str(caught.value) == f"level = {level!r}: must be a confidence level above 0.5 and below 1, such as 0.95"
+    assert not pyplot.get_fignums()
+    if not name.startswith(("audit.report", "audit.attacks.audited")):  # tests of their own call these
+        call(0.9)
+        pyplot.close("all")
+
+
+@pytest.mark.parametrize("name", OF_A_TEST)
+def test_levels_of_tests(name):
+    for level in NOT_OF_A_TEST:
+        with pytest.raises(InputError, match=r"^level = .*: must be the level of a test, above 0 and below 1"):
+            OF_A_TEST[name](level)
+    OF_A_TEST[name](0.05)
+
+
+def test_a_result_without_an_error_checks_the_level_too():
+    assert have().exact.conf_int(0.9) is None
+    with pytest.raises(InputError, match="level = 95"):
+        have().exact.conf_int(95)
