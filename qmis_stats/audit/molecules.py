@@ -67,7 +67,7 @@ def _rdkit() -> Any:
 def molecules(
     smiles: Sequence[object], kind: str = "fingerprints", *, targets: Sequence[object] | None = None
 ) -> Molecules:
-    """Return features of molecules; each molecule once, by its canonical SMILES.
+    """Return features of molecules; each molecule once, by its canonical SMILES without atom maps.
 
     Parameters
     ----------
@@ -150,8 +150,19 @@ def _parsed(chem: Any, smiles: Sequence[object]) -> tuple[dict[int, Any], dict[i
             if molecule is None or molecule.GetNumAtoms() == 0:
                 invalid[row] = text
             else:
-                found[row] = molecule
+                found[row] = _without_maps(chem, molecule)
     return found, invalid
+
+
+def _without_maps(chem: Any, molecule: Any) -> Any:
+    """Return the molecule without the numbers that reactions give its atoms: they would make it another one."""
+    mapped = [atom for atom in molecule.GetAtoms() if atom.GetAtomMapNum()]
+    if not mapped:
+        return molecule
+    for atom in mapped:
+        atom.SetAtomMapNum(0)
+    # Read again: numbered hydrogens and centres that only the numbers made chiral are gone, brackets are as usual.
+    return chem.MolFromSmiles(chem.MolToSmiles(molecule)) or molecule
 
 
 def _examples(invalid: dict[int, object]) -> str:

@@ -39,6 +39,27 @@ class TestMolecules:
         assert found.rows.tolist() == [0, 3]
         assert found.notes[0].startswith("2 rows repeat a molecule (same canonical SMILES), 1 of them with another")
 
+    @pytest.mark.parametrize(
+        ("mapped", "plain"),
+        [
+            ("[CH3:1][c:2]1[cH:3][cH:4][cH:5][cH:6][cH:7]1", "Cc1ccccc1"),
+            ("[CH3:1][C@H:2]([CH3:3])[OH:4]", "CC(C)O"),  # a centre that only the numbers make chiral
+            ("[CH3:1][C@H:2]([Cl:3])[OH:4]", "C[C@H](Cl)O"),
+            ("[H:1][O:2][CH3:3]", "CO"),
+            ("[nH:1]1[cH:2][cH:3][cH:4][cH:5]1", "c1cc[nH]c1"),
+            ("CO[*:1]", "CO*"),
+        ],
+    )
+    def test_atom_maps_make_no_other_molecule(self, mapped, plain):
+        other = "FC1CCCC1"
+        found, expected = molecules([mapped, other, plain], "both"), molecules([plain, other], "both")
+        assert found.smiles == expected.smiles
+        assert found.rows.tolist() == [0, 1]
+        assert found.features == expected.features
+        assert np.array_equal(found.X, expected.X)
+        assert np.array_equal(found.groups, expected.groups)
+        assert len(set(scaffold_groups([mapped, plain, mapped.replace(":1]", ":11]")]))) == 1
+
     def test_fingerprints_are_those_of_rdkit(self):
         from rdkit import Chem
         from rdkit.Chem import AllChem
