@@ -56,7 +56,7 @@ class TestMolecules:
         assert found.smiles == expected.smiles
         assert found.rows.tolist() == [0, 1]
         assert found.features == expected.features
-        assert np.array_equal(found.X, expected.X)
+        assert np.allclose(found.X, expected.X, rtol=1e-12, atol=1e-12)  # sums over atoms in another order
         assert np.array_equal(found.groups, expected.groups)
         assert len(set(scaffold_groups([mapped, plain, mapped.replace(":1]", ":11]")]))) == 1
 
