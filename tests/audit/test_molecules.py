@@ -11,6 +11,8 @@ from qmis_stats.audit.splits import group_split, held_out
 from qmis_stats.audit.tables import load_table
 from qmis_stats.errors import MissingExtraError
 
+CHAINS = ("C", "CC", "CCO", "CN", "CCl", "CBr")
+
 
 @pytest.fixture
 def chem():
@@ -96,8 +98,24 @@ class TestMolecules:
         assert any(note.startswith("1 of 32 SMILES do not parse") for note in data.notes)
         with pytest.raises(InputError, match="text: SMILES"):
             load_table(tmp_path / "m.csv", "y", smiles="size")
-        with pytest.raises(InputError, match="SMILES by smiles="):
+        with pytest.raises(InputError, match="SMILES are read by smiles="):
             load_table(tmp_path / "m.csv", "y", ignore=["id"])
+
+    def test_repetitions_without_a_target_or_a_feature_are_dropped_first(self, tmp_path):
+        smiles = [ring + chain for ring in ("c1ccccc1", "C1CCCCC1", "c1ccncc1", "C1CCNCC1") for chain in CHAINS]
+        without, half = [f"{s},,1" for s in smiles], [f"{s},{i},{i}" for i, s in enumerate(smiles)]
+        (tmp_path / "m.csv").write_text("s,y,size\n" + "\n".join([*without, *half, "C1CC,1,1"]) + "\n")
+        data = load_table(tmp_path / "m.csv", "y", smiles="s", missing="drop")
+        assert data.y.tolist() == list(range(24))
+        assert data.notes[1] == "24 of 49 rows have missing values and are left out."
+        assert data.notes[2] == "1 of 25 SMILES do not parse and are left out: row 49 'C1CC'."
+        swapped = [",".join([s, *reversed(rest)]) for s, *rest in (row.split(",") for row in [*without, *half])]
+        (tmp_path / "n.csv").write_text("s,y,size\n" + "\n".join(swapped) + "\n")
+        data = load_table(tmp_path / "n.csv", "y", smiles="s", columns=["size"], missing="drop")
+        assert data.X[:, -1].tolist() == list(range(24))
+        for file, where in (("m.csv", "target, row 1 "), ("n.csv", "column 'size', row 1 ")):
+            with pytest.raises(InputError, match=f"{where}= 'missing'"):
+                load_table(tmp_path / file, "y", smiles="s", columns=["size"])
 
     @pytest.mark.parametrize(
         ("name", "task", "most"),
