@@ -233,6 +233,10 @@ def rank(
 @click.option("--margin", default=0.02, show_default=True, help="Performance that may be given up.")
 @click.option("--split", default="random", show_default=True, help="random, or scaffold: whole scaffolds are held out.")
 @click.option("--missing", default="refuse", show_default=True, help="Rows with missing values: refuse or drop.")
+@click.option("--missing-values", metavar="TEXT", multiple=True, help="What marks a missing value, e.g. '?'.")
+@click.option("--separator", metavar="CHARACTER", help="Of fields, or tab.  [default: by the line of names]")
+@click.option("--decimal", default=".", show_default=True, help="Mark before the decimals: . or ,")
+@click.option("--no-header", is_flag=True, help="The first line is data; columns are named 1, 2, ...")
 @click.option("--store", type=click.Path(path_type=Path), help="Folder for finished runs, to go on when interrupted.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for report.html and report.json.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -256,15 +260,19 @@ def audit(
     margin: float,
     split: str,
     missing: str,
+    missing_values: tuple[str, ...],
+    separator: str | None,
+    decimal: str,
+    no_header: bool,
     store: Path | None,
     out: Path | None,
     as_json: bool,
 ) -> None:
     """Rank quantizers by privacy on DATA, with what each costs in performance.
 
-    DATA is a table (.csv, .tsv, .parquet), embeddings (.npy, .npz), bundled:breast_cancer or bundled:diabetes. Half of
-    the points are held out; a model is trained on the other half again and again, and each quantizer is applied to its
-    weights. Attacks on membership, on further trainings, check the answer.
+    DATA is a table (.csv, .tsv, .txt, .data, .parquet), embeddings (.npy, .npz), bundled:breast_cancer or
+    bundled:diabetes. Half of the points are held out; a model is trained on the other half again and again, and each
+    quantizer is applied to its weights. Attacks on membership, on further trainings, check the answer.
     """
     for option, value, allowed in (
         ("--kind", kind, ("fingerprints", "descriptors", "both")),
@@ -297,7 +305,22 @@ def audit(
     chosen = [quantizer(name) for name in names]
     if out is not None:
         _make_folder(out)
-    dataset = _dataset(data, target, smiles, kind, ignore, groups, task, split, missing)
+    dataset = _dataset(
+        data,
+        target,
+        {
+            "smiles": smiles,
+            "kind": kind,
+            "ignore": ignore,
+            "groups": "scaffold" if split == "scaffold" else groups,
+            "task": task,
+            "missing": missing,
+            "missing_values": missing_values,
+            "separator": separator,
+            "decimal": decimal,
+            "header": not no_header,
+        },
+    )
     head, processes = head_for(dataset, model), _processors() if jobs is None else jobs
     found = None
     with _warnings_as_lines():
@@ -341,42 +364,23 @@ def audit(
         _complain(f"wrote {path}")
 
 
-def _dataset(
-    data: str,
-    target: str | None,
-    smiles: str | None,
-    kind: str,
-    ignore: tuple[str, ...],
-    groups: str | None,
-    task: Any,
-    split: str,
-    missing: Any,
-) -> Dataset:
-    """Return the data set of a file or a bundled one."""
+def _dataset(data: str, target: str | None, options: dict[str, Any]) -> Dataset:
+    """Return the data set of a file, or a bundled one, which takes no options."""
     from qmis_stats.audit.tables import bundled, load_table
 
     scheme, _, name = data.partition(":")
     if scheme == "bundled":
-        given = {"--target": target, "--smiles": smiles, "--groups": groups, "--task": task, "--ignore": ignore}
+        given = {"target": target, **{key: options[key] for key in ("smiles", "groups", "task", "ignore")}}
         for option, value in given.items():
             if value:
-                raise InputError(option, value, f"left out: {data} comes with its target and features")
+                raise InputError(f"--{option}", value, f"left out: {data} comes with its target and features")
         try:
             return bundled(name)
         except InputError as error:
             raise InputError("DATA", data, f"a file, or bundled: and {error.allowed.partition(', or')[0]}") from None
     if target is None:
         raise InputError("--target", target, f"the column of {data} to predict")
-    return load_table(
-        data,
-        target,
-        smiles=smiles,
-        kind=kind,
-        ignore=ignore,
-        groups="scaffold" if split == "scaffold" else groups,
-        task=task,
-        missing=missing,
-    )
+    return load_table(data, target, **options)
 
 
 def _processors() -> int:
@@ -394,10 +398,13 @@ def _command_line() -> str:
     words = ["qmis", str(context.info_name)]
     for parameter in context.command.params:
         value = context.params[str(parameter.name)]
-        if parameter.name in ("store", "out", "as_json", "jobs") or value in (parameter.default, None, ()):
+        left_out = parameter.name in ("store", "out", "as_json", "jobs")
+        if left_out or value is False or value in (parameter.default, None, ()):
             continue
         for item in value if isinstance(value, tuple) else (value,):
-            words += [str(item)] if isinstance(parameter, click.Argument) else [parameter.opts[0], str(item)]
+            named = isinstance(parameter, click.Option)
+            words += [parameter.opts[0]] if named else []
+            words += [] if named and getattr(parameter, "is_flag", False) else [str(item)]
     return shlex.join(words)
 
 

@@ -43,9 +43,13 @@ def _caching() -> Iterator[bool]:
 
 
 def _declare(function: _F, **options: bool) -> _F:
+    njit: Any = numba.njit
+    declared: _F
     with _caching() as keep:
-        njit: Any = numba.njit
-        declared: _F = njit(error_model="numpy", fastmath=False, cache=keep, **options)(function)
+        try:
+            declared = njit(error_model="numpy", fastmath=False, cache=keep, **options)(function)
+        except RuntimeError:  # no place for the cache: neither NUMBA_CACHE_DIR nor beside the sources nor at home
+            declared = njit(error_model="numpy", fastmath=False, **options)(function)
     return declared
 
 

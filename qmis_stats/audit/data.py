@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -10,10 +11,21 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from qmis_stats.audit.values import labels, numbers, numerals, refuse_nearly_numbers
 from qmis_stats.errors import InputError
 from qmis_stats.scores.base import FloatArray
 
-__all__ = ["FEWEST_ROWS", "MOST_CLASSES", "TASKS", "Dataset", "Task", "from_arrays", "infer_task"]
+__all__ = [
+    "FEWEST_ROWS",
+    "MOST_CLASSES",
+    "TASKS",
+    "Dataset",
+    "Task",
+    "from_arrays",
+    "infer_task",
+    "missing_note",
+    "whole_rows",
+]
 
 Task = Literal["regression", "binary", "multiclass"]
 TASKS: tuple[Task, ...] = ("regression", "binary", "multiclass")
@@ -37,7 +49,7 @@ class Dataset:
     name : str
         For titles and messages.
     X : (N, p) ndarray of float64
-        Features.
+        Features; points of more dimensions, (N, ...), are for PyTorch modules.
     y : (N,) ndarray of float64
         Target; for classes the numbers 0, 1, ...
     task : {"regression", "binary", "multiclass"}
@@ -69,7 +81,7 @@ class Dataset:
 
     def __post_init__(self) -> None:
         """Check shapes, finiteness and the target."""
-        if self.X.ndim != 2 or self.X.shape[1] == 0:
+        if self.X.ndim < 2 or 0 in self.X.shape[1:]:
             raise InputError(f"{self.name}: X", self.X.shape, "of shape (N, p), with p of at least 1")
         if self.y.shape != (self.X.shape[0],):
             raise InputError(f"{self.name}: y", self.y.shape, f"of shape ({self.X.shape[0]},), one target a row")
@@ -93,8 +105,8 @@ class Dataset:
 
     @property
     def columns(self) -> int:
-        """Number p of features."""
-        return int(self.X.shape[1])
+        """Number p of features, over all dimensions of a point."""
+        return math.prod(self.X.shape[1:])
 
     def digest(self) -> str:
         """Return a hash of everything that a result depends on."""
@@ -139,9 +151,12 @@ def _encoded(name: str, target: NDArray[Any], task: Task | None) -> tuple[FloatA
     """Return the numeric target with the task, names of classes and notes."""
     if task is not None and task not in TASKS:
         raise InputError("task", task, f"one of {', '.join(TASKS)}")
+    text = target.dtype.kind not in "fiub"
+    if text and task in (None, "regression"):
+        _refuse_measurements(name, target)
     chosen = infer_task(target) if task is None else task
     if chosen == "regression":
-        if target.dtype.kind not in "fiub":
+        if text:
             raise InputError(f"{name}: target", str(target[0]), "numbers for a regression, not text")
         return target.astype(np.float64), chosen, (), []
     values, codes = np.unique(target, return_inverse=True)
@@ -150,12 +165,21 @@ def _encoded(name: str, target: NDArray[Any], task: Task | None) -> tuple[FloatA
         raise InputError(f"{name}: target", shown, f"of two distinct values for a binary task, not {values.size}")
     if chosen == "multiclass" and values.size > target.size / 2:
         raise InputError(f"{name}: target", f"{values.size} classes", f"far fewer classes than rows ({target.size})")
-    classes = tuple(str(value) for value in values.tolist())
+    classes = tuple(str(int(v) if isinstance(v, float) and v.is_integer() else v) for v in values.tolist())
     notes = []
-    if target.dtype.kind not in "fiub" or values.tolist() != list(range(values.size)):
+    if text or values.tolist() != list(range(values.size)):
         listed = ", ".join(f"{label} = {code}" for code, label in enumerate(classes[:10]))
         notes.append(f"Classes of the target are numbered: {listed}{', ...' if len(classes) > 10 else ''}.")
     return codes.astype(np.float64), chosen, classes, notes
+
+
+def _refuse_measurements(name: str, target: NDArray[Any]) -> None:
+    """Refuse text that is a regression but for decimal commas, or for a mark among the numbers: it would be classes."""
+    texts = [str(value) for value in target]
+    found = np.where(np.isnan(plain := numerals(texts)), numerals(texts, ","), plain)
+    found = found[~np.isnan(found)]
+    if found.size and infer_task(found) == "regression":
+        refuse_nearly_numbers(f"{name}: target", texts)
 
 
 def _row_marks(array: FloatArray) -> NDArray[np.bytes_]:
@@ -194,9 +218,10 @@ def from_arrays(
     Parameters
     ----------
     X : (N, p) array_like
-        Numbers; a vector is one feature.
-    y : (N,) array_like
-        Numbers, booleans or text.
+        Numbers; a vector is one feature, and points may have more dimensions, (N, ...), for PyTorch modules. Tables of
+        pandas, masked arrays, sparse matrices and tensors are arrays too.
+    y : (N,) or (N, 1) array_like
+        Numbers, booleans or text; text that is numbers throughout is numbers.
     name : str
         For titles and messages.
     task : str, optional
@@ -227,53 +252,63 @@ def from_arrays(
     >>> data.notes
     ('Classes of the target are numbered: no = 0, yes = 1.', '4 rows repeat another one ...')
     """
-    if missing not in ("refuse", "drop"):
-        raise InputError("missing", missing, "'refuse' or 'drop'")
-    try:
-        with np.errstate(over="ignore", invalid="ignore"):  # of longer floats; infinities and NaN are looked for below
-            matrix = np.array(X, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError(f"{name}: X", X, "an array of numbers of shape (N, p)") from None
-    matrix = matrix.reshape(-1, 1) if matrix.ndim == 1 else matrix
-    target = np.asarray(y)
-    if matrix.ndim != 2 or target.ndim != 1 or matrix.shape[0] != target.size:
-        raise InputError(f"{name}: shapes of X and y", (matrix.shape, target.shape), "(N, p) and (N,)")
-    names = tuple(f"x{i}" for i in range(matrix.shape[1])) if features is None else tuple(map(str, features))
-    labels = None if groups is None else np.asarray(groups)
-    if labels is not None and labels.dtype.kind == "O":  # of mixed types, which have no order
-        labels = np.array([str(value) for value in labels])
+    matrix = numbers(f"{name}: X", X)
+    if matrix.ndim < 2 or 0 in matrix.shape[1:]:
+        raise InputError(f"{name}: shape of X", matrix.shape, "(N, p): points by features")
+    target = labels(f"{name}: target", y, len(matrix))
+    names = (
+        tuple(f"x{i}" for i in range(math.prod(matrix.shape[1:]))) if features is None else tuple(map(str, features))
+    )
+    sides = None if groups is None else np.asarray(groups)
+    if sides is not None and sides.dtype.kind == "O":  # of mixed types, which have no order
+        sides = np.array([str(value) for value in sides])
     said = list(notes)
-    whole = _whole_rows(name, matrix, target, names, missing)
-    if not whole.all():
-        said.append(f"{int(np.sum(~whole))} of {whole.size} rows have missing values and are left out.")
-        matrix, target = matrix[whole], target[whole]
-        labels = None if labels is None else labels[whole]
+    whole = whole_rows(name, matrix, target, names, missing)
+    said += missing_note(whole)
+    matrix, target = matrix[whole], target[whole]
+    sides = None if sides is None else sides[whole]
     if target.dtype.kind == "O":
         target = np.array([str(value) for value in target])
     if target.size == 0:
         raise InputError(f"{name}: rows", 0, f"at least {FEWEST_ROWS} different rows without missing values")
-    numbers, chosen, classes, more = _encoded(name, target, task)
-    kept, repeated = _distinct(matrix, numbers)
-    codes = None if labels is None else np.unique(labels[kept], return_inverse=True)[1].astype(np.int64)
-    return Dataset(name, matrix[kept], numbers[kept], chosen, names, codes, classes, (*said, *more, *repeated))
+    encoded, chosen, classes, more = _encoded(name, target, task)
+    kept, repeated = _distinct(matrix, encoded)
+    codes = None if sides is None else np.unique(sides[kept], return_inverse=True)[1].astype(np.int64)
+    return Dataset(name, matrix[kept], encoded[kept], chosen, names, codes, classes, (*said, *more, *repeated))
 
 
-def _whole_rows(
-    name: str, X: FloatArray, y: NDArray[Any], features: tuple[str, ...], missing: str
-) -> NDArray[np.bool_]:
-    """Return which rows have neither a missing feature nor a missing target; infinite values are refused."""
+def missing_note(whole: NDArray[np.bool_]) -> list[str]:
+    """Return what is said of rows that are left out because values are missing."""
+    gone = int(np.sum(~whole))
+    return [f"{gone} of {whole.size} rows have missing values and are left out."] if gone else []
+
+
+def whole_rows(name: str, X: FloatArray, y: NDArray[Any], features: Sequence[str], missing: str) -> NDArray[np.bool_]:
+    """Return which rows have neither a missing feature nor a missing target.
+
+    Raises
+    ------
+    InputError
+        If values are infinite, or missing ones are refused.
+
+    Examples
+    --------
+    >>> whole_rows("d", np.array([[1.0], [np.nan]]), np.array(["a", "b"]), ["x"], "drop").tolist()
+    [True, False]
+    """
+    if missing not in ("refuse", "drop"):
+        raise InputError("missing", missing, "'refuse' or 'drop'")
+    flat = X.reshape(len(X), -1) if X.size else np.empty((len(X), 0))
     if y.dtype.kind == "f":
-        gone = np.isnan(y)
-        endless = np.isinf(y)
+        gone, endless = np.isnan(y), np.isinf(y)
     else:
-        gone = np.array([value is None or value != value for value in y.tolist()], dtype=bool)
-        endless = np.zeros(y.size, dtype=bool)
-    for field, bad in (("target", endless[:, None]), ("column", np.isinf(X))):
+        gone, endless = np.array([value is None for value in y.tolist()], dtype=bool), np.zeros(y.size, dtype=bool)
+    for field, bad in (("target", endless[:, None]), ("column", np.isinf(flat))):
         if bad.any():
             row, column = (int(i) for i in np.argwhere(bad)[0])
             where = "target" if field == "target" else f"column {features[column]!r}"
             raise InputError(f"{name}: {where}, row {row + 1}", float("inf"), "a finite number")
-    holes = np.isnan(X)
+    holes = np.isnan(flat)
     whole = ~(holes.any(axis=1) | gone)
     if missing == "refuse" and not whole.all():
         rows = np.flatnonzero(~whole)

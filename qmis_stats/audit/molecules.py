@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,9 +65,13 @@ def _rdkit() -> Any:
 
 
 def molecules(
-    smiles: Sequence[object], kind: str = "fingerprints", *, targets: Sequence[object] | None = None
+    smiles: Sequence[object],
+    kind: str = "fingerprints",
+    *,
+    targets: Sequence[object] | None = None,
+    rows: Sequence[int] | NDArray[np.intp] | None = None,
 ) -> Molecules:
-    """Return features of molecules; each molecule once, by its canonical SMILES.
+    """Return features of molecules; each molecule once, by its canonical SMILES without atom maps.
 
     Parameters
     ----------
@@ -78,6 +82,8 @@ def molecules(
         quantiles 0.005 and 0.995, those left out that are not finite, beyond 10⁹ or constant; or both side by side.
     targets : sequence, optional
         Of the rows: molecules that are repeated with another target are counted; the first is kept.
+    rows : sequence of int, optional
+        Places in the list that are looked at; by default all.
 
     Returns
     -------
@@ -103,7 +109,8 @@ def molecules(
     if kind not in KINDS:
         raise InputError("kind", kind, f"one of {', '.join(KINDS)}")
     chem = _rdkit()
-    parsed, invalid = _parsed(chem, smiles)
+    places = range(len(smiles)) if rows is None else [int(row) for row in rows]
+    parsed, invalid = _parsed(chem, smiles, places)
     if not parsed:
         raise InputError("smiles", [str(s) for s in smiles[:_SHOWN]], "SMILES of molecules: none of them parses")
     first: dict[str, int] = {}
@@ -119,7 +126,7 @@ def molecules(
             conflicts.append(row)
     notes = []
     if invalid:
-        notes.append(f"{len(invalid)} of {len(smiles)} SMILES do not parse and are left out: {_examples(invalid)}.")
+        notes.append(f"{len(invalid)} of {len(places)} SMILES do not parse and are left out: {_examples(invalid)}.")
     if repeated:
         more = f", {len(conflicts)} of them with another target" if conflicts else ""
         notes.append(
@@ -134,24 +141,35 @@ def molecules(
         f"{len(kept)} molecules with {len(scaffolds)} Bemis-Murcko scaffolds"
         + (f"; {acyclic} without a ring count as one." if acyclic else ".")
     )
-    rows = np.array(list(first.values()), dtype=np.intp)
-    return Molecules(rows, X, features, tuple(first), groups, tuple(notes))
+    return Molecules(np.array(list(first.values()), dtype=np.intp), X, features, tuple(first), groups, tuple(notes))
 
 
-def _parsed(chem: Any, smiles: Sequence[object]) -> tuple[dict[int, Any], dict[int, object]]:
+def _parsed(chem: Any, smiles: Sequence[object], rows: Iterable[int]) -> tuple[dict[int, Any], dict[int, object]]:
     """Return the molecules and the values that are not molecules, by row; RDKit's own messages are kept silent."""
     from rdkit import rdBase
 
     found: dict[int, Any] = {}
     invalid: dict[int, object] = {}
     with rdBase.BlockLogs():
-        for row, text in enumerate(smiles):
+        for row in rows:
+            text = smiles[row]
             molecule = chem.MolFromSmiles(text) if isinstance(text, str) and text.strip() else None
             if molecule is None or molecule.GetNumAtoms() == 0:
                 invalid[row] = text
             else:
-                found[row] = molecule
+                found[row] = _without_maps(chem, molecule)
     return found, invalid
+
+
+def _without_maps(chem: Any, molecule: Any) -> Any:
+    """Return the molecule without the numbers that reactions give its atoms: they would make it another one."""
+    mapped = [atom for atom in molecule.GetAtoms() if atom.GetAtomMapNum()]
+    if not mapped:
+        return molecule
+    for atom in mapped:
+        atom.SetAtomMapNum(0)
+    # Read again: numbered hydrogens and centres that only the numbers made chiral are gone, brackets are as usual.
+    return chem.MolFromSmiles(chem.MolToSmiles(molecule)) or molecule
 
 
 def _examples(invalid: dict[int, object]) -> str:
@@ -248,7 +266,7 @@ def scaffold_groups(smiles: Sequence[str]) -> NDArray[np.int64]:
     [0, 1, 0]
     """
     chem = _rdkit()
-    parsed, invalid = _parsed(chem, smiles)
+    parsed, invalid = _parsed(chem, smiles, range(len(smiles)))
     if invalid:
         row, text = next(iter(invalid.items()))
         raise InputError(f"smiles, row {row + 1}", text, "a SMILES that RDKit parses")

@@ -22,6 +22,9 @@ __all__ = ["IDENTITY", "Quantizer", "Run", "RunPlan", "Visited", "generator", "m
 
 _SPLIT, _DEAL, _SUBSET, _FIT = range(4)
 
+_ROUNDING = 1e-12
+"""Losses closer than this, relative to their size, tell no codewords apart."""
+
 
 @dataclass(frozen=True)
 class Visited:
@@ -127,6 +130,8 @@ class _Keeper:
         self._seen: dict[bytes, None] = {}
 
     def add(self, mark: bytes, losses: FloatArray) -> None:
+        if mark not in self._seen:
+            mark = _twin(self._rows, losses) or mark
         self._seen[mark] = None
         self._rows[mark] = (float(losses.mean()), losses)
         if len(self._rows) > 2 * self._most:
@@ -144,6 +149,20 @@ def _smallest(rows: dict[bytes, tuple[float, FloatArray]], most: int) -> dict[by
     return {mark: row for mark, row in rows.items() if mark in chosen}
 
 
+def _twin(rows: dict[bytes, tuple[float, FloatArray]], losses: FloatArray) -> bytes | None:
+    """Return the row that these losses are but for rounding: one model, summed in another order.
+
+    Rows that agree to the last bit are no twins: the ranking counts them as repetitions.
+    """
+    mean = float(losses.mean())
+    bound = _ROUNDING * (np.abs(losses) + np.abs(losses).mean())
+    for mark, (other, row) in rows.items():
+        near = abs(mean - other) <= float(bound.mean()) and bool(np.all(np.abs(losses - row) <= bound))
+        if near and not np.array_equal(losses, row):
+            return mark
+    return None
+
+
 def _visited(rows: dict[bytes, tuple[float, FloatArray]], seen: Sequence[bytes], prediction: FloatArray) -> Visited:
     losses = np.vstack([row for _, row in rows.values()])
     return Visited(losses, np.array(list(rows), dtype="S32"), np.array(seen, dtype="S32"), prediction)
@@ -156,7 +175,10 @@ def merged(parts: Sequence[Visited], most: int) -> Visited:
     for part in parts:
         seen |= dict.fromkeys(part.seen.tolist())
         for mark, row in zip(part.marks.tolist(), part.losses, strict=True):
-            rows.setdefault(mark, (float(row.mean()), row))
+            if mark not in rows and _twin(rows, row):
+                del seen[mark]
+            else:
+                rows.setdefault(mark, (float(row.mean()), row))
     return _visited(_smallest(rows, most), list(seen), parts[0].prediction)
 
 

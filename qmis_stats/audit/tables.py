@@ -1,4 +1,4 @@
-"""Data sets from files: CSV, TSV, Parquet tables, NumPy embeddings, and two that scikit-learn carries.
+"""Data sets from files: text and Parquet tables, NumPy embeddings, and two that scikit-learn carries.
 
 Row numbers in messages count data rows from 1; the header is not counted.
 """
@@ -8,17 +8,18 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from qmis_kernels import memory
-from qmis_stats.audit.data import FEWEST_ROWS, Dataset, Task, from_arrays
+from qmis_stats.audit.columns import cleaned, features, group_labels, nameless
+from qmis_stats.audit.data import FEWEST_ROWS, Dataset, Task, from_arrays, missing_note, whole_rows
 from qmis_stats.audit.molecules import molecules
-from qmis_stats.errors import InputError, MissingExtraError
-from qmis_stats.inference.array_file import open_archive, read_header, read_values
-from qmis_stats.scores.base import FloatArray
+from qmis_stats.audit.parquet import read_parquet
+from qmis_stats.audit.stored_arrays import read_arrays
+from qmis_stats.audit.text_tables import TEXT_SUFFIXES, Dialect, read_text
+from qmis_stats.audit.values import labels, numerals
+from qmis_stats.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,12 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["BUNDLED", "SUFFIXES", "bundled", "load_table"]
 
 BUNDLED = ("breast_cancer", "diabetes")
-SUFFIXES = (".csv", ".tsv", ".tab", ".parquet", ".npy", ".npz")
-
-_KINDS = "fiubU"
-_SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
-_COPIES = 3
-"""Of the numbers of a table that are in memory at once: the parsed table, the matrix, and what is made of it."""
+SUFFIXES = (*TEXT_SUFFIXES, ".parquet", ".npy", ".npz")
 
 
 def load_table(
@@ -45,17 +41,26 @@ def load_table(
     groups: str | None = None,
     task: Task | None = None,
     missing: Literal["refuse", "drop"] = "refuse",
+    missing_values: Sequence[str] = (),
+    separator: str | None = None,
+    decimal: str = ".",
+    header: bool = True,
     name: str | None = None,
 ) -> Dataset:
     r"""Read a data set from a file.
 
+    Numbers and booleans are features as they are. A column of text is a feature of zeros and ones for each of its
+    different texts, or a single one where there are two; spaces around texts and names do not count. Columns without a
+    name, such as the index that ``to_csv`` writes, are left out.
+
     Parameters
     ----------
     path : str or path-like
-        ``.csv``, ``.tsv``, ``.tab``, ``.parquet`` with column names, or embeddings: ``.npy``, ``.npz``.
+        Text (``.csv``, ``.tsv``, ``.tab``, ``.txt``, ``.data``) or ``.parquet`` with column names, or embeddings:
+        ``.npy``, ``.npz``.
     target : str or int
-        Column of the target. For ``.npy``: the path of a file with the target or the number of a column. For ``.npz``:
-        the name of an array.
+        Column of the target, by its number from 1 where columns have no names. For ``.npy``: the path of a file
+        with the target, or the number of a column from 0. For ``.npz``: the name of an array.
     smiles : str, optional
         Column of SMILES: the features are those of the molecules, and further columns only if ``columns`` names them.
     kind : {"fingerprints", "descriptors", "both"}
@@ -71,6 +76,15 @@ def load_table(
         By default :func:`~qmis_stats.audit.data.infer_task` decides.
     missing : {"refuse", "drop"}
         What happens to rows with missing values.
+    missing_values : sequence of str
+        What marks a missing value, for instance ``["?"]`` or ``["-999"]``, besides nothing, NA, NaN, null and the like.
+    separator : str, optional
+        Of the fields of text: one character, a space for any number of them, or ``"tab"``. By default the one of comma,
+        semicolon, tab and ``|`` under which the target is a name of a column, first the usual one of the suffix.
+    decimal : {".", ","}
+        Mark before the decimals in text.
+    header : bool
+        Whether the first line of text holds the names of columns; otherwise they are named 1, 2, ...
     name : str, optional
         By default that of the file.
 
@@ -101,305 +115,118 @@ def load_table(
         raise InputError("file", str(file), f"one whose name ends with {', '.join(SUFFIXES)}")
     if not file.is_file():
         raise InputError("file", str(file), "a file that exists")
+    dialect = Dialect(separator, decimal, header, missing_values)
     if file.suffix.lower() in (".npy", ".npz"):
         for option, value in (("smiles", smiles), ("columns", columns), ("groups", groups)):
             if value is not None:
                 raise InputError(option, value, f"left out: {file.name} holds arrays without column names")
-        X, y = _arrays(file, target)
+        X, y = read_arrays(file, target, dialect)
         return from_arrays(X, y, name=title, task=task, missing=missing)
-    frame = _frame(file)
-    return _dataset(file, title, frame, target, smiles, kind, columns, ignore, groups, task, missing)
+    notes: list[str] = []
+    if file.suffix.lower() == ".parquet":
+        frame = read_parquet(file)
+    else:
+        frame, notes = read_text(file, dialect, str(target).strip())
+    wanted = _Wanted(str(target).strip(), smiles, kind, columns, tuple(ignore), groups)
+    return _dataset(file, title, cleaned(frame, missing_values), wanted, decimal, task, missing, notes)
+
+
+class _Wanted(NamedTuple):
+    """Which columns are what."""
+
+    target: str
+    smiles: str | None
+    kind: str
+    columns: Sequence[str] | None
+    ignore: tuple[str, ...]
+    groups: str | None
+
+
+class _Roles(NamedTuple):
+    """Columns of the table, checked: features, and groups unless scaffolds are the groups."""
+
+    known: dict[str, Any]
+    features: list[str]
+    groups: str | None
+    notes: list[str]
+
+
+def _roles(file: Path, frame: pd.DataFrame, wanted: _Wanted) -> _Roles:
+    """Check the names of columns and say which ones are features."""
+    target, smiles, _, columns, ignore, groups = wanted
+    known = {str(column).strip(): column for column in frame.columns}
+    by_scaffold = groups == "scaffold" and "scaffold" not in known
+    if by_scaffold and smiles is None:
+        raise InputError("groups", groups, "the name of a column, or used with smiles=COLUMN")
+    if groups is not None and groups in (target, smiles):
+        raise InputError("groups", groups, "another column than those of the target and of the molecules")
+    special = [target, *([smiles] if smiles else []), *([groups] if groups and not by_scaffold else [])]
+    for column in [*special, *(columns or ()), *ignore]:
+        if column.strip() not in known:
+            hint = "" if np.isnan(numerals(list(known))).all() else "; header=False numbers columns that have no names"
+            raise InputError(f"{file.name}: column", column, f"one of {_listed(list(known))}{hint}")
+    special, ignored = [c.strip() for c in special], [c.strip() for c in ignore]
+    chosen = [] if columns is None else [c.strip() for c in columns]
+    for column in chosen:
+        if column in special:
+            raise InputError(f"{file.name}: columns", column, f"other columns than {', '.join(special)}")
+    unnamed = [column for column in nameless(list(known)) if column not in (*special, *chosen)]
+    if columns is None and not smiles:
+        chosen = [c for c in known if c not in (*special, *ignored, *unnamed)]
+    used = {*special, *ignored, *chosen, *unnamed}
+    unused = [c for c in known if c not in used]
+    notes = [f"Columns that are not used: {_listed(unused)}."] if smiles and unused else []
+    if left := [column for column in unnamed if column not in ignored]:
+        notes.append(f"Columns without a name, such as the index of a table, are left out: {len(left)}.")
+    if not chosen and not smiles:
+        raise InputError(f"{file.name}: columns", list(known), f"at least one besides {', '.join(special)}")
+    return _Roles(known, chosen, None if by_scaffold or groups is None else groups.strip(), notes)
 
 
 def _dataset(
     file: Path,
     title: str,
     frame: pd.DataFrame,
-    target: str | int,
-    smiles: str | None,
-    kind: str,
-    columns: Sequence[str] | None,
-    ignore: Sequence[str],
-    groups: str | None,
+    wanted: _Wanted,
+    decimal: str,
     task: Task | None,
     missing: str,
+    notes: list[str],
 ) -> Dataset:
-    by_scaffold = groups == "scaffold" and "scaffold" not in frame.columns
-    if by_scaffold and smiles is None:
-        raise InputError("groups", groups, "the name of a column, or used with smiles=COLUMN")
-    if groups is not None and groups in (str(target), smiles):
-        raise InputError("groups", groups, "another column than those of the target and of the molecules")
-    special = [str(target), *([smiles] if smiles else []), *([groups] if groups and not by_scaffold else [])]
-    wanted = [*special, *(columns or ()), *ignore]
-    known = {str(column): column for column in frame.columns}
-    for column in wanted:
-        if column not in known:
-            raise InputError(f"{file.name}: column", column, f"one of {_listed(list(known))}")
-    for column in columns or ():
-        if column in special:
-            raise InputError(f"{file.name}: columns", column, f"other columns than {', '.join(special)}")
-    left_out = {*special, *ignore}
-    if columns is None:
-        columns = [] if smiles else [c for c in known if c not in left_out]
-    notes = []
-    used = {*left_out, *columns}
-    unused = [c for c in known if c not in used]
-    if smiles and unused:
-        notes.append(f"Columns that are not used: {_listed(unused)}.")
+    known, chosen, groups, said = _roles(file, frame, wanted)
+    notes = [*notes, *said]
     if not len(frame):
         raise InputError(f"{file.name}: rows", 0, f"at least {FEWEST_ROWS} different rows without missing values")
-    y = _target(file, frame[known[str(target)]])
-    labels: NDArray[Any] | None = None
-    if groups and not by_scaffold:
-        labels = _labels(file, groups, frame[known[groups]])
-    parts: list[FloatArray] = []
-    features: list[str] = []
-    rows = np.arange(len(frame))
-    if smiles:
-        texts = frame[known[smiles]]
+    column = frame[known[wanted.target]]
+    if column.isna().all():
+        raise InputError(f"{file.name}: target {wanted.target!r}", "missing in every row", "numbers or classes")
+    y = labels(f"{title}: target", column.to_numpy(), len(frame))
+    sides = None if groups is None else group_labels(file, groups, frame[known[groups]])
+    X, names, said = features(file, frame, [known[c] for c in chosen], decimal)
+    notes += said
+    if not names and not wanted.smiles:
+        raise InputError(f"{file.name}: columns", chosen, "at least one that is not the same in every row")
+    # Before molecules are merged: a repetition without a target must not stand for the one that has it.
+    whole = whole_rows(title, X, y, names, missing)
+    notes += missing_note(whole)
+    rows = np.flatnonzero(whole)
+    if wanted.smiles and rows.size:
+        texts = frame[known[wanted.smiles.strip()]]
         if texts.dtype.kind in "fiub":
-            raise InputError(f"{file.name}: column {smiles!r}", str(texts.iloc[0]), "text: SMILES of molecules")
-        found = molecules(texts.tolist(), kind, targets=y.tolist())
+            shown = str(texts.iloc[0])
+            raise InputError(f"{file.name}: column {wanted.smiles!r}", shown, "text: SMILES of molecules")
+        found = molecules(texts.tolist(), wanted.kind, targets=y.tolist(), rows=rows)
         rows = found.rows
-        parts.append(found.X)
-        features += found.features
+        X, names = np.hstack([found.X, X[rows]]), [*found.features, *names]
         notes += found.notes
-        y = y[rows]
-        labels = found.groups if by_scaffold else labels if labels is None else labels[rows]
-    if columns:
-        parts.append(_numbers(file, frame, [known[c] for c in columns])[rows])
-        features += columns
-    if not parts:
-        raise InputError(f"{file.name}: columns", list(known), f"at least one besides {', '.join(special)}")
-    X = np.hstack(parts) if len(parts) > 1 else parts[0]
-    return from_arrays(X, y, name=title, task=task, features=features, groups=labels, missing=missing, notes=notes)
-
-
-def _labels(file: Path, groups: str, column: pd.Series[Any]) -> NDArray[Any]:
-    """Return the groups as text; a row without a group has no side of the split."""
-    gone = column.isna().to_numpy()
-    if gone.any():
-        row = int(np.argmax(gone)) + 1
-        raise InputError(f"{file.name}: groups {groups!r}, row {row}", "missing", "a group in every row")
-    return np.array([str(value) for value in column])
+        sides = found.groups if wanted.groups is not None and groups is None else None if sides is None else sides[rows]
+    else:
+        X, sides = X[rows], None if sides is None else sides[rows]
+    return from_arrays(X, y[rows], name=title, task=task, features=names, groups=sides, missing=missing, notes=notes)
 
 
 def _listed(names: Sequence[str], most: int = 12) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
-def _frame(file: Path) -> pd.DataFrame:
-    """Return the table of a file, or say in one line why it cannot be read."""
-    import pandas as pd
-
-    try:
-        if file.suffix.lower() == ".parquet":
-            return _parquet(file)
-        separator = _SEPARATORS[file.suffix.lower()]
-        _check_header(file, separator)
-        frame: pd.DataFrame = pd.read_csv(file, sep=separator, low_memory=False, **_rounding())
-        return frame
-    except OSError as error:
-        raise InputError("file", str(file), f"a file that can be read: {error.strerror or error}") from None
-    except pd.errors.EmptyDataError:
-        raise InputError("file", str(file), "a table with a line of column names, not empty") from None
-    except UnicodeDecodeError as error:
-        raise InputError("file", str(file), f"text in UTF-8 ({error.reason} at byte {error.start})") from None
-    except (pd.errors.ParserError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        reason = " ".join(str(error).split())
-        raise InputError("file", str(file), f"a table with as many fields in every line ({reason})") from None
-
-
-def _rounding() -> dict[str, Any]:
-    """Return what makes pandas read the nearest number; since 3.1 it always does, and refuses to be told."""
-    import pandas as pd
-
-    old = tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1)
-    return {"float_precision": "round_trip"} if old else {}
-
-
-def _parquet(file: Path) -> pd.DataFrame:
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError:
-        raise MissingExtraError("pyarrow", "to read Parquet files", "parquet") from None
-    try:
-        meta = parquet.read_metadata(file)
-        _check_memory(file, meta.num_rows, meta.num_columns)
-        table = parquet.read_table(file)
-        table.validate(full=True)  # text that is no UTF-8 would be found by whoever uses it
-        # Its own types only: what another program wrote about indices and Python objects is not followed.
-        frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
-        return frame
-    except pyarrow.ArrowException as error:
-        raise InputError("file", str(file), f"a Parquet file ({' '.join(str(error).split())})") from None
-
-
-def _check_header(file: Path, separator: str) -> None:
-    """Check the names of columns and the size before a table is parsed: pandas renames repeated columns in silence."""
-    import csv
-
-    _check_size(file)
-    with file.open(encoding="utf-8-sig", newline="") as stream:
-        try:
-            names = next(csv.reader(stream, delimiter=separator), [])
-        except csv.Error as error:
-            raise InputError("file", str(file), f"a table with a line of column names ({error})") from None
-        line = len(stream.readline())
-    if not names:
-        raise InputError("file", str(file), "a table with a line of column names, not empty")
-    repeated = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
-    if repeated:
-        raise InputError(f"{file.name}: column names", repeated, "different from each other")
-    if line:
-        _check_memory(file, file.stat().st_size // line + 1, len(names))
-
-
-def _check_size(file: Path) -> None:
-    """Check the size of a file before it is read; what is made of it takes as much again."""
-    needed = _COPIES * file.stat().st_size
-    if not memory.fits(needed):
-        allowed = f"small enough for memory: {memory.readable(needed)} are needed and "
-        raise InputError("file", str(file), f"{allowed}{memory.readable(memory.available())} are free")
-
-
-def _check_memory(file: Path, rows: int, columns: int) -> None:
-    needed = 8 * rows * columns * _COPIES
-    if not memory.fits(needed):
-        free = memory.readable(memory.available())
-        raise InputError(
-            "file",
-            str(file),
-            f"small enough for memory: about {rows} x {columns} numbers need "
-            f"{memory.readable(needed)} and {free} are free; fewer rows or columns would fit",
-        )
-
-
-def _target(file: Path, column: pd.Series[Any]) -> NDArray[Any]:
-    """Return the target: floats with NaN for what is missing, or text with ``None``."""
-    if len(column) and column.isna().all():
-        raise InputError(f"{file.name}: target {column.name!r}", "missing in every row", "numbers or classes")
-    if column.dtype.kind in "fiub":
-        return column.to_numpy(dtype=np.float64)
-    found: NDArray[Any] = column.astype(object).to_numpy()
-    return np.array([None if value is None or value != value else str(value) for value in found], dtype=object)
-
-
-def _numbers(file: Path, frame: pd.DataFrame, columns: Sequence[Any]) -> FloatArray:
-    """Return columns as numbers; the first value that is not a number is named."""
-    import pandas as pd
-
-    chosen = frame[list(columns)]
-    if all(dtype.kind in "fiub" and isinstance(dtype, np.dtype) for dtype in chosen.dtypes):
-        return chosen.to_numpy(dtype=np.float64)
-    for column in columns:
-        place = _first_text(frame[column])
-        if place is not None:
-            raise InputError(
-                f"{file.name}: column {str(column)!r}, row {place + 1}",
-                str(frame[column].iloc[place]),
-                f"a number; leave the column out by ignore=[{str(column)!r}], or encode it as numbers"
-                " (SMILES by smiles=)",
-            )
-    return np.column_stack(
-        [
-            pd.to_numeric(frame[c], errors="coerce").to_numpy(np.float64, na_value=np.nan)
-            if frame[c].dtype.kind != "O"
-            else _objects(frame[c])
-            for c in columns
-        ]
-    )
-
-
-def _first_text(values: pd.Series[Any]) -> int | None:
-    """Return the place of the first value that is neither a number, a boolean nor missing."""
-    import pandas as pd
-
-    if pd.api.types.is_bool_dtype(values.dtype) or pd.api.types.is_numeric_dtype(values.dtype):
-        return None
-    if not (values.dtype == object or pd.api.types.is_string_dtype(values.dtype)):
-        return 0  # dates and the like
-    found = values.reset_index(drop=True).dropna()
-    truth = found.map(lambda value: isinstance(value, (bool, np.bool_))).to_numpy(dtype=bool)
-    bad = found[pd.to_numeric(found, errors="coerce").isna().to_numpy() & ~truth]
-    return int(bad.index[0]) if len(bad) else None
-
-
-def _objects(values: pd.Series[Any]) -> FloatArray:
-    """Return numbers, booleans and missing values as floats."""
-    return np.array([np.nan if value is None or value != value else float(value) for value in values.tolist()])
-
-
-def _arrays(file: Path, target: str | int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the embeddings and the target of a .npy or .npz file."""
-    stored = _stored(file)
-    if isinstance(stored, dict):
-        return _from_archive(file, stored, target)
-    X = stored
-    if X.ndim != 2:
-        raise InputError(f"{file.name}: shape", X.shape, "(N, p): points by features")
-    if isinstance(target, str) and not target.lstrip("-").isdigit():
-        other = Path(target) if Path(target).is_file() else file.parent / target
-        if not other.is_file():
-            raise InputError("target", target, "the number of a column or a file with one value a row")
-        return X, _one_column(other, X.shape[0])
-    column = int(target)
-    if not -X.shape[1] <= column < X.shape[1]:
-        raise InputError("target", column, f"the number of a column, from 0 to {X.shape[1] - 1}, or a file")
-    return np.delete(X, column, axis=1), X[:, column]
-
-
-def _stored(file: Path) -> NDArray[Any] | dict[str, NDArray[Any]]:
-    _check_size(file)
-    try:
-        with file.open("rb") as stream:
-            if not stream.peek(2).startswith(b"PK"):
-                header = read_header(file.name, stream, file.stat().st_size, _KINDS)
-                return read_values(file.name, stream, header)
-    except OSError as error:
-        raise InputError("file", str(file), f"a file that can be read: {error.strerror or error}") from None
-    arrays = {}
-    with open_archive(file) as (archive, members):
-        for entry in members:
-            key = entry.filename.removesuffix(".npy")
-            field = f"{file.name}: {key}"
-            with archive.open(entry) as stream:
-                arrays[key] = read_values(field, stream, read_header(field, stream, entry.file_size, _KINDS))
-    return arrays
-
-
-def _from_archive(file: Path, stored: dict[str, NDArray[Any]], target: str | int) -> tuple[NDArray[Any], NDArray[Any]]:
-    if target not in stored:
-        raise InputError("target", target, f"the name of an array in {file.name}: {_listed(list(stored))}")
-    matrices = [key for key, array in stored.items() if key != target and array.ndim == 2]
-    if len(matrices) != 1:
-        raise InputError(f"{file.name}: arrays", list(stored), "one of shape (N, p) beside the target")
-    return stored[matrices[0]], stored[str(target)].reshape(-1)
-
-
-def _one_column(file: Path, rows: int) -> NDArray[Any]:
-    if file.suffix.lower() == ".npy":
-        found = _stored(file)
-        y = found if not isinstance(found, dict) else next(iter(found.values()))
-    else:
-        import pandas as pd
-
-        separator = _SEPARATORS.get(file.suffix.lower(), ",")
-        try:
-            table = pd.read_csv(file, header=None, sep=separator, **_rounding())
-        except (ValueError, OSError) as error:
-            raise InputError("target", str(file), f"a file with one value a row ({error})") from None
-        if len(table) == rows + 1:  # a line with the name of the column
-            table = pd.read_csv(file, sep=separator, **_rounding())
-        if table.shape[1] != 1:
-            raise InputError("target", str(file), f"one value a row, not {table.shape[1]}")
-        y = _target(file, table.iloc[:, 0])
-    if y.ndim != 1 or y.size != rows:
-        raise InputError(f"{file.name}: shape", y.shape, f"({rows},), one value a row of the embeddings")
-    return y
 
 
 def bundled(name: str) -> Dataset:

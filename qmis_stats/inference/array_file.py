@@ -79,7 +79,7 @@ def check_pipe(file: Path) -> None:
         raise InputError("file", str(file), "a file that can be read: it is a pipe")
 
 
-def read_header(field: str, stream: IO[bytes], length: int, kinds: str = "fiub") -> Header:
+def read_header(field: str, stream: IO[bytes], length: int, kinds: str = "fiub", known: str = "real numbers") -> Header:
     """Return the header of a .npy stream of ``length`` bytes, which has to fit the shape exactly.
 
     Parameters
@@ -92,6 +92,8 @@ def read_header(field: str, stream: IO[bytes], length: int, kinds: str = "fiub")
         Bytes of the whole stream.
     kinds : str
         Kinds of ``numpy.dtype`` that are allowed; objects never are.
+    known : str
+        What these kinds are, for messages.
 
     Raises
     ------
@@ -121,7 +123,7 @@ def read_header(field: str, stream: IO[bytes], length: int, kinds: str = "fiub")
     except _UNREADABLE as error:
         raise InputError(field, "unreadable header", f"an array of numbers ({error})") from None
     if dtype.hasobject or dtype.kind not in kinds or dtype.itemsize == 0:
-        raise InputError(field, f"array of {dtype}", "an array of real numbers")
+        raise InputError(field, f"array of {dtype}", f"an array of {known}")
     size = math.prod(shape) * dtype.itemsize
     if min(shape, default=0) < 0:
         raise InputError(field, shape, "a shape without negative numbers")

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from sklearn import metrics
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from qmis_stats import InputError, rank
 from qmis_stats.audit.algorithm import audit, head_for
@@ -50,6 +51,25 @@ def test_an_audit(name, head, request):
     assert result.run_indicators().shape == (3, 4)
     assert set(result.pareto()) <= {q.name for q in QUANTIZERS}
     assert result.performance.shape[0] == 4
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_checkpoints_that_agree_to_rounding_are_one_codeword(kind, binary, regression):
+    """In full batches the last epoch of the path is the final fit, summed in another order."""
+    data = binary if kind is MLPClassifier else regression
+    model = SklearnModel(kind(hidden_layer_sizes=(8,), max_iter=50), task=data.task)
+    result = audit(data, model, QUANTIZERS, runs=2, n=60, seed=1, draws=199)
+    visited = result.visited["identity"]
+    assert len(visited.losses) == len(visited.marks) == len(visited.seen) == 2 * 9
+    assert not any("smallest mean loss" in note for note in result.notes)
+
+
+def test_losses_that_agree_to_rounding():
+    a = np.array([1.0, 2.0, 0.0])
+    rows = {b"a": a, b"far": a + 1e-9, b"near": a * (1 + 1e-14), b"same": a.copy(), b"nearer": a * (1 - 1e-15)}
+    part = Visited(np.array(list(rows.values())), np.array(list(rows)), np.array(list(rows)), a)
+    found = merged([part], 10)
+    assert found.marks.tolist() == found.seen.tolist() == [b"a", b"far", b"same"]
 
 
 def test_members_are_never_evaluated(binary):

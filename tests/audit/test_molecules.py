@@ -11,6 +11,8 @@ from qmis_stats.audit.splits import group_split, held_out
 from qmis_stats.audit.tables import load_table
 from qmis_stats.errors import MissingExtraError
 
+CHAINS = ("C", "CC", "CCO", "CN", "CCl", "CBr")
+
 
 @pytest.fixture
 def chem():
@@ -38,6 +40,27 @@ class TestMolecules:
         found = molecules(["OCC", "CCO", "C(C)O", "CCN"], targets=[1, 1, 0, 1])
         assert found.rows.tolist() == [0, 3]
         assert found.notes[0].startswith("2 rows repeat a molecule (same canonical SMILES), 1 of them with another")
+
+    @pytest.mark.parametrize(
+        ("mapped", "plain"),
+        [
+            ("[CH3:1][c:2]1[cH:3][cH:4][cH:5][cH:6][cH:7]1", "Cc1ccccc1"),
+            ("[CH3:1][C@H:2]([CH3:3])[OH:4]", "CC(C)O"),  # a centre that only the numbers make chiral
+            ("[CH3:1][C@H:2]([Cl:3])[OH:4]", "C[C@H](Cl)O"),
+            ("[H:1][O:2][CH3:3]", "CO"),
+            ("[nH:1]1[cH:2][cH:3][cH:4][cH:5]1", "c1cc[nH]c1"),
+            ("CO[*:1]", "CO*"),
+        ],
+    )
+    def test_atom_maps_make_no_other_molecule(self, mapped, plain):
+        other = "FC1CCCC1"
+        found, expected = molecules([mapped, other, plain], "both"), molecules([plain, other], "both")
+        assert found.smiles == expected.smiles
+        assert found.rows.tolist() == [0, 1]
+        assert found.features == expected.features
+        assert np.allclose(found.X, expected.X, rtol=1e-12, atol=1e-12)  # sums over atoms in another order
+        assert np.array_equal(found.groups, expected.groups)
+        assert len(set(scaffold_groups([mapped, plain, mapped.replace(":1]", ":11]")]))) == 1
 
     def test_fingerprints_are_those_of_rdkit(self):
         from rdkit import Chem
@@ -75,8 +98,24 @@ class TestMolecules:
         assert any(note.startswith("1 of 32 SMILES do not parse") for note in data.notes)
         with pytest.raises(InputError, match="text: SMILES"):
             load_table(tmp_path / "m.csv", "y", smiles="size")
-        with pytest.raises(InputError, match="SMILES by smiles="):
+        with pytest.raises(InputError, match="SMILES are read by smiles="):
             load_table(tmp_path / "m.csv", "y", ignore=["id"])
+
+    def test_repetitions_without_a_target_or_a_feature_are_dropped_first(self, tmp_path):
+        smiles = [ring + chain for ring in ("c1ccccc1", "C1CCCCC1", "c1ccncc1", "C1CCNCC1") for chain in CHAINS]
+        without, half = [f"{s},,1" for s in smiles], [f"{s},{i},{i}" for i, s in enumerate(smiles)]
+        (tmp_path / "m.csv").write_text("s,y,size\n" + "\n".join([*without, *half, "C1CC,1,1"]) + "\n")
+        data = load_table(tmp_path / "m.csv", "y", smiles="s", missing="drop")
+        assert data.y.tolist() == list(range(24))
+        assert data.notes[1] == "24 of 49 rows have missing values and are left out."
+        assert data.notes[2] == "1 of 25 SMILES do not parse and are left out: row 49 'C1CC'."
+        swapped = [",".join([s, *reversed(rest)]) for s, *rest in (row.split(",") for row in [*without, *half])]
+        (tmp_path / "n.csv").write_text("s,y,size\n" + "\n".join(swapped) + "\n")
+        data = load_table(tmp_path / "n.csv", "y", smiles="s", columns=["size"], missing="drop")
+        assert data.X[:, -1].tolist() == list(range(24))
+        for file, where in (("m.csv", "target, row 1 "), ("n.csv", "column 'size', row 1 ")):
+            with pytest.raises(InputError, match=f"{where}= 'missing'"):
+                load_table(tmp_path / file, "y", smiles="s", columns=["size"])
 
     @pytest.mark.parametrize(
         ("name", "task", "most"),

@@ -174,7 +174,10 @@ BAD = {
     "no such column": (["{csv}", "--target", "size"], "'size'"),
     "no such file": (["absent.csv", "--target", "y"], "absent.csv"),
     "not a table": (["{folder}/x.doc", "--target", "y"], ".csv"),
-    "text among the features": (["{csv}", "--target", "a", "--task", "regression"], "'tall'"),
+    "names among the features": (["{folder}/names.csv", "--target", "tall"], "'name'"),
+    "decimal": (["{csv}", "--target", "tall", "--decimal", ";"], "decimal"),
+    "separator": (["{csv}", "--target", "tall", "--separator", "::"], "separator"),
+    "separator and decimal": (["{csv}", "--target", "tall", "--separator", ",", "--decimal", ","], "decimal mark"),
     "no such bundle": (["bundled:iris"], "bundled:iris"),
     "a bundle has its target": (["bundled:diabetes", "--target", "y"], "--target"),
     "quantizer": (["--quantizers", "sign,bogus"], "bogus"),
@@ -214,6 +217,7 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_is_one_line(case: str, csv: Path, qmis: Qmis, tmp_path: Path) -> None:
     (tmp_path / "x.doc").write_text("")
+    table().assign(name=[f"n{i}" for i in range(160)]).to_csv(tmp_path / "names.csv", index=False)
     arguments, word = BAD[case]
     result = qmis("audit", *(a.format(csv=csv, folder=tmp_path) for a in arguments))
     assert (result.exit_code, result.stdout) == (2, ""), result.output
@@ -232,3 +236,51 @@ def test_missing_values_are_refused_or_dropped(qmis: Qmis, tmp_path: Path) -> No
     dropped = qmis("audit", file, "--target", "tall", *FAST, "--missing", "drop", "--json")
     assert dropped.exit_code == 0
     assert "--missing drop" in json.loads(dropped.stdout)["command"]
+
+
+ADULT = {
+    "workclass": ("Private", "State-gov", "?"),
+    "education": ("Bachelors", "HS-grad", "11th"),
+    "marital-status": ("Never-married", "Married-civ-spouse"),
+    "occupation": ("Adm-clerical", "Exec-managerial", "?"),
+    "relationship": ("Not-in-family", "Husband", "Wife"),
+    "race": ("White", "Black"),
+    "sex": ("Male", "Female"),
+    "native-country": ("United-States", "Cuba", "?"),
+}
+
+
+def test_the_adult_table_as_it_is_distributed(qmis: Qmis, tmp_path: Path) -> None:
+    """No line of names, spaces after commas, question marks, text in 8 of 14 columns, an empty line at the end."""
+    rng = np.random.default_rng(7)
+    lines = []
+    for _ in range(300):
+        work, school, marital, job, kin, race, sex, country = (
+            str(rng.choice(texts, p=[0.94, 0.04, 0.02] if "?" in texts else None)) for texts in ADULT.values()
+        )
+        age, weight, years, gain, loss, hours = rng.integers([17, 10**4, 1, 0, 0, 1], [90, 10**6, 16, 99999, 4000, 99])
+        rich = ">50K" if rng.random() < 0.2 + 0.6 * (sex == "Male" and age > 40) else "<=50K"
+        fields = (age, work, weight, school, years, marital, job, kin, race, sex, gain, loss, hours, country, rich)
+        lines.append(", ".join(map(str, fields)))
+    file = tmp_path / "adult.data"
+    file.write_text("\n".join(lines) + "\n\n")
+    arguments = ("audit", file, "--target", "15", "--no-header", "--missing-values", "?", "--missing", "drop", *FAST)
+    result = qmis(*arguments, "--json")
+    assert result.exit_code == 0, result.stderr
+    data = json.loads(result.stdout)
+    notes = " ".join(data["notes"])
+    marked = sum("?" in line for line in lines)
+    assert marked > 5
+    assert f"{marked} of 300 rows have missing values and are left out." in notes
+    assert "Classes of the target are numbered: <=50K = 0, >50K = 1." in notes
+    assert "2 (2), 4 (3), 6 (2), 7 (2), 8 (3), 9 (2) and 2 more" in notes
+    assert "--no-header" in data["command"]
+    assert without_times(qmis(*shlex.split(data["command"])[1:], "--json").stdout) == without_times(result.stdout)
+    named = tmp_path / "adult.csv"
+    names = [*(f"c{place}" for place in range(1, 15)), "income"]
+    named.write_text(", ".join(names) + "\n" + file.read_text())
+    other = qmis("audit", named, "--target", "income", "--missing-values", "?", "--missing", "drop", *FAST, "--json")
+    assert json.loads(other.stdout)["performance"] == data["performance"]
+    refused = qmis("audit", named, "--target", "income", "--missing-values", "?", *FAST)
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+    assert "= 'missing'" in refused.stderr

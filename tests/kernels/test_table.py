@@ -9,7 +9,9 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import numba
 import numpy as np
 import pytest
 
@@ -99,6 +101,25 @@ def test_no_place_for_the_cache_is_not_an_error(tmp_path: Path, monkeypatch: pyt
         assert _compile.compiled(lambda x: x + 1.0)(1.0) == 2.0
     finally:
         _cache.cache_directory.cache_clear()
+
+
+@pytest.mark.parametrize("directory", ["absent", None])
+def test_nowhere_to_write_is_not_an_error(directory: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numba finds no place: not in NUMBA_CACHE_DIR, not beside the sources, not at home."""
+    njit = numba.njit
+    asked = []
+
+    def without_a_place(cache: bool = False, **options: bool) -> Any:
+        asked.append(cache)
+        if cache:
+            raise RuntimeError("cannot cache function 'f': no locator available for file 'f.py'")
+        return njit(**options)
+
+    if directory is not None:
+        monkeypatch.setenv("NUMBA_CACHE_DIR", directory)
+    monkeypatch.setattr(numba, "njit", without_a_place)
+    assert _compile.compiled(lambda x: x + 1.0)(1.0) == 2.0
+    assert asked == [True, False]
 
 
 KEY = (1, 2)

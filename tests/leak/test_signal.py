@@ -35,9 +35,7 @@ def test_one_direction_loses_little_where_the_fitted_value_alone_loses_much() ->
     plain, moved, _ = signal.scalars()
     best = best_direction(signal, moments, np.arange(POINTS))
     c, e = (np.column_stack(parts) for parts in zip(best, (plain, moved), strict=True))
-    tv, *_ = backend().exposure_integrals(
-        *numbers, moments, c, e, np.ones(POINTS), np.zeros(POINTS, dtype=np.int64), 1
-    )
+    tv, *_ = backend().exposure_integrals(*numbers, moments, c, e, np.ones(POINTS), np.zeros(POINTS, dtype=np.int64), 1)
     assert tv.shape == (POINTS, 2)
     (single, value), errors = tv.mean(axis=0), tv.std(axis=0) / np.sqrt(POINTS)
     # Deterministic equivalents of the pair and of the points differ by 1/d at most.

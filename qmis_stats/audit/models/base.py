@@ -72,12 +72,19 @@ class Model(Protocol):
 def scaling(X: FloatArray, standardise: Standardise) -> tuple[FloatArray, FloatArray]:
     """Return location and scale of each feature in a training subset, shapes (p,).
 
+    Raises
+    ------
+    InputError
+        If points have more than one dimension.
+
     Examples
     --------
     >>> location, scale = scaling(np.array([[0.0, 1.0], [1.0, 5.0]]), "auto")
     >>> location.tolist(), scale.tolist()
     ([0.0, 3.0], [1.0, 2.0])
     """
+    if X.ndim != 2:
+        raise InputError("X", X.shape, "of shape (N, p): points of more dimensions are for PyTorch modules")
     location, scale = np.zeros(X.shape[1]), np.ones(X.shape[1])
     if standardise == "none":
         return location, scale

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -42,10 +43,13 @@ class SklearnModel:
 
     The last checkpoint is what ``fit`` returns. The path before it is made of, in this order of preference:
 
-    - ``partial_fit``, where the estimator has it: epochs over the training subset, at geometric numbers of them;
+    - ``partial_fit``, where the estimator has it: epochs over the training subset, at geometric numbers of them (not
+      with early stopping or balanced classes, which ``partial_fit`` refuses);
     - fits with increasing ``max_iter``, where it is a number (logistic regression, support vector machines);
     - a regularisation path, from a thousand times the strength (``alpha``, or 1/``C``) down to that of the estimator;
     - fits on growing parts of the training subset, in random order (ordinary least squares).
+
+    Fits before the last that the estimator refuses (too few points, too few iterations) are left out.
 
     Released are the coefficients, which are quantized, the intercepts, and location and scale of the features.
 
@@ -53,7 +57,7 @@ class SklearnModel:
     ----------
     estimator : scikit-learn estimator
         A regressor or classifier with ``coef_`` or ``coefs_`` after ``fit``; a ``random_state`` of ``None`` is replaced
-        by one from the seed of the run.
+        by one from the seed of the run. Classes are the numbers 0, 1, ... of the data set, in ``class_weight`` too.
     task : str, optional
         By default regression for regressors, binary for classifiers; several classes have to be named.
     checkpoints : int
@@ -68,7 +72,8 @@ class SklearnModel:
     Raises
     ------
     InputError
-        If the estimator has no coefficients, or its own prediction is not that of its coefficients.
+        If the estimator has no coefficients, cannot be fitted to a training subset, or its own prediction is not that
+        of its coefficients.
 
     Examples
     --------
@@ -121,7 +126,8 @@ class SklearnModel:
     def path(self) -> str:
         """What the checkpoints before the last are."""
         parameters = self.estimator.get_params()
-        if hasattr(self.estimator, "partial_fit"):
+        refused = parameters.get("early_stopping") is True or parameters.get("class_weight") == "balanced"
+        if hasattr(self.estimator, "partial_fit") and not refused:
             return "partial_fit"
         if isinstance(parameters.get("max_iter"), int) and parameters["max_iter"] > 0:
             return "max_iter"
@@ -141,13 +147,33 @@ class SklearnModel:
             settings["random_state"] = int(rng.integers(2**31))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
+            with self._refusals():  # first: an estimator that cannot be used is refused for what it is
+                self._check_classes(target)
+                final = self._clone(settings).fit(Z, target)
+                last = self._weights(final)
+                self._check(final, (*last, np.zeros(Z.shape[1]), np.ones(Z.shape[1])), Z)
             if self.checkpoints > 1:
                 for weights in self._before(Z, target, settings, rng):
                     yield (*weights, location, scale)
-            final = self._clone(settings).fit(Z, target)
-        weights = self._weights(final)
-        self._check(final, (*weights, np.zeros(Z.shape[1]), np.ones(Z.shape[1])), Z)
-        yield (*weights, location, scale)
+        yield (*last, location, scale)
+
+    @contextlib.contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """Turn what an estimator raises into one line."""
+        try:
+            yield
+        except InputError:
+            raise
+        except Exception as error:
+            reason = f"one that can be fitted to a training subset ({error})"
+            raise InputError("estimator", type(self.estimator).__name__, reason) from error
+
+    def _check_classes(self, y: Any) -> None:
+        weights = self.estimator.get_params().get("class_weight")
+        classes = [] if self._task == "regression" else np.unique(y).tolist()
+        if isinstance(weights, Mapping) and not set(weights) <= set(classes):
+            allowed = f"weights of {', '.join(map(str, classes))}: classes are numbered, as data.classes lists them"
+            raise InputError("estimator: class_weight", dict(weights), allowed)
 
     def _clone(self, settings: dict[str, Any]) -> Any:
         from sklearn.base import clone
@@ -167,7 +193,8 @@ class SklearnModel:
             steps = set(checkpoint_steps(epochs, count))
             for epoch in range(1, epochs + 1):
                 order = rng.permutation(len(y))
-                fitted.partial_fit(Z[order], y[order], **(extra if epoch == 1 else {}))
+                with self._refusals():
+                    fitted.partial_fit(Z[order], y[order], **(extra if epoch == 1 else {}))
                 if epoch in steps:
                     yield self._weights(fitted)
         elif self.path == "max_iter":
@@ -175,13 +202,13 @@ class SklearnModel:
                 s for s in checkpoint_steps(parameters["max_iter"], count + 1) if s < parameters["max_iter"]
             ]
             for step in steps_before:
-                yield self._weights(self._clone({**settings, "max_iter": step}).fit(Z, y))
+                yield from self._tried({**settings, "max_iter": step}, Z, y)
         elif self.path == "regularisation":
             field = _strength(parameters)
             assert field is not None
             for factor in np.geomspace(_STRONGER, 1.0, count + 1)[:-1]:
                 value = parameters[field] / factor if field == "C" else parameters[field] * factor
-                yield self._weights(self._clone({**settings, field: float(value)}).fit(Z, y))
+                yield from self._tried({**settings, field: float(value)}, Z, y)
         else:
             order = rng.permutation(len(y))
             least = min(len(y), max(2, Z.shape[1] + 2))
@@ -189,7 +216,15 @@ class SklearnModel:
             for size in sizes:
                 rows = order[:size]
                 if self._task == "regression" or np.unique(y[rows]).size == np.unique(y).size:
-                    yield self._weights(self._clone(settings).fit(Z[rows], y[rows]))
+                    yield from self._tried(settings, Z[rows], y[rows])
+
+    def _tried(self, settings: dict[str, Any], Z: FloatArray, y: Any) -> Iterator[list[FloatArray]]:
+        """Yield the weights of a fit before the last, unless the estimator refuses it."""
+        try:
+            fitted = self._clone(settings).fit(Z, y)
+        except Exception:  # whatever it says: the final fit, of the estimator as it is, went through
+            return
+        yield self._weights(fitted)
 
     def _weights(self, fitted: Any) -> list[FloatArray]:
         """Return matrices (outputs, inputs) and intercepts, in turn."""

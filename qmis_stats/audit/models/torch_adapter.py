@@ -4,41 +4,62 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qmis_stats.audit.data import TASKS, Task
-from qmis_stats.audit.models.base import Weights
+from qmis_stats.audit.models.base import Weights, output_losses, output_prediction
+from qmis_stats.audit.models.torch_states import Entries, entries, tensors
 from qmis_stats.errors import InputError, MissingExtraError
 from qmis_stats.scores.base import FloatArray
 
 __all__ = ["TorchModel"]
 
 _BATCH = 4096
+_COMPARED, _COARSEST = 16, 0.05
+"""Points on which a trained module is compared with its entries, and the largest relative difference of half types."""
 
 Train = Callable[[Any, FloatArray, FloatArray, np.random.Generator], Iterable[object]]
 """Trains the module that it is given in place, and yields (anything) at each checkpoint."""
+
+Checkpoint: TypeAlias = Mapping[str, Any] | str | os.PathLike[str]
+"""A state dict, a dictionary that holds one, or the path of either."""
 
 
 class TorchModel:
     """Any :class:`torch.nn.Module` as a model; the module that is given is never changed.
 
+    Released are its parameters and buffers, each array once: entries that are tied (``b.weight = a.weight``) are
+    quantized together. Losses are computed in float64, whatever the module's own type.
+
     Parameters
     ----------
     module : torch.nn.Module
-        Its output for a batch: (N,) or (N, 1) numbers or log-odds, or (N, classes) logits.
+        Its output for a batch is one tensor: (N,) or (N, 1) numbers or log-odds, (N, 2) logits for a binary task, or
+        (N, classes) logits.
     train : callable or sequence of state dicts
         ``train(module, X, y, rng)`` trains a copy of the module on arrays and yields at each checkpoint, the last time
-        when it is done; PyTorch's own generator is seeded from ``rng`` before. Or the state dicts of a training that
-        is already done: then one run is audited, and evaluation points have to be named that were not trained on.
+        when it is done; PyTorch's own generator is seeded from ``rng`` before. What it sets has to be a parameter or a
+        buffer of the module. Or the checkpoints of a training that is already done: state dicts, dictionaries that
+        hold one, or paths of either (``.safetensors``, or what ``torch.save`` wrote); then one run is audited, and
+        evaluation points have to be named that were not trained on.
     task : str
         ``"regression"``, ``"binary"`` or ``"multiclass"``.
     loss : callable, optional
-        ``loss(output, y)`` → (N,) tensor; by default squared error, or cross-entropy of the logits.
+        ``loss(output, y)`` → (N,) tensor, of float64 tensors; by default squared error, or cross-entropy of the logits.
     quantize : sequence of str, optional
         Names of the parameters that quantizers act on; by default those with at least two dimensions.
+    initial : {"common", "fresh"}
+        Whether every run starts from the weights that the module has now, or from weights drawn anew in each run, by
+        the ``reset_parameters`` of its layers. Runs with common initial weights differ by their points and by what
+        ``train`` draws, so that intervals over runs do not contain the spread between initial weights.
+    integers : bool, optional
+        Whether the module, and ``train``, get the features as integers (token ids) and not in the type of its
+        parameters; by default those with an embedding do, where all features are whole numbers.
     label : str
         Stored results belong to it: change it when ``train`` or ``loss`` changes.
 
@@ -47,7 +68,7 @@ class TorchModel:
     MissingExtraError
         If PyTorch is not installed.
     InputError
-        If there is nothing to quantize, or a name is not that of a parameter.
+        If there is nothing to quantize, a name is not that of a parameter, or the module cannot be copied.
 
     Examples
     --------
@@ -71,11 +92,13 @@ class TorchModel:
     def __init__(
         self,
         module: Any,
-        train: Train | Sequence[Mapping[str, Any]],
+        train: Train | Sequence[Checkpoint],
         *,
         task: Task,
         loss: Callable[[Any, Any], Any] | None = None,
         quantize: Sequence[str] | None = None,
+        initial: Literal["common", "fresh"] = "common",
+        integers: bool | None = None,
         label: str = "",
     ) -> None:
         torch = _torch()
@@ -83,23 +106,20 @@ class TorchModel:
             raise InputError("module", type(module).__name__, "a torch.nn.Module")
         if task not in TASKS:
             raise InputError("task", task, f"one of {', '.join(TASKS)}")
-        if not callable(train) and (isinstance(train, Mapping) or not train):
-            raise InputError("train", train, "a function that yields at checkpoints, or a list of state dicts")
-        parameters = dict(module.named_parameters())
-        chosen = [name for name, p in parameters.items() if p.ndim >= 2] if quantize is None else list(quantize)
-        for name in chosen:
-            if name not in parameters:
-                raise InputError("quantize", name, f"names of parameters: {', '.join(parameters)}")
-        if not chosen:
-            raise InputError("quantize", chosen, "at least one parameter; none has two dimensions")
-        self._module = copy.deepcopy(module)
-        self._train = train
+        if initial not in ("common", "fresh"):
+            raise InputError("initial", initial, "'common' or 'fresh'")
+        self._entries = entries(module)
+        self._module = _copied(module)
+        self._train = train if callable(train) else _checkpoints(train)
         self._task: Task = task
         self._loss = loss
         self._label = label
-        self._names = tuple(module.state_dict())
-        self._chosen = frozenset(chosen)
+        self._initial = initial
+        self._integers = integers
+        self._chosen = frozenset(_quantized(module, self._entries, quantize))
         self._working: Any = None
+        if initial == "fresh":
+            _check_resettable(module)
 
     @property
     def task(self) -> Task:
@@ -113,101 +133,246 @@ class TorchModel:
 
     def fit_path(self, X: FloatArray, y: FloatArray, rng: np.random.Generator) -> Iterator[Weights]:
         """Train a copy by the user's function, or go through the given checkpoints; yield the weights."""
-        torch = _torch()
         if not callable(self._train):
-            for place, state in enumerate(self._train):
-                missing = [name for name in self._names if name not in state]
-                if missing:
-                    raise InputError(f"state dict {place}", missing, "a state dict of the module: entries are missing")
-                yield self._read(state)
+            for place in range(len(self._train)):
+                yield tuple(self._given(place).values())
             return
+        torch = _torch()
         module = copy.deepcopy(self._module)
         seeded = torch.Generator().manual_seed(int(rng.integers(2**63)))
         outside = torch.random.get_rng_state()
         own = seeded.get_state()
-        steps = iter(self._train(module, X, y, rng))
+        steps: Iterator[object] | None = None
+        module.train()
         try:
             while True:
                 torch.random.set_rng_state(own)
-                module.train()
+                if steps is None:
+                    if self._initial == "fresh":
+                        _reset(module)
+                    steps = _steps(self._train(module, self._features(X), y, rng))
                 try:
                     next(steps)
                 except StopIteration:
                     return
                 own = torch.random.get_rng_state()
+                weights = tuple(self._entries.arrays(tensors(module), "module after train").values())
+                self._check_trained(module, weights, X)
                 torch.random.set_rng_state(outside)
-                yield self._read(module.state_dict())
+                yield weights
         finally:
             torch.random.set_rng_state(outside)
 
-    def _read(self, state: Mapping[str, Any]) -> Weights:
-        return tuple(state[name].detach().cpu().double().numpy().copy() for name in self._names)
+    def _given(self, place: int) -> dict[str, FloatArray]:
+        """Return the arrays of a checkpoint that was given; buffers that are never stored are the module's own."""
+        assert not callable(self._train)
+        where = f"state dict {place}"
+        state = self._entries.state(self._train[place], where)
+        return self._entries.arrays(tensors(self._module) | state, where)
+
+    def _check_trained(self, module: Any, weights: Weights, X: FloatArray) -> None:
+        """Refuse a module whose outputs are not those of its parameters and buffers: ``train`` set something else."""
+        torch = _torch()
+        rows = X[:_COMPARED]
+        training = {part: part.training for part in module.modules()}
+        found = []
+        state = torch.random.get_rng_state()
+        for part in (module, self._loaded(weights)):
+            torch.random.set_rng_state(state)
+            part.eval()
+            with torch.no_grad():
+                found.append(self._output(part, rows).cpu())
+        for part, was in training.items():
+            part.training = was
+        coarse = max((torch.finfo(o.dtype).eps for o in found if o.is_floating_point()), default=0.0)
+        own, copied = (output.double() for output in found)
+        close = min(_COARSEST, 3.0 * coarse**0.5)
+        size = float(own.abs().max()) if own.numel() else 0.0
+        if own.shape != copied.shape or not torch.allclose(own, copied, rtol=close, atol=close * size, equal_nan=True):
+            raise InputError(
+                "train",
+                _name(self._train),
+                "a function that changes parameters and buffers only: the trained module gives other outputs than they "
+                "do; what it sets besides belongs into register_buffer, and structure does not change",
+            )
 
     def quantizable(self, weights: Weights) -> tuple[bool, ...]:
-        """Return which entries of the state dict are quantized."""
-        return tuple(name in self._chosen for name in self._names)
+        """Return which arrays are quantized."""
+        return tuple(name in self._chosen for name in self._entries.shapes)
 
-    def _outputs(self, weights: Weights, X: FloatArray) -> Iterator[tuple[slice, Any]]:
-        """Yield outputs of the module with these weights, by batches, without gradients."""
+    def _loaded(self, weights: Weights) -> Any:
+        """Return the working copy with these weights."""
         torch = _torch()
         if self._working is None:
             self._working = copy.deepcopy(self._module)
-        module = self._working
-        like = module.state_dict()
-        module.load_state_dict(
-            {n: torch.as_tensor(np.array(w)).to(like[n].dtype) for n, w in zip(self._names, weights, strict=True)}
-        )
-        module.eval()
-        first = next(iter(module.parameters()))
+        there = tensors(self._working)
         with torch.no_grad():
-            for begin in range(0, len(X), _BATCH):
-                rows = slice(begin, begin + _BATCH)
-                yield rows, module(torch.as_tensor(np.array(X[rows])).to(first.dtype).to(first.device))
+            for name, array in zip(self._entries.shapes, weights, strict=True):
+                there[name].copy_(torch.as_tensor(np.array(array)))
+        return self._working.eval()
+
+    def _takes_integers(self, X: NDArray[Any]) -> bool:
+        """Return whether the module gets these features as integers."""
+        if self._integers is False or (self._integers is None and not _embeds(self._module)):
+            return False
+        whole = np.floor(X) == X
+        if self._integers and not whole.all():
+            raise InputError("X", float(X[~whole][0]), "whole numbers: the module takes integers")
+        return bool(whole.all())
+
+    def _features(self, X: NDArray[Any]) -> NDArray[Any]:
+        return X.astype(np.int64) if self._takes_integers(X) else X
+
+    def _output(self, module: Any, X: NDArray[Any]) -> Any:
+        """Return what the module makes of a batch, one tensor of real numbers."""
+        torch = _torch()
+        like = next((p for p in module.parameters() if p.is_floating_point()), torch.empty(0))
+        kind = torch.int64 if self._takes_integers(X) else like.dtype
+        inputs = torch.as_tensor(np.array(X)).to(like.device, kind)
+        try:
+            output = module(inputs)
+        except Exception as error:
+            allowed = f"one that takes {inputs.dtype} of shape {tuple(inputs.shape)} ({str(error).splitlines()[0]})"
+            raise InputError("module", type(module).__name__, allowed) from error
+        if not isinstance(output, torch.Tensor) or output.is_complex():
+            what = type(output).__name__ if not isinstance(output, torch.Tensor) else str(output.dtype)
+            raise InputError("module: output", what, "one tensor of real numbers: wrap the module to return only that")
+        return output
+
+    def _outputs(self, weights: Weights, X: FloatArray) -> Iterator[tuple[slice, Any]]:
+        """Yield outputs of the module with these weights in float64, by batches, without gradients."""
+        torch = _torch()
+        module = self._loaded(weights)
+        for begin in range(0, len(X), _BATCH):
+            rows = slice(begin, begin + _BATCH)
+            with torch.no_grad():
+                output = self._output(module, X[rows]).double()
+            yield rows, output
+
+    def _scores(self, output: Any, count: int) -> FloatArray:
+        """Return outputs as (N, C): one number or log-odds a point, or logits of all classes."""
+        found: FloatArray = output.cpu().numpy()
+        if self._task == "multiclass":
+            if found.ndim == 2 and len(found) == count and found.shape[1] > 1:
+                return found
+            allowed = f"({count}, classes): logits of every class"
+        else:
+            if self._task == "binary" and found.shape == (count, 2):
+                return found[:, 1:] - found[:, :1]
+            if found.size == count:
+                return found.reshape(count, 1)
+            allowed = f"({count},) or ({count}, 1)" + (f", or ({count}, 2) logits" if self._task == "binary" else "")
+        raise InputError("module: shape of the output", found.shape, f"{allowed} for a {self._task} task")
 
     def losses(self, weights: Weights, X: FloatArray, y: FloatArray) -> FloatArray:
         """Return the loss of each point, shape (N,)."""
-        torch = _torch()
         found = np.empty(len(X))
         for rows, output in self._outputs(weights, X):
-            target = torch.as_tensor(np.array(y[rows])).to(output.device)
-            target = target.long() if self._task == "multiclass" else target.to(output.dtype)
-            value = (self._default_loss if self._loss is None else self._loss)(output, target)
-            if tuple(value.shape) != tuple(target.shape):
-                raise InputError("loss", tuple(value.shape), f"one number a point, of shape {tuple(target.shape)}")
-            found[rows] = value.cpu().double().numpy()
+            if self._loss is None:
+                scores = self._scores(output, len(y[rows]))
+                if self._task == "multiclass" and y[rows].max() >= scores.shape[1]:
+                    classes = int(y[rows].max()) + 1
+                    raise InputError(
+                        "module: shape of the output", scores.shape, f"logits of at least {classes} classes"
+                    )
+                found[rows] = output_losses(scores, y[rows], self._task)
+            else:
+                found[rows] = self._own_loss(output, y[rows])
         return found
 
-    def _default_loss(self, output: Any, target: Any) -> Any:
-        functional = _torch().nn.functional
-        if self._task == "multiclass":
-            return functional.cross_entropy(output, target, reduction="none")
-        flat = output.reshape(len(target))
-        if self._task == "binary":
-            return functional.binary_cross_entropy_with_logits(flat, target, reduction="none")
-        return (flat - target) ** 2
+    def _own_loss(self, output: Any, y: FloatArray) -> FloatArray:
+        torch = _torch()
+        target = torch.as_tensor(np.array(y)).to(output.device)
+        with torch.no_grad():
+            value: Any = self._loss and self._loss(output, target.long() if self._task == "multiclass" else target)
+        shape = tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
+        if shape != tuple(target.shape):
+            raise InputError("loss", shape, f"one number a point, a tensor of shape {tuple(target.shape)}")
+        return np.asarray(value.cpu().double().numpy())
 
     def predict(self, weights: Weights, X: FloatArray) -> FloatArray:
         """Return predictions: numbers or probabilities."""
-        parts = []
-        for _, output in self._outputs(weights, X):
-            if self._task == "multiclass":
-                parts.append(output.softmax(dim=1))
-            else:
-                flat = output.reshape(len(output))
-                parts.append(flat.sigmoid() if self._task == "binary" else flat)
-        return np.concatenate([part.cpu().double().numpy() for part in parts])
+        parts = [self._scores(output, len(X[rows])) for rows, output in self._outputs(weights, X)]
+        return output_prediction(np.concatenate(parts), self._task)
 
     def describe(self) -> dict[str, Any]:
         """Return what identifies the model: structure, initial weights, name of the training function, label."""
+        given = [] if callable(self._train) else [_digest(self._given(place)) for place in range(len(self._train))]
         return {
             "model": " ".join(repr(self._module).split()),
-            "initial": _digest(self._module.state_dict()),
-            "train": _name(self._train) if callable(self._train) else [_digest(state) for state in self._train],
+            "initial": _digest(self._entries.arrays(tensors(self._module), "module")),
+            "train": _name(self._train) if callable(self._train) else given,
             "loss": "default" if self._loss is None else _name(self._loss),
             "quantized": sorted(self._chosen),
             "task": self._task,
             "label": self._label,
+            **({} if self._initial == "common" else {"starts": self._initial}),
+            **({} if self._integers is None else {"integers": self._integers}),
         }
+
+
+def _copied(module: Any) -> Any:
+    try:
+        return copy.deepcopy(module)
+    except Exception as error:
+        hint = (
+            "; torch.nn.utils.parametrizations.weight_norm can, weight_norm cannot"
+            if "weight_norm" in str(error)
+            else ""
+        )
+        allowed = f"one that copy.deepcopy can copy ({str(error).split('. ')[0]}){hint}"
+        raise InputError("module", type(module).__name__, allowed) from None
+
+
+def _checkpoints(train: object) -> tuple[Checkpoint, ...]:
+    many = isinstance(train, Iterable) and not isinstance(train, (Mapping, str, os.PathLike))
+    found: tuple[Checkpoint, ...] = tuple(train) if many else ()  # type: ignore[arg-type]
+    if not found:
+        raise InputError("train", train, "a function that yields at checkpoints, or a list of state dicts or paths")
+    return found
+
+
+def _quantized(module: Any, known: Entries, quantize: Sequence[str] | None) -> list[str]:
+    """Return the first names of the parameters that quantizers act on."""
+    parameters = dict(module.named_parameters(remove_duplicate=False))
+    chosen = [name for name, p in parameters.items() if p.ndim >= 2] if quantize is None else list(quantize)
+    for name in chosen:
+        if name not in parameters:
+            raise InputError("quantize", name, f"names of parameters: {', '.join(parameters)}")
+    if not chosen:
+        raise InputError("quantize", chosen, "at least one parameter; none has two dimensions")
+    return [known.first[name] for name in chosen]
+
+
+def _steps(returned: object) -> Iterator[object]:
+    if not isinstance(returned, Iterable):
+        raise InputError("train", f"a function that returns {returned!r}", "one that yields at each checkpoint")
+    return iter(returned)
+
+
+_RESETS = ("reset_parameters", "_reset_parameters")
+
+
+def _check_resettable(module: Any) -> None:
+    """Refuse parameters that no layer around them can draw anew."""
+    parts = dict(module.named_modules())
+    for name, _ in module.named_parameters():
+        path = name.split(".")[:-1]
+        around = [".".join(path[:depth]) for depth in range(len(path) + 1)]
+        if not any(hasattr(parts[place], reset) for place in around for reset in _RESETS):
+            raise InputError("initial", "fresh", f"'common', or {name} in a layer with a method reset_parameters")
+
+
+def _reset(module: Any) -> None:
+    for part in reversed(list(module.modules())):  # layers before what they are part of
+        reset = next((getattr(part, name) for name in _RESETS if hasattr(part, name)), None)
+        if reset is not None:
+            reset()
+
+
+def _embeds(module: Any) -> bool:
+    torch = _torch()
+    return any(isinstance(part, (torch.nn.Embedding, torch.nn.EmbeddingBag)) for part in module.modules())
 
 
 def _torch() -> Any:
@@ -222,8 +387,8 @@ def _name(function: object) -> str:
     return f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', type(function).__qualname__)}"
 
 
-def _digest(state: Mapping[str, Any]) -> str:
+def _digest(arrays: Mapping[str, FloatArray]) -> str:
     found = hashlib.sha256()
-    for name in sorted(state):
-        found.update(name.encode() + np.ascontiguousarray(state[name].detach().cpu().double().numpy()).tobytes())
+    for name in sorted(arrays):
+        found.update(name.encode() + np.ascontiguousarray(arrays[name]).tobytes())
     return found.hexdigest()[:16]

@@ -1,0 +1,185 @@
+"""Tables of text, read by pandas: which separator, which names, and one line for what is no table."""
+
+from __future__ import annotations
+
+import csv
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qmis_stats.audit.room import check_memory, check_size
+from qmis_stats.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["TEXT_SUFFIXES", "Dialect", "read_column", "read_text"]
+
+TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".data")
+
+_USUAL = {".tsv": "\t", ".tab": "\t"}
+_SEPARATORS = (",", ";", "\t", "|")
+_WORDS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " "}
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a text table is written.
+
+    Attributes
+    ----------
+    separator : str, optional
+        One character, a space standing for any number of them, or ``"tab"``; by default the one of comma, semicolon,
+        tab and ``|`` under which the target is among the names of columns.
+    decimal : {".", ","}
+        Mark before the decimals.
+    header : bool
+        Whether the first line holds the names of columns; otherwise they are named 1, 2, ...
+    missing_values : sequence of str
+        What marks a missing value, besides what pandas takes for one: nothing, NA, NaN, null and the like.
+    """
+
+    separator: str | None = None
+    decimal: str = "."
+    header: bool = True
+    missing_values: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        if self.decimal not in (".", ","):
+            raise InputError("decimal", self.decimal, "'.' or ','")
+        mark = self.mark
+        if mark is not None and (len(mark) != 1 or mark.isalnum() or mark in '."\n\r'):
+            raise InputError("separator", self.separator, "one character, for instance ',' or ';', or 'tab'")
+        if mark == self.decimal:
+            raise InputError("separator", mark, "another character than the decimal mark")
+        if isinstance(self.missing_values, str):
+            raise InputError("missing_values", self.missing_values, "a list of texts")
+
+    @property
+    def mark(self) -> str | None:
+        """The separator as a character."""
+        return None if self.separator is None else _WORDS.get(self.separator, self.separator)
+
+    def options(self, separator: str) -> dict[str, Any]:
+        """Return the options of :func:`pandas.read_csv`."""
+        import pandas as pd
+
+        found: dict[str, Any] = {
+            "sep": r"\s+" if separator == " " else separator,
+            "decimal": self.decimal,
+            "na_values": list(map(str, self.missing_values)),
+            "skipinitialspace": True,
+            "index_col": False,
+            "low_memory": False,
+        }
+        if tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1):  # later ones always read the nearest number
+            found["float_precision"] = "round_trip"
+        return found
+
+
+def read_text(file: Path, dialect: Dialect, target: str) -> tuple[pd.DataFrame, list[str]]:
+    """Return the table of a file, its columns named without spaces around, and notes.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, does not fit in memory, or is no table.
+    """
+    separator, names = _names(file, dialect, target)
+    usual = _USUAL.get(file.suffix.lower(), ",")
+    notes = [] if separator == usual else [f"Fields are separated by {separator!r}."]
+    options = dialect.options(separator)
+    return _read(file, header=0 if dialect.header else None, names=names, **options), notes
+
+
+def read_column(file: Path, dialect: Dialect, rows: int) -> pd.Series[Any]:
+    """Return the only column of a file; its first line may be a name.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or has several columns.
+    """
+    check_size(file)
+    options = dialect.options(dialect.mark or _USUAL.get(file.suffix.lower(), ";" if dialect.decimal == "," else ","))
+    table = _read(file, header=None, **options).dropna(axis=1, how="all")
+    if len(table) == rows + 1:  # a line with the name of the column
+        table = _read(file, header=0, **options).dropna(axis=1, how="all")
+    if table.shape[1] != 1:
+        raise InputError("target", str(file), f"one value a row, not {table.shape[1]}")
+    return table.iloc[:, 0]
+
+
+def _read(file: Path, **options: Any) -> pd.DataFrame:
+    """Return what pandas reads, or say in one line why it cannot."""
+    import pandas as pd
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # of fields that would be left out
+            frame: pd.DataFrame = pd.read_csv(file, **options)
+            return frame
+    except OSError as error:
+        raise InputError("file", str(file), f"a file that can be read: {error.strerror or error}") from None
+    except pd.errors.EmptyDataError:
+        raise InputError("file", str(file), "a table with a line of column names, not empty") from None
+    except UnicodeDecodeError as error:
+        raise InputError("file", str(file), f"text in UTF-8 ({error.reason} at byte {error.start})") from None
+    except pd.errors.ParserWarning:
+        reason = "rows have more fields than the line of column names"
+        raise InputError("file", str(file), f"a table with as many fields in every line ({reason})") from None
+    except (pd.errors.ParserError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError("file", str(file), f"a table with as many fields in every line ({reason})") from None
+
+
+def _names(file: Path, dialect: Dialect, target: str) -> tuple[str, list[str]]:
+    """Return the separator and the names of columns; the size is checked before a table is parsed."""
+    check_size(file)
+    usual = _USUAL.get(file.suffix.lower(), ",")
+    allowed = [dialect.mark] if dialect.mark else [usual, *(s for s in _SEPARATORS if s != usual)]
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as stream:
+            rows = {mark: _first_row(stream, mark, mark == allowed[0]) for mark in allowed if mark != dialect.decimal}
+            stream.seek(0)
+            next((line for line in stream if line.strip()), "")
+            line = len(stream.readline())
+    except OSError as error:
+        raise InputError("file", str(file), f"a file that can be read: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise InputError("file", str(file), f"text in UTF-8 ({error.reason} at byte {error.start})") from None
+    except csv.Error as error:
+        raise InputError("file", str(file), f"a table with a line of column names ({error})") from None
+    if not any(rows.values()):
+        raise InputError("file", str(file), "a table with a line of column names, not empty")
+    found = {mark: _named(row, dialect.header) for mark, row in rows.items()}
+    fitting = [mark for mark, names in found.items() if target in names and len(names) > 1]
+    separator = fitting[0] if fitting else max(found, key=lambda mark: len(found[mark]))
+    names = found[separator]
+    repeated = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if repeated:
+        raise InputError(f"{file.name}: column names", repeated, "different from each other")
+    if line:
+        check_memory(file, file.stat().st_size // line + 1, len(names))
+    return separator, names
+
+
+def _first_row(stream: Any, separator: str, usual: bool) -> list[str]:
+    stream.seek(0)
+    lines = (" ".join(line.split()) for line in stream) if separator == " " else stream
+    try:
+        return next((row for row in csv.reader(lines, delimiter=separator, skipinitialspace=True) if row), [])
+    except csv.Error:  # a field that is too long, as the whole line is under another separator
+        if usual:
+            raise
+        return []
+
+
+def _named(row: list[str], header: bool) -> list[str]:
+    """Return names without spaces around; what has none is named as pandas does."""
+    if not header:
+        return [str(place + 1) for place in range(len(row))]
+    return [name.strip() or f"Unnamed: {place}" for place, name in enumerate(row)]

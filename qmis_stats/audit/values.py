@@ -1,0 +1,163 @@
+"""Arrays as people have them, as numbers and as labels; one line for what can be neither."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from qmis_stats.errors import InputError
+from qmis_stats.scores.base import FloatArray
+
+__all__ = ["labels", "numbers", "numerals", "refuse_nearly_numbers"]
+
+
+def numbers(field: str, value: ArrayLike) -> FloatArray:
+    """Return features as float64, NaN where a value is missing; a vector is one feature.
+
+    Tables of pandas, masked arrays, sparse matrices and tensors are arrays too.
+
+    Raises
+    ------
+    InputError
+        If the values are not real numbers.
+
+    Examples
+    --------
+    >>> numbers("X", np.ma.array([1, 2], mask=[False, True])).tolist()
+    [[1.0], [nan]]
+    """
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):  # of longer floats; infinities are refused by who uses them
+            matrix = _floats(value)
+    except (TypeError, ValueError):
+        raise InputError(field, value, "an array of numbers of shape (N, p)") from None
+    return matrix.reshape(-1, 1) if matrix.ndim == 1 else matrix
+
+
+def _floats(value: Any) -> FloatArray:
+    if hasattr(value, "detach"):
+        value = value.detach().cpu().double()
+    elif hasattr(value, "toarray"):
+        value = value.toarray()
+    elif isinstance(value, np.ma.MaskedArray):
+        value = np.where(np.ma.getmaskarray(value), np.nan, np.asarray(value.data, dtype=np.float64))
+    elif hasattr(value, "columns") and hasattr(value, "to_numpy"):
+        value = value.to_numpy(dtype=np.float64, na_value=np.nan)
+    array = np.asarray(value)
+    if array.dtype.kind in "cmM":
+        raise TypeError(f"array of {array.dtype}")
+    return np.array(array, dtype=np.float64)
+
+
+def labels(field: str, value: ArrayLike, rows: int) -> NDArray[Any]:
+    """Return a target as float64 with NaN, or as text with ``None``, where a value is missing; shape (rows,).
+
+    Text that is numbers throughout is numbers.
+
+    Raises
+    ------
+    InputError
+        If there is not one number, boolean or text a row.
+
+    Examples
+    --------
+    >>> labels("y", [["yes"], [None], [b"no"]], 3).tolist()
+    ['yes', None, 'no']
+    >>> labels("y", np.array([1, True, "2.5"], dtype=object), 3).tolist()
+    [1.0, 1.0, 2.5]
+    """
+    array = _one_a_row(field, value, rows)
+    if array.dtype.kind in "fiub":
+        return array.astype(np.float64)
+    if array.dtype.kind not in "OUS":
+        raise InputError(field, f"array of {array.dtype}", "numbers, booleans or text")
+    plain = [_plain(field, row, entry) for row, entry in enumerate(array.tolist())]
+    texts = [entry for entry in plain if isinstance(entry, str)]
+    whole = not texts or not np.isnan(numerals(texts)).any()
+    if whole and any(entry is not None for entry in plain):
+        return np.array([np.nan if entry is None else float(entry) for entry in plain])
+    return np.array([None if entry is None else str(entry) for entry in plain], dtype=object)
+
+
+def _one_a_row(field: str, value: Any, rows: int) -> NDArray[Any]:
+    if hasattr(value, "detach"):
+        value = value.detach().cpu().double().numpy()
+    elif isinstance(value, np.ma.MaskedArray):
+        value = np.where(np.ma.getmaskarray(value), np.array(None, dtype=object), value.data.astype(object))
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise InputError(field, value, f"one value a row, of shape ({rows},)") from None
+    if array.size == rows and array.ndim in (1, 2):
+        return array.reshape(-1)
+    one_hot = array.ndim == 2 and array.shape[0] == rows and array.dtype.kind in "fiub"
+    if one_hot and bool(np.all((array == 0) | (array == 1)) and np.all(array.sum(axis=1) == 1)):
+        raise InputError(
+            field, f"one-hot, of shape {array.shape}", f"one class a row, of shape ({rows},): y.argmax(axis=1) gives it"
+        )
+    raise InputError(field, f"shape {array.shape}", f"one value a row, of shape ({rows},)")
+
+
+def _plain(field: str, row: int, entry: Any) -> float | str | None:
+    """Return a number, a text, or None for what is missing."""
+    import numbers as kinds
+    from decimal import Decimal
+
+    if isinstance(entry, str):
+        return entry
+    if isinstance(entry, bytes):
+        try:
+            return entry.decode()
+        except UnicodeDecodeError:
+            raise InputError(f"{field}, row {row + 1}", entry, "text in UTF-8") from None
+    if entry is None or str(entry) in ("nan", "NaN", "<NA>", "NaT"):
+        return None
+    if isinstance(entry, (kinds.Real, Decimal, np.bool_)):
+        return float(entry)
+    raise InputError(f"{field}, row {row + 1}", type(entry).__name__, "a number, a boolean or text")
+
+
+def numerals(texts: Sequence[str], decimal: str = ".") -> FloatArray:
+    """Return the numbers that texts spell, and NaN for texts that spell none.
+
+    Examples
+    --------
+    >>> numerals(["1.5", " -2e3", "1,5", "x", "nan"]).tolist()
+    [1.5, -2000.0, nan, nan, nan]
+    >>> numerals(["1,5", "1.5"], ",").tolist()
+    [1.5, nan]
+    """
+    import pandas as pd
+
+    swapped = texts if decimal == "." else [text.replace(".", "_").replace(decimal, ".") for text in texts]
+    found = pd.to_numeric(pd.Series(swapped, dtype=object), errors="coerce").to_numpy(dtype=np.float64)
+    # Which texts are numbers is asked of pandas, as for text tables; Python reads the nearest number.
+    return np.array([np.nan if np.isnan(f) else float(text) for f, text in zip(found, swapped, strict=True)])
+
+
+def refuse_nearly_numbers(field: str, values: Sequence[Any]) -> None:
+    """Refuse a column that would be numbers but for decimal commas, or for the odd text among its numbers.
+
+    Examples
+    --------
+    >>> refuse_nearly_numbers("target", ["1,5", "2,25"])
+    Traceback (most recent call last):
+    ...
+    qmis_stats.errors.InputError: target, row 1 = '1,5': must be a number with a decimal point; decimal=',' reads commas
+    """
+    texts = ["" if value is None else str(value) for value in values]
+    there = np.array([value is not None for value in values])
+    plain = ~np.isnan(numerals(texts))
+    comma = ~np.isnan(numerals(texts, ","))
+    odd = there & ~plain
+    if not odd.any() or 2 * (plain | comma).sum() <= there.sum():
+        return
+    row = int(np.argmax(odd))
+    if comma[row]:
+        allowed = "a number with a decimal point; decimal=',' reads commas"
+    else:
+        allowed = f"a number, as most others are; missing_values=[{texts[row]!r}] says that it marks what is missing"
+    raise InputError(f"{field}, row {row + 1}", texts[row], allowed)
