@@ -13,7 +13,7 @@ from qmis_stats.audit.codewords import Codewords
 from qmis_stats.audit.data import from_arrays
 from qmis_stats.audit.models import MLP, Linear, Logistic, SklearnModel, Softmax, TorchModel
 from qmis_stats.audit.performance import measure, scores
-from qmis_stats.audit.run import generator, merged
+from qmis_stats.audit.run import Visited, generator, merged
 from qmis_stats.audit.splits import held_out, subset
 from tests.audit.conftest import Grid, ScaledSign
 

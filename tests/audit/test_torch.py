@@ -9,9 +9,9 @@ import pytest
 
 from qmis_stats import InputError
 from qmis_stats.audit.algorithm import audit
+from qmis_stats.audit.codewords import Codewords
 from qmis_stats.audit.data import from_arrays
 from qmis_stats.audit.models import TorchModel
-from qmis_stats.audit.run import released
 from tests.audit.conftest import Grid
 
 with warnings.catch_warnings():
@@ -88,7 +88,7 @@ def test_tied_weights_are_quantized_together():
         assert len(weights) == 1
         mask = model.quantizable(weights)
         assert mask == (True,)
-        signs, _ = released(weights, mask, Sign())
+        signs, _ = Codewords(Sign()).of(weights, mask)
         assert model.losses(signs, X3, np.zeros(1)).tolist() == [4.0]
     state = module.state_dict()
     given = TorchModel(module, [state, {"inner.0.weight": state["inner.0.weight"]}], task="regression")

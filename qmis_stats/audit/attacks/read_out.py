@@ -1,54 +1,48 @@
-"""The attack of Statement S16: read the fitted value out of quantized weights, then take the likelihood ratio."""
+"""The attack of Statement S16: read the fitted values out of quantized weights, then take the likelihood ratio."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qmis_stats.audit.attacks.base import Scorer
-from qmis_stats.audit.attacks.game import INSIDE, Flags, Known, Shown
+from qmis_stats.audit.attacks.game import Flags, Known, Shown
 from qmis_stats.audit.attacks.lira import LiRA
+from qmis_stats.audit.attacks.measured_weights import MeasuredWeights
+from qmis_stats.audit.attacks.member_law import MemberLaw, contrasts
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Weights, checked_count
-from qmis_stats.audit.models.calls import checkpoints_of
-from qmis_stats.audit.models.linear import Linear, Logistic
-from qmis_stats.audit.quantizers import quantized_by
-from qmis_stats.audit.run import generator
-from qmis_stats.errors import DomainError, InputError
-from qmis_stats.leak.game import Game
-from qmis_stats.leak.leave_one_out import leave_one_out
+from qmis_stats.audit.models.linear import Linear, Logistic, Softmax
+from qmis_stats.errors import DomainError
 from qmis_stats.leak.losses import loss_named
-from qmis_stats.leak.retained import scatter
-from qmis_stats.leak.signal import PointSignal, best_direction
-from qmis_stats.leak.sources import fit_of
 from qmis_stats.scores.base import FloatArray
 
 __all__ = ["ReadOut"]
 
-Rows: TypeAlias = NDArray[np.intp]
-
-_DRAWS = 400
-_EXACT = 1e-9
+_LOSSES = {"regression": "squared", "binary": "logistic", "multiclass": "softmax"}
 _WIDEST = 4096
+_PAIRS = 2000
+_SEARCH = 40
+_START = ((1.0, 0.02), (0.7, 0.02), (1.0, 0.1))
+_SMALL = 1e-4
 
 
 @dataclass(frozen=True)
 class ReadOut:
-    """De-quantize the released weights, read the point's fitted value out of them, and compare in with out (S16).
+    """De-quantize the released weights, read the point's fitted values out of them, and compare in with out (S16).
 
-    For a linear or logistic head in a game with a data set. Shadow fits give the covariance C of the weights, their
-    response G to a point, and the mean fitted value of every row that was left out. Each released value is a noisy
-    measurement of its weight, whose gain and error are found by quantizing draws of the weights. The statistic is the
-    best linear one, centred and scaled by the shadow trainings without the row, and its law under membership is that of
-    the proximal map.
+    For a linear, logistic or softmax head in a game with a data set. Shadow fits give the covariance C of the weights,
+    their response G to a point, and the mean fitted values of every row that was left out. Each released value is a
+    noisy measurement of its weight, whose gain and error are found by quantizing draws of the weights. Two linear
+    statistics for each fitted value tell of a row: along the move Gx of its membership, and along the direction Cx of
+    its fitted value. Their law under membership is that of the proximal map, with a factor of the move and a further
+    variance that are fitted to the members of the shadow trainings; centres and scales are those of the shadow
+    trainings without the row.
 
-    Where shadow trainings show that members move or spread otherwise (near interpolation), normal laws with the move
-    and spread that they had take the place of the proximal map's. Other models, several classes,
-    fits without a unique minimum, more than 4096 features, and games with a sampler have no such read-out: there it is
-    online LiRA on the outputs of the quantized model.
+    Other models, fits without a unique minimum, more than 4096 features, and games with a sampler have no such
+    read-out: there it is online LiRA on the outputs of the quantized model.
 
     Parameters
     ----------
@@ -74,182 +68,126 @@ class ReadOut:
     def fit(self, known: Known) -> Scorer:
         """Return the log likelihood ratio of the read-out."""
         source, trained = known.source, known.shadow.trained
-        if not isinstance(source, Dataset) or trained is None or not isinstance(known.model, (Linear, Logistic)):
+        heads = (Linear, Logistic, Softmax)
+        if not isinstance(source, Dataset) or trained is None or not isinstance(known.model, heads):
             return LiRA("online").fit(known)
         if source.X.shape[1] > _WIDEST:
             return LiRA("online").fit(known)
-        found = _Linear(known, source, trained)
         try:
-            found.moments_of_fits(self.fits)
-        except (DomainError, InputError):  # not at a minimum, or one that interpolates: there is no law to read by
+            return _Head(known, source, trained, self.fits).score
+        except DomainError:  # not at a minimum, or one that interpolates: there is no law to read by
             return LiRA("online").fit(known)
-        found.fit_laws()
-        return found.score
 
 
-class _Linear:
-    """The read-out of a linear or logistic head, fitted on shadow trainings."""
+class _Head:
+    """The read-out of a linear head, fitted on shadow trainings."""
 
-    def __init__(self, known: Known, data: Dataset, trained: Flags) -> None:
-        self.known, self.data, self.trained = known, data, trained
-        self.plain = [self._trained(rows) for rows in trained]
+    def __init__(self, known: Known, data: Dataset, trained: Flags, fits: int) -> None:
+        self.weights = MeasuredWeights(known, fits)
+        units = self.weights.units
+        self.rows = np.column_stack([(data.X - units.location) / units.scale, np.ones(data.rows)])
+        self.basis = contrasts(self.weights.plain.shape[1])
+        self.law = self._law(known, (data.y - units.centre) / units.unit, ~trained)
+        self._calibrate(known, trained)
 
-    def _trained(self, rows: NDArray[np.bool_]) -> Weights:
-        *_, last = checkpoints_of(self.known.model, self.data.X[rows], self.data.y[rows], np.random.default_rng(0))
-        return last
+    def _forms(self, matrix: FloatArray) -> FloatArray:
+        """Return (B ⊗ x)ᵀ M (B ⊗ x) for each row x, with B the contrasts, shape (N, k, k)."""
+        outputs, width, k = self.basis.shape[0], self.rows.shape[1], self.basis.shape[1]
+        blocks = np.einsum("ka,kilj,lb->aibj", self.basis, matrix.reshape(outputs, width, outputs, width), self.basis)
+        found = [[np.einsum("ni,ni->n", self.rows @ blocks[a, :, b], self.rows) for b in range(k)] for a in range(k)]
+        return np.array(found).transpose(2, 0, 1)
 
-    def _design(self, location: FloatArray, scale: FloatArray) -> FloatArray:
-        return np.column_stack([(self.data.X - location) / scale, np.ones(self.data.rows)])
+    def _law(self, known: Known, y: FloatArray, out: Flags) -> MemberLaw:
+        """Return the law of each row's read-outs, and keep what makes these standard normal for a stranger."""
+        C, G, inverse = self.weights.covariance, self.weights.response, self.weights.inverse
+        kk, kd, dd = (self._forms(left @ inverse @ right) for left, right in ((C, C), (C, G), (G, G)))
+        fitted = self.rows @ (self.basis.T @ self.weights.plain).transpose(0, 2, 1)
+        precision = np.asarray(np.linalg.inv(self._forms(C)), dtype=np.float64)
+        self.unit = _units(kk, kd, dd)
+        back = self.unit.transpose(0, 2, 1)
+        seen = back @ np.concatenate([kk, kd.transpose(0, 2, 1)], axis=1) @ precision
+        push = back @ np.concatenate([kd, dd], axis=1)
+        noise = np.eye(seen.shape[1]) - seen @ np.linalg.solve(precision, seen.transpose(0, 2, 1))
+        loss = loss_named(_LOSSES[known.model.task])
+        mean = _mean_of(fitted, out)
+        return MemberLaw(loss, self.basis, y, mean, precision, self._forms(G), seen, push, _positive(noise))
 
-    def moments_of_fits(self, fits: int) -> None:
-        """Average C in the game's pool, and G, over some shadow fits."""
-        covariance, response, values = [], [], []
-        game = Game("pool", self.known.n / self.data.rows)
-        for rows in self.trained[:fits]:
-            fit = fit_of(self.known.model, self.data.X[rows], self.data.y[rows])
-            found = leave_one_out(fit)
-            spread = scatter(fit, found)
-            covariance.append(spread.covariance * game.variance_share(found.inflation))
-            response.append(spread.response)
-            values.append(float(found.leverage.mean()) / spread.trace(spread.response))
-        self.covariance = np.mean(covariance, axis=0)
-        # The equivalents are scaled to the leverages that the fits had.
-        self.response = np.mean(response, axis=0) * float(np.mean(values))
+    def _read(self, weights: Weights) -> FloatArray:
+        """Return the read-outs of all rows, shape (N, 2k)."""
+        z, outputs = self.weights.read(weights), self.basis.shape[0]
+        images = [self.basis.T @ (M @ z).reshape(outputs, -1) for M in (self.weights.covariance, self.weights.response)]
+        return np.asarray(np.einsum("nab,na->nb", self.unit, self.rows @ np.concatenate(images).T))
 
-    def fit_laws(self) -> None:
-        """Find what a release measures, and the laws of the statistic with and without a row."""
-        plain = self.plain
-        self._measurement(np.array([_flat(w) for w in plain]), generator(self.known.seed, INSIDE, 1))
-        self.rows = self._design(plain[0][2], plain[0][3])
-        self.shadow = np.array([self._observed(w) for w in self.known.shadow.shown.weights])
-        self._laws(np.array([self._fitted(w) for w in plain]))
+    def _calibrate(self, known: Known, trained: Flags) -> None:
+        """Fit to the shadow trainings: means of rows left out, two scales, and the move and noise of members."""
+        from scipy.optimize import minimize
 
-    def _measurement(self, weights: FloatArray, rng: np.random.Generator) -> None:
-        """Find gain and error of each released value as a measurement of its weight, by quantizing draws."""
-        self.mean = weights.mean(axis=0)
-        errors = np.sqrt(np.diag(self.covariance))
-        noise = rng.standard_normal((_DRAWS, errors.size))
-        noise -= noise.mean(axis=0)
-        drawn = self.mean + noise * errors
-        released = np.array([self._released(theta) for theta in drawn])
-        self.centre = released.mean(axis=0)
-        away = released - self.centre
-        gain = np.sum(away * noise, axis=0) / np.sum(noise**2, axis=0) / errors
-        rest = np.sum((away - gain * noise * errors) ** 2, axis=0) / (_DRAWS - 2.0)
-        informative = np.abs(gain) * errors > 0.2 * np.sqrt(rest)
-        gain = np.where(informative | (rest == 0.0), gain, np.inf)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            precision = np.where(np.isfinite(gain), gain**2 / rest, 0.0)
-        self.gain = np.where(gain == 0.0, np.inf, gain)
-        precision = np.where(self.gain == np.inf, 0.0, np.minimum(precision, 1.0 / (_EXACT * errors**2)))
-        root = np.sqrt(precision)
-        inner = np.linalg.inv(np.eye(root.size) + root[:, None] * self.covariance * root)
-        self.inverse = root[:, None] * inner * root
-
-    def _released(self, theta: FloatArray) -> FloatArray:
-        quantizer = self.known.quantizer
-        if quantizer is None:
-            return theta
-        return np.append(quantized_by(quantizer, theta[None, :-1])[0], theta[-1])
-
-    def _observed(self, weights: Weights) -> FloatArray:
-        """Return the measurement of the weights about their mean that a release is."""
-        return np.asarray((_flat(weights) - self.centre) / self.gain)
-
-    def _fitted(self, weights: Weights) -> FloatArray:
-        """Return the fitted values of all rows, in units of the head's own target."""
-        W, b, location, scale = weights[:4]
-        return np.asarray(((self.data.X - location) / scale) @ W[0] + b[0])
-
-    def _laws(self, fitted: FloatArray) -> None:
-        """Find the mean of each row left out, and the two directions."""
-        from qmis_kernels import backend
-
-        out = ~self.trained
-        count = np.maximum(out.sum(axis=0), 1)
-        self.a = np.where(out, fitted, 0.0).sum(axis=0) / count
-        parts = [
-            np.einsum("ij,ij->i", self.rows @ (left @ self.inverse @ right), self.rows)
-            for left, right in (
-                (self.covariance, self.covariance),
-                (self.covariance, self.response),
-                (self.response, self.response),
-            )
-        ]
-        variance, leverage = (
-            np.einsum("ij,ij->i", self.rows @ matrix, self.rows) for matrix in (self.covariance, self.response)
-        )
-        signal = PointSignal(np.array(parts)[:, :, None, None], variance[:, None, None], leverage[:, None, None])
-        self.s, self.q = np.sqrt(variance), leverage
-        self.y = self.data.y
-        if isinstance(self.known.model, Linear):
-            centre, unit = np.mean([w[4] for w in (self._trained(self.trained[0]),)], axis=0)
-            self.y = (self.data.y - centre) / unit
-        self.loss = loss_named("squared" if isinstance(self.known.model, Linear) else "logistic").code
-        numbers = (self.a, self.s, self.q, self.y, self.loss)
-        self.moments = backend().proximal_moments(*numbers)
-        c, first, second = signal.scalars()
-        along, _ = best_direction(signal, self.moments, np.arange(c.size))
-        ratio = np.clip(np.divide(along, c, out=np.ones_like(c), where=c > 0.0), -1.0, 1.0)
-        angle = float(np.arccos(np.median(ratio)))
-        self.c, self.e = np.cos(angle) * c, np.cos(angle) * first + np.sin(angle) * second
-        size = np.sqrt(np.maximum(parts[0], np.finfo(float).tiny))
-        depth = np.sqrt(np.maximum(parts[2] - (parts[1] / size) ** 2, 0.0))
-        turn = np.where(second > 0.0, np.sin(angle) / np.where(depth > 0.0, depth, np.inf), 0.0)
-        # One vector per row: the statistic is its product with a measurement.
-        read = self.rows @ (self.covariance @ self.inverse)
-        beside = self.rows @ (self.response @ self.inverse)
-        self.vectors = read * (np.cos(angle) / size - turn * parts[1] / size**2)[:, None] + beside * turn[:, None]
-        values = self.shadow @ self.vectors.T
-        self.middle = np.where(out, values, 0.0).sum(axis=0) / count
-        self._calibrate(values, out)
-
-    def _calibrate(self, values: FloatArray, out: Flags) -> None:
-        """Fit the scale of both laws and the move of members to the shadow trainings, pooled over their rows."""
+        count = np.sum(~trained, axis=0)
+        values = np.array([self._read(w) for w in known.shadow.shown.weights])
+        self.middle = _mean_of(values, ~trained)
         away = values - self.middle
-        freedom = float(np.sum(np.maximum(out.sum(axis=0) - 1, 0)))
-        self.spread = max(float(np.sqrt(np.sum(np.where(out, away, 0.0) ** 2) / max(freedom, 1.0))), 1e-12)
-        mean, cross, square = self.moments.T
-        self.move = self.e * mean
-        self.variance = np.maximum(1.0 + 2.0 * self.c * self.e * cross + self.e**2 * square, 1e-6)
-        # The mean of a row over k trainings has an error of its own.
-        error = 1.0 / np.maximum(out.sum(axis=0), 1)
-        seen = ~out & (out.sum(axis=0) > 0)
-        w = away / self.spread
-        where = np.broadcast_to(self.move, w.shape)[seen]
-        self.slope = float(np.sum(w[seen] * where) / max(float(np.sum(where**2)), 1e-12))
-        rest = (w - self.slope * self.move) ** 2
-        self.excess = max(float(np.mean((rest / (self.variance + error))[seen])), 1e-6)
-        self.error = error
-        # Where the shadow trainings bear the law out, the law itself is used.
-        self.borne_out = abs(self.slope - 1.0) < 0.1 and abs(np.log(self.excess)) < 0.2
+        power = np.sum(np.where(trained[:, :, None], 0.0, away**2), axis=0)
+        freedom = np.any(self.unit != 0.0, axis=1) * np.maximum(count - 1, 0)[:, None]
+        # Estimated second moments err differently along the move and along what the fitted value adds to it.
+        halves = [_scale(p, f) for p, f in zip(np.hsplit(power, 2), np.hsplit(freedom, 2), strict=True)]
+        self.spread = np.repeat(halves, self.basis.shape[1])
+        # The mean of a row over k trainings has an error of its own; one that is always a member has no mean.
+        self.known, self.error = count > 0, 1.0 / np.maximum(count, 1)
+        inside, rows = np.nonzero(trained & (count > 0))
+        few = np.random.default_rng(0).permutation(rows.size)[:_PAIRS]
+        v, rows = away[inside[few], rows[few]] / self.spread, rows[few]
+        law, error = self.law.some(rows), self.error[rows]
+
+        def missed(logs: FloatArray) -> float:
+            pull, noise = np.exp(np.clip(logs, -9.0, 1.0))
+            return -float(np.mean(law.log_density(v, float(pull), error + noise)))
+
+        settings = {"maxfev": _SEARCH, "initial_simplex": np.log(_START)}
+        find: Any = minimize
+        found = np.asarray(find(missed, np.log(_START[0]), method="Nelder-Mead", options=settings).x)
+        self.pull, self.noise = (float(number) for number in np.exp(np.clip(found, -9.0, 1.0)))
 
     def score(self, shown: Shown) -> FloatArray:
         """Return the log likelihood ratio of each point that is shown."""
         assert shown.rows is not None
         found = np.empty(shown.y.shape)
         for t, (weights, rows) in enumerate(zip(shown.weights, shown.rows, strict=True)):
-            w = (self.vectors[rows] @ self._observed(weights) - self.middle[rows]) / self.spread
-            found[t] = self._law(np.clip(w, -30.0, 30.0), rows) if self.borne_out else self._fitted_law(w, rows)
+            v = (self._read(weights) - self.middle)[rows] / self.spread
+            alone = 1.0 + self.error[rows]
+            outside = -0.5 * (np.sum(v**2, axis=1) / alone + v.shape[1] * np.log(alone))
+            inside = self.law.some(rows).log_density(v, self.pull, self.error[rows] + self.noise)
+            found[t] = np.where(self.known[rows], inside - outside, 0.0)
         return found
 
-    def _law(self, w: FloatArray, rows: Rows) -> FloatArray:
-        from qmis_kernels import backend
 
-        numbers = (part[rows] for part in (self.a, self.s, self.q, self.y))
-        return np.asarray(
-            backend().read_out_ratios(
-                w, *numbers, self.loss, self.moments[rows], np.clip(self.c[rows], 0.0, 1.0), self.e[rows]
-            )
-        )
-
-    def _fitted_law(self, w: FloatArray, rows: Rows) -> FloatArray:
-        """Return the ratio of normal laws with the move and the spread that members of the shadow trainings had."""
-        inside, outside = self.excess * (self.variance + self.error)[rows], 1.0 + self.error[rows]
-        centre = self.slope * self.move[rows]
-        return np.asarray(0.5 * (np.log(outside / inside) + w**2 / outside - (w - centre) ** 2 / inside))
+def _mean_of(values: FloatArray, used: Flags) -> FloatArray:
+    """Return the mean over the trainings that count for each row, shape (N, …)."""
+    total = np.sum(np.where(used[:, :, None], values, 0.0), axis=0)
+    return np.asarray(total / np.maximum(used.sum(axis=0), 1)[:, None])
 
 
-def _flat(weights: Weights) -> FloatArray:
-    """Return the row of weights with its intercept."""
-    return np.append(weights[0][0], weights[1][0])
+def _scale(power: FloatArray, freedom: FloatArray) -> float:
+    """Return the root of pooled variances; 1 where there are none."""
+    total, dof = float(power.sum()), float(freedom.sum())
+    return float(np.sqrt(total / dof)) if total > 0.0 and dof > 0.0 else 1.0
+
+
+def _units(kk: FloatArray, kd: FloatArray, dd: FloatArray) -> FloatArray:
+    """Return what makes the read-outs along (k, δ) standard normal: first those along δ, then what k adds to them."""
+    first = _whitening(dd, dd)
+    across = first @ first.transpose(0, 2, 1) @ kd.transpose(0, 2, 1)
+    second = _whitening(kk - kd @ across, kk)
+    return np.block([[np.zeros_like(first), second], [first, -across @ second]])
+
+
+def _whitening(gram: FloatArray, whole: FloatArray) -> FloatArray:
+    """Return factors F with Fᵀ·gram·F the identity, and zero along what is a small share of the whole."""
+    values, vectors = np.linalg.eigh(0.5 * (gram + gram.transpose(0, 2, 1)))
+    kept = values > _SMALL * np.trace(whole, axis1=1, axis2=2)[:, None]
+    return np.asarray(vectors * np.where(kept, 1.0 / np.sqrt(np.where(kept, values, 1.0)), 0.0)[:, None, :])
+
+
+def _positive(matrix: FloatArray) -> FloatArray:
+    """Return the nearest positive semidefinite matrices."""
+    values, vectors = np.linalg.eigh(0.5 * (matrix + matrix.transpose(0, 2, 1)))
+    return np.asarray((vectors * np.maximum(values, 0.0)[:, None, :]) @ vectors.transpose(0, 2, 1))
