@@ -36,6 +36,7 @@ __all__ = [
 
 _SHOWN_FACES = 10
 _LARGEST_DENOMINATOR = 10**7
+_REFERENCE = "no quantization"
 
 
 def print_to_stdout(content: RenderableType) -> None:
@@ -159,7 +160,7 @@ def ranking_table(data: dict[str, Any]) -> RenderableType:
 
 def audit_table(result: AuditResult, level: float = 0.95, margin: float = 0.02) -> RenderableType:
     """Return the quantizers from the most to the least private with their performance, then the answer in words."""
-    from qmis_stats.audit.answer import answer, metric_name, number, table_lines
+    from qmis_stats.audit.answer import answer, metric_name, table_lines
 
     found = answer(result, level, margin)
     points = "" if result.ranking is None else f", {result.ranking.points} evaluation points"
@@ -172,20 +173,19 @@ def audit_table(result: AuditResult, level: float = 0.95, margin: float = 0.02) 
         padding=(0, 0, 0, 1),
         pad_edge=False,
     )
-    table.add_column("quantizer", overflow="fold")
+    table.add_column("quantizer", overflow="fold", min_width=len(_REFERENCE))
     for column in ("set", "r", "low", "high", metric_name(result.metric), "low", "high", "price"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     for line in table_lines(result, level):
         ends = ("", "") if line.interval is None else tuple(f"{end:.2g}" for end in line.interval)
         table.add_row(
-            Text("no quantization" if line.reference else line.name),
+            Text(_REFERENCE if line.reference else line.name),
             "" if line.rank_set is None else "-".join(map(str, dict.fromkeys(line.rank_set))),
             "" if line.indicator is None else f"{line.indicator:.2g}",
             *ends,
-            number(line.score),
-            *map(number, line.score_interval),
-            "" if line.reference else number(line.price),
+            *map(_narrow, (line.score, *line.score_interval)),
+            "" if line.reference else _narrow(line.price),
             "P" if line.pareto else "",
         )
     words = Table.grid(padding=(0, 2, 0, 0))
@@ -193,6 +193,19 @@ def audit_table(result: AuditResult, level: float = 0.95, margin: float = 0.02) 
         words.add_row(Text(title, style="bold"), Text(text))
     legend = "set: possible ranks, 1 the most private; r: indicator; price: loss against no quantization; P: Pareto set"
     return Group(table, Text("\n" + legend + "\n"), words)
+
+
+def _narrow(value: float) -> str:
+    """Return three decimals, or three digits of a large number: a row has to fit into 80 characters.
+
+    Examples
+    --------
+    >>> _narrow(0.9934), _narrow(-150.558)
+    ('0.993', '-151')
+    """
+    from qmis_stats.audit.answer import number
+
+    return number(value) if not 10.0 <= abs(value) < math.inf else f"{value:.3g}"
 
 
 def progress_table(progress: Progress) -> RenderableType:
@@ -211,8 +224,9 @@ def progress_table(progress: Progress) -> RenderableType:
 
 
 def attack_table(attacks: AttackAudit, shown: Sequence[str]) -> RenderableType:
-    """Return what attacks achieve against some quantizers and where the optimum is known, then the verdicts."""
-    from qmis_stats.audit.run import IDENTITY
+    """Return what attacks achieve against each quantizer, some of them first, and the optimum's; then the verdicts."""
+    from qmis_stats.audit.attack_view import in_order
+    from qmis_stats.audit.quantizers import IDENTITY
 
     table = Table(
         title=f"Attacks on membership: {100.0 * attacks.level:g} % intervals",
@@ -226,9 +240,10 @@ def attack_table(attacks: AttackAudit, shown: Sequence[str]) -> RenderableType:
     rates = [f"{rate.nominal:g}" for rate in attacks.check.results[0].rates]
     for column in ("acc.", "low", "high", "area", "low", "high", *rates):
         table.add_column(column, justify="right", no_wrap=True)
-    parts = [(name, attacks.reports[name].results) for name in shown]
+    ordered = in_order(attacks.reports, shown)
+    parts = [(name, attacks.reports[name].results) for names in ordered for name in names]
     for name, results in [*parts, ("solvable model", attacks.check.results)]:
-        table.add_row(Text("no quantization" if name == IDENTITY else name, style="bold"))
+        table.add_row(Text(_REFERENCE if name == IDENTITY else name, style="bold"))
         for result in results:
             table.add_row(Text("  " + result.name), *_attack_cells(result))
     legend = (

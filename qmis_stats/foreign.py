@@ -11,11 +11,15 @@ from numpy.typing import NDArray
 
 from qmis_stats.errors import InputError
 
-__all__ = ["raised_by", "returned_numbers", "steps_of"]
+__all__ = ["blamed", "raised_by", "returned_numbers", "steps_of"]
 
 T = TypeVar("T")
 
-_END: Any = object()
+
+def blamed(who: str, error: Exception) -> InputError:
+    """Return the error that names whose code raised an exception; to be raised from it."""
+    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return InputError(who, said, "code that raises nothing here", line=f"{who} raised {said}")
 
 
 @contextlib.contextmanager
@@ -42,8 +46,7 @@ def raised_by(who: str, *, but: tuple[type[Exception], ...] = ()) -> Iterator[No
     except but:
         raise
     except Exception as error:
-        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        raise InputError(who, said, "code that raises nothing here", line=f"{who} raised {said}") from error
+        raise blamed(who, error) from error
 
 
 def steps_of(who: str, make: Callable[[], Iterable[T]], *, but: tuple[type[Exception], ...] = ()) -> Iterator[T]:
@@ -64,10 +67,14 @@ def steps_of(who: str, make: Callable[[], Iterable[T]], *, but: tuple[type[Excep
     with raised_by(who, but=but):
         steps = iter(make())
     while True:
-        with raised_by(who, but=but):
-            step = next(steps, _END)
-        if step is _END:
+        try:
+            step = next(steps)
+        except StopIteration:
             return
+        except but:
+            raise
+        except Exception as error:
+            raise blamed(who, error) from error
         yield step
 
 
@@ -94,6 +101,8 @@ def returned_numbers(
     ...
     qmis_stats.errors.InputError: losses of model Mine = 'of shape (2, 1)': must be one number a point, of shape (2,)
     """
+    if returned.dtype == np.float64 and returned.shape == shape and np.isfinite(returned).all():
+        return returned
     if returned.dtype.kind not in "fiub":
         raise InputError(field, f"of type {returned.dtype}", f"{what}, real numbers")
     if returned.shape != shape:

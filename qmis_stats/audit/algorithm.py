@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qmis_kernels import memory
 from qmis_stats.audit.data import Dataset
@@ -21,9 +22,10 @@ from qmis_stats.audit.processes import in_processes
 from qmis_stats.audit.quantizers import IDENTITY, Quantizer, checked_quantizers
 from qmis_stats.audit.results import AuditResult
 from qmis_stats.audit.run import Run, RunPlan, Visited, generator, merged, one_run, probes
-from qmis_stats.audit.splits import SUBSETS, Indices, held_out
+from qmis_stats.audit.splits import GIVEN, SUBSETS, Indices, further, held_out
 from qmis_stats.audit.store import RunStore
 from qmis_stats.errors import InputError
+from qmis_stats.foreign import raised_by
 from qmis_stats.inference.indicator import DRAWS, checked_draws, indicator
 from qmis_stats.inference.ranking import Progress, Ranking, rank
 
@@ -180,7 +182,8 @@ def _planned(
         if value not in allowed:
             raise InputError(field, value, f"one of {', '.join(allowed)}")
     checked_model(model, dataset)
-    elsewhere = bool(getattr(model, "trained_elsewhere", False))
+    with raised_by(f"model {type(model).__name__}"):
+        elsewhere = bool(getattr(model, "trained_elsewhere", False))
     if elsewhere and (runs != 1 or isinstance(evaluation, (int, float))):
         raise InputError(
             "runs, evaluation",
@@ -191,7 +194,9 @@ def _planned(
     if not chosen:
         raise InputError("quantizers", list(quantizers), "at least one beside the reference, identity")
     pool, held = held_out(dataset, evaluation, generator(seed, 0))
-    if n is None:
+    if elsewhere:
+        subsets, n = GIVEN, pool.size
+    elif n is None:
         n = pool.size if subsets == "bootstrap" else pool.size // runs
     checked_count("n", n, 2)
     if subsets == "disjoint" and n * runs > pool.size:
@@ -205,7 +210,7 @@ def _planned(
         "quantizers": [{"name": q.name, "bits": float(q.bits)} for q in chosen],
         "evaluation": hashlib.sha256(np.asarray(held, dtype=np.int64).tobytes()).hexdigest(),
         "subsets": subsets,
-        "n": int(n),
+        "n": None if elsewhere else int(n),
         "candidates": candidates,
         "identify": identify,
         "seed": seed,
@@ -277,18 +282,35 @@ def _varied(visited: Visited) -> bool:
     return len(visited.losses) > 1 and bool(np.any(visited.losses != visited.losses[0]))
 
 
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _apart(groups: NDArray[np.int64], plan: RunPlan) -> bool:
+    """Return whether no group has points on both sides of the split."""
+    return np.intersect1d(groups[plan.pool], groups[plan.held]).size == 0
+
+
 def _notes(plan: RunPlan, runs: tuple[Run, ...], visited: dict[str, Visited], ranking: Ranking | None) -> Iterator[str]:
     data = plan.dataset
     ranked = set() if ranking is None else set(ranking.names)
     yield from data.notes
-    by = " by whole groups" if data.groups is not None else ""
-    yield f"{data.rows} points are split{by} into a training pool of {plan.pool.size} and {plan.held.size} held out."
-    distinct = np.mean([run.distinct for run in runs])
     steps = sum(run.checkpoints for run in runs)
-    yield (
-        f"{len(runs)} runs on {plan.subsets} subsets of {plan.n} points ({distinct:.0f} different ones on average), "
-        f"{steps} checkpoints in all."
-    )
+    if plan.subsets == GIVEN:
+        yield (
+            f"The model was trained before: {_counted(steps, 'checkpoint')} {'was' if steps == 1 else 'were'} given, "
+            f"and no training subset was drawn. {plan.held.size} points that were named are held out."
+        )
+    else:
+        distinct = np.mean([run.distinct for run in runs])
+        by = " by whole groups" if data.groups is not None and _apart(data.groups, plan) else ""
+        yield (
+            f"{data.rows} points are split{by} into a training pool of {plan.pool.size} and {plan.held.size} held out."
+        )
+        yield (
+            f"{_counted(len(runs), 'run')} on {plan.subsets} subsets of {plan.n} points ({distinct:.0f} different ones "
+            f"on average), {_counted(steps, 'checkpoint')} in all."
+        )
     for name, entry in visited.items():
         if entry.seen.size > len(entry.losses):
             yield (
@@ -296,9 +318,10 @@ def _notes(plan: RunPlan, runs: tuple[Run, ...], visited: dict[str, Visited], ra
                 f"the {len(entry.losses)} of smallest mean loss are kept."
             )
         if name != IDENTITY and name not in ranked:
+            seen = "a single codeword" if len(entry.losses) < 2 else f"{len(entry.losses)} codewords of equal losses"
             yield (
-                f"{name}: training visited a single codeword. No rival was seen, so its indicator is unknown and "
-                "taken as infinite; more runs may find one."
+                f"{name}: training visited {seen}. No rival was seen, so its indicator is unknown; it is left out of "
+                f"the ranking and of the Pareto set; {further(plan.subsets)}."
             )
     if plan.identify == "codes":
         yield (

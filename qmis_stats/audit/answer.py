@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qmis_stats.audit.run import IDENTITY
+from qmis_stats.audit.splits import further
 from qmis_stats.errors import InputError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Line:
     bits : float
         Bits a weight.
     rank : int or None
-        By the estimates, 1 the most private; ``None`` of the reference and where training visited a single codeword.
+        By the estimates, 1 the most private; ``None`` of the reference and where there is no estimate.
     rank_set : (int, int) or None
         Simultaneous confidence set of the rank.
     indicator : float or None
@@ -240,7 +241,7 @@ def _which(
             f"{len(lines)} quantizers that {sure}. {front}"
         )
     if not ranked:
-        return f"No indicator can be estimated: training visited a single codeword of each quantizer. {front}"
+        return "No indicator can be estimated: of no quantizer two codewords of different losses were seen."
     return f"No ranked quantizer is shown to {sure}. {front}"
 
 
@@ -299,8 +300,8 @@ def _sure(result: AuditResult, ranked: Sequence[Line], chosen: Line | None, perc
             parts.append(f"For r = {chosen.indicator:.3g} it takes about {_rounded(needed[chosen.name])} points.")
         parts += _runs(result, level)
     if result.single and ranked:
-        parts.append(f"Of {_listed(result.single)} training visited a single codeword: not ranked.")
-    return " ".join(parts) or "Nothing could be ranked; more runs may find further codewords."
+        parts.append(f"Without an estimate, neither ranked nor in the Pareto set: {_listed(result.single)}.")
+    return " ".join(parts) or f"Nothing could be ranked; {further(result.specification['subsets'])}."
 
 
 def _runs(result: AuditResult, level: float) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from qmis_stats.audit.answer import interval, number
@@ -10,7 +10,7 @@ from qmis_stats.audit.attacks.results import AttackResult
 from qmis_stats.audit.attacks.side_by_side import AttackAudit
 from qmis_stats.audit.run import IDENTITY
 
-__all__ = ["attack_view"]
+__all__ = ["attack_view", "in_order"]
 
 
 def attack_view(attacks: AttackAudit, first: Sequence[str]) -> dict[str, Any]:
@@ -21,19 +21,30 @@ def attack_view(attacks: AttackAudit, first: Sequence[str]) -> dict[str, Any]:
     attacks : AttackAudit
         What was found.
     first : sequence of str
-        Quantizers of first interest, in this order.
+        Quantizers of first interest, in this order, as far as they were attacked.
     """
-    others = [name for name in attacks.reports if name not in first]
+    chosen, others = in_order(attacks.reports, first)
     check = attacks.check
     assert check.delta is not None
     optimum = 0.5 * (1.0 + check.delta)
     return {
-        "first": [_part(name, attacks) for name in first],
+        "first": [_part(name, attacks) for name in chosen],
         "others": [_part(name, attacks) for name in others],
         "check": {"name": f"optimal accuracy {optimum:.4f}", "rows": _rows(check.results, check.controls)},
         "fprs": [f"{rate.nominal:g}" for rate in check.results[0].rates],
         "verdicts": attacks.verdicts(),
     }
+
+
+def in_order(attacked: Collection[str], first: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the attacked quantizers of first interest, in this order, and the other ones.
+
+    Examples
+    --------
+    >>> in_order(["sign", "uniform-4", "identity"], ["uniform-4", "nf4"])
+    (['uniform-4'], ['sign', 'identity'])
+    """
+    return [name for name in first if name in attacked], [name for name in attacked if name not in first]
 
 
 def _part(name: str, attacks: AttackAudit) -> dict[str, Any]:

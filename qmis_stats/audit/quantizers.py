@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qmis_stats.audit.models.base import Weights
 from qmis_stats.errors import InputError
-from qmis_stats.foreign import raised_by, returned_numbers
+from qmis_stats.foreign import blamed, raised_by, returned_numbers
 from qmis_stats.scores.base import FloatArray
 
 __all__ = ["IDENTITY", "Quantizer", "checked_quantizers", "encoded_by", "quantized_by", "quantized_weights"]
@@ -79,8 +79,10 @@ def _field(quantizer: Quantizer, array: FloatArray) -> str:
 def quantized_by(quantizer: Quantizer, array: FloatArray) -> FloatArray:
     """Return the quantized array; the quantizer sees a copy."""
     field = _field(quantizer, array)
-    with raised_by(field):
+    try:
         returned = np.asarray(quantizer.quantize(array.copy()))
+    except Exception as error:
+        raise blamed(field, error) from error
     return returned_numbers(field, returned, array.shape, "weights of the shape that it was given")
 
 

@@ -251,7 +251,7 @@ def _runs(result: AuditResult, level: float) -> dict[str, Any] | None:
 
 def _settings(result: AuditResult, level: float, margin: float) -> Iterator[tuple[str, str]]:
     for key, title in _SETTINGS:
-        if key in result.specification:
+        if result.specification.get(key) is not None:
             value = result.specification[key]
             if isinstance(value, dict):
                 value = ", ".join(f"{k} {v}" for k, v in value.items())

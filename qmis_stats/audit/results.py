@@ -76,12 +76,13 @@ class AuditResult(NotebookResult):
 
     @property
     def single(self) -> tuple[str, ...]:
-        """Quantizers whose training visited a single codeword: no rival was seen, and no indicator can be estimated."""
-        return tuple(name for name, v in self.visited.items() if name != IDENTITY and len(v.losses) < 2)
+        """Quantizers without an estimate: training visited a single codeword, or several of equal losses."""
+        ranked = () if self.ranking is None else self.ranking.names
+        return tuple(name for name in self.visited if name not in (*ranked, IDENTITY))
 
     def indicators(self) -> dict[str, float]:
-        """Return the indicator of each quantizer, infinite where training visited a single codeword."""
-        found = dict.fromkeys(self.single, float("inf"))
+        """Return the indicator of each quantizer, NaN where there is no estimate (``single``)."""
+        found = dict.fromkeys(self.single, float("nan"))
         if self.ranking is not None:
             found |= dict(zip(self.ranking.names, map(float, self.ranking.params), strict=True))
         return found
@@ -138,7 +139,8 @@ class AuditResult(NotebookResult):
     def pareto(self, metric: str | None = None) -> tuple[str, ...]:
         """Return the quantizers that no other one equals or exceeds in both indicator and score, by their estimates.
 
-        The reference is left out. The most private come first.
+        The reference is left out, and so are quantizers without an estimate: that no rival of a codeword was seen does
+        not make it private. The most private come first.
 
         Parameters
         ----------
@@ -156,7 +158,7 @@ class AuditResult(NotebookResult):
         place = self.scores.metrics.index(chosen)
         sign = -1.0 if chosen == "mae" else 1.0
         score = dict(zip(self.scores.names, sign * self.scores.estimates[:, place], strict=True))
-        found = self.indicators()
+        found = {name: value for name, value in self.indicators().items() if name not in self.single}
         names = sorted(found, key=lambda name: (-found[name], -score[name]))
 
         def beaten(name: str) -> bool:
@@ -228,7 +230,10 @@ class AuditResult(NotebookResult):
     def remarks(self) -> list[str]:
         """Return the Pareto set, then the notes."""
         front = ", ".join(self.pareto()) or "none"
-        return [f"Rank 1 is the most private. Not dominated in (indicator, {self.metric}): {front}.", *self.notes]
+        lines = [f"Rank 1 is the most private. Not dominated in (indicator, {self.metric}): {front}."]
+        if self.single:
+            lines.append(f"Left out of ranking and Pareto set, without an estimate: {', '.join(self.single)}.")
+        return [*lines, *self.notes]
 
     def plot(self, ax: Axes | None = None, level: float = 0.95) -> Axes:
         """Draw privacy against performance with the intervals of both; returns the axes.

@@ -15,7 +15,7 @@ from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Model, Weights
 from qmis_stats.audit.models.calls import checkpoints_of, losses_of, mask_of, predictions_of
 from qmis_stats.audit.quantizers import IDENTITY, Quantizer, quantized_by
-from qmis_stats.audit.splits import Indices, subset
+from qmis_stats.audit.splits import GIVEN, Indices, subset
 from qmis_stats.scores.base import FloatArray
 
 __all__ = ["IDENTITY", "Quantizer", "Run", "RunPlan", "Visited", "generator", "merged", "one_run", "probes"]
@@ -86,8 +86,8 @@ class RunPlan:
         Of the audit.
     pool, held : ndarray
         Indices of the points that may be trained on, and of the evaluation points.
-    subsets : {"bootstrap", "disjoint"}
-        How training subsets are drawn.
+    subsets : {"bootstrap", "disjoint", "given"}
+        How training subsets are drawn; none where the checkpoints were given.
     n : int
         Their size.
     candidates : int
@@ -212,7 +212,9 @@ def one_run(plan: RunPlan, number: int) -> Run:
 
 
 def training_rows(plan: RunPlan, number: int) -> Indices:
-    """Return the points that a run is trained on."""
+    """Return the points that a run is trained on; the pool where the checkpoints were given."""
+    if plan.subsets == GIVEN:
+        return plan.pool
     deal, draw = generator(plan.seed, _DEAL), generator(plan.seed, _SUBSET, number)
     return subset(plan.dataset, plan.pool, plan.subsets, plan.n, number, deal, draw)
 

@@ -11,14 +11,30 @@ from qmis_stats.audit.data import Dataset
 from qmis_stats.errors import InputError
 from qmis_stats.inference.losses import FEWEST_POINTS
 
-__all__ = ["SUBSETS", "Indices", "group_split", "held_out", "subset"]
+__all__ = ["GIVEN", "SUBSETS", "Indices", "further", "group_split", "held_out", "subset"]
 
 Indices = NDArray[np.intp]
 
 SUBSETS = ("bootstrap", "disjoint")
 """How the training subsets of the runs are drawn from the pool."""
 
+GIVEN = "given"
+"""No subset is drawn: the checkpoints of the model were given."""
+
 _TRIES = 200
+
+
+def further(subsets: str) -> str:
+    """Return what may give an estimate where there is none, as the end of a sentence.
+
+    Examples
+    --------
+    >>> further("bootstrap")
+    'more runs may find further codewords'
+    """
+    if subsets == GIVEN:
+        return "further checkpoints of its training would give rivals"
+    return "more runs may find further codewords"
 
 
 def group_split(groups: ArrayLike, fraction: float, rng: np.random.Generator) -> tuple[Indices, Indices]:

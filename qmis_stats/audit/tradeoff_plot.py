@@ -25,8 +25,8 @@ def tradeoff_plot(result: AuditResult, ax: Axes | None = None, level: float = 0.
     """Draw the indicator (logarithmic, more private to the right) and the performance of each quantizer.
 
     Numbers are ranks. Quantizers of the Pareto set are named. A score far below the others is drawn at the lower edge
-    as a triangle with its value; an indicator of zero is drawn at the left edge, and one that is unknown because
-    training visited a single codeword at the right edge, with a question mark.
+    as a triangle with its value; an indicator of zero is drawn at the left edge, and so is one without an estimate,
+    with a question mark.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def tradeoff_plot(result: AuditResult, ax: Axes | None = None, level: float = 0.
     ax.axhline(reference.score, color=_REFERENCE, linestyle=(0, (5, 3)), linewidth=1.3, label="no quantization")
     for line in sorted(lines, key=lambda line: line.pareto):
         colour = _PARETO if line.pareto else _OTHER
-        x = min(max(right if line.indicator is None else line.indicator, left), right)
+        x = min(max(line.indicator or 0.0, left), right)
         y = min(max(line.score, low), high)
         strength = 0.75 if line.pareto else 0.35
         if line.interval is not None:

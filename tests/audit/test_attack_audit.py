@@ -5,8 +5,10 @@ import json
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from qmis_stats.audit.algorithm import audit, head_for
+from qmis_stats.audit.answer import answer, chosen_names, table_lines
 from qmis_stats.audit.attacks import (
     ATTACKS,
     AttackReport,
@@ -18,12 +20,22 @@ from qmis_stats.audit.attacks import (
     self_check,
 )
 from qmis_stats.audit.models import Logistic
-from qmis_stats.audit.report import report_data, report_html
+from qmis_stats.audit.report import report_data, report_html, write_report
+from qmis_stats.display import attack_table, audit_table
 from qmis_stats.errors import InputError
 from tests.audit.conftest import Grid, ScaledSign
 
 QUANTIZERS = (Grid(0.5), ScaledSign())
+NO_QUANTIZATION = "no quantization"
 MODEL = Logistic(checkpoints=1)
+
+
+def shown_text(content):
+    """What a terminal of 80 characters shows."""
+    console = Console(width=80, highlight=False)
+    with console.capture() as capture:
+        console.print(content)
+    return capture.get()
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +160,42 @@ def test_the_page_has_all_of_it(found, binary):
     assert "optimal accuracy 0.5738" in part
     assert all(line.split(":")[0] in part for line in found.verdicts())
     assert report_data(result, attacks=found)["attacks"] == found.to_dict()
+    screen = shown_text(attack_table(found, ["grid-0.5"]))
+    for name in found.reports:
+        assert screen.count(NO_QUANTIZATION if name == "identity" else name) == 1
     plain = report_html(result)
     assert "<h2>Attacks</h2>" not in plain
     assert report_data(result)["attacks"] is None
+
+
+def test_what_was_audited_and_what_was_attacked_may_differ(found, binary, tmp_path):
+    """Fewer quantizers attacked, or others: the report has the rows that there are."""
+    for audited in ((Grid(0.5), Grid(0.1), Grid(0.02)), (ScaledSign(),), (Grid(0.1),)):
+        result = audit(binary, head_for(binary), audited, runs=2, seed=2, draws=199)
+        [_, page] = write_report(result, tmp_path, attacks=found)
+        part = page.read_text(encoding="utf-8").partition("<h2>Attacks</h2>")[2]
+        assert [part.count(f"<b>{name}</b>") for name in ("grid-0.5", "sign-scaled", NO_QUANTIZATION)] == [1, 1, 1]
+        screen = shown_text(attack_table(found, chosen_names(result, answer(result))))
+        assert "grid-0.02" not in screen
+        assert "sign-scaled" in screen
+
+
+class Long(Grid):
+    name = "a-quantizer-of-a-long-name"
+
+
+def test_the_reference_stays_on_one_line(binary, monkeypatch):
+    """Wide sets, small indicators and large prices: every row of the table fits into 80 characters."""
+    result = audit(binary, head_for(binary), [Long(0.5)], runs=2, seed=2, draws=199)
+    first, reference = table_lines(result)
+    wide = {"score": -50.558, "score_interval": (-150.558, -10.345), "price": -50.123}
+    more = {"rank_set": (10, 15), "indicator": 0.00024, "interval": (0.00011, 1.2e-05)}
+    lines = (dataclasses.replace(first, **wide, **more), dataclasses.replace(reference, **wide))
+    monkeypatch.setattr("qmis_stats.audit.answer.table_lines", lambda *_: lines)
+    shown = shown_text(audit_table(result)).splitlines()
+    assert max(map(len, shown)) <= 80
+    assert [line.split() for line in shown if "no" in line.split()[:1]] == [
+        ["no", "quantization", "-50.6", "-151", "-10.3"]
+    ]
+    [row] = [line.split() for line in shown if "1.2e-05" in line]
+    assert row[1:-1] == ["10-15", "0.00024", "0.00011", "1.2e-05", "-50.6", "-151", "-10.3", "-50.1"]

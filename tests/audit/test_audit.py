@@ -4,15 +4,18 @@ import json
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from sklearn import metrics
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from qmis_stats import InputError, rank
 from qmis_stats.audit.algorithm import audit, head_for
+from qmis_stats.audit.answer import answer, table_lines
 from qmis_stats.audit.codewords import Codewords
 from qmis_stats.audit.data import from_arrays
 from qmis_stats.audit.models import MLP, Linear, Logistic, SklearnModel, Softmax, TorchModel
 from qmis_stats.audit.performance import measure, scores
+from qmis_stats.audit.report import report_html
 from qmis_stats.audit.run import Visited, generator, merged
 from qmis_stats.audit.splits import held_out, subset
 from tests.audit.conftest import Grid, ScaledSign
@@ -194,14 +197,65 @@ def test_the_candidates_of_smallest_mean_loss_are_kept(regression):
 def test_a_single_codeword_has_no_indicator(regression):
     result = audit(regression, Linear(), [Grid(100.0), Grid(0.1)], runs=2, seed=1)
     assert result.single == ("grid-100",)
-    assert result.indicators()["grid-100"] == np.inf
+    assert np.isnan(result.indicators()["grid-100"])
     assert any("single codeword" in note for note in result.notes)
     assert result.to_frame().index.tolist() == ["grid-0.1", "grid-100", "identity"]
-    assert result.pareto()[0] == "grid-100"
+    assert result.pareto() == ("grid-0.1",)
+    assert "Left out of ranking and Pareto set, without an estimate: grid-100." in result.remarks()
+    axes = result.plot(Figure().add_subplot())
+    assert [text.xy[0] for text in axes.texts if text.get_text() == "?"] == [axes.get_xlim()[0]]
     alone = audit(regression, Linear(), [Grid(100.0)], runs=2, seed=1)
     assert alone.ranking is None
     assert "grid-100" in str(alone)
     json.dumps(alone.to_dict(), allow_nan=False)
+
+
+def test_codewords_of_equal_losses_are_no_estimate_either(binary):
+    class Deaf(Logistic):
+        def losses(self, weights, X, y):
+            return 1.0 + y
+
+    result = audit(binary, Deaf(), [Grid(0.1), Grid(100.0)], runs=2)
+    assert result.ranking is None
+    assert result.visited["grid-0.1"].seen.size > 1
+    assert result.single == ("grid-0.1", "grid-100")
+    assert [line.name for line in table_lines(result)] == ["grid-0.1", "grid-100", "identity"]
+    assert result.pareto() == ()
+    assert sum("codewords of equal losses" in note for note in result.notes) == 1
+
+
+class Ready(Logistic):
+    """A model that was trained before."""
+
+    trained_elsewhere = True
+
+
+def test_a_trained_model_is_not_said_to_be_trained_again(binary):
+    """One final model: no indicator, nothing private, and no word of subsets that nobody drew."""
+    given = {"runs": 1, "evaluation": range(100)}
+    result = audit(binary, Ready(checkpoints=1), QUANTIZERS, **given)
+    assert result.ranking is None
+    assert result.pareto() == ()
+    assert all(np.isnan(value) for value in result.indicators().values())
+    assert result.notes[0].startswith("The model was trained before: 1 checkpoint was given, and no training subset")
+    found, page = answer(result), report_html(result)
+    assert found.choice is None
+    assert found.sure == "Nothing could be ranked; further checkpoints of its training would give rivals."
+    for text in (str(result), page, json.dumps(result.to_dict()), *vars(found).values()):
+        assert "bootstrap subsets" not in str(text)
+        assert "more runs" not in str(text).replace("more runs can only lower it", "")
+    assert "<td>bootstrap</td>" not in page
+    assert "<td>None</td>" not in page
+    several = audit(binary, Ready(checkpoints=5), QUANTIZERS, **given)
+    assert several.ranking is not None
+    assert "5 checkpoints were given" in several.notes[0]
+
+
+def test_groups_are_only_said_to_be_whole_where_they_are(binary):
+    grouped = from_arrays(binary.X, binary.y, groups=np.arange(240) // 2)
+    for points, whole in ((range(100), True), (range(101), False)):
+        result = audit(grouped, Logistic(checkpoints=2), QUANTIZERS, runs=1, evaluation=points)
+        assert any("by whole groups" in note for note in result.notes) == whole
 
 
 def test_sklearn_models_are_audited(binary):
@@ -212,9 +266,6 @@ def test_sklearn_models_are_audited(binary):
 
 
 def test_state_dicts_need_named_points(binary):
-    class Ready(Logistic):
-        trained_elsewhere = True
-
     with pytest.raises(InputError, match="checkpoints of the model were given"):
         audit(binary, Ready(), QUANTIZERS, runs=2)
     assert audit(binary, Ready(), QUANTIZERS, runs=1, evaluation=range(100)).runs[0].checkpoints == 18

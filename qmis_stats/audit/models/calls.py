@@ -10,7 +10,7 @@ import numpy as np
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Model, Weights
 from qmis_stats.errors import InputError, QmisError
-from qmis_stats.foreign import raised_by, returned_numbers, steps_of
+from qmis_stats.foreign import blamed, raised_by, returned_numbers, steps_of
 from qmis_stats.scores.base import FloatArray
 
 __all__ = [
@@ -51,13 +51,15 @@ def checked_model(model: Any, dataset: Dataset) -> None:
         raise InputError("model", f"a model for a {task} task", f"one for {dataset.name}, a {dataset.task} task")
 
 
+def _kind(array: Any) -> str:
+    return str(array.dtype.kind) if isinstance(array, (np.ndarray, np.generic)) else "O"
+
+
 def checkpoints_of(model: Model, X: FloatArray, y: FloatArray, rng: np.random.Generator) -> Iterator[Weights]:
     """Yield the weights at each checkpoint of a training, at least one."""
     who, count = f"fit_path of {_who(model)}", 0
     for weights in steps_of(who, lambda: model.fit_path(X, y, rng), but=(QmisError,)):
-        with raised_by(who):
-            kinds = {np.asarray(w).dtype.kind for w in weights} if isinstance(weights, (tuple, list)) else set()
-        if not kinds or not kinds <= set("fiub"):
+        if not isinstance(weights, (tuple, list)) or not weights or any(_kind(w) not in "fiub" for w in weights):
             allowed = "a tuple of arrays of real numbers"
             raise InputError(f"{who}, checkpoint {count}", type(weights).__name__, allowed)
         if not all(np.isfinite(w).all() for w in weights):
@@ -70,19 +72,27 @@ def checkpoints_of(model: Model, X: FloatArray, y: FloatArray, rng: np.random.Ge
 
 def mask_of(model: Model, weights: Weights) -> tuple[bool, ...]:
     """Return which of the arrays are quantized."""
-    field = f"quantizable of {_who(model)}"
-    with raised_by(field, but=(QmisError,)):
-        mask = tuple(bool(use) for use in model.quantizable(weights))
+    try:
+        mask = tuple(map(bool, model.quantizable(weights)))
+    except QmisError:
+        raise
+    except Exception as error:
+        raise blamed(f"quantizable of {_who(model)}", error) from error
     if len(mask) != len(weights):
-        raise InputError(field, mask, f"{len(weights)} truth values, one an array of weights")
+        allowed = f"{len(weights)} truth values, one an array of weights"
+        raise InputError(f"quantizable of {_who(model)}", mask, allowed)
     return mask
 
 
 def losses_of(model: Model, weights: Weights, X: FloatArray, y: FloatArray, where: str = "") -> FloatArray:
     """Return the finite loss of each point; ``where`` tells which weights these are."""
     field = f"losses of {_who(model)}{where}"
-    with raised_by(field, but=(QmisError,)):
+    try:
         returned = np.asarray(model.losses(weights, X, y))
+    except QmisError:
+        raise
+    except Exception as error:
+        raise blamed(field, error) from error
     return returned_numbers(field, returned, y.shape, "one number a point", _DIVERGED)
 
 
