@@ -357,9 +357,9 @@ def audit(
     else:
         from qmis_stats.display import attack_table, audit_table, print_to_stdout
 
-        print_to_stdout(audit_table(result, level, margin))
+        print_to_stdout(audit_table(result, level, margin, found))
         if found is not None:
-            print_to_stdout(attack_table(found, chosen_names(result, answer(result, level, margin))))
+            print_to_stdout(attack_table(found, chosen_names(result, answer(result, level, margin, found))))
     for path in reversed(written):
         _complain(f"wrote {path}")
 

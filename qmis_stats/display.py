@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from qmis_stats.audit.answer import Line
     from qmis_stats.audit.attacks.results import AttackResult
     from qmis_stats.audit.attacks.side_by_side import AttackAudit
     from qmis_stats.audit.results import AuditResult
@@ -158,14 +159,18 @@ def ranking_table(data: dict[str, Any]) -> RenderableType:
     return Group(table, Text("\n" + "\n".join(notes)))
 
 
-def audit_table(result: AuditResult, level: float = 0.95, margin: float = 0.02) -> RenderableType:
+def audit_table(
+    result: AuditResult, level: float = 0.95, margin: float = 0.02, attacks: AttackAudit | None = None
+) -> RenderableType:
     """Return the quantizers from the most to the least private with their performance, then the answer in words."""
-    from qmis_stats.audit.answer import answer, metric_name, table_lines
+    from qmis_stats.audit.answer import answer, table_lines
+    from qmis_stats.audit.wording import metric_name
 
-    found = answer(result, level, margin)
-    points = "" if result.ranking is None else f", {result.ranking.points} evaluation points"
+    found, lines = answer(result, level, margin, attacks), table_lines(result, level)
+    by_leak = result.leak is not None
+    metric = metric_name(result.metric)
     table = Table(
-        title=f"Audit of {rich_escape(result.dataset)}{points}: {100.0 * level:g} % sets and intervals",
+        title=f"Audit of {rich_escape(result.dataset)}: {100.0 * level:g} % sets and intervals",
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,
@@ -174,25 +179,43 @@ def audit_table(result: AuditResult, level: float = 0.95, margin: float = 0.02) 
         pad_edge=False,
     )
     table.add_column("quantizer", overflow="fold", min_width=len(_REFERENCE))
-    for column in ("set", "r", "low", "high", metric_name(result.metric), "low", "high", "price"):
+    shown = ("set", "Δ", "low", "high", "AUC", "TPR", "less") if by_leak else ("set", "r", "low", "high")
+    for column in (*shown, metric, *(() if by_leak else ("low", "high")), "price"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
-    for line in table_lines(result, level):
-        ends = ("", "") if line.interval is None else tuple(f"{end:.2g}" for end in line.interval)
+    for line in lines:
         table.add_row(
             Text(_REFERENCE if line.reference else line.name),
             "" if line.rank_set is None else "-".join(map(str, dict.fromkeys(line.rank_set))),
-            "" if line.indicator is None else f"{line.indicator:.2g}",
-            *ends,
-            *map(_narrow, (line.score, *line.score_interval)),
+            *_privacy_cells(line),
+            *map(_narrow, (line.score,) if by_leak else (line.score, *line.score_interval)),
             "" if line.reference else _narrow(line.price),
             "P" if line.pareto else "",
         )
     words = Table.grid(padding=(0, 2, 0, 0))
     for title, text in (("Which", found.which), ("At what cost", found.cost), ("How sure", found.sure)):
         words.add_row(Text(title, style="bold"), Text(text))
-    legend = "set: possible ranks, 1 the most private; r: indicator; price: loss against no quantization; P: Pareto set"
+    privacy = (
+        "Δ: advantage of the best attack; AUC and TPR (at FPR 1 %): of it; less: how much less than no quantization, "
+        "in %; *: outside of the theory's domain"
+        if by_leak
+        else "r: indicator"
+    )
+    legend = f"set: possible ranks, 1 the most private; {privacy}; price: loss against no quantization; P: Pareto set"
     return Group(table, Text("\n" + legend + "\n"), words)
+
+
+def _privacy_cells(line: Line) -> list[str]:
+    """Return leak or indicator with its interval, and what else is known of the best attack."""
+    from qmis_stats.audit.wording import number, percent
+
+    if line.leak is None:
+        ends = ("", "") if line.interval is None else tuple(f"{end:.2g}" for end in line.interval)
+        return ["" if line.indicator is None else f"{line.indicator:.2g}", *ends]
+    leak = line.leak
+    less = "" if leak.reduction is None else percent(leak.reduction)
+    mark = "" if leak.in_domain else "*"
+    return [number(leak.delta) + mark, *map(number, (*leak.interval, leak.auc, leak.tpr)), less]
 
 
 def _narrow(value: float) -> str:
@@ -203,7 +226,7 @@ def _narrow(value: float) -> str:
     >>> _narrow(0.9934), _narrow(-150.558)
     ('0.993', '-151')
     """
-    from qmis_stats.audit.answer import number
+    from qmis_stats.audit.wording import number
 
     return number(value) if not 10.0 <= abs(value) < math.inf else f"{value:.3g}"
 
@@ -255,7 +278,7 @@ def attack_table(attacks: AttackAudit, shown: Sequence[str]) -> RenderableType:
 
 
 def _attack_cells(result: AttackResult) -> list[str]:
-    from qmis_stats.audit.answer import number
+    from qmis_stats.audit.wording import number
 
     numbers = (result.accuracy, *result.accuracy_interval(), result.auc, *result.auc_interval())
     return [*map(number, numbers), *(number(rate.tpr[0]) + ("" if rate.resolved else "*") for rate in result.rates)]

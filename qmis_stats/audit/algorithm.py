@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from qmis_kernels import memory
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.grouped import group_inflation
+from qmis_stats.audit.head_leak import head_leak
 from qmis_stats.audit.models.base import Model, checked_count
 from qmis_stats.audit.models.calls import checked_model, description_of
 from qmis_stats.audit.models.linear import Linear, Logistic, Softmax
@@ -28,6 +29,7 @@ from qmis_stats.errors import InputError
 from qmis_stats.foreign import raised_by
 from qmis_stats.inference.indicator import DRAWS, checked_draws, indicator
 from qmis_stats.inference.ranking import Progress, Ranking, rank
+from qmis_stats.leak.results import LeakageResult
 
 __all__ = ["IDENTIFY", "audit", "head_for"]
 
@@ -36,6 +38,7 @@ IDENTIFY = ("codes", "released")
 
 _FORMAT = 2
 _REFERENCE_BITS = 32.0
+_LEAK = 20  # beside the other streams of random numbers
 
 
 def head_for(dataset: Dataset, kind: str = "linear") -> Model:
@@ -274,7 +277,18 @@ def _result(
     )
     bits = {**{q.name: float(q.bits) for q in plan.quantizers}, IDENTITY: _REFERENCE_BITS}
     notes = tuple(_notes(plan, runs, visited, ranking))
-    return AuditResult(data.name, ranking, reference, scores, bits, visited, runs, notes, specification)
+    leak, no_leak = _leak(plan)
+    return AuditResult(data.name, ranking, reference, scores, bits, visited, runs, notes, specification, leak, no_leak)
+
+
+def _leak(plan: RunPlan) -> tuple[LeakageResult | None, str]:
+    """Return what the head leaks that is trained on n points of the pool, without repeats."""
+    if bool(getattr(plan.model, "trained_elsewhere", False)):
+        return None, "the model was trained elsewhere"
+    rows = plan.pool
+    if plan.n < rows.size:
+        rows = np.sort(generator(plan.seed, _LEAK).choice(rows, plan.n, replace=False))
+    return head_leak(plan.dataset, plan.model, plan.quantizers, rows, seed=plan.seed)
 
 
 def _varied(visited: Visited) -> bool:

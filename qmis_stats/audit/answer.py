@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from qmis_stats.audit.leak_answer import leak_sure, leak_which
+from qmis_stats.audit.leak_lines import LeakLine, leak_lines
 from qmis_stats.audit.run import IDENTITY
 from qmis_stats.audit.splits import further
+from qmis_stats.audit.wording import interval, listed, metric_name, number
 from qmis_stats.errors import InputError
 
 if TYPE_CHECKING:
+    from qmis_stats.audit.attacks.side_by_side import AttackAudit
     from qmis_stats.audit.results import AuditResult
+    from qmis_stats.inference.rank_results import RankResults
 
 __all__ = [
     "MARGIN",
@@ -23,28 +28,13 @@ __all__ = [
     "answer",
     "checked_margin",
     "chosen_names",
-    "interval",
-    "metric_name",
-    "number",
     "table_lines",
 ]
 
 MARGIN = 0.02
 """Performance that may be given up unless told otherwise."""
 
-_NAMES = {"auroc": "AUROC", "r2": "R²", "mae": "MAE"}
-_SHOWN = 6
-
-
-def metric_name(metric: str) -> str:
-    """Return the name of a score in a sentence.
-
-    Examples
-    --------
-    >>> metric_name("r2"), metric_name("accuracy")
-    ('R²', 'accuracy')
-    """
-    return _NAMES.get(metric, metric)
+_PRICED = 3
 
 
 @dataclass(frozen=True)
@@ -73,6 +63,8 @@ class Line:
         Whether no other one is at least as private and as good; whether it may be the most private at the level.
     reference : bool
         Whether this is the model without quantization.
+    leak : LeakLine or None
+        What is released leaks, where theory has an answer; ranks are then by it.
     """
 
     name: str
@@ -88,6 +80,7 @@ class Line:
     pareto: bool
     best: bool
     reference: bool
+    leak: LeakLine | None = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +90,9 @@ class Answer:
     Attributes
     ----------
     choice : str or None
-        The quantizer of the largest indicator among those that lose less than the margin.
+        The most private of the quantizers that lose less than the margin, where it is shown to be.
+    candidates : tuple of str
+        Those of them that may be the most private; the choice alone where there is one.
     affordable : tuple of str
         Quantizers whose price is below the margin, each with confidence.
     which, cost, sure : str
@@ -105,6 +100,7 @@ class Answer:
     """
 
     choice: str | None
+    candidates: tuple[str, ...]
     affordable: tuple[str, ...]
     which: str
     cost: str
@@ -114,6 +110,7 @@ class Answer:
         """Return JSON-ready data."""
         return {
             "choice": self.choice,
+            "candidates": list(self.candidates),
             "affordable": list(self.affordable),
             "which": self.which,
             "cost": self.cost,
@@ -122,7 +119,7 @@ class Answer:
 
 
 def table_lines(result: AuditResult, level: float = 0.95) -> tuple[Line, ...]:
-    """Return the rows of the table: the most private quantizer first, then single codewords, then the reference.
+    """Return the rows of the table: the most private quantizer first, those without an estimate, then the reference.
 
     Parameters
     ----------
@@ -133,28 +130,34 @@ def table_lines(result: AuditResult, level: float = 0.95) -> tuple[Line, ...]:
     """
     scores = result.scores.to_frame(level).to_dict("index")
     metric = result.metric
-    front = result.pareto()
-    ranked: dict[str, dict[str, Any]] = {}
+    front, ranking = result.pareto(), result.privacy_ranking
+    ranks: dict[str, tuple[int, tuple[int, int]]] = {}
     best: Sequence[str] = ()
+    if ranking is not None:
+        best, sets = ranking.best_set(1, level), ranking.rank_sets(level)
+        ranks = {ranking.names[q]: (int(ranking.ranks[q]), (int(sets[q, 0]), int(sets[q, 1]))) for q in ranking.order()}
+    indicators: dict[str, tuple[float, tuple[float, float]]] = {}
     if result.ranking is not None:
-        best = result.ranking.best_set(1, level)
-        sets, interval = result.ranking.rank_sets(level), result.ranking.conf_int(level)
-        for q in result.ranking.order():
-            ranked[result.ranking.names[q]] = {
-                "rank": int(result.ranking.ranks[q]),
-                "rank_set": (int(sets[q, 0]), int(sets[q, 1])),
-                "indicator": float(result.ranking.params[q]),
-                "interval": (float(interval[q, 0]), float(interval[q, 1])),
-            }
-    nothing = dict.fromkeys(("rank", "rank_set", "indicator", "interval"))
+        ends = result.ranking.conf_int(level)
+        indicators = {
+            name: (float(result.ranking.params[q]), (float(ends[q, 0]), float(ends[q, 1])))
+            for q, name in enumerate(result.ranking.names)
+        }
+    leaks = {} if result.leak is None else leak_lines(result.leak, level)
+    others = [name for name in result.visited if name not in ranks and name != IDENTITY]
     lines = []
-    for name in [*ranked, *result.single, IDENTITY]:
+    for name in [*ranks, *others, IDENTITY]:
         row = {str(key): float(value) for key, value in scores[name].items()}
+        rank, rank_set = ranks.get(name, (None, None))
+        indicator, ends_of = indicators.get(name, (None, None))
         lines.append(
             Line(
                 name=name,
                 bits=float(result.bits[name]),
-                **ranked.get(name, nothing),
+                rank=rank,
+                rank_set=rank_set,
+                indicator=indicator,
+                interval=ends_of,
                 score=row[metric],
                 score_interval=(row[f"{metric}_low"], row[f"{metric}_high"]),
                 price=row[f"{metric}_price"],
@@ -162,6 +165,7 @@ def table_lines(result: AuditResult, level: float = 0.95) -> tuple[Line, ...]:
                 pareto=name in front,
                 best=name in best,
                 reference=name == IDENTITY,
+                leak=leaks.get(name),
             )
         )
     return tuple(lines)
@@ -180,8 +184,13 @@ def checked_margin(margin: float) -> float:
     return margin
 
 
-def answer(result: AuditResult, level: float = 0.95, margin: float = MARGIN) -> Answer:
+def answer(
+    result: AuditResult, level: float = 0.95, margin: float = MARGIN, attacks: AttackAudit | None = None
+) -> Answer:
     """Return which quantizer to take, at what cost, and how sure that is.
+
+    A quantizer is named where it is shown to be the most private of those that lose less than the margin: by the leak
+    of its release where theory knows it (S17), else by the indicator (S13).
 
     Parameters
     ----------
@@ -191,6 +200,8 @@ def answer(result: AuditResult, level: float = 0.95, margin: float = MARGIN) -> 
         Confidence level.
     margin : float
         Performance that may be given up, in units of the first score.
+    attacks : AttackAudit, optional
+        What attacks achieved, held against the theory.
 
     Raises
     ------
@@ -200,79 +211,94 @@ def answer(result: AuditResult, level: float = 0.95, margin: float = MARGIN) -> 
     checked_margin(margin)
     *lines, reference = table_lines(result, level)
     affordable = tuple(line.name for line in lines if line.price_interval[1] <= margin)
-    ranked = [line for line in lines if line.rank is not None]
-    pool = [line for line in ranked if line.name in affordable]
-    chosen = max(pool, key=lambda line: (line.indicator or 0.0, line.score), default=None)
     percent = f"{100.0 * level:g} %"
+    limit = f"lose at most {margin:g} in {metric_name(result.metric)} ({percent} confidence each)"
+    ranking = result.privacy_ranking
+    if result.leak is not None:
+        protecting = [line.name for line in lines if line.leak is not None and line.leak.protects]
+        candidates = _not_beaten(ranking, [name for name in affordable if name in protecting], level)
+        which = leak_which(lines, reference, affordable, candidates, limit)
+        sure = " ".join(leak_sure(result.leak, candidates, level, attacks))
+    else:
+        candidates = _not_beaten(ranking, affordable, level)
+        which = _which(lines, candidates, affordable, limit)
+        sure = _sure(result, lines, candidates, percent, level)
     return Answer(
-        choice=None if chosen is None else chosen.name,
+        choice=candidates[0] if len(candidates) == 1 else None,
+        candidates=candidates,
         affordable=affordable,
-        which=_which(result, lines, ranked, chosen, len(affordable), percent, margin),
-        cost=_cost(result, lines, reference, chosen, affordable, margin),
-        sure=_sure(result, ranked, chosen, percent, level),
+        which=which,
+        cost=_cost(result, lines, reference, candidates, affordable, margin),
+        sure=sure,
     )
 
 
+def _not_beaten(ranking: RankResults | None, names: Sequence[str], level: float) -> tuple[str, ...]:
+    """Return those of the names that are not shown to be less private than another of them, the most private first."""
+    if ranking is None:
+        return ()
+    below = ranking.significantly_below(level)
+    places = [q for q in ranking.order() if ranking.names[q] in names]
+    return tuple(ranking.names[q] for q in places if not below[q, places].any())
+
+
 def chosen_names(result: AuditResult, found: Answer) -> tuple[str, ...]:
-    """Return the quantizers of first interest: the choice, the Pareto set, and the reference."""
-    return tuple(dict.fromkeys([*([found.choice] if found.choice else []), *result.pareto(), IDENTITY]))
+    """Return the quantizers of first interest: the candidates, the Pareto set, and the reference."""
+    return tuple(dict.fromkeys([*found.candidates, *result.pareto(), IDENTITY]))
 
 
-def _which(
-    result: AuditResult,
-    lines: Sequence[Line],
-    ranked: Sequence[Line],
-    chosen: Line | None,
-    affordable: int,
-    percent: str,
-    margin: float,
-) -> str:
-    metric = metric_name(result.metric)
-    front = f"Pareto set, where none is both more private and better: {_listed(result.pareto())}."
-    sure = f"lose at most {margin:g} in {metric} ({percent} confidence each)"
-    if chosen is not None and affordable == 1:
-        return (
-            f"{chosen.name}, r = {chosen.indicator:.3g}, is the only one of {len(lines)} quantizers that is shown to "
-            f"{sure}. {front}"
-        )
-    if chosen is not None:
-        return (
-            f"{chosen.name} has the largest indicator, r = {chosen.indicator:.3g}, among the {affordable} of "
-            f"{len(lines)} quantizers that {sure}. {front}"
-        )
+def _which(lines: Sequence[Line], candidates: Sequence[str], affordable: Sequence[str], limit: str) -> str:
+    ranked = [line for line in lines if line.rank is not None]
     if not ranked:
         return "No indicator can be estimated: of no quantizer two codewords of different losses were seen."
-    return f"No ranked quantizer is shown to {sure}. {front}"
+    pool = [line for line in ranked if line.name in affordable]
+    if not pool:
+        return f"No ranked quantizer is shown to {limit}."
+    if len(candidates) == 1:
+        [line] = [line for line in ranked if line.name == candidates[0]]
+        if len(pool) == 1:
+            return f"{line.name}, r = {line.indicator:.3g}, is the only one of {len(lines)} that is shown to {limit}."
+        return (
+            f"{line.name} has the largest indicator of the {len(pool)} quantizers that {limit}: r = "
+            f"{line.indicator:.3g}."
+        )
+    if len(candidates) == len(pool):
+        return f"The {len(pool)} quantizers that {limit} are not told apart: no one is shown to be the most private."
+    return (
+        f"The most private of the {len(pool)} quantizers that {limit} is one of {len(candidates)}: "
+        f"{listed(candidates)}."
+    )
 
 
 def _cost(
     result: AuditResult,
     lines: Sequence[Line],
     reference: Line,
-    chosen: Line | None,
+    candidates: Sequence[str],
     affordable: Sequence[str],
     margin: float,
 ) -> str:
     metric = metric_name(result.metric)
-    shown = chosen if chosen is not None else min(lines, key=lambda line: line.price)
-    text = (
-        f"{shown.name} {'costs' if chosen is not None else 'costs least:'} {number(shown.price)} in {metric} "
-        f"{interval(shown.price_interval)}: "
-        f"{number(shown.score)} against {number(reference.score)} without quantization."
-    )
+    shown = [line for line in lines if line.name in candidates][:_PRICED]
+    least = min(lines, key=lambda line: line.price)
+    prices = [f"{line.name} costs {number(line.price)} {interval(line.price_interval)}" for line in shown]
+    if not shown:
+        prices = [f"{least.name} costs least: {number(least.price)} {interval(least.price_interval)}"]
+    text = f"{', '.join(prices)} in {metric}; without quantization it is {number(reference.score)}."
     dear = [line for line in lines if line.name not in affordable and line.price > margin]
     open_ = [line for line in lines if line.name not in affordable and line.price <= margin]
     if dear:
         named = [f"{line.name} ({number(line.price)})" for line in sorted(dear, key=lambda line: line.price)]
-        text += f" More than {margin:g}: {_listed(named)}."
-    if open_ and chosen is not None:
-        text += f" Not shown to stay within {margin:g}: {_listed([line.name for line in open_])}."
+        text += f" More than {margin:g}: {listed(named)}."
+    if open_ and shown:
+        text += f" Not shown to stay within {margin:g}: {listed([line.name for line in open_])}."
     return text
 
 
-def _sure(result: AuditResult, ranked: Sequence[Line], chosen: Line | None, percent: str, level: float) -> str:
-    parts = []
+def _sure(result: AuditResult, lines: Sequence[Line], candidates: Sequence[str], percent: str, level: float) -> str:
+    parts = [f"Theory has no answer: {result.no_leak}."] if result.no_leak else []
     ranking = result.ranking
+    ranked = [line for line in lines if line.rank is not None]
     if ranking is not None:
         best = [line.name for line in ranked if line.best]
         if len(ranked) == 1:
@@ -287,21 +313,22 @@ def _sure(result: AuditResult, ranked: Sequence[Line], chosen: Line | None, perc
         else:
             parts.append(
                 f"The most private is one of {len(best)} of the {len(ranked)}, with {percent} confidence: "
-                f"{_listed(best)}."
+                f"{listed(best)}."
             )
-            if chosen is not None and not chosen.best:
-                parts.append(f"{chosen.name} is not among them.")
         needed = {entry.name: entry.points_needed(level) for entry in ranking.indicators}
         unclear = {name for name, points in needed.items() if points > ranking.points}
         if unclear:
             which = "any indicator" if len(unclear) == len(ranked) else f"{len(unclear)} of the indicators"
             parts.append(f"{ranking.points} evaluation points do not tell {which} from 0.")
-        if chosen is not None and chosen.name in unclear and chosen.indicator:
-            parts.append(f"For r = {chosen.indicator:.3g} it takes about {_rounded(needed[chosen.name])} points.")
+        for line in ranked:
+            if candidates[:1] == (line.name,) and line.name in unclear and line.indicator:
+                parts.append(f"For r = {line.indicator:.3g} it takes about {_rounded(needed[line.name])} points.")
         parts += _runs(result, level)
     if result.single and ranked:
-        parts.append(f"Without an estimate, neither ranked nor in the Pareto set: {_listed(result.single)}.")
-    return " ".join(parts) or f"Nothing could be ranked; {further(result.specification['subsets'])}."
+        parts.append(f"Without an estimate, neither ranked nor in the Pareto set: {listed(result.single)}.")
+    if not ranked:
+        parts.append(f"Nothing could be ranked; {further(result.specification['subsets'])}.")
+    return " ".join(parts)
 
 
 def _runs(result: AuditResult, level: float) -> list[str]:
@@ -329,34 +356,3 @@ def _rounded(value: float) -> str:
     """
     unit = 10 ** max(len(str(math.ceil(value))) - 2, 0)
     return str(math.ceil(value / unit) * unit)
-
-
-def _listed(names: Sequence[str]) -> str:
-    if len(names) > _SHOWN:
-        return ", ".join(names[:_SHOWN]) + f" and {len(names) - _SHOWN} more"
-    return ", ".join(names) or "none"
-
-
-def number(value: float) -> str:
-    """Return three decimals, never a negative zero.
-
-    Examples
-    --------
-    >>> number(-0.0001), number(0.9934), number(float("nan"))
-    ('0.000', '0.993', '-')
-    """
-    if not math.isfinite(value):
-        return "-" if math.isnan(value) else ("inf" if value > 0.0 else "-inf")
-    text = f"{value:.3f}"
-    return text.removeprefix("-") if float(text) == 0.0 else text
-
-
-def interval(ends: tuple[float, float]) -> str:
-    """Return an interval with three decimals.
-
-    Examples
-    --------
-    >>> interval((0.0, 1.25))
-    '[0.000, 1.250]'
-    """
-    return f"[{number(ends[0])}, {number(ends[1])}]"

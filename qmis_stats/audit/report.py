@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qmis_stats.audit.answer import MARGIN, answer, chosen_names, interval, metric_name, number, table_lines
+from qmis_stats.audit.answer import MARGIN, answer, chosen_names, table_lines
 from qmis_stats.audit.attack_view import attack_view
+from qmis_stats.audit.leak_lines import LeakLine
 from qmis_stats.audit.tradeoff_plot import score_limits
+from qmis_stats.audit.wording import interval, metric_name, number, percent
 from qmis_stats.reporting.figures import STYLE, inline_svg
 from qmis_stats.reporting.pages import render_page, write_files
 
@@ -61,7 +64,7 @@ def report_data(
     attacks : AttackAudit, optional
         From :func:`~qmis_stats.audit.attacks.audited.audit_attacks`.
     """
-    found = {"answer": {**answer(result, level, margin).to_dict(), "margin": margin}, "command": command}
+    found = {"answer": {**answer(result, level, margin, attacks).to_dict(), "margin": margin}, "command": command}
     return {**found, **result.to_dict(level), "attacks": None if attacks is None else attacks.to_dict()}
 
 
@@ -82,6 +85,7 @@ def report_html(
             "set": "" if line.rank_set is None else _range(line.rank_set),
             "indicator": "" if line.indicator is None else f"{line.indicator:.3g}",
             "interval": "" if line.interval is None else f"[{line.interval[0]:.3g}, {line.interval[1]:.3g}]",
+            "leak": None if line.leak is None else _leak_cells(line.leak),
             "score": number(line.score),
             "score_interval": interval(line.score_interval),
             "price": "" if line.reference else number(line.price),
@@ -89,7 +93,7 @@ def report_html(
         }
         for line in lines
     ]
-    found = answer(result, level, margin)
+    found = answer(result, level, margin, attacks)
     return render_page(
         "qmis_stats.audit",
         "report.html.j2",
@@ -98,6 +102,8 @@ def report_html(
         percent=f"{100.0 * level:g} %",
         metric=metric_name(result.metric),
         rows=rows,
+        by_leak=result.leak is not None,
+        outside=any(line.leak is not None and not line.leak.in_domain for line in lines),
         tradeoff=_tradeoff(result, level),
         below=any(line.score < score_limits(lines)[0] for line in lines),
         unknown=any(line.rank is None and not line.reference for line in lines),
@@ -155,6 +161,22 @@ def write_report(
     )
 
 
+def _leak_cells(leak: LeakLine) -> dict[str, str]:
+    less, ends = leak.reduction, leak.reduction_interval
+    return {
+        "delta": number(leak.delta) + ("" if leak.in_domain else " *"),
+        "interval": interval(leak.interval),
+        "auc": number(leak.auc),
+        "tpr": number(leak.tpr),
+        "less": "" if less is None else f"{percent(less)} %",
+        "less_interval": "" if ends is None else f"[{', '.join(map(_share, ends))}]",
+    }
+
+
+def _share(end: float) -> str:
+    return percent(end) if math.isfinite(end) else "−∞"
+
+
 def _range(ends: tuple[int, int]) -> str:
     return str(ends[0]) if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
 
@@ -166,8 +188,9 @@ def _tradeoff(result: AuditResult, level: float) -> Markup:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6.0, 4.7), layout="constrained")
         result.plot(figure.add_subplot(), level)
+        privacy = "Indicator, on a logarithmic axis," if result.leak is None else "Leak Δ"
         alt = (
-            f"Indicator, on a logarithmic axis, and {metric_name(result.metric)} of each quantizer, with intervals. "
+            f"{privacy} and {metric_name(result.metric)} of each quantizer, with intervals. "
             f"Pareto set: {', '.join(result.pareto())}. The table beside has all numbers."
         )
         return inline_svg(figure, "tradeoff", alt)

@@ -16,7 +16,9 @@ from qmis_stats.errors import InputError
 from qmis_stats.inference.indicator import Indicator
 from qmis_stats.inference.losses import Losses
 from qmis_stats.inference.moments import gaps
+from qmis_stats.inference.rank_results import RankResults
 from qmis_stats.inference.ranking import Ranking
+from qmis_stats.leak.results import LeakageResult
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.results import finite_or_none
 
@@ -52,6 +54,10 @@ class AuditResult(NotebookResult):
         What was done to the data and what has to be known to read the numbers, in plain sentences.
     specification : dict
         What the numbers follow from, JSON-ready.
+    leak : LeakageResult or None
+        What the head leaks under each quantizer and without one, trained on the pool: by theory, where it has one.
+    no_leak : str
+        Why there is none.
     """
 
     dataset: str
@@ -63,6 +69,8 @@ class AuditResult(NotebookResult):
     runs: tuple[Run, ...]
     notes: tuple[str, ...]
     specification: Mapping[str, Any]
+    leak: LeakageResult | None = None
+    no_leak: str = ""
 
     @property
     def metric(self) -> str:
@@ -86,6 +94,11 @@ class AuditResult(NotebookResult):
         if self.ranking is not None:
             found |= dict(zip(self.ranking.names, map(float, self.ranking.params), strict=True))
         return found
+
+    @property
+    def privacy_ranking(self) -> RankResults | None:
+        """Quantizers in order of privacy: by the leak of the release where theory knows it, else by the indicator."""
+        return self.ranking if self.leak is None else self.leak.ranking()
 
     def run_indicators(self) -> pd.DataFrame:
         """Return the indicator from the codewords of each run alone, (runs, quantizers); NaN for a single codeword."""
@@ -111,8 +124,9 @@ class AuditResult(NotebookResult):
     def to_frame(self, level: float = 0.95) -> pd.DataFrame:
         """Return one row a quantizer, the most private first, then those with a single codeword, then the reference.
 
-        Columns are those of the ranking, ``bits``, ``seen`` (different codewords visited), and the scores with their
-        intervals and prices.
+        Columns are those of the ranking by the indicator, ``bits``, ``seen`` (different codewords visited), the scores
+        with their intervals and prices, and where theory knows the leak ``delta`` with its interval, ``auc``,
+        ``tpr_0.01`` and ``reduction`` with its simultaneous interval.
         """
         import pandas as pd
 
@@ -134,11 +148,17 @@ class AuditResult(NotebookResult):
                 frame.loc[IDENTITY, "regular"] = self.reference.regular
         frame["bits"] = [self.bits[name] for name in frame.index]
         frame["seen"] = [self.visited[name].seen.size for name in frame.index]
-        return frame.join(scores)
+        frame = frame.join(scores)
+        if self.leak is None:
+            return frame
+        columns = ["delta", "delta_low", "delta_high", "auc", "tpr_0.01"]
+        reductions = self.leak.reductions(level).rename(columns={"low": "reduction_low", "high": "reduction_high"})
+        return frame.join(self.leak.to_frame(level)[columns]).join(reductions)
 
     def pareto(self, metric: str | None = None) -> tuple[str, ...]:
-        """Return the quantizers that no other one equals or exceeds in both indicator and score, by their estimates.
+        """Return the quantizers that no other one equals or exceeds in both privacy and score, by their estimates.
 
+        Privacy is that of ``privacy_ranking``: a small leak where theory knows it, else a large indicator.
         The reference is left out, and so are quantizers without an estimate: that no rival of a codeword was seen does
         not make it private. The most private come first.
 
@@ -158,7 +178,8 @@ class AuditResult(NotebookResult):
         place = self.scores.metrics.index(chosen)
         sign = -1.0 if chosen == "mae" else 1.0
         score = dict(zip(self.scores.names, sign * self.scores.estimates[:, place], strict=True))
-        found = {name: value for name, value in self.indicators().items() if name not in self.single}
+        ranking = self.privacy_ranking
+        found = {} if ranking is None else dict(zip(ranking.names, map(float, ranking.params), strict=True))
         names = sorted(found, key=lambda name: (-found[name], -score[name]))
 
         def beaten(name: str) -> bool:
@@ -197,6 +218,8 @@ class AuditResult(NotebookResult):
         head = ["bits", "rank", f"{percent} set", "indicator", f"{percent} interval", "codewords"]
         head += [f"{metric} {percent}" for metric in metrics] + [f"price in {metrics[0]}"]
         summary = Summary()
+        if self.leak is not None:
+            summary.tables.append(_leak_table(frame, percent))
         summary.tables.append(SimpleTable(rows, head, list(frame.index), title=self.title()))
         runs = self.over_runs
         if runs is not None:
@@ -230,7 +253,10 @@ class AuditResult(NotebookResult):
     def remarks(self) -> list[str]:
         """Return the Pareto set, then the notes."""
         front = ", ".join(self.pareto()) or "none"
-        lines = [f"Rank 1 is the most private. Not dominated in (indicator, {self.metric}): {front}."]
+        privacy = "indicator" if self.leak is None else "Δ"
+        lines = [f"Rank 1 has the largest indicator. Not dominated in ({privacy}, {self.metric}): {front}."]
+        if self.no_leak:
+            lines.append(f"Theory has no leak: {self.no_leak}.")
         if self.single:
             lines.append(f"Left out of ranking and Pareto set, without an estimate: {', '.join(self.single)}.")
         return [*lines, *self.notes]
@@ -271,6 +297,8 @@ class AuditResult(NotebookResult):
                 }
                 for name, row in scores.iterrows()
             ],
+            "leak": None if self.leak is None else self.leak.to_dict(level),
+            "no_leak": self.no_leak,
             "pareto": list(self.pareto()),
             "over_runs": None if self.over_runs is None else self.over_runs.to_dict(level),
             "runs": [{"run": r.number, "checkpoints": r.checkpoints, "distinct_points": r.distinct} for r in self.runs],
@@ -281,3 +309,18 @@ class AuditResult(NotebookResult):
 
     def __str__(self) -> str:
         return str(self.summary())
+
+
+def _leak_table(frame: pd.DataFrame, percent: str) -> Any:
+    """Return the leaks, the smallest first."""
+    from statsmodels.iolib.table import SimpleTable
+
+    ordered = frame.sort_values("delta", kind="stable")
+    rows = []
+    for name, row in ordered.iterrows():
+        less = "" if name == IDENTITY else f"{100.0 * row['reduction']:.0f}"
+        ends = "" if name == IDENTITY else f"[{100.0 * row['reduction_low']:.0f}, {100.0 * row['reduction_high']:.0f}]"
+        delta = f"{row['delta']:.3f} [{row['delta_low']:.3f}, {row['delta_high']:.3f}]"
+        rows.append([delta, f"{row['auc']:.3f}", f"{row['tpr_0.01']:.3f}", less, ends])
+    head = [f"Δ {percent}", "AUC", "TPR at 1%", "% less", f"{percent}, all together"]
+    return SimpleTable(rows, head, list(ordered.index), title="What each release leaks, by theory")

@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from qmis_stats.audit.answer import Line, metric_name, number, table_lines
+from qmis_stats.audit.answer import Line, table_lines
+from qmis_stats.audit.wording import metric_name, number
 from qmis_stats.reporting.figures import INK, axes_or_new
 
 if TYPE_CHECKING:
@@ -22,11 +23,12 @@ _REACH = 10.0
 
 
 def tradeoff_plot(result: AuditResult, ax: Axes | None = None, level: float = 0.95) -> Axes:
-    """Draw the indicator (logarithmic, more private to the right) and the performance of each quantizer.
+    """Draw privacy (more private to the right) and the performance of each quantizer.
 
-    Numbers are ranks. Quantizers of the Pareto set are named. A score far below the others is drawn at the lower edge
-    as a triangle with its value; an indicator of zero is drawn at the left edge, and so is one without an estimate,
-    with a question mark.
+    Privacy is the leak Δ of the release where theory knows it, with no quantization as a dashed line; else the
+    indicator on a logarithmic axis. Numbers are ranks. Quantizers of the Pareto set are named. A score far below the
+    others is drawn at the lower edge as a triangle with its value; an indicator of zero is drawn at the left edge, and
+    so is one without an estimate, with a question mark.
 
     Parameters
     ----------
@@ -39,24 +41,28 @@ def tradeoff_plot(result: AuditResult, ax: Axes | None = None, level: float = 0.
     """
     *lines, reference = table_lines(result, level)
     ax = axes_or_new(ax, 6.4, 4.6)
-    left, right = _privacy_limits(lines)
+    by_leak = reference.leak is not None
+    privacy = _leak if by_leak else _indicator
+    left, right = _leak_limits([*lines, reference]) if by_leak else _indicator_limits(lines)
     low, high = score_limits([*lines, reference])
-    ax.set_xscale("log")
+    ax.set_xscale("linear" if by_leak else "log")
     ax.set_xlim(left, right)
     ax.set_ylim(low, high)
     ax.axhspan(*reference.score_interval, color=_REFERENCE, alpha=0.08, linewidth=0.0)
     ax.axhline(reference.score, color=_REFERENCE, linestyle=(0, (5, 3)), linewidth=1.3, label="no quantization")
+    if reference.leak is not None:
+        ax.axvspan(*reference.leak.interval, color=_REFERENCE, alpha=0.08, linewidth=0.0)
+        ax.axvline(reference.leak.delta, color=_REFERENCE, linestyle=(0, (5, 3)), linewidth=1.3)
+    places = []
     for line in sorted(lines, key=lambda line: line.pareto):
         colour = _PARETO if line.pareto else _OTHER
-        x = min(max(line.indicator or 0.0, left), right)
+        value, ends = privacy(line)
+        x, first, last = (min(max(v, min(left, right)), max(left, right)) for v in (value, *ends))
         y = min(max(line.score, low), high)
         strength = 0.75 if line.pareto else 0.35
-        if line.interval is not None:
-            ax.hlines(
-                y, max(line.interval[0], left), min(line.interval[1], right), colour, linewidth=1.1, alpha=strength
-            )
-        ends = [min(max(end, low), high) for end in line.score_interval]
-        ax.vlines(x, ends[0], ends[1], colour, linewidth=1.1, alpha=strength)
+        ax.hlines(y, first, last, colour, linewidth=1.1, alpha=strength)
+        bottom, top = (min(max(end, low), high) for end in line.score_interval)
+        ax.vlines(x, bottom, top, colour, linewidth=1.1, alpha=strength)
         marker = "o" if line.score >= low else "v"
         ax.plot(
             [x], [y], marker, color=colour, markersize=12.0, markeredgewidth=0.0, clip_on=False, zorder=4 + line.pareto
@@ -72,16 +78,35 @@ def tradeoff_plot(result: AuditResult, ax: Axes | None = None, level: float = 0.
             zorder=6,
             annotation_clip=False,
         )
-    _name(ax, [line for line in lines if line.pareto or line.score < low], (left, right), (low, high))
+        if line.pareto or line.score < low:
+            places.append((line, x, y))
+    _name(ax, places, low)
     for colour, label in ((_PARETO, "Pareto set"), (_OTHER, "others")):
         ax.plot([], [], "o", color=colour, markersize=8.0, label=label)
-    ax.set_xlabel("indicator r (more private to the right)")
+    ax.set_xlabel(("leak Δ" if by_leak else "indicator r") + " (more private to the right)")
     ax.set_ylabel(f"{metric_name(result.metric)} (better upwards)")
     ax.figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize="small")
     return ax
 
 
-def _privacy_limits(lines: Sequence[Line]) -> tuple[float, float]:
+def _leak(line: Line) -> tuple[float, tuple[float, float]]:
+    assert line.leak is not None
+    return line.leak.delta, line.leak.interval
+
+
+def _indicator(line: Line) -> tuple[float, tuple[float, float]]:
+    value = line.indicator or 0.0
+    return value, (value, value) if line.interval is None else line.interval
+
+
+def _leak_limits(lines: Sequence[Line]) -> tuple[float, float]:
+    """Return limits that hold all intervals, the larger leak at the left."""
+    ends = [end for line in lines for end in _leak(line)[1]]
+    room = 0.05 * max(max(ends) - min(ends), 1e-3)
+    return max(ends) + room, max(min(ends) - room, 0.0)
+
+
+def _indicator_limits(lines: Sequence[Line]) -> tuple[float, float]:
     """Return limits that hold all finite indicators but for those that are a factor 10⁵ below the largest."""
     found = [line.indicator for line in lines if line.indicator is not None and 0.0 < line.indicator < math.inf]
     ends = [line.interval[1] for line in lines if line.interval is not None and math.isfinite(line.interval[1])]
@@ -101,13 +126,11 @@ def score_limits(lines: Sequence[Line]) -> tuple[float, float]:
     return bottom - room, top + room
 
 
-def _name(ax: Axes, lines: Sequence[Line], across: tuple[float, float], along: tuple[float, float]) -> None:
+def _name(ax: Axes, places: Sequence[tuple[Line, float, float]], low: float) -> None:
     """Write names above points of the Pareto set, where nothing else lies, and values below the axes beside names."""
-    for line in lines:
-        x = min(max(across[1] if line.indicator is None else line.indicator, across[0]), across[1])
-        y = min(max(line.score, along[0]), along[1])
+    for line, x, y in places:
         ax.annotate(
-            line.name if line.score >= along[0] else f"{line.name}: {number(line.score)}",
+            line.name if line.score >= low else f"{line.name}: {number(line.score)}",
             (x, y),
             xytext=(4, 7),
             textcoords="offset points",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from qmis_stats.inference.rank_results import EstimateRanking, rank_estimates
 from qmis_stats.leak.game import Game
 from qmis_stats.leak.law import RATES
 from qmis_stats.reporting.notebook import NotebookResult
+from qmis_stats.results import finite_or_none
 from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import checked_level
 
@@ -153,6 +155,40 @@ class LeakageResult(NotebookResult):
         frame = pd.DataFrame(rows, columns=["quantizer", "other", "difference", "std_error", "low", "high"])
         return frame.set_index(["quantizer", "other"])
 
+    def reductions(self, level: float | None = None) -> pd.DataFrame:
+        """Return how much less each quantizer leaks than no quantization, 1 − Δ/Δ₀, with simultaneous intervals.
+
+        Intervals are by the delta method from the joint covariance, over all quantizers together (Bonferroni). They are
+        open, (−∞, 1], where Δ₀ itself is not told from 0 by more than three standard errors.
+
+        Parameters
+        ----------
+        level : float, optional
+            For all quantizers together.
+        """
+        import pandas as pd
+
+        chosen = checked_level(self.level if level is None else level)
+        names = [name for name in self.names if name != _REFERENCE]
+        base = self.names.index(_REFERENCE)
+        whole, matrix = self.delta[base], self.covariance[0]
+        bound = float(stdtrit(self.dof, 1.0 - 0.5 * (1.0 - chosen) / max(len(names), 1)))
+        told = whole > 3.0 * math.sqrt(max(matrix[base, base], 0.0))
+        rows = []
+        for name in names:
+            q = self.names.index(name)
+            ratio = self.delta[q] / whole if whole > 0.0 else math.nan
+            variance = matrix[q, q] - 2.0 * ratio * matrix[q, base] + ratio**2 * matrix[base, base]
+            half = bound * math.sqrt(max(variance, 0.0)) / whole if told else math.inf
+            rows.append((1.0 - ratio, 1.0 - ratio - half, min(1.0 - ratio + half, 1.0)))
+        return pd.DataFrame(rows, columns=["reduction", "low", "high"], index=pd.Index(names, name="quantizer"))
+
+    def told_apart(self, level: float | None = None) -> tuple[int, int]:
+        """Return how many pairs of quantizers are shown to differ in Δ, together at the level, and of how many."""
+        below = self.ranking().significantly_below(self.level if level is None else level)
+        count = len(self.names) - 1
+        return int(np.sum(below)), count * (count - 1) // 2
+
     def ranking(self) -> EstimateRanking:
         """Return the quantizers ranked by Δ, the smallest first, with the machinery of all rankings (Statement S14).
 
@@ -199,6 +235,31 @@ class LeakageResult(NotebookResult):
         columns["retained"] = self.retained
         columns["in_domain"] = self.in_domain
         return pd.DataFrame(columns, index=pd.Index(self.names, name="quantizer"))
+
+    def to_dict(self, level: float | None = None) -> dict[str, Any]:
+        """Return JSON-ready data; infinities and NaN become ``None``."""
+        frame, reductions = self.to_frame(level), self.reductions(level)
+        told, pairs = self.told_apart(level)
+        rows = []
+        for name, reasons in zip(self.names, self.reasons, strict=True):
+            numbers = frame.loc[name].drop("in_domain").to_dict()
+            if name in reductions.index:
+                less = reductions.loc[name]
+                numbers |= {
+                    "reduction": less["reduction"], "reduction_low": less["low"], "reduction_high": less["high"]
+                }  # fmt: skip
+            row = {str(key): finite_or_none(float(value)) for key, value in numbers.items()}
+            rows.append({"quantizer": name, **row, "in_domain": not reasons, "reasons": list(reasons)})
+        return {
+            "game": self.game.kind,
+            "fraction": self.game.fraction,
+            "points": self.points,
+            "weights": self.weights,
+            "pairs_told_apart": told,
+            "pairs": pairs,
+            "quantizers": rows,
+            "notes": list(self.notes),
+        }
 
     def title(self) -> str:
         """Return the caption of the table."""

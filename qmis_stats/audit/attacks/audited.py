@@ -18,11 +18,13 @@ from qmis_stats.audit.attacks.side_by_side import AttackAudit
 from qmis_stats.audit.attacks.simple import BayesOptimal, LossThreshold
 from qmis_stats.audit.attacks.solvable import solvable
 from qmis_stats.audit.data import Dataset
+from qmis_stats.audit.head_leak import head_leak
 from qmis_stats.audit.models.base import Model, checked_count
 from qmis_stats.audit.processes import in_processes
 from qmis_stats.audit.quantizers import IDENTITY, Quantizer, checked_quantizers
 from qmis_stats.inference.ranking import Progress
 from qmis_stats.laws import GaussianMean
+from qmis_stats.leak.results import LeakageResult
 from qmis_stats.problem import Problem
 from qmis_stats.procedures import ThresholdPTQ
 from qmis_stats.quantizers import Sign
@@ -123,7 +125,20 @@ def audit_attacks(
     wanted: list[Quantizer | None] = [*chosen, None]
     results = chain(_reports(game, wanted, attacks, level, jobs), _later(attacks, seed, level))
     *reports, check = [next(results) for _ in (progress or iter)(range(len(wanted) + 1))]
-    return AttackAudit(dict(zip([*names, IDENTITY], reports, strict=True)), check, level, dataset.groups is not None)
+    predicted = _predicted(dataset, model, chosen, game, seed)
+    return AttackAudit(
+        dict(zip([*names, IDENTITY], reports, strict=True)), check, level, dataset.groups is not None, predicted
+    )
+
+
+def _predicted(
+    dataset: Dataset, model: Model, quantizers: Sequence[Quantizer], game: AttackGame, seed: int
+) -> LeakageResult | None:
+    """Return what theory says of the game that is played, from its first shadow training."""
+    trained = game.known.shadow.trained
+    assert trained is not None
+    rows, fraction = np.flatnonzero(trained[0]), game.known.n / dataset.rows
+    return head_leak(dataset, model, quantizers, rows, game="pool", fraction=fraction, seed=seed)[0]
 
 
 def _later(attacks: Sequence[Attack], seed: int, level: float) -> Iterator[AttackReport]:

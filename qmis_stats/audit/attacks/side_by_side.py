@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from qmis_stats.audit.attacks.read_out import ReadOut
 from qmis_stats.audit.attacks.report import FALSE_ALARM, AttackReport
 from qmis_stats.audit.attacks.results import AttackResult
+from qmis_stats.leak.results import LeakageResult
 from qmis_stats.reporting.notebook import NotebookResult
-from qmis_stats.validation import checked_significance
+from qmis_stats.validation import checked_level, checked_significance
 
 if TYPE_CHECKING:
     import pandas as pd
     from statsmodels.iolib.summary import Summary
 
-__all__ = ["AttackAudit"]
+__all__ = ["AttackAudit", "Compared"]
+
+
+class Compared(NamedTuple):
+    """Areas of one release by theory and of the read-out attack, and whether they agree."""
+
+    name: str
+    predicted: float
+    attacked: float
+    agree: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,12 +44,48 @@ class AttackAudit(NotebookResult):
         Of the intervals.
     grouped : bool
         Whether the data set has groups, whose points may be members and strangers of one training.
+    predicted : LeakageResult or None
+        What theory says of the best attack in the same game, from one training; ``None`` where it has no answer.
     """
 
     reports: Mapping[str, AttackReport]
     check: AttackReport
     level: float
     grouped: bool = False
+    predicted: LeakageResult | None = None
+
+    def compared(self, level: float | None = None) -> tuple[Compared, ...]:
+        """Return area by theory and of the read-out attack for every release whose theory is in its domain.
+
+        They disagree where they differ significantly, at the level for all releases together (Bonferroni).
+
+        Parameters
+        ----------
+        level : float, optional
+            By default that of the intervals.
+        """
+        if self.predicted is None:
+            return ()
+        chosen = checked_level(self.level if level is None else level)
+        theory = self.predicted
+        names = [
+            name
+            for name, inside in zip(theory.names, theory.in_domain, strict=True)
+            if inside and name in self.reports and _read_out(self.reports[name]) is not None
+        ]
+        share = 1.0 - (1.0 - chosen) / max(len(names), 1)
+        found = []
+        for name in names:
+            result = _read_out(self.reports[name])
+            assert result is not None
+            q = theory.names.index(name)
+            low, high = theory.conf_int(share, "auc")[q]
+            below, above = result.auc_interval(share)
+            # Half-widths add in squares: the two come from different trainings.
+            room = math.hypot(0.5 * (high - low), 0.5 * (above - below))
+            area = float(theory.auc[q])
+            found.append(Compared(name, area, result.auc, abs(result.auc - area) <= room))
+        return tuple(found)
 
     def pairs(self) -> Iterator[tuple[str, AttackResult, AttackResult]]:
         """Yield quantizer, result, and result of the same attack where membership is random."""
@@ -145,7 +193,14 @@ class AttackAudit(NotebookResult):
             "off_chance": [list(pair) for pair in self.off_chance()],
             "beating_the_optimum": list(self.check.beating()),
             "verdicts": self.verdicts(),
+            "theory": None if self.predicted is None else self.predicted.to_dict(self.level),
+            "compared": [one._asdict() for one in self.compared()],
         }
 
     def __str__(self) -> str:
         return str(self.summary())
+
+
+def _read_out(report: AttackReport) -> AttackResult | None:
+    """Return the attack of the theory, where it was run."""
+    return next((result for result in report.results if result.name == ReadOut.name), None)

@@ -1,0 +1,81 @@
+"""What theory says of the head that an audit releases: its leak under each quantizer, from one fit (S15 to S17)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from qmis_stats.audit.data import Dataset
+from qmis_stats.audit.models.base import Model
+from qmis_stats.audit.models.linear import Linear, Logistic, Softmax
+from qmis_stats.audit.quantizers import IDENTITY, Quantizer
+from qmis_stats.audit.splits import Indices
+from qmis_stats.errors import DomainError, InputError
+from qmis_stats.leak.estimate import leakage
+from qmis_stats.leak.results import LeakageResult
+from qmis_stats.leak.sources import fit_of
+
+__all__ = ["head_leak"]
+
+_FEWEST_GROUPS = 20
+_WIDEST = 4096
+
+
+def head_leak(
+    dataset: Dataset,
+    model: Model,
+    quantizers: Sequence[Quantizer],
+    rows: Indices,
+    *,
+    game: Literal["population", "pool"] = "population",
+    fraction: float = 0.0,
+    seed: int = 0,
+) -> tuple[LeakageResult | None, str]:
+    """Return the leak of a head that is trained on some rows, or ``None`` and the reason why theory has no answer.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The data.
+    model : Model
+        Linear, logistic and softmax heads have a theory.
+    quantizers : sequence of Quantizer
+        With different names.
+    rows : (n,) ndarray of int
+        Training points.
+    game, fraction
+        As for :func:`~qmis_stats.leak.estimate.leakage`.
+    seed : int
+        In [0, 2³²).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from qmis_stats.audit import MLP, bundled, head_for
+    >>> from qmis_stats.quantizers import quantizer
+    >>> data = bundled("diabetes")
+    >>> head_leak(data, head_for(data), [quantizer("sign")], np.arange(200))[1]
+    'outside of its domain, the fitted values vary in about 9.4 directions: they are not normal'
+    >>> head_leak(data, MLP("regression"), [quantizer("sign")], np.arange(200))[1]
+    'it is for linear, logistic and softmax heads'
+    """
+    if not isinstance(model, (Linear, Logistic, Softmax)):
+        return None, "it is for linear, logistic and softmax heads"
+    X, y = dataset.X[rows], dataset.y[rows]
+    size = X[0].size * (1 if dataset.task != "multiclass" else int(dataset.y.max()) + 1)
+    if size > _WIDEST:
+        return None, f"the head has {size} weights, more than the {_WIDEST} that it is computed for"
+    groups = None if dataset.groups is None else dataset.groups[rows]
+    if groups is not None and len(set(groups.tolist())) < _FEWEST_GROUPS:
+        groups = None
+    try:
+        fit = fit_of(model, X, y)
+    except InputError as error:  # the head's own stopping rule leaves it short of its minimum
+        return None, f"the head is not at its minimum ({error})"
+    try:
+        found = leakage(fit, quantizers, game=game, fraction=fraction, groups=groups, seed=seed)
+    except DomainError as error:
+        return None, error.reason
+    # All is compared with no quantization: without its domain nothing is known.
+    objections = found.reasons[found.names.index(IDENTITY)]
+    return (None, f"outside of its domain, {'; '.join(objections)}") if objections else (found, "")

@@ -1,0 +1,169 @@
+"""An audit in words where theory says how much each release leaks: which quantizer, and how sure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from scipy.special import stdtrit
+
+from qmis_stats.audit.run import IDENTITY
+from qmis_stats.audit.wording import interval, listed, number, percent
+from qmis_stats.leak.results import LeakageResult
+
+if TYPE_CHECKING:
+    from qmis_stats.audit.answer import Line
+    from qmis_stats.audit.attacks.side_by_side import AttackAudit
+
+__all__ = ["leak_sure", "leak_which"]
+
+_EXPOSED = 0.8
+_FEW = 3
+
+
+def leak_which(
+    lines: Sequence[Line], reference: Line, affordable: Sequence[str], candidates: Sequence[str], limit: str
+) -> str:
+    """Return which quantizer leaks least among those that may be taken: only what is shown.
+
+    Parameters
+    ----------
+    lines : sequence of Line
+        Of the quantizers.
+    reference : Line
+        Of no quantization.
+    affordable : sequence of str
+        Quantizers that lose little.
+    candidates : sequence of str
+        Those of them that protect and may leak least.
+    limit : str
+        What they lose at most, in words.
+    """
+    assert reference.leak is not None
+    plain = f"Δ = {number(reference.leak.delta)} {interval(reference.leak.interval)} without quantization"
+    pool = [line for line in lines if line.name in affordable]
+    least = min((line.leak.interval[0] for line in [*pool, reference] if line.leak is not None), default=0.0)
+    if least > _EXPOSED:
+        many = f"under each of the {len(pool)} quantizers that {limit}" if pool else "without quantization"
+        return f"Membership is almost fully exposed {many}: the best attack's Δ is at least {number(least)}. {plain}."
+    chosen = [line for line in pool if line.name in candidates]
+    if chosen:
+        return " ".join([_least(chosen, len(pool), limit, plain), *_rest(pool)])
+    outside = [line.name for line in lines if line.leak is not None and line.leak.protects]
+    text = (
+        f"None of the {len(pool)} quantizers that {limit} is shown to leak less than no quantization: {plain}."
+        if pool
+        else f"No quantizer is shown to {limit}. {plain}."
+    )
+    if outside:
+        text += f" What protects costs more: {listed([_reduced(line) for line in lines if line.name in outside], 4)}."
+    return text
+
+
+def _reduced(line: Line) -> str:
+    """Return the name and how much less it leaks."""
+    leak = line.leak
+    assert leak is not None
+    assert leak.reduction is not None
+    assert leak.reduction_interval is not None
+    low, high = leak.reduction_interval
+    return f"{line.name} {percent(leak.reduction)} % [{percent(low)}, {percent(high)}]"
+
+
+def _least(chosen: Sequence[Line], count: int, limit: str, plain: str) -> str:
+    if len(chosen) == 1:
+        [line] = chosen
+        assert line.leak is not None
+        others = (
+            f"least of the {count} quantizers that {limit}" if count > 1 else f"less, and alone is shown to {limit}"
+        )
+        return (
+            f"{line.name} leaks {others}: Δ = {number(line.leak.delta)} {interval(line.leak.interval)}, "
+            f"{_reduced(line).removeprefix(line.name).strip()} less than without quantization ({plain})."
+        )
+    return (
+        f"The least leaking of the {count} quantizers that {limit} is one of {len(chosen)}, which leak less than no "
+        f"quantization by: {listed([_reduced(line) for line in chosen], 4)} ({plain})."
+    )
+
+
+def _rest(pool: Sequence[Line]) -> list[str]:
+    """Return which of the affordable ones are not shown to protect."""
+    nothing = [line.name for line in pool if line.leak is not None and not line.leak.protects]
+    return [f"No protection is shown for {listed(nothing)}."] if nothing else []
+
+
+def leak_sure(
+    leak: LeakageResult, candidates: Sequence[str], level: float, attacks: AttackAudit | None = None
+) -> list[str]:
+    """Return how sure the leaks are: the domain of the theory, pairs that are told apart, attacks, what would decide.
+
+    Parameters
+    ----------
+    leak : LeakageResult
+        Of all quantizers.
+    candidates : sequence of str
+        Those that may leak least.
+    level : float
+        Confidence level.
+    attacks : AttackAudit, optional
+        What attacks achieved.
+    """
+    told, pairs = leak.told_apart(level)
+    parts = [
+        f"By theory (S15 to S17) from one fit of {leak.points} points; {told} of {pairs} pairs of quantizers are told "
+        f"apart ({100.0 * level:g} %, all together)."
+    ]
+    outside: dict[str, list[str]] = {}
+    for name, reasons in zip(leak.names, leak.reasons, strict=True):
+        for reason in reasons:
+            outside.setdefault(reason, []).append("no quantization" if name == IDENTITY else name)
+    for reason, names in outside.items():
+        which = "all releases" if len(names) == len(leak.names) else listed(names, _FEW)
+        parts.append(f"Outside of its domain for {which}: {reason}.")
+    if attacks is not None:
+        parts += _attacked(attacks, level)
+    if len(candidates) > 1:
+        parts += _needed(leak, candidates, level)
+    return parts
+
+
+def _attacked(attacks: AttackAudit, level: float) -> list[str]:
+    if attacks.predicted is None:
+        return []
+    compared = attacks.compared(level)
+    game = next(iter(attacks.reports.values())).game
+    where = f"Attacks on trainings with {game['n']} rows of a known pool"
+    apart = [one for one in compared if not one.agree]
+    if not apart:
+        return [f"{where} agree with the theory for it under all {len(compared)} releases."]
+    above = [one for one in apart if one.attacked > one.predicted]
+    shown = [
+        f"{'no quantization' if one.name == IDENTITY else one.name} {number(one.attacked)} for {number(one.predicted)}"
+        for one in (above or apart)
+    ]
+    if above:
+        return [f"{where} reach MORE than the theory says, so trust the attacks (area): {listed(shown, 4)}."]
+    return [f"{where} reach less than the theory's best attack would (area): {listed(shown, 4)}."]
+
+
+def _needed(leak: LeakageResult, candidates: Sequence[str], level: float) -> list[str]:
+    """Return how many training points would tell the first two candidates apart, in at most one sentence.
+
+    A leak and its standard error fall alike with n at first order; their ratio grows as its root.
+    """
+    first, second = sorted(candidates, key=lambda name: leak.delta[leak.names.index(name)])[:2]
+    a, b = leak.names.index(first), leak.names.index(second)
+    matrix, gap = leak.covariance[0], float(leak.delta[b] - leak.delta[a])
+    error = math.sqrt(max(matrix[a, a] + matrix[b, b] - 2.0 * matrix[a, b], 0.0))
+    if gap <= 0.0 or error == 0.0:
+        return []
+    pairs = leak.told_apart(level)[1]
+    bound = float(stdtrit(leak.dof, 1.0 - 0.5 * (1.0 - level) / pairs))
+    wanted = leak.points * (bound * error / gap) ** 2
+    if wanted <= leak.points:
+        return []
+    if wanted > 1000.0 * leak.points:
+        return [f"{first} and {second} leak so nearly the same that no sample of reasonable size tells them apart."]
+    return [f"About {float(f'{wanted:.2g}'):.0f} training points would tell {first} from {second}."]

@@ -1,0 +1,175 @@
+"""The first screen where theory knows the leak: only what is shown is said, and attacks that disagree are named."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from qmis_stats.audit.answer import answer, table_lines
+from qmis_stats.audit.data import from_arrays
+from qmis_stats.audit.head_leak import head_leak
+from qmis_stats.audit.leak_answer import leak_sure, leak_which
+from qmis_stats.audit.leak_lines import leak_lines
+from qmis_stats.audit.models import MLP, Logistic
+from qmis_stats.leak.results import FIGURES
+from qmis_stats.quantizers import quantizer
+
+NAMES = ("sign", "sparse-90", "uniform-8")
+
+
+def draw(n: int = 400, p: int = 40, seed: int = 3):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, p))
+    y = (X @ rng.normal(size=p) / 4.0 + rng.logistic(size=n) > 0.0).astype(float)
+    return from_arrays(X, y, name="known")
+
+
+@pytest.fixture(scope="module")
+def leak():
+    data = draw()
+    found, reason = head_leak(data, Logistic(), [quantizer(name) for name in NAMES], np.arange(300), seed=1)
+    assert reason == ""
+    return found
+
+
+def with_deltas(leak, deltas, error=1e-4, correlation=0.0):
+    """Return the result with other leaks, all with the same error."""
+    estimates = leak.estimates.copy()
+    estimates[:, 0] = deltas
+    covariance = leak.covariance.copy()
+    count = len(leak.names)
+    covariance[0] = error**2 * ((1.0 - correlation) * np.eye(count) + correlation)
+    return dataclasses.replace(leak, estimates=estimates, covariance=covariance)
+
+
+def said(leak, affordable=NAMES, level=0.95):
+    lines = leak_lines(leak, level)
+    made = [_Line(name, lines[name]) for name in NAMES]
+    reference = _Line("identity", lines["identity"])
+    protecting = [line.name for line in made if line.leak.protects and line.name in affordable]
+    ranking = leak.ranking()
+    below = ranking.significantly_below(level)
+    places = [q for q in ranking.order() if ranking.names[q] in protecting]
+    candidates = [ranking.names[q] for q in places if not below[q, places].any()]
+    return leak_which(made, reference, affordable, candidates, "cost little"), candidates
+
+
+@dataclasses.dataclass
+class _Line:
+    name: str
+    leak: object
+
+
+def test_one_is_named_where_it_is_shown(leak):
+    text, candidates = said(with_deltas(leak, [0.10, 0.15, 0.2, 0.2]))
+    assert candidates == ["sign"]
+    assert text.startswith("sign leaks least of the 3 quantizers that cost little: Δ = 0.100")
+    assert "50 % [" in text
+    assert "No protection is shown for uniform-8." in text
+
+
+def test_several_are_named_where_they_are_not_told_apart(leak):
+    text, candidates = said(with_deltas(leak, [0.1000, 0.1001, 0.2, 0.2]))
+    assert set(candidates) == {"sign", "sparse-90"}
+    assert "is one of 2, which leak less than no quantization by: sign 50 %" in text
+
+
+def test_a_copy_is_never_told_apart(leak):
+    """Perfectly correlated errors and the same leak."""
+    found = with_deltas(leak, [0.1, 0.1, 0.2, 0.2], correlation=1.0)
+    assert found.differences().loc[("sign", "sparse-90"), "difference"] == 0.0
+    assert len(said(found)[1]) == 2
+
+
+def test_no_quantizer_protects(leak):
+    text, candidates = said(with_deltas(leak, [0.2, 0.2, 0.2, 0.2]))
+    assert candidates == []
+    assert text.startswith("None of the 3 quantizers that cost little is shown to leak less than no quantization")
+
+
+def test_what_protects_costs_more(leak):
+    text, _ = said(with_deltas(leak, [0.1, 0.2, 0.2, 0.2]), affordable=("uniform-8",))
+    assert text.startswith("None of the 1 quantizers that cost little")
+    assert "What protects costs more: sign 50 %" in text
+
+
+def test_full_exposure_is_said(leak):
+    text, _ = said(with_deltas(leak, [0.90, 0.95, 0.99, 0.99]))
+    assert text.startswith("Membership is almost fully exposed under each of the 3")
+
+
+def test_a_leak_that_is_not_told_from_nothing_reduces_nothing(leak):
+    found = with_deltas(leak, [0.0001, 0.002, 0.002, 0.002], error=1e-3)
+    assert np.isinf(found.reductions()["low"]).all()
+    assert said(found)[1] == []
+
+
+def test_outside_of_the_domain_nothing_protects(leak):
+    found = dataclasses.replace(with_deltas(leak, [0.1, 0.15, 0.2, 0.2]), reasons=(("for a test",), (), (), ()))
+    _, candidates = said(found)
+    assert candidates == ["sparse-90"]
+    assert "Outside of its domain for sign: for a test." in " ".join(leak_sure(found, candidates, 0.95))
+
+
+def test_what_would_decide(leak):
+    close = with_deltas(leak, [0.1000, 0.1002, 0.2, 0.2])
+    [*_, last] = leak_sure(close, ["sign", "sparse-90"], 0.95)
+    points = int(last.split()[1])
+    bound = float(abs(close.differences(level=0.95).loc[("sign", "sparse-90"), "low"] + 0.0002)) / np.sqrt(2e-8)
+    assert points == pytest.approx(close.points * (bound * np.sqrt(2e-8) / 0.0002) ** 2, rel=0.5)
+    same = with_deltas(leak, [0.1, 0.1 + 1e-7, 0.2, 0.2])
+    assert "no sample of reasonable size" in leak_sure(same, ["sign", "sparse-90"], 0.95)[-1]
+
+
+def test_theory_names_why_it_has_no_answer():
+    narrow = draw(p=4)
+    for data, model, reason in (
+        (narrow, Logistic(), "outside of its domain, the fitted values vary in about"),
+        (draw(), MLP("binary"), "it is for linear, logistic and softmax heads"),
+    ):
+        found, why = head_leak(data, model, [quantizer("sign")], np.arange(300))
+        assert found is None
+        assert why.startswith(reason)
+
+
+def test_the_figures_of_the_table_are_those_of_leakage(leak):
+    lines = leak_lines(leak, 0.9)
+    for q, name in enumerate(leak.names):
+        line = lines[name]
+        assert (line.delta, line.auc) == (leak.delta[q], leak.auc[q])
+        assert line.tpr == leak.estimates[q, FIGURES.index("tpr_0.01")]
+        assert line.interval == tuple(leak.conf_int(0.9)[q])
+
+
+def test_attacks_are_held_against_the_theory(attacked):
+    compared = attacked.compared()
+    assert {one.name for one in compared} == {"sign", "identity"}
+    assert all(one.agree for one in compared)
+    wrong = dataclasses.replace(attacked.predicted, estimates=attacked.predicted.estimates - 0.3)
+    found = dataclasses.replace(attacked, predicted=wrong)
+    assert not any(one.agree for one in found.compared())
+    assert "reach MORE than the theory says, so trust the attacks" in " ".join(leak_sure(wrong, (), 0.95, found))
+
+
+@pytest.fixture(scope="module")
+def attacked():
+    from qmis_stats.audit.attacks.audited import audit_attacks
+    from qmis_stats.audit.attacks.read_out import ReadOut
+
+    return audit_attacks(draw(), Logistic(), [quantizer("sign")], trainings=64, attacks=[ReadOut()], seed=1)
+
+
+def test_an_audit_answers_by_theory():
+    from qmis_stats.audit.algorithm import audit
+
+    result = audit(draw(600), Logistic(checkpoints=3), [quantizer(name) for name in NAMES], runs=2, seed=1)
+    found = answer(result, margin=1.0)
+    assert result.leak is not None
+    assert "leak" in found.which
+    assert found.sure.startswith("By theory (S15 to S17) from one fit of 300 points")
+    assert {line.name for line in table_lines(result) if line.leak is not None} == {*NAMES, "identity"}
+    assert result.privacy_ranking.names == NAMES
+    assert result.to_dict()["leak"]["pairs"] == 3
+    assert "What each release leaks" in str(result)
