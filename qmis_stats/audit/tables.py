@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from qmis_kernels import memory
 from qmis_stats.audit.data import FEWEST_ROWS, Dataset, Task, from_arrays
 from qmis_stats.audit.molecules import molecules
-from qmis_stats.errors import InputError, MissingExtraError
+from qmis_stats.errors import InputError, MissingExtraError, no_file
 from qmis_stats.inference.array_file import open_archive, read_header, read_values
 from qmis_stats.scores.base import FloatArray
 
@@ -126,7 +126,7 @@ def _dataset(
 ) -> Dataset:
     by_scaffold = groups == "scaffold" and "scaffold" not in frame.columns
     if by_scaffold and smiles is None:
-        raise InputError("groups", groups, "the name of a column, or used with smiles=COLUMN")
+        raise InputError("groups", groups, "the name of a column, or used with smiles, the column of the molecules")
     if groups is not None and groups in (str(target), smiles):
         raise InputError("groups", groups, "another column than those of the target and of the molecules")
     special = [str(target), *([smiles] if smiles else []), *([groups] if groups and not by_scaffold else [])]
@@ -200,7 +200,7 @@ def _frame(file: Path) -> pd.DataFrame:
         frame: pd.DataFrame = pd.read_csv(file, sep=separator, low_memory=False, **_rounding())
         return frame
     except OSError as error:
-        raise InputError("file", str(file), f"a file that can be read: {error.strerror or error}") from None
+        raise no_file("file", file, "read", error.strerror or error) from None
     except pd.errors.EmptyDataError:
         raise InputError("file", str(file), "a table with a line of column names, not empty") from None
     except UnicodeDecodeError as error:
@@ -301,8 +301,7 @@ def _numbers(file: Path, frame: pd.DataFrame, columns: Sequence[Any]) -> FloatAr
             raise InputError(
                 f"{file.name}: column {str(column)!r}, row {place + 1}",
                 str(frame[column].iloc[place]),
-                f"a number; leave the column out by ignore=[{str(column)!r}], or encode it as numbers"
-                " (SMILES by smiles=)",
+                f"a number; ignore the column {str(column)!r}, or encode it as numbers (SMILES: name it as smiles)",
             )
     return np.column_stack(
         [
@@ -360,7 +359,7 @@ def _stored(file: Path) -> NDArray[Any] | dict[str, NDArray[Any]]:
                 header = read_header(file.name, stream, file.stat().st_size, _KINDS)
                 return read_values(file.name, stream, header)
     except OSError as error:
-        raise InputError("file", str(file), f"a file that can be read: {error.strerror or error}") from None
+        raise no_file("file", file, "read", error.strerror or error) from None
     arrays = {}
     with open_archive(file) as (archive, members):
         for entry in members:

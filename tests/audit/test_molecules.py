@@ -75,7 +75,7 @@ class TestMolecules:
         assert any(note.startswith("1 of 32 SMILES do not parse") for note in data.notes)
         with pytest.raises(InputError, match="text: SMILES"):
             load_table(tmp_path / "m.csv", "y", smiles="size")
-        with pytest.raises(InputError, match="SMILES by smiles="):
+        with pytest.raises(InputError, match="SMILES: name it as smiles"):
             load_table(tmp_path / "m.csv", "y", ignore=["id"])
 
     @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def test_columns_are_chosen(tmp_path):
     grouped = load_table(file, "y", ignore=["name"], groups="g")
     assert grouped.features == ("a", "flag")
     assert len(set(grouped.groups)) == 7
-    refused(r"column 'name', row 1 = 'text': must be a number; leave the column out by ignore=\['name'\]", file, "y")
+    refused(r"column 'name', row 1 = 'text': must be a number; ignore the column 'name'", file, "y")
     refused("column = 'z': must be one of a, flag, y", file, "z")
     refused("must be other columns than y", file, "y", columns=["y"])
     refused("used with smiles", file, "y", groups="scaffold")
