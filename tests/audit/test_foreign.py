@@ -194,3 +194,19 @@ def test_attacks_and_streams(binary):
     assert isinstance(caught.value.__cause__, KeyError)
     with pytest.raises(InputError, match=r"^losses\['mine'\]: the function of its blocks raised KeyError: 'w'"):
         rank({"mine": LossBlocks(fails)})
+
+
+def test_fits_of_a_pipeline_and_cells_of_a_quantizer(binary):
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    class WithCells(Grid):
+        def cells(self, weights):
+            return [weights.shape]
+
+    fitted = make_pipeline(StandardScaler(), LogisticRegression()).fit(binary.X, binary.y)
+    with pytest.raises(InputError, match=r"^fitted, a Pipeline, raised ValueError: X has 3 features") as caught:
+        leakage(fitted, ["sign"], X=binary.X[:, :3], y=binary.y)
+    assert isinstance(caught.value.__cause__, ValueError)
+    with pytest.raises(InputError, match=r"^quantizer 'grid-0.5' on weights of shape \(4,\) raised AttributeError"):
+        leakage(fitted, [WithCells(0.5)], X=binary.X, y=binary.y)
