@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qmis_stats.audit.run import IDENTITY
+from qmis_stats.audit.quantizers import IDENTITY
 from qmis_stats.audit.splits import further
 from qmis_stats.errors import InputError
 
