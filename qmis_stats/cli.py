@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qmis_stats import __version__
-from qmis_stats.errors import DomainWarning, InputError, QmisError
+from qmis_stats.errors import DomainWarning, InputError, QmisError, no_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,8 +43,26 @@ class _Stop(Exception):  # noqa: N818  (ends the command; not always for an erro
         self.status = status
 
 
+class _Command(click.Command):
+    """A command in whose messages arguments of functions have the names of its options."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; ``level = 95`` of a function is ``--level = 95`` here."""
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            options = {str(p.name): p.opts[0] for p in self.params if isinstance(p, click.Option)}
+            option, text = options.get(error.field), str(error)
+            if option is None or not text.startswith(f"{error.field} = "):
+                raise
+            line = option + text.removeprefix(error.field)
+            raise InputError(option, error.value, error.allowed, line=line) from error.__cause__
+
+
 class _OneLineGroup(click.Group):
     """A group of commands whose every failure is one line on standard error and an exit status."""
+
+    command_class = _Command
 
     def main(
         self,
@@ -161,9 +179,9 @@ def _make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError("--out", str(path), f"a folder that can be written: {error.strerror}") from None
+        raise no_file("--out", path, "written", error.strerror) from None
     if not os.access(path, os.W_OK | os.X_OK):
-        raise InputError("--out", str(path), "a folder that can be written")
+        raise no_file("--out", path, "written", "permission denied")
 
 
 @cli.command()
@@ -379,7 +397,8 @@ def _dataset(data: str, target: str | None, options: dict[str, Any]) -> Dataset:
         except InputError as error:
             raise InputError("DATA", data, f"a file, or bundled: and {error.allowed.partition(', or')[0]}") from None
     if target is None:
-        raise InputError("--target", target, f"the column of {data} to predict")
+        allowed = f"the column of {data} to predict"
+        raise InputError("--target", target, allowed, line=f"--target is missing: must be {allowed}")
     return load_table(data, target, **options)
 
 

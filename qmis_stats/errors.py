@@ -11,6 +11,7 @@ __all__ = [
     "InputError",
     "MissingExtraError",
     "QmisError",
+    "no_file",
     "one_line",
 ]
 
@@ -75,6 +76,18 @@ class InputError(QmisError, ValueError):
         self.value = value
         self.allowed = allowed
         super().__init__(one_line(f"{field} = {_short(value)}: must be {allowed}" if line is None else line))
+
+
+def no_file(field: str, path: object, done: str, reason: object) -> InputError:
+    """Return the error of a file or folder that cannot be read or written, with the reason.
+
+    Examples
+    --------
+    >>> print(no_file("file", "a.npz", "read", "No such file or directory"))
+    file = 'a.npz' cannot be read: No such file or directory
+    """
+    line = f"{field} = {_short(str(path))} cannot be {done}: {reason}"
+    return InputError(field, str(path), f"one that can be {done}", line=line)
 
 
 class DomainError(QmisError):

@@ -11,7 +11,7 @@ import numpy as np
 
 from qmis_stats.audit.leak_answer import leak_sure, leak_which
 from qmis_stats.audit.leak_lines import LeakLine, leak_lines
-from qmis_stats.audit.run import IDENTITY
+from qmis_stats.audit.quantizers import IDENTITY
 from qmis_stats.audit.splits import further
 from qmis_stats.audit.wording import interval, listed, metric_name, number
 from qmis_stats.errors import InputError

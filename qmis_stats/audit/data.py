@@ -92,8 +92,10 @@ class Dataset:
         if self.groups is not None and self.groups.shape != self.y.shape:
             raise InputError(f"{self.name}: groups", self.groups.shape, f"of shape {self.y.shape}, one a row")
         for field, array in (("X", self.X), ("y", self.y)):
-            if array.dtype != np.float64 or not np.isfinite(array).all():
-                raise InputError(f"{self.name}: {field}", array.dtype, "float64, finite, without NaN")
+            if array.dtype != np.float64:
+                raise InputError(f"{self.name}: type of {field}", str(array.dtype), "float64")
+            if not np.isfinite(array).all():
+                raise InputError(f"{self.name}: {field}", float(array[~np.isfinite(array)][0]), "finite numbers")
         if self.rows < FEWEST_ROWS:
             raise InputError(f"{self.name}: rows", self.rows, f"at least {FEWEST_ROWS} different rows")
         _check_target(self.name, self.y, self.task)
@@ -318,6 +320,6 @@ def whole_rows(name: str, X: FloatArray, y: NDArray[Any], features: Sequence[str
         raise InputError(
             f"{name}: {where}, row {first + 1}",
             "missing",
-            f"a number ({rows.size} rows with missing values: {shown}); missing='drop' leaves them out",
+            f"a number ({rows.size} rows with missing values: {shown}); they are left out where missing is drop",
         )
     return cast("NDArray[np.bool_]", whole)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from scipy.special import stdtrit
 
-from qmis_stats.audit.run import IDENTITY
+from qmis_stats.audit.quantizers import IDENTITY
 from qmis_stats.audit.wording import interval, listed, number, percent
 from qmis_stats.leak.results import LeakageResult
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qmis_stats.audit.room import check_memory
-from qmis_stats.errors import InputError, MissingExtraError
+from qmis_stats.errors import InputError, MissingExtraError, no_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,7 @@ def read_parquet(file: Path) -> pd.DataFrame:
         frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
         return frame
     except OSError as error:
-        raise InputError("file", str(file), f"a file that can be read: {error.strerror or error}") from None
+        raise no_file("file", file, "read", error.strerror or error) from None
     except pyarrow.ArrowException as error:
         raise InputError("file", str(file), f"a Parquet file ({' '.join(str(error).split())})") from None
     except ValueError as error:  # repeated names of columns

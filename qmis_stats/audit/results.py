@@ -11,7 +11,8 @@ import numpy as np
 
 from qmis_stats.audit.over_runs import OverRuns, over_runs
 from qmis_stats.audit.performance import Performance
-from qmis_stats.audit.run import IDENTITY, Run, Visited
+from qmis_stats.audit.quantizers import IDENTITY
+from qmis_stats.audit.run import Run, Visited
 from qmis_stats.errors import InputError
 from qmis_stats.inference.indicator import Indicator
 from qmis_stats.inference.losses import Losses

@@ -18,7 +18,7 @@ from qmis_stats.audit.quantizers import IDENTITY, Quantizer, quantized_by
 from qmis_stats.audit.splits import GIVEN, Indices, subset
 from qmis_stats.scores.base import FloatArray
 
-__all__ = ["IDENTITY", "Quantizer", "Run", "RunPlan", "Visited", "generator", "merged", "one_run", "probes"]
+__all__ = ["Run", "RunPlan", "Visited", "generator", "merged", "one_run", "probes"]
 
 _SPLIT, _DEAL, _SUBSET, _FIT = range(4)
 

@@ -111,7 +111,9 @@ def held_out(
     if dataset.task != "regression":
         for side, rows in (("evaluation points", held), ("training pool", pool)):
             if np.unique(dataset.y[rows]).size < 2:
-                raise InputError(side, f"{rows.size} points of one class", "of at least two classes: another seed")
+                raise InputError(
+                    side, f"{rows.size} points of one class", "of two classes or more; another seed may do"
+                )
     return pool, held
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from qmis_stats.audit.run import Run, Visited
-from qmis_stats.errors import InputError
+from qmis_stats.errors import InputError, no_file
 
 __all__ = ["RunStore", "digest_of"]
 
@@ -69,7 +69,7 @@ class RunStore:
             found = json.loads(file.read_text())
             kept, old = found["key"], found["specification"]
         except OSError as error:
-            raise InputError("store", str(place), f"a folder that can be written: {error.strerror or error}") from None
+            raise no_file("store", place, "written", error.strerror or error) from None
         except (ValueError, KeyError, TypeError):
             raise InputError("store", str(file), "the specification of a store: the file is damaged") from None
         if kept != key:

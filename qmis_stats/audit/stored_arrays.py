@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from qmis_stats.audit.room import check_size
 from qmis_stats.audit.text_tables import Dialect, read_column
-from qmis_stats.errors import InputError
+from qmis_stats.errors import InputError, no_file
 from qmis_stats.inference.array_file import open_archive, read_header, read_values
 
 __all__ = ["read_arrays"]
@@ -53,7 +53,7 @@ def _stored(file: Path) -> NDArray[Any] | dict[str, NDArray[Any]]:
                 header = read_header(file.name, stream, file.stat().st_size, _KINDS, _KNOWN)
                 return read_values(file.name, stream, header)
     except OSError as error:
-        raise InputError("file", str(file), f"a file that can be read: {error.strerror or error}") from None
+        raise no_file("file", file, "read", error.strerror or error) from None
     arrays = {}
     with open_archive(file) as (archive, members):
         for entry in members:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qmis_stats.audit.room import check_memory, check_size
-from qmis_stats.errors import InputError
+from qmis_stats.errors import InputError, no_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,7 +123,7 @@ def _read(file: Path, **options: Any) -> pd.DataFrame:
             frame: pd.DataFrame = pd.read_csv(file, **options)
             return frame
     except OSError as error:
-        raise InputError("file", str(file), f"a file that can be read: {error.strerror or error}") from None
+        raise no_file("file", file, "read", error.strerror or error) from None
     except pd.errors.EmptyDataError:
         raise InputError("file", str(file), "a table with a line of column names, not empty") from None
     except UnicodeDecodeError as error:
@@ -148,7 +148,7 @@ def _names(file: Path, dialect: Dialect, target: str) -> tuple[str, list[str]]:
             next((line for line in stream if line.strip()), "")
             line = len(stream.readline())
     except OSError as error:
-        raise InputError("file", str(file), f"a file that can be read: {error.strerror or error}") from None
+        raise no_file("file", file, "read", error.strerror or error) from None
     except UnicodeDecodeError as error:
         raise InputError("file", str(file), f"text in UTF-8 ({error.reason} at byte {error.start})") from None
     except csv.Error as error:

@@ -154,14 +154,14 @@ def validated(data: dict[str, Any], path: str = "<memory>") -> ExperimentTable:
 def _read(name: str) -> str:
     try:
         if stat.S_ISFIFO(os.stat(name).st_mode):
-            raise ExperimentError(name, "file", name, "a file that can be read: it is a pipe")
+            raise ExperimentError(name, "file", name, "one that can be read", line="cannot be read: it is a pipe")
         with open(name, "rb") as file:
             raw = file.read(_LARGEST_FILE + 1)
     except ExperimentError:
         raise
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        raise ExperimentError(name, "file", name, f"a file that can be read: {reason}") from None
+        raise ExperimentError(name, "file", name, "one that can be read", line=f"cannot be read: {reason}") from None
     if len(raw) > _LARGEST_FILE:
         raise ExperimentError(name, "file", f"over {_LARGEST_FILE} bytes", "at most 16 MiB")
     try:

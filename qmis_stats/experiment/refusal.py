@@ -33,6 +33,8 @@ class ExperimentError(InputError):
         What is allowed instead, as the end of the sentence "must be ...".
     missing : bool
         Whether the entry is absent.
+    line : str, optional
+        What follows the file's name, where "field = value: must be ..." would read badly.
 
     Examples
     --------
@@ -42,8 +44,10 @@ class ExperimentError(InputError):
     a.toml: run.n is missing: must be an integer of at least 2
     """
 
-    def __init__(self, path: str, field: str, value: object, allowed: str, *, missing: bool = False) -> None:
-        super().__init__(field, shown(value), allowed)
+    def __init__(
+        self, path: str, field: str, value: object, allowed: str, *, missing: bool = False, line: str | None = None
+    ) -> None:
+        super().__init__(field, shown(value), allowed, line=line)
         self.path = path
         self.value = value
         text = f"{field} is missing: must be {allowed}" if missing else str(self)

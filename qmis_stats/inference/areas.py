@@ -73,7 +73,7 @@ def delong(
     if high.ndim != 2 or low.ndim != 2 or high.shape[0] != low.shape[0] or min(high.shape[1], low.shape[1]) < 2:
         raise InputError("members, strangers", (high.shape, low.shape), "of shapes (K, M) and (K, N), with M, N ≥ 2")
     if np.isnan(high).any() or np.isnan(low).any():
-        raise InputError("scores", float("nan"), "without NaN")
+        raise InputError("scores", float("nan"), "numbers, none of them NaN")
     if (member_clusters is None) != (stranger_clusters is None):
         raise InputError("clusters", None, "given for members and strangers, or for neither")
     of_high, of_low = (

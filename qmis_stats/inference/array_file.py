@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qmis_kernels import memory
-from qmis_stats.errors import InputError
+from qmis_stats.errors import InputError, no_file
 
 __all__ = ["Header", "check_pipe", "open_archive", "read_header", "read_values"]
 
@@ -68,15 +68,15 @@ def check_pipe(file: Path) -> None:
     >>> check_pipe(Path("absent.npz"))
     Traceback (most recent call last):
     ...
-    qmis_stats.errors.InputError: file = 'absent.npz': must be a file that can be read: No such file or directory
+    qmis_stats.errors.InputError: file = 'absent.npz' cannot be read: No such file or directory
     """
     try:
         mode = os.stat(file).st_mode
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        raise InputError("file", str(file), f"a file that can be read: {reason}") from None
+        raise no_file("file", file, "read", reason) from None
     if stat.S_ISFIFO(mode):
-        raise InputError("file", str(file), "a file that can be read: it is a pipe")
+        raise no_file("file", file, "read", "it is a pipe")
 
 
 def read_header(field: str, stream: IO[bytes], length: int, kinds: str = "fiub", known: str = "real numbers") -> Header:
@@ -173,6 +173,6 @@ def open_archive(file: Path) -> Iterator[tuple[zipfile.ZipFile, list[zipfile.Zip
                 raise InputError("file", memory.readable(needed), allowed)
             yield archive, members
     except OSError as error:
-        raise InputError("file", str(file), f"a file that can be read: {error.strerror or error}") from None
+        raise no_file("file", file, "read", error.strerror or error) from None
     except _BROKEN as error:
         raise InputError("file", str(file), f"an .npz file as numpy.savez writes it ({error})") from None

@@ -24,7 +24,7 @@ FEWEST_POINTS = 10
 _NUMBERS_A_BLOCK = 2**19
 _WIDEST_BLOCK = 4096
 _MULTIPLE = 128
-_TRANSPOSED = "more rows than columns are probably (N, K), to be transposed; if not, say check_axes=False"
+_TRANSPOSED = "more rows than columns are probably (N, K), to be transposed; if not, switch the check of the axes off"
 
 
 def _width(candidates: int) -> int:

@@ -210,7 +210,7 @@ class LeakageResult(NotebookResult):
         """
         import pandas as pd
 
-        half = float(ndtri(0.5 + 0.5 * self.level)) * self.exposure_error
+        half = float(ndtri(0.5 + 0.5 * checked_level(self.level))) * self.exposure_error
         n, count = self.exposure.shape
         return pd.DataFrame(
             {

@@ -51,9 +51,9 @@ def check_export(path: Path) -> None:
         If Parquet is asked for without pyarrow.
     """
     if path.suffix.lower() not in SUFFIXES:
-        raise InputError("--export", str(path), f"a file whose name ends with {' or '.join(SUFFIXES)}")
+        raise InputError("export", str(path), f"a file whose name ends with {' or '.join(SUFFIXES)}")
     if not path.absolute().parent.is_dir():
-        raise InputError("--export", str(path), "a file in a folder that exists")
+        raise InputError("export", str(path), "a file in a folder that exists")
     if path.suffix.lower() == ".parquet":
         try:
             import pyarrow  # noqa: F401

@@ -87,7 +87,7 @@ def run_sweep(
     try:
         with Store(path) as store:
             if not resume and not store.empty:
-                raise InputError("store", os.fspath(path), "a new file, or used with --resume: it holds cells already")
+                raise InputError("store", os.fspath(path), "a new file, or used with resume: it holds cells already")
             store.plan(sweep.cells)
             try:
                 _Loop(sweep, store, crew, report).run()

@@ -55,8 +55,8 @@ _BLOCK = (
 _PATIENCE = 30.0
 _SEPARATOR = "\n"
 _ALLOWED = {
-    sqlite3.SQLITE_FULL: "on a disk with free space; what was stored is safe: make room and go on with --resume",
-    sqlite3.SQLITE_IOERR: "on a disk that can be written; what was stored is safe: go on with --resume",
+    sqlite3.SQLITE_FULL: "on a disk with free space; what was stored is safe: make room and resume the sweep",
+    sqlite3.SQLITE_IOERR: "on a disk that can be written; what was stored is safe: resume the sweep",
     sqlite3.SQLITE_BUSY: f"a file that no other program locks for longer than {_PATIENCE:g} s",
     sqlite3.SQLITE_READONLY: "a file that can be written, in a folder that can be written",
     sqlite3.SQLITE_CANTOPEN: "a file that can be opened, in a folder that exists and can be written",
@@ -155,7 +155,7 @@ class Store:
             version = check_format(self._connection, self.path)
             if version < VERSION:
                 if read_only:
-                    allowed = f"of format {VERSION}, not {version}: qmis sweep --resume brings it there"
+                    allowed = f"of format {VERSION}, not {version}: resuming its sweep brings it there"
                     raise InputError("store", self.path, allowed)
                 migrate(self._connection, version)
             undo.pop_all()

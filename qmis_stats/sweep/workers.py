@@ -149,7 +149,7 @@ class Cluster(Workers):
             self._client = distributed.Client(address, timeout=_PATIENCE, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
             allowed = f"the address of a Dask scheduler that answers, such as tcp://host:8786: {error}"
-            raise InputError("--cluster", address, allowed) from None
+            raise InputError("cluster", address, allowed) from None
         self.died = (distributed.KilledWorker,)
         self._gpu = gpu
         options: dict[str, Any] = {"resources": {"GPU": 1}} if gpu else {}
@@ -200,4 +200,4 @@ def workers(jobs: int, cluster: str | None, backend: str) -> Workers:
 
 def lost(error: BaseException) -> SweepError:
     """Return what ends a sweep whose workers keep dying."""
-    return SweepError(f"workers keep dying ({type(error).__name__}); what was stored is safe: go on with --resume")
+    return SweepError(f"workers keep dying ({type(error).__name__}); what was stored is safe: resume the sweep")

@@ -58,7 +58,12 @@ def by_leakage(data, quantizer):
     leakage(LogisticRegression().fit(data.X, data.y), [quantizer], X=data.X, y=data.y)
 
 
+def two_lines(values):
+    raise ValueError("one line\nand another")
+
+
 QUANTIZERS = {
+    "raises lines": (two_lines, "raised ValueError: one line and another"),
     "raises": (lambda q: q.reshape(3, 100), "raised ValueError: cannot reshape array of size 4 into shape (3,100)"),
     "another shape": (lambda q: q.ravel()[:2], "of shape (2,)': must be weights of the shape that it was given"),
     "NaN": (lambda q: q * np.nan, "= nan: must be finite"),
@@ -79,7 +84,7 @@ def test_quantizers(binary, door, kind):
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "deterministic" not in str(caught.value)
-    assert isinstance(caught.value.__cause__, ValueError) == (kind == "raises")
+    assert isinstance(caught.value.__cause__, ValueError) == kind.startswith("raises")
 
 
 def test_processes_and_stores_hand_the_cause_on(binary, tmp_path):
@@ -194,3 +199,19 @@ def test_attacks_and_streams(binary):
     assert isinstance(caught.value.__cause__, KeyError)
     with pytest.raises(InputError, match=r"^losses\['mine'\]: the function of its blocks raised KeyError: 'w'"):
         rank({"mine": LossBlocks(fails)})
+
+
+def test_fits_of_a_pipeline_and_cells_of_a_quantizer(binary):
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    class WithCells(Grid):
+        def cells(self, weights):
+            return [weights.shape]
+
+    fitted = make_pipeline(StandardScaler(), LogisticRegression()).fit(binary.X, binary.y)
+    with pytest.raises(InputError, match=r"^fitted, a Pipeline, raised ValueError: X has 3 features") as caught:
+        leakage(fitted, ["sign"], X=binary.X[:, :3], y=binary.y)
+    assert isinstance(caught.value.__cause__, ValueError)
+    with pytest.raises(InputError, match=r"^quantizer 'grid-0.5' on weights of shape \(4,\) raised AttributeError"):
+        leakage(fitted, [WithCells(0.5)], X=binary.X, y=binary.y)

@@ -286,7 +286,7 @@ def test_unreadable_files(
     file = make(tmp_path)
     result = qmis("evaluate", file)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.startswith(f"{file}: file = ")
+    assert result.stderr.startswith(f"{file}: cannot be read: ")
     assert reason in result.stderr
     assert result.stderr.count("\n") == 1
 

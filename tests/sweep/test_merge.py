@@ -111,7 +111,7 @@ def test_a_store_can_be_read_while_it_is_swept(parts, tmp_path):
         ("UPDATE session SET began = x'00'", r"session.began holds blob, not text"),
         ("UPDATE block SET fraction = 'no number'", "a store that is not damaged"),
         ("PRAGMA user_version = 99", "of format 2 or older"),
-        ("PRAGMA user_version = 1", "of format 2, not 1: qmis sweep --resume brings it there"),
+        ("PRAGMA user_version = 1", "of format 2, not 1: resuming its sweep brings it there"),
     ],
 )
 def test_what_cannot_be_merged_changes_nothing(parts, tmp_path, statement, allowed):

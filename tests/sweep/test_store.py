@@ -252,7 +252,7 @@ def test_a_full_disk_stops_the_sweep_and_loses_nothing(path, tmp_path, sweep, mo
 
     with monkeypatch.context() as patched:
         patched.setattr("sqlite3.connect", full)
-        with pytest.raises(InputError, match=r"disk with free space.*go on with --resume"):
+        with pytest.raises(InputError, match=r"disk with free space.*resume the sweep"):
             run_sweep(small, path)
     with Store(path, read_only=True) as store:
         stopped = store.progress()

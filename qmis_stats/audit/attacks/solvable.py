@@ -14,7 +14,7 @@ from qmis_stats.audit.attacks.game import Sampler
 from qmis_stats.audit.attacks.simple import LogRatio
 from qmis_stats.audit.data import Task
 from qmis_stats.audit.models.base import Model, Weights
-from qmis_stats.audit.run import Quantizer
+from qmis_stats.audit.quantizers import Quantizer
 from qmis_stats.errors import DomainError
 from qmis_stats.exact import exact, finite
 from qmis_stats.laws import FiniteLaw, GaussianMean
