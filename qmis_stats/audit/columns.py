@@ -112,7 +112,7 @@ def _numbers(file: Path, column: str, values: pd.Series[Any], decimal: str) -> F
     there = np.array([entry is not None for entry in entries])
     if not (there & np.isnan(found)).any():
         return found.reshape(-1, 1)
-    refuse_nearly_numbers(field, entries)
+    refuse_nearly_numbers(field, entries, decimal)
     return None
 
 

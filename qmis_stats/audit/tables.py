@@ -123,11 +123,11 @@ def load_table(
         X, y = read_arrays(file, target, dialect)
         return from_arrays(X, y, name=title, task=task, missing=missing)
     if file.suffix.lower() == ".parquet":
-        frame, notes = read_parquet(file), []
+        frame, said = read_parquet(file), list[str]()
     else:
-        frame, notes = read_text(file, dialect, str(target).strip())
+        frame, said = read_text(file, dialect, str(target).strip())
     wanted = _Wanted(str(target).strip(), smiles, kind, columns, tuple(ignore), groups)
-    return _dataset(file, title, cleaned(frame, missing_values), wanted, decimal, task, missing, notes)
+    return _dataset(file, title, cleaned(frame, missing_values), wanted, decimal, task, missing, said)
 
 
 class _Wanted(NamedTuple):
