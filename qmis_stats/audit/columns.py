@@ -54,6 +54,8 @@ def cleaned(frame: pd.DataFrame, missing_values: Sequence[str]) -> pd.DataFrame:
 
 
 def _clean(value: Any, marks: set[str]) -> Any:
+    if isinstance(value, bytes):
+        value = value.decode(errors="backslashreplace")
     if not isinstance(value, str):
         return value
     text = value.strip()

@@ -154,6 +154,10 @@ def _roles(file: Path, frame: pd.DataFrame, wanted: _Wanted) -> _Roles:
     """Check the names of columns and say which ones are features."""
     target, smiles, _, columns, ignore, groups = wanted
     known = {str(column).strip(): column for column in frame.columns}
+    if len(known) < frame.shape[1]:
+        names = [str(column).strip() for column in frame.columns]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        raise InputError(f"{file.name}: column names", repeated, "different from each other")
     by_scaffold = groups == "scaffold" and "scaffold" not in known
     if by_scaffold and smiles is None:
         raise InputError("groups", groups, "the name of a column, or used with smiles=COLUMN")

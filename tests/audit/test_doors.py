@@ -146,6 +146,7 @@ DOORS = {
     "parquet, decimals": parquet(FRAME.assign(height=[Decimal(str(h)) for h in FRAME.height])),
     "parquet, text": parquet(FRAME.assign(age=FRAME.age.astype(str), city=" " + FRAME.city)),
     "parquet, texts of booleans": parquet(FRAME.assign(member=FRAME.member.astype(str))),
+    "parquet, bytes": parquet(FRAME.assign(city=FRAME.city.map(str.encode), rich=FRAME.rich.map(str.encode))),
     "parquet, marks": parquet(
         HOLES.fillna({"age": -999, "city": "?", "rich": "?"}), missing="drop", missing_values=["?", "-999"]
     ),

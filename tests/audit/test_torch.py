@@ -147,6 +147,34 @@ def test_what_training_sets_is_part_of_the_model(kind):
     assert fresh.losses(weights_of(fresh, X), X, np.zeros(1)).tolist() == pytest.approx([1e4], rel=1e-6)
 
 
+class Late(nn.Module):
+    """Cannot be called before training has set something."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = linear(value=1.0)
+
+    def forward(self, x):
+        return self.layer(x / self.sd)
+
+
+def scaled(module, X, y, rng):
+    module.sd = 2.0
+    yield
+
+
+def diverged(module, X, y, rng):
+    with torch.no_grad():
+        module.weight.fill_(float("inf"))
+    yield
+
+
+def test_what_training_adds_is_refused_and_what_diverges_is_not():
+    refused("changes parameters and buffers only", lambda: weights_of(TorchModel(Late(), scaled, task="regression")))
+    model = TorchModel(linear(), diverged, task="regression")
+    assert np.isinf(model.losses(weights_of(model), X3, np.zeros(1))).all()
+
+
 def grown(module, X, y, rng):
     module.append(nn.ReLU())
     yield

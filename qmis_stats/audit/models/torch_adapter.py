@@ -175,20 +175,17 @@ class TorchModel:
         torch = _torch()
         rows = X[:_COMPARED]
         training = {part: part.training for part in module.modules()}
-        found = []
         state = torch.random.get_rng_state()
-        for part in (module, self._loaded(weights)):
+        with torch.no_grad():
+            own = self._output(module.eval(), rows).cpu()
             torch.random.set_rng_state(state)
-            part.eval()
-            with torch.no_grad():
-                found.append(self._output(part, rows).cpu())
+            try:
+                copied = self._output(self._loaded(weights), rows).cpu()
+            except InputError:  # a module that needs what was set beside its entries
+                copied = torch.empty(0)
         for part, was in training.items():
             part.training = was
-        coarse = max((torch.finfo(o.dtype).eps for o in found if o.is_floating_point()), default=0.0)
-        own, copied = (output.double() for output in found)
-        close = min(_COARSEST, 3.0 * coarse**0.5)
-        size = float(own.abs().max()) if own.numel() else 0.0
-        if own.shape != copied.shape or not torch.allclose(own, copied, rtol=close, atol=close * size, equal_nan=True):
+        if not _close(own, copied):
             raise InputError(
                 "train",
                 _name(self._train),
@@ -309,6 +306,18 @@ class TorchModel:
             **({} if self._initial == "common" else {"starts": self._initial}),
             **({} if self._integers is None else {"integers": self._integers}),
         }
+
+
+def _close(own: Any, copied: Any) -> bool:
+    """Return whether outputs agree as far as the coarser of their types can tell."""
+    torch = _torch()
+    if own.shape != copied.shape:
+        return False
+    coarse = max((torch.finfo(o.dtype).eps for o in (own, copied) if o.is_floating_point()), default=0.0)
+    tolerance = min(_COARSEST, 3.0 * coarse**0.5)
+    own, copied = own.double(), copied.double()
+    size = float(own[own.isfinite()].abs().max()) if own.isfinite().any() else 0.0
+    return bool(torch.allclose(own, copied, rtol=tolerance, atol=tolerance * size, equal_nan=True))
 
 
 def _copied(module: Any) -> Any:
