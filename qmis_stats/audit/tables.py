@@ -166,7 +166,8 @@ def _roles(file: Path, frame: pd.DataFrame, wanted: _Wanted) -> _Roles:
     special = [target, *([smiles] if smiles else []), *([groups] if groups and not by_scaffold else [])]
     for column in [*special, *(columns or ()), *ignore]:
         if column.strip() not in known:
-            hint = "; header=False numbers columns that have no names" if not np.isnan(numerals(list(known))).all() else ""
+            numbered = not np.isnan(numerals(list(known))).all()
+            hint = "; header=False numbers columns that have no names" if numbered else ""
             hint += "; another separator= may split it" if len(known) == 1 else ""
             raise InputError(f"{file.name}: column", column, f"one of {_listed(list(known))}{hint}")
     special, ignored = [c.strip() for c in special], [c.strip() for c in ignore]
