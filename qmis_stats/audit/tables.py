@@ -206,27 +206,34 @@ def _dataset(
     if column.isna().all():
         raise InputError(f"{file.name}: target {wanted.target!r}", "missing in every row", "numbers or classes")
     y = labels(f"{title}: target", column.to_numpy(), len(frame))
-    sides = None if groups is None else group_labels(file, groups, frame[known[groups]])
+    sides = None if groups is None else group_labels(file, groups, frame[known[groups]], missing)
     X, names, said = features(file, frame, [known[c] for c in chosen], decimal)
     notes += said
     if not names and not wanted.smiles:
         raise InputError(f"{file.name}: columns", chosen, "at least one that is not the same in every row")
     # Before molecules are merged: a repetition without a target must not stand for the one that has it.
     whole = whole_rows(title, X, y, names, missing)
+    if sides is not None:
+        whole &= np.array([side is not None for side in sides])
     notes += missing_note(whole)
     rows = np.flatnonzero(whole)
-    if wanted.smiles and rows.size:
+    if not rows.size:
+        raise InputError(f"{title}: rows", 0, f"at least {FEWEST_ROWS} different rows without missing values")
+    found = None
+    if wanted.smiles:
         texts = frame[known[wanted.smiles.strip()]]
         if texts.dtype.kind in "fiub":
             shown = str(texts.iloc[0])
             raise InputError(f"{file.name}: column {wanted.smiles!r}", shown, "text: SMILES of molecules")
         found = molecules(texts.tolist(), wanted.kind, targets=y.tolist(), rows=rows)
         rows = found.rows
-        X, names = np.hstack([found.X, X[rows]]), [*found.features, *names]
+        names = [*found.features, *names]
         notes += found.notes
-        sides = found.groups if wanted.groups is not None and groups is None else None if sides is None else sides[rows]
-    else:
-        X, sides = X[rows], None if sides is None else sides[rows]
+    X = X[rows] if found is None else np.hstack([found.X, X[rows]])
+    if sides is not None:
+        sides = sides[rows]
+    elif wanted.groups is not None and found is not None:
+        sides = found.groups
     return from_arrays(X, y[rows], name=title, task=task, features=names, groups=sides, missing=missing, notes=notes)
 
 

@@ -123,6 +123,15 @@ def test_what_was_done_to_a_text_table_is_said(tmp_path):
     assert named.features == ("Unnamed: 0", "a")
 
 
+def test_a_missing_group_is_a_missing_value(tmp_path):
+    groups = ["g1", "g2", "?", "g3"]
+    file = lines(tmp_path, "a,g,y", *(f"{i},{groups[i % 4]},{i}" for i in range(40)))
+    refused("groups 'g', row 3 = 'missing': must be a group in every row", file, "y", groups="g", missing_values=["?"])
+    data = load_table(file, "y", groups="g", missing_values=["?"], missing="drop")
+    assert (data.rows, len(set(data.groups))) == (30, 3)
+    assert "10 of 40 rows have missing values and are left out." in data.notes
+
+
 def test_an_index_does_not_hide_repeated_rows(tmp_path):
     pd.concat([FRAME, FRAME]).reset_index(drop=True).to_csv(tmp_path / "t.csv")
     data = load_table(tmp_path / "t.csv", "y")

@@ -387,6 +387,27 @@ def test_token_ids_stay_integers(dtype):
     assert weights_of(TorchModel(linear(2), untrained, task="regression"), ids)  # no embedding: integers are numbers
 
 
+class Mixed(nn.Module):
+    """An embedding of the first feature, and the second as a number."""
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.head = nn.Embedding(3, 1), linear(1, value=1.0)
+
+    def forward(self, x):
+        assert x.is_floating_point()
+        return self.head(self.table(x[:, 0].long()) + x[:, 1:])
+
+
+def test_an_embedding_beside_numbers():
+    """Whole numbers are asked for in all points at once: the first batches are whole here, the last point is not."""
+    X = np.zeros((5000, 2))
+    X[-1, 1] = 0.5
+    model = TorchModel(Mixed(), untrained, task="regression")
+    found = model.predict(weights_of(model, X), X)
+    assert found[-1] - found[0] == pytest.approx(0.5)
+
+
 def test_features_of_more_than_two_dimensions():
     images = np.random.default_rng(1).normal(size=(30, 1, 4, 4))
     data = from_arrays(
