@@ -54,6 +54,8 @@ def cleaned(frame: pd.DataFrame, missing_values: Sequence[str]) -> pd.DataFrame:
 
 
 def _clean(value: Any, marks: set[str]) -> Any:
+    if isinstance(value, bytes):
+        value = value.decode(errors="backslashreplace")
     if not isinstance(value, str):
         return value
     text = value.strip()
@@ -112,7 +114,7 @@ def _numbers(file: Path, column: str, values: pd.Series[Any], decimal: str) -> F
     there = np.array([entry is not None for entry in entries])
     if not (there & np.isnan(found)).any():
         return found.reshape(-1, 1)
-    refuse_nearly_numbers(field, entries)
+    refuse_nearly_numbers(field, entries, decimal)
     return None
 
 
@@ -156,16 +158,17 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
-def group_labels(file: Path, groups: str, column: pd.Series[Any]) -> NDArray[Any]:
-    """Return the groups as text; a row without a group has no side of the split.
+def group_labels(file: Path, groups: str, column: pd.Series[Any], missing: str) -> NDArray[Any]:
+    """Return the groups as text, ``None`` where missing ones may be dropped.
 
     Raises
     ------
     InputError
-        If a row has none.
+        If a row has none, and so no side of the split, and is not to be dropped.
     """
     gone = column.isna().to_numpy()
-    if gone.any():
+    if gone.any() and missing == "refuse":
         row = int(np.argmax(gone)) + 1
-        raise InputError(f"{file.name}: groups {groups!r}, row {row}", "missing", "a group in every row")
-    return np.array([str(value) for value in column])
+        allowed = "a group in every row; missing='drop' leaves the others out"
+        raise InputError(f"{file.name}: groups {groups!r}, row {row}", "missing", allowed)
+    return np.array([None if absent else str(value) for value, absent in zip(column, gone, strict=True)], dtype=object)

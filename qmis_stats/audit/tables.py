@@ -122,13 +122,12 @@ def load_table(
                 raise InputError(option, value, f"left out: {file.name} holds arrays without column names")
         X, y = read_arrays(file, target, dialect)
         return from_arrays(X, y, name=title, task=task, missing=missing)
-    notes: list[str] = []
     if file.suffix.lower() == ".parquet":
-        frame = read_parquet(file)
+        frame, said = read_parquet(file), list[str]()
     else:
-        frame, notes = read_text(file, dialect, str(target).strip())
+        frame, said = read_text(file, dialect, str(target).strip())
     wanted = _Wanted(str(target).strip(), smiles, kind, columns, tuple(ignore), groups)
-    return _dataset(file, title, cleaned(frame, missing_values), wanted, decimal, task, missing, notes)
+    return _dataset(file, title, cleaned(frame, missing_values), wanted, decimal, task, missing, said)
 
 
 class _Wanted(NamedTuple):
@@ -155,6 +154,10 @@ def _roles(file: Path, frame: pd.DataFrame, wanted: _Wanted) -> _Roles:
     """Check the names of columns and say which ones are features."""
     target, smiles, _, columns, ignore, groups = wanted
     known = {str(column).strip(): column for column in frame.columns}
+    if len(known) < frame.shape[1]:
+        names = [str(column).strip() for column in frame.columns]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        raise InputError(f"{file.name}: column names", repeated, "different from each other")
     by_scaffold = groups == "scaffold" and "scaffold" not in known
     if by_scaffold and smiles is None:
         raise InputError("groups", groups, "the name of a column, or used with smiles=COLUMN")
@@ -163,7 +166,9 @@ def _roles(file: Path, frame: pd.DataFrame, wanted: _Wanted) -> _Roles:
     special = [target, *([smiles] if smiles else []), *([groups] if groups and not by_scaffold else [])]
     for column in [*special, *(columns or ()), *ignore]:
         if column.strip() not in known:
-            hint = "" if np.isnan(numerals(list(known))).all() else "; header=False numbers columns that have no names"
+            numbered = not np.isnan(numerals(list(known))).all()
+            hint = "; header=False numbers columns that have no names" if numbered else ""
+            hint += "; another separator= may split it" if len(known) == 1 else ""
             raise InputError(f"{file.name}: column", column, f"one of {_listed(list(known))}{hint}")
     special, ignored = [c.strip() for c in special], [c.strip() for c in ignore]
     chosen = [] if columns is None else [c.strip() for c in columns]
@@ -201,27 +206,34 @@ def _dataset(
     if column.isna().all():
         raise InputError(f"{file.name}: target {wanted.target!r}", "missing in every row", "numbers or classes")
     y = labels(f"{title}: target", column.to_numpy(), len(frame))
-    sides = None if groups is None else group_labels(file, groups, frame[known[groups]])
+    sides = None if groups is None else group_labels(file, groups, frame[known[groups]], missing)
     X, names, said = features(file, frame, [known[c] for c in chosen], decimal)
     notes += said
     if not names and not wanted.smiles:
         raise InputError(f"{file.name}: columns", chosen, "at least one that is not the same in every row")
     # Before molecules are merged: a repetition without a target must not stand for the one that has it.
     whole = whole_rows(title, X, y, names, missing)
+    if sides is not None:
+        whole &= np.array([side is not None for side in sides])
     notes += missing_note(whole)
     rows = np.flatnonzero(whole)
-    if wanted.smiles and rows.size:
+    if not rows.size:
+        raise InputError(f"{title}: rows", 0, f"at least {FEWEST_ROWS} different rows without missing values")
+    found = None
+    if wanted.smiles:
         texts = frame[known[wanted.smiles.strip()]]
         if texts.dtype.kind in "fiub":
             shown = str(texts.iloc[0])
             raise InputError(f"{file.name}: column {wanted.smiles!r}", shown, "text: SMILES of molecules")
         found = molecules(texts.tolist(), wanted.kind, targets=y.tolist(), rows=rows)
         rows = found.rows
-        X, names = np.hstack([found.X, X[rows]]), [*found.features, *names]
+        names = [*found.features, *names]
         notes += found.notes
-        sides = found.groups if wanted.groups is not None and groups is None else None if sides is None else sides[rows]
-    else:
-        X, sides = X[rows], None if sides is None else sides[rows]
+    X = X[rows] if found is None else np.hstack([found.X, X[rows]])
+    if sides is not None:
+        sides = sides[rows]
+    elif wanted.groups is not None and found is not None:
+        sides = found.groups
     return from_arrays(X, y[rows], name=title, task=task, features=names, groups=sides, missing=missing, notes=notes)
 
 

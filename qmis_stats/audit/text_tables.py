@@ -182,4 +182,5 @@ def _named(row: list[str], header: bool) -> list[str]:
     """Return names without spaces around; what has none is named as pandas does."""
     if not header:
         return [str(place + 1) for place in range(len(row))]
-    return [name.strip() or f"Unnamed: {place}" for place, name in enumerate(row)]
+    names = [name.strip() for name in row]
+    return [name or f"Unnamed: {place}{'.1' * (f'Unnamed: {place}' in names)}" for place, name in enumerate(names)]

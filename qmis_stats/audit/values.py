@@ -14,6 +14,9 @@ from qmis_stats.scores.base import FloatArray
 __all__ = ["labels", "numbers", "numerals", "refuse_nearly_numbers"]
 
 
+_TRUTH = {"true": 1.0, "false": 0.0}
+
+
 def numbers(field: str, value: ArrayLike) -> FloatArray:
     """Return features as float64, NaN where a value is missing; a vector is one feature.
 
@@ -75,10 +78,11 @@ def labels(field: str, value: ArrayLike, rows: int) -> NDArray[Any]:
     if array.dtype.kind not in "OUS":
         raise InputError(field, f"array of {array.dtype}", "numbers, booleans or text")
     plain = [_plain(field, row, entry) for row, entry in enumerate(array.tolist())]
-    texts = [entry for entry in plain if isinstance(entry, str)]
-    whole = not texts or not np.isnan(numerals(texts)).any()
-    if whole and any(entry is not None for entry in plain):
-        return np.array([np.nan if entry is None else float(entry) for entry in plain])
+    spelt = iter(numerals([entry for entry in plain if isinstance(entry, str)]))
+    found = [np.nan if entry is None else next(spelt) if isinstance(entry, str) else entry for entry in plain]
+    there = [entry is not None for entry in plain]
+    if any(there) and not np.isnan(np.array(found)[there]).any():
+        return np.array(found)
     return np.array([None if entry is None else str(entry) for entry in plain], dtype=object)
 
 
@@ -121,7 +125,7 @@ def _plain(field: str, row: int, entry: Any) -> float | str | None:
 
 
 def numerals(texts: Sequence[str], decimal: str = ".") -> FloatArray:
-    """Return the numbers that texts spell, and NaN for texts that spell none.
+    """Return the numbers that texts spell, and NaN for texts that spell none; true and false alone are 1 and 0.
 
     Examples
     --------
@@ -129,35 +133,41 @@ def numerals(texts: Sequence[str], decimal: str = ".") -> FloatArray:
     [1.5, -2000.0, nan, nan, nan]
     >>> numerals(["1,5", "1.5"], ",").tolist()
     [1.5, nan]
+    >>> numerals(["True", "false", ""]).tolist(), numerals(["True", "1"]).tolist()
+    ([1.0, 0.0, nan], [nan, 1.0])
     """
     import pandas as pd
 
+    words = {text.strip().lower() for text in texts}
+    if words & set(_TRUTH) and words <= {*_TRUTH, ""}:
+        return np.array([_TRUTH.get(text.strip().lower(), np.nan) for text in texts])
     swapped = texts if decimal == "." else [text.replace(".", "_").replace(decimal, ".") for text in texts]
     found = pd.to_numeric(pd.Series(swapped, dtype=object), errors="coerce").to_numpy(dtype=np.float64)
     # Which texts are numbers is asked of pandas, as for text tables; Python reads the nearest number.
     return np.array([np.nan if np.isnan(f) else float(text) for f, text in zip(found, swapped, strict=True)])
 
 
-def refuse_nearly_numbers(field: str, values: Sequence[Any]) -> None:
-    """Refuse a column that would be numbers but for decimal commas, or for the odd text among its numbers.
+def refuse_nearly_numbers(field: str, values: Sequence[Any], decimal: str = ".") -> None:
+    """Refuse a column that would be numbers but for another decimal mark, or for the odd text among its numbers.
 
     Examples
     --------
     >>> refuse_nearly_numbers("target", ["1,5", "2,25"])
     Traceback (most recent call last):
     ...
-    qmis_stats.errors.InputError: target, row 1 = '1,5': must be a number with a decimal point; decimal=',' reads commas
+    qmis_stats.errors.InputError: target, row 1 = '1,5': must be a number with decimals after '.'; decimal=',' reads ...
     """
     texts = ["" if value is None else str(value) for value in values]
     there = np.array([value is not None for value in values])
-    plain = ~np.isnan(numerals(texts))
-    comma = ~np.isnan(numerals(texts, ","))
-    odd = there & ~plain
-    if not odd.any() or 2 * (plain | comma).sum() <= there.sum():
+    other = "," if decimal == "." else "."
+    known = ~np.isnan(numerals(texts, decimal))
+    marked = ~np.isnan(numerals(texts, other))
+    odd = there & ~known
+    if not odd.any() or 2 * (known | marked).sum() <= there.sum():
         return
     row = int(np.argmax(odd))
-    if comma[row]:
-        allowed = "a number with a decimal point; decimal=',' reads commas"
+    if marked[row]:
+        allowed = f"a number with decimals after {decimal!r}; decimal={other!r} reads the other mark"
     else:
         allowed = f"a number, as most others are; missing_values=[{texts[row]!r}] says that it marks what is missing"
     raise InputError(f"{field}, row {row + 1}", texts[row], allowed)

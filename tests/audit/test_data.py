@@ -194,7 +194,7 @@ def test_missing_values_of_any_kind_are_missing():
         ("array of datetime64", np.arange(40).astype("datetime64[D]")),
         ("row 1 = 'date'", [datetime.date(2024, 1, 1)] * 40),
         ("text in UTF-8", [b"\xff"] * 40),
-        (r"target, row 1 = '0,5': must be .* decimal=','", [f"{i},5" for i in range(40)]),
+        (r"target, row 1 = '0,5': must be .* decimal=',' reads", [f"{i},5" for i in range(40)]),
         (
             r"target, row 3 = '\?': must be a number.*missing_values=\['\?'\]",
             ["0.5", "1", "?", *map(str, range(37))],

@@ -14,6 +14,7 @@ from sklearn import (
     multioutput,
     naive_bayes,
     neural_network,
+    semi_supervised,
     svm,
 )
 from sklearn.preprocessing import StandardScaler
@@ -170,6 +171,8 @@ def test_features_of_zeros_and_ones_are_not_standardised():
         lambda: MLP("binary", learning_rate=0.0),
         lambda: SklearnModel(linear_model.Ridge),
         lambda: SklearnModel(StandardScaler()),
+        lambda: SklearnModel(object()),
+        lambda: SklearnModel(semi_supervised.SelfTrainingClassifier(None)),
         lambda: SklearnModel(linear_model.Ridge(), task="binary"),
         lambda: SklearnModel(linear_model.LogisticRegression(), loss="exponential"),
     ],

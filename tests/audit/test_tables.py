@@ -72,6 +72,91 @@ def test_bad_values_are_named(tmp_path):
     refused("missing in every row", written(tmp_path, FRAME.assign(y=np.nan)), "y")
 
 
+def lines(folder, *rows, name="t.csv"):
+    (folder / name).write_text("\n".join(rows) + "\n")
+    return folder / name
+
+
+MORE = "rows have more fields than the line of column names"
+COUNT = range(60)
+WRONG = {
+    "a field too many": (MORE, ["a,y", *(f"r{i},{i},{i}" for i in COUNT)], {}),
+    "now and then": (MORE, ["a,y", *(f"{i},{i},{1 if i % 2 else ''}" for i in COUNT)], {}),
+    "commas in the target": ("target, row 1 = '0,5': .*decimal=','", ["a;y", *(f"{i};{i},5" for i in COUNT)], {}),
+    "commas in a feature": ("'a', row 1 = '0,5': .*decimal=','", ["a;y", *(f"{i},5;{i}" for i in COUNT)], {}),
+    "both marks": ("'a', row 1 = '1.5': .* after ','", ["a;y", "1.5;1", *["1,5;2"] * 40], {"decimal": ","}),
+    "a mark": (r"row 4 = '-': .*missing_values=\['-'\]", ["a,y", *(f"{i},{'-' if i == 3 else i}" for i in COUNT)], {}),
+    "another name": ("column = 'y': must be one of a, b, z$", ["a;b;z", *["1;2;3"] * 30], {}),
+    "another separator": ("one of a,y; another separator= may", ["a,y", *["1,2"] * 30], {"separator": ";"}),
+    "no names": ("column = 'y': must be one of 1, 2, 3; header=False", ["1,2,3", *["1,2,3"] * 30], {}),
+    "free text": ("'a', row 1 = 'n0': .* not of 60 in 60 rows", ["a,y", *(f"n{i},{i}" for i in COUNT)], {}),
+    "separator": ("separator = '::': must be one character", ["a,y", "1,2"], {"separator": "::"}),
+    "one mark for two": ("another character than the decimal", ["a,y"], {"separator": ",", "decimal": ","}),
+    "decimal": ("decimal = ';': must be '.' or ','", ["a,y", "1,2"], {"decimal": ";"}),
+    "missing_values": ("missing_values = '\\?': must be a list", ["a,y", "1,2"], {"missing_values": "?"}),
+    "names": (r"\['a'\]: must be different", ["a, a ,y", "1,2,3"], {}),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_with_a_text_table(tmp_path, name):
+    match, rows, options = WRONG[name]
+    refused(match, lines(tmp_path, *rows), "y", **options)
+
+
+def test_what_was_done_to_a_text_table_is_said(tmp_path):
+    rows = [f"{i},{i % 7};{'?' if i % 9 == 0 else 'ab'[i % 2]};earth;{i}" for i in range(45)]
+    data = load_table(lines(tmp_path, ";a;c;d; y ", *(r.replace(",", ";") for r in rows), name="t.csv"), "y")
+    assert data.features == ("a", "c=?", "c=a", "c=b")
+    assert data.notes[:5] == (
+        "Fields are separated by ';'.",
+        "Columns without a name, such as the index of a table, are left out: 1.",
+        "Text is encoded: a feature of zeros and ones for each different text in the whole table, a single one for two "
+        "texts: c (3).",
+        "Text that is the same in every row is left out: d.",
+        "c: '?' counts as a text; missing_values=['?'] says that it is missing.",
+    )
+    other = load_table(tmp_path / "t.csv", "y", missing_values=["?"], missing="drop", ignore=["d"])
+    assert other.features == ("a", "c=b")
+    assert "5 of 45 rows have missing values and are left out." in other.notes
+    named = load_table(tmp_path / "t.csv", "y", columns=["Unnamed: 0", "a"])
+    assert named.features == ("Unnamed: 0", "a")
+
+
+def test_a_missing_group_is_a_missing_value(tmp_path):
+    groups = ["g1", "g2", "?", "g3"]
+    file = lines(tmp_path, "a,g,y", *(f"{i},{groups[i % 4]},{i}" for i in range(40)))
+    refused("groups 'g', row 3 = 'missing': must be a group in every row", file, "y", groups="g", missing_values=["?"])
+    data = load_table(file, "y", groups="g", missing_values=["?"], missing="drop")
+    assert (data.rows, len(set(data.groups))) == (30, 3)
+    assert "10 of 40 rows have missing values and are left out." in data.notes
+
+
+def test_an_index_does_not_hide_repeated_rows(tmp_path):
+    pd.concat([FRAME, FRAME]).reset_index(drop=True).to_csv(tmp_path / "t.csv")
+    data = load_table(tmp_path / "t.csv", "y")
+    assert data.rows == ROWS
+    assert any(note.startswith("30 rows repeat another one") for note in data.notes)
+
+
+def test_labels_of_objects_are_explained(tmp_path):
+    np.save(tmp_path / "x.npy", RNG.normal(size=(ROWS, 2)))
+    np.save(tmp_path / "y.npy", np.array(["a", "b"] * 15, dtype=object), allow_pickle=True)
+    refused(r"array of object': must be an array of numbers or text.*dtype=str", tmp_path / "x.npy", "y.npy")
+    np.save(tmp_path / "hot.npy", np.eye(3)[np.arange(ROWS) % 3])
+    refused(r"one-hot, of shape \(30, 3\)", tmp_path / "x.npy", "hot.npy")
+
+
+def test_embeddings_of_more_dimensions(tmp_path):
+    images = RNG.normal(size=(ROWS, 2, 3))
+    np.save(tmp_path / "x.npy", images)
+    np.save(tmp_path / "y.npy", np.arange(ROWS))
+    np.savez(tmp_path / "t.npz", images=images, y=np.arange(ROWS))
+    assert np.array_equal(load_table(tmp_path / "x.npy", "y.npy").X, images)
+    assert np.array_equal(load_table(tmp_path / "t.npz", "y").X, images)
+    refused("target = 0: must be a file", tmp_path / "x.npy", 0)
+
+
 @pytest.mark.parametrize(
     ("content", "match"),
     [

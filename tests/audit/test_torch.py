@@ -147,6 +147,34 @@ def test_what_training_sets_is_part_of_the_model(kind):
     assert fresh.losses(weights_of(fresh, X), X, np.zeros(1)).tolist() == pytest.approx([1e4], rel=1e-6)
 
 
+class Late(nn.Module):
+    """Cannot be called before training has set something."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = linear(value=1.0)
+
+    def forward(self, x):
+        return self.layer(x / self.sd)
+
+
+def scaled(module, X, y, rng):
+    module.sd = 2.0
+    yield
+
+
+def diverged(module, X, y, rng):
+    with torch.no_grad():
+        module.weight.fill_(float("inf"))
+    yield
+
+
+def test_what_training_adds_is_refused_and_what_diverges_is_not():
+    refused("changes parameters and buffers only", lambda: weights_of(TorchModel(Late(), scaled, task="regression")))
+    model = TorchModel(linear(), diverged, task="regression")
+    assert np.isinf(model.losses(weights_of(model), X3, np.zeros(1))).all()
+
+
 def grown(module, X, y, rng):
     module.append(nn.ReLU())
     yield
@@ -357,6 +385,27 @@ def test_token_ids_stay_integers(dtype):
     other = TorchModel(Tokens(), untrained, task="regression", integers=False)
     refused(r"takes torch.float32 of shape \(2, 2\)", lambda: weights_of(other, ids))
     assert weights_of(TorchModel(linear(2), untrained, task="regression"), ids)  # no embedding: integers are numbers
+
+
+class Mixed(nn.Module):
+    """An embedding of the first feature, and the second as a number."""
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.head = nn.Embedding(3, 1), linear(1, value=1.0)
+
+    def forward(self, x):
+        assert x.is_floating_point()
+        return self.head(self.table(x[:, 0].long()) + x[:, 1:])
+
+
+def test_an_embedding_beside_numbers():
+    """Whole numbers are asked for in all points at once: the first batches are whole here, the last point is not."""
+    X = np.zeros((5000, 2))
+    X[-1, 1] = 0.5
+    model = TorchModel(Mixed(), untrained, task="regression")
+    found = model.predict(weights_of(model, X), X)
+    assert found[-1] - found[0] == pytest.approx(0.5)
 
 
 def test_features_of_more_than_two_dimensions():

@@ -96,14 +96,11 @@ class SklearnModel:
         loss: str | None = None,
         standardise: Standardise = "auto",
     ) -> None:
-        from sklearn.base import is_classifier, is_regressor
-
-        if isinstance(estimator, type) or not (is_classifier(estimator) or is_regressor(estimator)):
-            raise InputError("estimator", estimator, "a scikit-learn regressor or classifier with coef_")
+        regressor = _is_regressor(estimator)
         if task is not None and task not in TASKS:
             raise InputError("task", task, f"one of {', '.join(TASKS)}")
-        chosen: Task = task or ("regression" if is_regressor(estimator) else "binary")
-        if (chosen == "regression") != bool(is_regressor(estimator)):
+        chosen: Task = task or ("regression" if regressor else "binary")
+        if (chosen == "regression") != regressor:
             raise InputError("task", chosen, f"that of {type(estimator).__name__}")
         if loss is not None and loss not in LOSSES:
             raise InputError("loss", loss, f"one of {', '.join(LOSSES)}")
@@ -299,6 +296,19 @@ class SklearnModel:
             "loss": self.loss,
             "standardise": self.standardise,
         }
+
+
+def _is_regressor(estimator: Any) -> bool:
+    """Return whether an estimator is a regressor and not a classifier; refuse what is neither."""
+    from sklearn.base import is_classifier, is_regressor
+
+    try:
+        found = bool(is_regressor(estimator)), bool(is_classifier(estimator))
+    except Exception:  # of objects that have no tags, or estimators made of such
+        found = False, False
+    if isinstance(estimator, type) or not any(found):
+        raise InputError("estimator", estimator, "a scikit-learn regressor or classifier with coef_")
+    return found[0]
 
 
 def _margin(estimator: Any) -> bool:

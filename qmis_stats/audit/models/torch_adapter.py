@@ -173,22 +173,19 @@ class TorchModel:
     def _check_trained(self, module: Any, weights: Weights, X: FloatArray) -> None:
         """Refuse a module whose outputs are not those of its parameters and buffers: ``train`` set something else."""
         torch = _torch()
-        rows = X[:_COMPARED]
+        rows = self._features(X)[:_COMPARED]
         training = {part: part.training for part in module.modules()}
-        found = []
         state = torch.random.get_rng_state()
-        for part in (module, self._loaded(weights)):
+        with torch.no_grad():
+            own = self._output(module.eval(), rows).cpu()
             torch.random.set_rng_state(state)
-            part.eval()
-            with torch.no_grad():
-                found.append(self._output(part, rows).cpu())
+            try:
+                copied = self._output(self._loaded(weights), rows).cpu()
+            except InputError:  # a module that needs what was set beside its entries
+                copied = torch.empty(0)
         for part, was in training.items():
             part.training = was
-        coarse = max((torch.finfo(o.dtype).eps for o in found if o.is_floating_point()), default=0.0)
-        own, copied = (output.double() for output in found)
-        close = min(_COARSEST, 3.0 * coarse**0.5)
-        size = float(own.abs().max()) if own.numel() else 0.0
-        if own.shape != copied.shape or not torch.allclose(own, copied, rtol=close, atol=close * size, equal_nan=True):
+        if not _close(own, copied):
             raise InputError(
                 "train",
                 _name(self._train),
@@ -221,18 +218,20 @@ class TorchModel:
         return bool(whole.all())
 
     def _features(self, X: NDArray[Any]) -> NDArray[Any]:
-        return X.astype(np.int64) if self._takes_integers(X) else X
+        """Return the features as float64, or as int64 where the module takes integers."""
+        return X.astype(np.int64 if self._takes_integers(X) else np.float64, copy=False)
 
     def _output(self, module: Any, X: NDArray[Any]) -> Any:
-        """Return what the module makes of a batch, one tensor of real numbers."""
+        """Return what the module makes of a batch of features, one tensor of real numbers."""
         torch = _torch()
         like = next((p for p in module.parameters() if p.is_floating_point()), torch.empty(0))
-        kind = torch.int64 if self._takes_integers(X) else like.dtype
-        inputs = torch.as_tensor(np.array(X)).to(like.device, kind)
+        inputs = torch.as_tensor(np.array(X)).to(like.device)
+        inputs = inputs if X.dtype == np.int64 else inputs.to(like.dtype)
         try:
             output = module(inputs)
         except Exception as error:
-            allowed = f"one that takes {inputs.dtype} of shape {tuple(inputs.shape)} ({str(error).splitlines()[0]})"
+            reason = " ".join(str(error).split()[:20]) or type(error).__name__
+            allowed = f"one that takes {inputs.dtype} of shape {tuple(inputs.shape)} ({reason})"
             raise InputError("module", type(module).__name__, allowed) from error
         if not isinstance(output, torch.Tensor) or output.is_complex():
             what = type(output).__name__ if not isinstance(output, torch.Tensor) else str(output.dtype)
@@ -243,6 +242,7 @@ class TorchModel:
         """Yield outputs of the module with these weights in float64, by batches, without gradients."""
         torch = _torch()
         module = self._loaded(weights)
+        X = self._features(X)  # decided for all points at once
         for begin in range(0, len(X), _BATCH):
             rows = slice(begin, begin + _BATCH)
             with torch.no_grad():
@@ -282,9 +282,10 @@ class TorchModel:
 
     def _own_loss(self, output: Any, y: FloatArray) -> FloatArray:
         torch = _torch()
+        assert self._loss is not None
         target = torch.as_tensor(np.array(y)).to(output.device)
         with torch.no_grad():
-            value: Any = self._loss and self._loss(output, target.long() if self._task == "multiclass" else target)
+            value: Any = self._loss(output, target.long() if self._task == "multiclass" else target)
         shape = tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
         if shape != tuple(target.shape):
             raise InputError("loss", shape, f"one number a point, a tensor of shape {tuple(target.shape)}")
@@ -309,6 +310,18 @@ class TorchModel:
             **({} if self._initial == "common" else {"starts": self._initial}),
             **({} if self._integers is None else {"integers": self._integers}),
         }
+
+
+def _close(own: Any, copied: Any) -> bool:
+    """Return whether outputs agree as far as the coarser of their types can tell."""
+    torch = _torch()
+    if own.shape != copied.shape:
+        return False
+    coarse = max((torch.finfo(o.dtype).eps for o in (own, copied) if o.is_floating_point()), default=0.0)
+    tolerance = min(_COARSEST, 3.0 * coarse**0.5)
+    own, copied = own.double(), copied.double()
+    size = float(own[own.isfinite()].abs().max()) if own.isfinite().any() else 0.0
+    return bool(torch.allclose(own, copied, rtol=tolerance, atol=tolerance * size, equal_nan=True))
 
 
 def _copied(module: Any) -> Any:
