@@ -10,7 +10,6 @@ from scipy.stats import f, norm
 
 from qmis_stats import CodebookERM, FiniteLaw, GaussianMean, LossTable, Problem, Sign, ThresholdPTQ, Uniform
 from qmis_stats.audit.attacks import BayesOptimal, Discriminator, LiRA, LossThreshold, play, run_attacks, solvable
-from qmis_stats.audit.attacks.lira import _Moments, moderated_variances
 from qmis_stats.audit.attacks.solvable import MeanModel
 from qmis_stats.errors import DomainError, InputError
 from qmis_stats.exact import exact, finite, gaussian_line
@@ -217,42 +216,13 @@ def test_a_codebook_is_learnt_as_the_nearest_codeword():
         assert case.quantizer.quantize(mean)[0] == nearest
 
 
-@pytest.mark.statistical
-def test_normal_laws_of_shadow_models_have_the_right_spread():
-    rng = np.random.default_rng(7)
-    shadows, points = 8, 20_000
-    for spread, weight in ((np.ones(points), None), (np.exp(0.5 * rng.normal(size=points)), None)):
-        values = rng.normal(size=(shadows + 1, points)) * spread
-        moments = _Moments.of(values[:-1], np.ones((shadows, points), dtype=bool))
-        law = moments.law(moments.prior(weight))
-        standardised = (values[-1] - law.mean) / np.sqrt(law.variance)
-        if np.all(spread == 1.0):
-            error = math.sqrt(2.0 / points)
-            assert abs(standardised.var() - 1.0) < 6.0 * error
-            # Without the error of the mean the spread would be wrong by 1/8.
-            assert (standardised * np.sqrt(9.0 / 8.0)).var() - 1.0 > 6.0 * error
-        # Shrunk variances are nearer to the truth than those of each point, and right on average.
-        squares = ((values[:-1] - law.mean) ** 2).sum(axis=0)
-        shrunk = moderated_variances(squares, np.full(points, shadows - 1.0))
-        assert np.mean((shrunk - spread**2) ** 2) < np.mean((squares / 7.0 - spread**2) ** 2)
-        assert shrunk.mean() == pytest.approx((squares / 7.0).mean(), rel=1e-12)
-
-
-def test_shrinkage_at_its_ends():
-    squares, dof = np.array([2.0, 0.0, 6.0]), np.array([2.0, 0.0, 3.0])
-    assert moderated_variances(squares, dof, 0.0).tolist() == [1.0, 1.6, 2.0]
-    assert moderated_variances(squares, dof, math.inf).tolist() == [1.6, 1.6, 1.6]
-    with pytest.raises(InputError, match="shadow"):
-        moderated_variances(np.zeros(2), np.zeros(2))
-
-
 def test_one_codeword_in_all_shadow_models_tells_nothing():
     case = solvable(Problem(GaussianMean([9.0], [[1.0]]), ThresholdPTQ(Sign())), 10)
     game = play(case.sampler, case.model, case.quantizer, 10, trainings=50, shadows=5, calibrations=5, seed=1)
     report = run_attacks(game, [BayesOptimal(case.log_ratio), LiRA("offline"), LiRA(inside=2)], delta=case.delta)
     for result in (*report.results, *report.controls):
         assert np.isfinite(result.scores).all()
-        assert np.ptp(result.scores) == pytest.approx(0.0, abs=1e-6)
+        assert np.ptp(result.scores) == pytest.approx(0.0, abs=1e-5)
         assert result.auc == pytest.approx(0.5, abs=0.5)
 
 
