@@ -41,6 +41,9 @@ HOLES = pd.concat(
 )
 
 
+MARKS = {"age": -999, "city": "?", "rich": "?"}
+
+
 def text(name, frame=FRAME, change=lambda lines: lines, target="rich", encoding="utf-8", end="\n", **reading):
     """A text table: written by pandas, its lines changed, and read."""
     writing = {key: reading.pop(key) for key in ("sep", "index", "decimal", "na_rep", "quoting") if key in reading}
@@ -148,7 +151,9 @@ DOORS = {
     "parquet, texts of booleans": parquet(FRAME.assign(member=FRAME.member.astype(str))),
     "parquet, bytes": parquet(FRAME.assign(city=FRAME.city.map(str.encode), rich=FRAME.rich.map(str.encode))),
     "parquet, marks": parquet(
-        HOLES.fillna({"age": -999, "city": "?", "rich": "?"}), missing="drop", missing_values=["?", "-999"]
+        HOLES.assign(**{c: [mark if pd.isna(v) else v for v in HOLES[c]] for c, mark in MARKS.items()}),
+        missing="drop",
+        missing_values=["?", "-999"],
     ),
     "npy": npy(),
     "npy, float32": npy(X.astype(np.float32)),

@@ -169,6 +169,22 @@ def diverged(module, X, y, rng):
     yield
 
 
+class Noisy(nn.Module):
+    """Draws at random, in eval mode too."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = linear(value=1.0)
+
+    def forward(self, x):
+        return nn.functional.dropout(self.layer(x))
+
+
+def test_random_outputs_are_refused():
+    X = np.ones((16, 3))
+    refused("at random in eval mode", lambda: weights_of(TorchModel(Noisy(), untrained, task="regression"), X))
+
+
 def test_what_training_adds_is_refused_and_what_diverges_is_not():
     refused("changes parameters and buffers only", lambda: weights_of(TorchModel(Late(), scaled, task="regression")))
     model = TorchModel(linear(), diverged, task="regression")
@@ -336,6 +352,11 @@ def test_what_is_refused_at_once():
     assert TorchModel(new, untrained, task="regression").losses(
         weights_of(TorchModel(new, untrained, task="regression")), X3, np.zeros(1)
     ) == pytest.approx([36.0], rel=1e-6)
+    expanded = linear()
+    expanded.register_buffer("ones", torch.ones(1).expand(3))
+    refused("ones = 'expanded'", lambda: TorchModel(expanded, untrained, task="regression"))
+    meta = nn.Linear(3, 1, device="meta")
+    refused("a tensor with data", lambda: TorchModel(meta, untrained, task="regression"))
     lazy = nn.LazyLinear(1)
     refused("one batch through lazy", lambda: TorchModel(lazy, untrained, task="regression"))
     refused("yields at each checkpoint", lambda: weights_of(TorchModel(linear(), returns_none, task="regression")))

@@ -127,17 +127,21 @@ def test_a_store_is_taken_up_again(csv: Path, qmis: Qmis, tmp_path: Path) -> Non
     assert "a folder of the same specification" in other.stderr
 
 
-@pytest.mark.parametrize("ending", ["tsv", "parquet"])
+@pytest.mark.parametrize("ending", ["tsv", "txt", "parquet"])
 def test_other_formats_give_the_same_numbers(ending: str, csv: Path, qmis: Qmis, tmp_path: Path) -> None:
     file = tmp_path / f"people.{ending}"
+    options: tuple[str, ...] = ()
     if ending == "tsv":
         table().to_csv(file, index=False, sep="\t")
+    elif ending == "txt":
+        options = ("--decimal", ",", "--separator", "tab")
+        table().to_csv(file, index=True, sep="\t", decimal=",")
     else:
         pytest.importorskip("pyarrow")
         table().to_parquet(file)
     found = [
-        without_times(qmis("audit", f, "--target", "tall", *FAST, "--ignore", "c", "--json").stdout)
-        for f in (csv, file)
+        without_times(qmis("audit", f, "--target", "tall", *FAST, "--ignore", "c", "--json", *more).stdout)
+        for f, more in ((csv, ()), (file, options))
     ]
     assert found[0]["performance"] == found[1]["performance"]
 

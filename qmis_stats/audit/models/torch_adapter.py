@@ -175,10 +175,8 @@ class TorchModel:
         torch = _torch()
         rows = self._features(X)[:_COMPARED]
         training = {part: part.training for part in module.modules()}
-        state = torch.random.get_rng_state()
         with torch.no_grad():
             own = self._output(module.eval(), rows).cpu()
-            torch.random.set_rng_state(state)
             try:
                 copied = self._output(self._loaded(weights), rows).cpu()
             except InputError:  # a module that needs what was set beside its entries
@@ -190,7 +188,8 @@ class TorchModel:
                 "train",
                 _name(self._train),
                 "a function that changes parameters and buffers only: the trained module gives other outputs than they "
-                "do; what it sets besides belongs into register_buffer, and structure does not change",
+                "do; what it sets besides belongs into register_buffer, structure does not change, nothing is drawn at "
+                "random in eval mode",
             )
 
     def quantizable(self, weights: Weights) -> tuple[bool, ...]:
@@ -328,12 +327,11 @@ def _copied(module: Any) -> Any:
     try:
         return copy.deepcopy(module)
     except Exception as error:
-        hint = (
-            "; torch.nn.utils.parametrizations.weight_norm can, weight_norm cannot"
-            if "weight_norm" in str(error)
-            else ""
-        )
-        allowed = f"one that copy.deepcopy can copy ({str(error).split('. ')[0]}){hint}"
+        allowed = f"one that copy.deepcopy can copy ({str(error).split('. ')[0]})"
+        if "weight_norm" in str(error):  # in PyTorch's own words, whichever hook made the weights
+            allowed += (
+                "; torch.nn.utils.parametrizations.weight_norm can, weight_norm and prune before prune.remove cannot"
+            )
         raise InputError("module", type(module).__name__, allowed) from None
 
 

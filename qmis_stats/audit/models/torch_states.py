@@ -150,6 +150,8 @@ def _check_memory(found: Mapping[str, Any]) -> None:
     for name, tensor in found.items():
         if tensor.numel() and tensor.data_ptr():
             reach = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True)) + 1
+            if reach < tensor.numel():
+                raise InputError(f"module: {name}", "expanded", "a tensor with memory of its own: clone() makes one")
             spans.append(
                 (tensor.data_ptr(), tensor.data_ptr() + reach * tensor.element_size(), str(tensor.device), name)
             )
@@ -173,6 +175,8 @@ def to_array(field: str, value: Any) -> FloatArray:
 
 
 def _check_real(field: str, tensor: Any) -> None:
+    if tensor.is_meta:
+        raise InputError(field, "on the device meta", "a tensor with data")
     if tensor.is_complex() or tensor.is_quantized or str(tensor.layout) != "torch.strided":
         raise InputError(field, f"{tensor.layout} of {tensor.dtype}", "a dense tensor of real numbers")
 
