@@ -1,5 +1,6 @@
 """Every public method and function with a level refuses what is none, in one line; none is left out of this table."""
 
+import dataclasses
 import importlib
 import inspect
 import pkgutil
@@ -16,6 +17,8 @@ from qmis_stats.audit.algorithm import audit, head_for
 from qmis_stats.audit.answer import answer, table_lines
 from qmis_stats.audit.attacks import LossThreshold, audit_attacks, play, run_attacks, self_check
 from qmis_stats.audit.attacks.intervals import clustered_share, mean_bounds, student
+from qmis_stats.audit.leak_answer import leak_sure
+from qmis_stats.audit.leak_lines import leak_lines
 from qmis_stats.audit.report import report_data, report_html, write_report
 from qmis_stats.audit.tables import bundled
 from qmis_stats.audit.tradeoff_plot import tradeoff_plot
@@ -106,6 +109,11 @@ CONFIDENCE = {
     "audit.attacks.results.AttackResult.auc_interval": of("attacks.check.results.0.auc_interval"),
     "audit.attacks.results.AttackResult.guaranteed_accuracy": of("attacks.check.results.0.guaranteed_accuracy"),
     "audit.attacks.run.run_attacks": lambda level: run_attacks(have().game, [LossThreshold()], level=level),
+    "audit.attacks.side_by_side.AttackAudit.compared": lambda level: dataclasses.replace(
+        have().attacks, predicted=have().leak
+    ).compared(level),
+    "audit.leak_answer.leak_sure": lambda level: leak_sure(have().leak, (), level),
+    "audit.leak_lines.leak_lines": lambda level: leak_lines(have().leak, level),
     "audit.over_runs.OverRuns.conf_int": of("audited.over_runs.conf_int"),
     "audit.over_runs.OverRuns.rank_sets": of("audited.over_runs.rank_sets"),
     "audit.over_runs.OverRuns.to_dict": of("audited.over_runs.to_dict"),
@@ -126,6 +134,7 @@ CONFIDENCE = {
     "inference.areas.area_interval": lambda level: area_interval(0.6, 0.01, 20, level),
     "inference.chernoff.ChernoffEstimate.interval": of("ranking.indicators.0.chernoff.interval"),
     "inference.gap_plot.gap_plot": lambda level: gap_plot(have().ranking.indicators[0], level=level),
+    "inference.indicator.Indicator.points_needed": of("ranking.indicators.0.points_needed"),
     "inference.indicator.Indicator.conf_int": of("ranking.indicators.0.conf_int"),
     "inference.indicator.Indicator.plot": of("ranking.indicators.0.plot"),
     "inference.indicator.Indicator.to_dict": of("ranking.indicators.0.to_dict"),
@@ -157,6 +166,9 @@ CONFIDENCE = {
     "leak.results.LeakageResult.conf_int": of("leak.conf_int"),
     "leak.results.LeakageResult.differences": of("leak.differences"),
     "leak.results.LeakageResult.rank_sets": of("leak.rank_sets"),
+    "leak.results.LeakageResult.reductions": of("leak.reductions"),
+    "leak.results.LeakageResult.to_dict": of("leak.to_dict"),
+    "leak.results.LeakageResult.told_apart": of("leak.told_apart"),
     "leak.results.LeakageResult.to_frame": of("leak.to_frame"),
     "results.MISResult.conf_int": of("tilted.conf_int"),
     "results.error_interval": lambda level: error_interval(0.0, 1.0, level=level),

@@ -114,6 +114,8 @@ def leakage(
         raise InputError("X", fit.X.shape, f"at least {_LEAST_POINTS} training points")
     found = leave_one_out(fit)
     spread = scatter(fit, found)
+    # Cells are counted in the errors of the game: within a pool fits vary less, and codes retain less of it.
+    spread = replace(spread, covariance=spread.covariance * played.variance_share(found.inflation))
     directions = Directions.of(fit, spread, found)
     if fit.outputs > 1:
         found = replace(found, variance=_of_size(directions.variance, found.variance))

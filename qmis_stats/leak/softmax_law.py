@@ -101,9 +101,10 @@ def softmax_exposures(
                 seen = np.einsum("nab,knb->kna", slope, spread)
                 seen += np.einsum("nab,knb->kna", gram[:, :, fit.outputs :], shift)
                 unexplained = gram - slope @ whole @ slope.transpose(0, 2, 1)
-                ratio, mass = _log_ratios(seen, unexplained, gram, double)
-                tv[a, rows, k] = np.mean(np.maximum(-np.expm1(-ratio), 0.0), axis=0)
-                _add(members[:, k], strangers[:, k], ratio, mass, weight[a], group[rows], edges)
+                inside, outside = _log_ratios(seen, unexplained, gram, double)
+                tv[a, rows, k] = np.mean(np.maximum(-np.expm1(-inside), 0.0), axis=0)
+                for masses, ratio in ((members, inside), (strangers, outside)):
+                    _add(masses[:, k], ratio, weight[a], group[rows], edges)
     return tv, members, strangers
 
 
@@ -115,7 +116,7 @@ def _gram(parts: FloatArray) -> FloatArray:
 def _log_ratios(
     seen: FloatArray, unexplained: FloatArray, gram: FloatArray, net: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return log ratios at draws of a member's statistic, (draws, n), and the masses e^{−L} of a stranger's there."""
+    """Return log ratios at draws of a member's statistic and of a stranger's, (draws, n) each."""
     values, vectors = np.linalg.eigh(gram)
     kept = values > _FLOOR * values[:, -1:]
     # Directions in which nothing is read have no density: all is written in units of the stranger's law.
@@ -127,28 +128,21 @@ def _log_ratios(
     sizes, turn = np.linalg.eigh(0.5 * (within + within.transpose(0, 2, 1)))
     sizes = np.maximum(sizes, _FLOOR)
     shift = np.einsum("nab,na->nb", unit, mean)
-    w = shift + np.einsum("nab,kb->kna", turn * np.sqrt(sizes)[:, None, :], net)
-    ratio = 0.5 * (np.sum(w**2, axis=2) - np.sum(net**2, axis=1)[:, None] - np.log(sizes).sum(axis=1))
-    mass = np.exp(-ratio) / len(net)
-    # The draws are a member's: where theirs is all of the mass, a stranger's has to sum to at most one.
-    return ratio, mass / np.maximum(mass.sum(axis=0), 1.0)
+    root = turn * np.sqrt(sizes)[:, None, :]
+    member = shift + np.einsum("nab,kb->kna", root, net)
+    # A stranger is drawn from its own law: weighting a member's draws would miss its tails where a member varies less.
+    away = np.einsum("nab,kna->knb", turn / np.sqrt(sizes)[:, None, :], net[:, None, :] - shift)
+    sides = (
+        (np.sum(member**2, axis=2), np.sum(net**2, axis=1)[:, None]),
+        (np.sum(net**2, axis=1)[:, None], np.sum(away**2, axis=2)),
+    )
+    inside, outside = (0.5 * (plain - own - np.log(sizes).sum(axis=1)) for plain, own in sides)
+    return inside, outside
 
 
-def _add(
-    members: FloatArray,
-    strangers: FloatArray,
-    ratio: FloatArray,
-    mass: FloatArray,
-    weight: float,
-    group: Indices,
-    edges: FloatArray,
-) -> None:
+def _add(masses: FloatArray, ratio: FloatArray, weight: float, group: Indices, edges: FloatArray) -> None:
     draws, n = ratio.shape
     bins = edges.size - 1
     place = np.clip(np.searchsorted(edges, ratio, side="right") - 1, 0, bins - 1)
     at = (group[None, :] * bins + place).ravel()
-    size = members.shape[0] * bins
-    members += np.bincount(at, np.full(draws * n, weight / draws), size).reshape(members.shape)
-    strangers += np.bincount(at, weight * mass.ravel(), size).reshape(strangers.shape)
-    rest = weight * np.maximum(1.0 - mass.sum(axis=0), 0.0)
-    strangers[:, 0] += np.bincount(group, rest, strangers.shape[0])
+    masses += np.bincount(at, np.full(draws * n, weight / draws), masses.size).reshape(masses.shape)

@@ -16,11 +16,18 @@ from sklearn.linear_model import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from qmis_kernels import exposure_bins
 from qmis_stats import leakage
 from qmis_stats.errors import DomainError, InputError
 from qmis_stats.leak import fit_from
 from qmis_stats.leak.domain import repeated_rows
+from qmis_stats.leak.game import Game
+from qmis_stats.leak.law import exposures, points_of
+from qmis_stats.leak.leave_one_out import leave_one_out
+from qmis_stats.leak.retained import read_out, retained, scatter
+from qmis_stats.leak.signal import Directions
 from qmis_stats.leak.sources import fit_of
+from qmis_stats.quantizers import quantizer
 
 NAMES = ["sign", "sparse-33", "uniform-4"]
 
@@ -87,6 +94,23 @@ def test_two_classes_by_softmax_leak_what_the_logistic_fit_leaks(data) -> None:
     two = leakage(fit_from(X, c, half, "softmax", 4.0), ["uniform-8"])
     np.testing.assert_allclose(two.delta[1], one.delta[1], rtol=0.06)
     np.testing.assert_allclose(two.auc[1], one.auc[1], atol=0.008)
+
+
+def test_both_sides_of_the_likelihood_ratio_of_several_classes_tell_the_same() -> None:
+    """E_in (1 − 1/Λ)₊ and E_out (1 − Λ)₊ are both the total variation."""
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(200, 40))
+    y = np.argmax(X @ rng.normal(size=(40, 3)) / 4.0 + rng.gumbel(size=(200, 3)), axis=1)
+    fit = fit_of(LogisticRegression(tol=1e-9, max_iter=2000).fit(X, y), X, y)
+    found = leave_one_out(fit)
+    spread = scatter(fit, found)
+    reading = read_out(spread, retained(fit, spread, [quantizer("sign")])[0])
+    signal = Directions.of(fit, spread, found).signal(reading)
+    law = exposures(fit, points_of(fit, found, Game()), [signal], np.zeros(200, dtype=np.int64))
+    edges = exposure_bins()
+    middle = 0.5 * (edges[1:] + edges[:-1])
+    outside = np.sum(law.strangers[0, 0] * np.maximum(-np.expm1(middle), 0.0)) / law.strangers.sum()
+    assert outside == pytest.approx(law.exposure.mean(), abs=0.01)
 
 
 def test_pipelines_and_stochastic_gradients(data) -> None:
