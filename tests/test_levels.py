@@ -184,7 +184,9 @@ OF_A_TEST = {
     ),
     "validation.checked_significance": checked_significance,
 }
-OPTIONAL = [name for name in CONFIDENCE if ".AttackResult." in name or ".LeakageResult." in name]
+OPTIONAL = [
+    name for name in CONFIDENCE if ".AttackResult." in name or ".AttackAudit." in name or ".LeakageResult." in name
+]
 """``None`` stands for the level of the result."""
 
 

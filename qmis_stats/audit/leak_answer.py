@@ -11,6 +11,7 @@ from scipy.special import stdtrit
 from qmis_stats.audit.quantizers import IDENTITY
 from qmis_stats.audit.wording import interval, listed, number, percent
 from qmis_stats.leak.results import LeakageResult
+from qmis_stats.validation import checked_level
 
 if TYPE_CHECKING:
     from qmis_stats.audit.answer import Line
@@ -110,7 +111,7 @@ def leak_sure(
     attacks : AttackAudit, optional
         What attacks achieved.
     """
-    told, pairs = leak.told_apart(level)
+    told, pairs = leak.told_apart(checked_level(level))
     parts = [
         f"By theory (S15 to S17) from one fit of {leak.points} points; {told} of {pairs} pairs of quantizers are told "
         f"apart ({100.0 * level:g} %, all together)."

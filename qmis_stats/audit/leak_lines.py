@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qmis_stats.leak.results import LeakageResult
+from qmis_stats.validation import checked_level
 
 __all__ = ["LeakLine", "leak_lines"]
 
@@ -55,7 +56,7 @@ def leak_lines(leak: LeakageResult, level: float) -> dict[str, LeakLine]:
     level : float
         Of the intervals.
     """
-    frame = leak.to_frame(level).to_dict("index")
+    frame = leak.to_frame(checked_level(level)).to_dict("index")
     reductions = leak.reductions(level).to_dict("index")
     found = {}
     for name, row in frame.items():

@@ -56,7 +56,7 @@ def test_commands_speak_of_their_options(qmis, tmp_path):
         (
             ("audit", table, "--target", "y"),
             "t.csv: column 'b', row 4 = 'x': must be a number, as most others are; missing_values=['x'] says that it "
-            "is missing",
+            "marks what is missing",
         ),
         (("evaluate", tmp_path / "no.toml"), f"{tmp_path}/no.toml: cannot be read: No such file or directory"),
         (("rank", tmp_path / "no.npz"), f"file = '{tmp_path}/no.npz' cannot be read: No such file or directory"),

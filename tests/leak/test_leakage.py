@@ -22,8 +22,9 @@ from qmis_stats.errors import DomainError, InputError
 from qmis_stats.leak import fit_from
 from qmis_stats.leak.domain import repeated_rows
 from qmis_stats.leak.game import Game
-from qmis_stats.leak.law import exposures, points_of
+from qmis_stats.leak.law import exposures
 from qmis_stats.leak.leave_one_out import leave_one_out
+from qmis_stats.leak.posterior import points_of
 from qmis_stats.leak.retained import read_out, retained, scatter
 from qmis_stats.leak.signal import Directions
 from qmis_stats.leak.sources import fit_of
