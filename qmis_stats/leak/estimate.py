@@ -113,6 +113,8 @@ def leakage(
         raise InputError("X", fit.X.shape, f"at least {_LEAST_POINTS} training points")
     found = leave_one_out(fit)
     spread = scatter(fit, found)
+    # Codes are read against the scatter of the weights in the game that is played.
+    spread = replace(spread, covariance=spread.covariance * played.variance_share(found.inflation))
     directions = Directions.of(fit, spread, found)
     if fit.outputs > 1:
         found = replace(found, variance=_of_size(directions.variance, found.variance))
