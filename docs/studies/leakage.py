@@ -166,9 +166,9 @@ def read_out(X: np.ndarray, C: np.ndarray, G: np.ndarray, inverse: np.ndarray, l
 
 
 def played(
-    setting: Setting, beta: np.ndarray, runs: int, seed: int, names: tuple[str, ...] = QUANTIZERS
+    setting: Setting, beta: np.ndarray, runs: int, seed: int, names: tuple[str, ...] = QUANTIZERS, shown: int = SHOWN
 ) -> Iterator[tuple[str, list[np.ndarray], np.ndarray]]:
-    """Yield each quantizer with the scores of members and of others, (runs, SHOWN) each, and Δ and area of S16."""
+    """Yield each quantizer with the scores of members and of others, (runs, shown) each, and Δ and area of S16."""
     weights, response, members, others = np.empty((runs, setting.d)), 0.0, [], []
     for r in range(runs):
         rng = np.random.default_rng([seed, 1, r])
@@ -178,8 +178,8 @@ def played(
         w = fit.loss.curvature(y, X @ fit.weights.T)[1:, 0, 0]
         inverse = np.linalg.inv((X[1:].T * w) @ X[1:] + setting.ridge * np.eye(setting.d))
         response += float(np.sum(setting.second_moment * inverse)) / runs
-        members.append((X[:SHOWN], y[:SHOWN]))
-        others.append(setting.draw(SHOWN, beta, rng))
+        members.append((X[:shown], y[:shown]))
+        others.append(setting.draw(shown, beta, rng))
     mean = weights.mean(axis=0)
     C, G = equivalents(setting, response, float(np.sum(setting.second_moment * np.cov(weights.T))))
     errors, code, kernels = np.sqrt(np.diag(C)), loss_named(setting.loss).code, backend()
@@ -191,7 +191,7 @@ def played(
     for name in names:
         middle, share = centroids(name, weights, mean, errors)
         inverse = np.linalg.inv(C + np.diag((1.0 - share) / share * np.diag(C)))
-        read = np.repeat(middle / share, SHOWN, axis=0)
+        read = np.repeat(middle / share, shown, axis=0)
         scores, angle = [], None
         for X, law in sides:
             vectors, c, move, angle = read_out(X, C, G, inverse, law, angle)
@@ -201,7 +201,7 @@ def played(
         ones = np.ones(len(kept[0][0]))
         tv, inside, outside = kernels.exposure_integrals(*kept[0], code, *kept[1], ones, ones.astype(int) - 1, 1)
         known = figures(tv.mean(axis=0), inside[0] * 1.0, outside[0] * 1.0)[0][:2]
-        yield name, [part.reshape(runs, SHOWN) for part in scores], known
+        yield name, [part.reshape(runs, shown) for part in scores], known
 
 
 def attacked(setting: Setting, beta: np.ndarray, runs: int, seed: int) -> dict[str, dict[str, float]]:
