@@ -79,10 +79,15 @@ def test_advantages_see_what_a_shift_and_a_spread_tell():
     assert abs(found[2]) < 0.4  # eight standard errors
 
 
-def test_agreement_is_over_the_records_that_two_fits_used():
-    nothing = np.nan
-    said = np.array([[1.0, 2.0, 3.0, nothing, 9.0], [2.0, 4.0, 6.0, 0.0, nothing]])
-    assert records.agreement(said) == pytest.approx(1.0)
+@pytest.mark.parametrize("loss", ["squared", "logistic"])
+def test_one_fit_ranks_records_by_what_it_sees(loss):
+    """With means that vary much more than fits the ceiling is near one; with means that do not vary there is none."""
+    rng, ones = np.random.default_rng(6), np.ones(200)
+    y = np.arange(200) % 2 * 1.0
+    for spread, low, high in ((20.0, 0.9, 1.0), (1e-6, -0.4, 0.4)):
+        centre = rng.normal(size=200) * spread * 0.1 + (y if loss == "squared" else 0.0)
+        law = records.Law(centre, 0.1 * ones, 0.2 * ones, y, loss, np.empty(0), 0.7 * ones, 0.7 * ones)
+        assert low < law.ceiling(np.random.default_rng(7)) <= high
 
 
 def test_reliability_and_deciles_by_hand():

@@ -172,15 +172,16 @@ def record_lines(table: Table) -> list[str]:
         "one half of the trainings, rates from the other, and the reverse. On average it is at most the total variation, and",
         f"its bias for normal laws is {bias_text(table)}. Correlations are Spearman's; in brackets",
         "divided by the root of the measurement's reliability, from its two halves. *Several fits*: exposures of `.records()`",
-        "averaged over the fits that used the record; *law known*: S16 with means over all trainings and no posterior; *two",
-        "fits*: how what one fit says of the records goes with what another says.",
+        "averaged over the fits that used the record; *law known*: S16 with means over all trainings and no posterior.",
+        "*Ceiling*: correlation, by simulation, that one fit could have if it knew all of the law but the means of the records,",
+        "of which it sees only the fitted value that each had in this training.",
         "",
         *header(
-            "set", "quantizer", "one fit", "several fits", "law known", "two fits", "mean measured", "fits say", "law known says",
+            "set", "quantizer", "one fit", "several fits", "law known", "ceiling of one fit", "mean measured", "fits say", "law known says",
             "ρ, fits", "ρ, law known", "worst decile, several fits", "worst decile, law known",
         ),
     ]  # fmt: skip
-    correlations, worst, law, noise = [], [], [], []
+    correlations, worst, law, ceilings = [], [], [], []
     for name in table.sets:
         for q in records.NAMES:
             root = np.sqrt(table.value(name, "reliability", q))
@@ -188,7 +189,7 @@ def record_lines(table: Table) -> list[str]:
             gaps = [decile_gaps(table, name, q, kind) for kind in ("", " of law known")]
             largest = [gap[np.argmax(np.abs(gap))] for gap in gaps]
             correlations.append([c / root for c in cells])
-            noise.append(cells[0] / root / np.sqrt(table.value(name, "two fits", q)))
+            ceilings.append(table.value(name, "ceiling", q))
             worst.append(abs(largest[0]))
             law.append(abs(largest[1]))
             means = [table.value(name, f"mean {kind}", q) for kind in ("measured", "predicted", "law known")]
@@ -197,7 +198,7 @@ def record_lines(table: Table) -> list[str]:
                     name,
                     q,
                     *(f"{c:.2f} ({c / root:.2f})" for c in cells),
-                    f"{table.value(name, 'two fits', q):.2f}",
+                    f"{table.value(name, 'ceiling', q):.2f}",
                     *(f"{m:.3f}" for m in means),
                     *(f"{table.value(name, kind, q):.2f}" for kind in ("retained", "retained law known")),
                     *(f"{g:+.3f}".replace("-", "−") for g in largest),
@@ -209,8 +210,7 @@ def record_lines(table: Table) -> list[str]:
         f"The target {SPEARMAN} for the corrected correlation is reached in {reached[:, 0].sum()} of {len(reached)} rows by "
         f"one fit, in {reached[:, 1].sum()} by several, in {reached[:, 2].sum()} with the law known; deciles stay within "
         f"{DECILE} in {np.sum(np.array(worst) <= DECILE)} and {np.sum(np.array(law) <= DECILE)} of {len(worst)}.",
-        "One fit knows the mean of a record's fitted value over trainings only by what it was in this training: with *two fits*",
-        f"as the reliability of a prediction, the correlation without the noise of fits would be {np.mean(noise):.2f} on average.",
+        f"One fit cannot reach it on these sets: the ceiling is {min(ceilings):.2f} to {max(ceilings):.2f}.",
         "",
         "Decile gaps are predicted less measured means, records sorted by the prediction:",
         "",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -111,22 +110,61 @@ def measurements(name: str, weights: np.ndarray, mean: np.ndarray, errors: np.nd
     return read / share, share
 
 
-def statistics(
+@dataclass(frozen=True)
+class Law:
+    """What the attack knows of the records under one quantizer: the numbers of S16, and the best statistic.
+
+    ``vectors`` make the statistic of a measurement of the weights, ``c`` and ``move`` say how it shows a record.
+    """
+
+    centre: np.ndarray
+    deviation: np.ndarray
+    leverage: np.ndarray
+    y: np.ndarray
+    loss: str
+    vectors: np.ndarray
+    c: np.ndarray
+    move: np.ndarray
+
+    def exposure(self, centre: np.ndarray) -> np.ndarray:
+        """Return the exposure of each record with these mean fitted values, (N,)."""
+        numbers = (centre, self.deviation, self.leverage, self.y, loss_named(self.loss).code)
+        moments, ones = backend().proximal_moments(*numbers), np.ones(centre.size)
+        reading = (self.c[:, None], self.move[:, None], ones, ones.astype(int) - 1, 1)
+        return backend().exposure_integrals(*numbers, moments, *reading)[0][:, 0]
+
+    def ceiling(self, rng: np.random.Generator, draws: int = 4) -> float:
+        """Return how well exposures could be ranked from one fit by who knows all of the law but the records' means.
+
+        One fit shows of a mean only the fitted value that the record had in it; about the target, or about the mean of
+        its class, the best linear guess is taken.
+        """
+        base = self.y
+        if self.loss == "logistic":
+            base = np.where(self.y > 0.0, self.centre[self.y > 0.0].mean(), self.centre[self.y == 0.0].mean())
+        away = self.centre - base
+        keep = away.var() / (away.var() + self.deviation**2)
+        found = []
+        for _ in range(draws):
+            seen = away + self.deviation * rng.normal(size=away.size)
+            guess = base + away.mean() + keep * (seen - away.mean())
+            found.append(correlation(self.exposure(guess), self.exposure(self.centre)))
+        return float(np.mean(found))
+
+
+def read_outs(
     pool: Pool, name: str, weights: np.ndarray, member: np.ndarray, moments: tuple
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return each record's read-out from each training, (R, N), exposures (N,) of S16 with the law known, and its ρ."""
+) -> tuple[np.ndarray, Law, float]:
+    """Return each record's statistic in each training, (R, N), its law, and the share ρ that the codes retain."""
     C, G = moments
     design = np.column_stack([pool.X, np.ones(pool.y.size)])
-    mean, kernels = weights.mean(axis=0), backend()
-    centre = mean_where(weights @ design.T, ~member)
+    mean, centre = weights.mean(axis=0), mean_where(weights @ design.T, ~member)
     numbers = (centre, np.sqrt(forms(design, C)), forms(design, G), pool.y, loss_named(pool.loss).code)
-    law = (*numbers, kernels.proximal_moments(*numbers))
     read, share = measurements(name, weights, mean, np.sqrt(np.diag(C)))
     inverse = np.linalg.inv(C + np.diag((1.0 - share) / share * np.diag(C)))
-    vectors, c, move, _ = read_out(design, C, G, inverse, law, None)
-    ones = np.ones(pool.y.size)
-    exposure, *_ = kernels.exposure_integrals(*law, c[:, None], move[:, None], ones, ones.astype(int) - 1, 1)
-    return read @ vectors.T, exposure[:, 0], float(forms(design, C @ inverse @ C).sum() / forms(design, C).sum())
+    vectors, c, move, _ = read_out(design, C, G, inverse, (*numbers, backend().proximal_moments(*numbers)), None)
+    law = Law(*numbers[:4], pool.loss, vectors, c, move)
+    return read @ vectors.T, law, float(forms(design, C @ inverse @ C).sum() / forms(design, C).sum())
 
 
 def advantage(read: np.ndarray, member: np.ndarray, learnt: np.ndarray) -> np.ndarray:
@@ -136,12 +174,12 @@ def advantage(read: np.ndarray, member: np.ndarray, learnt: np.ndarray) -> np.nd
     larger density there. The laws do not see the trainings on which they are scored: on average the advantage is at
     most the total variation.
     """
-    inside, outside = (_law(read[learnt], chosen[learnt]) for chosen in (member, ~member))
+    inside, outside = (_normal(read[learnt], chosen[learnt]) for chosen in (member, ~member))
     called = (_log_density(read[~learnt], *inside) > _log_density(read[~learnt], *outside)) * 1.0
     return mean_where(called, member[~learnt]) - mean_where(called, ~member[~learnt])
 
 
-def _law(read: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _normal(read: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     mean = mean_where(read, chosen)
     return mean, mean_where((read - mean) ** 2, chosen)
 
@@ -174,12 +212,6 @@ def reliability(halves: np.ndarray) -> float:
     return 2.0 * between / (1.0 + between)
 
 
-def agreement(said: np.ndarray) -> float:
-    """Return the mean correlation of what two fits say of the records that both used, of (fits, N) with NaN."""
-    pairs = [(a, b, ~np.isnan(a + b)) for a, b in combinations(said, 2)]
-    return float(np.mean([correlation(a[shared], b[shared]) for a, b, shared in pairs]))
-
-
 def deciles(predicted: np.ndarray, measured: np.ndarray) -> np.ndarray:
     """Return mean prediction, mean measurement and its standard error over records, by deciles of the prediction."""
     parts = np.array_split(np.argsort(predicted, kind="stable"), DECILES)
@@ -208,7 +240,8 @@ def checked(name: str, folder: Path, runs: int, fits: int, seed: int) -> Iterato
     weights = pool.trained(member)
     yield Row("records", name, "", "records", pool.y.size)
     for q, quantizer in enumerate(NAMES):
-        read, law, kept = statistics(pool, quantizer, weights, member, moments)
+        read, known, kept = read_outs(pool, quantizer, weights, member, moments)
+        law = known.exposure(known.centre)
         both = halves(read, member)
         measured = both.mean(axis=0)
         each = [correlation(one[~np.isnan(one)], measured[~np.isnan(one)]) for one in said[:, q]]
@@ -217,7 +250,7 @@ def checked(name: str, folder: Path, runs: int, fits: int, seed: int) -> Iterato
         figures = {
             "several fits": (correlation(exposure, found),),
             "one fit": (np.mean(each), np.std(each, ddof=1)),
-            "two fits": (agreement(said[:, q]),),
+            "ceiling": (known.ceiling(rng),),
             "law known": (correlation(law, measured),),
             "reliability": (reliability(both),),
             "retained": (shares[:, q].mean(), shares[:, q].std(ddof=1)),
