@@ -86,7 +86,7 @@ def test_one_fit_ranks_records_by_what_it_sees(loss):
     y = np.arange(200) % 2 * 1.0
     for spread, low, high in ((20.0, 0.9, 1.0), (1e-6, -0.4, 0.4)):
         centre = rng.normal(size=200) * spread * 0.1 + (y if loss == "squared" else 0.0)
-        law = records.Law(centre, 0.1 * ones, 0.2 * ones, y, loss, np.empty(0), 0.7 * ones, 0.7 * ones)
+        law = records.Law(centre, 0.1 * ones, 0.2 * ones, y, loss, 0.7 * ones, 0.7 * ones)
         assert low < law.ceiling(np.random.default_rng(7)) <= high
 
 

@@ -112,17 +112,13 @@ def measurements(name: str, weights: np.ndarray, mean: np.ndarray, errors: np.nd
 
 @dataclass(frozen=True)
 class Law:
-    """What the attack knows of the records under one quantizer: the numbers of S16, and the best statistic.
-
-    ``vectors`` make the statistic of a measurement of the weights, ``c`` and ``move`` say how it shows a record.
-    """
+    """What the attack knows of the records: the numbers of S16, and how the codes show them in the best statistic."""
 
     centre: np.ndarray
     deviation: np.ndarray
     leverage: np.ndarray
     y: np.ndarray
     loss: str
-    vectors: np.ndarray
     c: np.ndarray
     move: np.ndarray
 
@@ -163,7 +159,7 @@ def read_outs(
     read, share = measurements(name, weights, mean, np.sqrt(np.diag(C)))
     inverse = np.linalg.inv(C + np.diag((1.0 - share) / share * np.diag(C)))
     vectors, c, move, _ = read_out(design, C, G, inverse, (*numbers, backend().proximal_moments(*numbers)), None)
-    law = Law(*numbers[:4], pool.loss, vectors, c, move)
+    law = Law(*numbers[:4], pool.loss, c, move)
     return read @ vectors.T, law, float(forms(design, C @ inverse @ C).sum() / forms(design, C).sum())
 
 
