@@ -53,11 +53,13 @@ study: $(VENV)/.test-installed
 	$(BIN)/python docs/studies/write_coverage.py docs/studies/coverage.csv
 	$(BIN)/python docs/studies/indicator_ranking.py
 	$(BIN)/python docs/studies/leakage.py --data-sets 100 --runs 2000 --seed 1
+	$(BIN)/python docs/studies/leak_checks.py --parts order --seed 1
 	$(BIN)/python docs/studies/synthetic.py
 	mkdir -p docs/_build
 	$(BIN)/python docs/studies/agreement.py > docs/_build/agreement.md
 	mv docs/_build/agreement.md docs/studies/agreement.md
 	$(if $(DATA),$(BIN)/python docs/studies/molecules.py --data "$(DATA)")
+	$(if $(DATA),$(BIN)/python docs/studies/leak_checks.py --parts records attacks --data "$(DATA)" --seed 1)
 
 data-given:
 	@$(if $(DATA),:,echo "DATA is missing: make molecules DATA=FOLDER, the folder with bbb_martins.tab and the others"; exit 1)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,8 +144,31 @@ def area(inside: np.ndarray, outside: np.ndarray) -> tuple[float, float]:
     return float(value), float(np.std(influence, ddof=1) / np.sqrt(len(inside)))
 
 
-def attacked(setting: Setting, beta: np.ndarray, runs: int, seed: int) -> dict[str, dict[str, float]]:
-    """Return, for each quantizer, what the attack achieves and what S16 says with the law known."""
+def read_out(X: np.ndarray, C: np.ndarray, G: np.ndarray, inverse: np.ndarray, law: tuple, angle: float | None):
+    """Return vectors whose products with a measurement of the weights are the best statistic, its c and e, the angle.
+
+    ``law`` has the numbers of the points (a, s, q, y, loss) and their moments; an angle of None is chosen for them.
+    """
+    *numbers, moments = law
+    kk, kd, dd = (forms(X, left @ inverse @ right) for left, right in ((C, C), (C, G), (G, G)))
+    signal = PointSignal(
+        np.array([kk, kd, dd])[:, :, None, None], numbers[1][:, None, None] ** 2, numbers[2][:, None, None]
+    )
+    c, first, second = signal.scalars()
+    if angle is None:
+        along, _ = best_direction(signal, moments, np.arange(c.size))
+        angle = float(np.arccos(np.clip(along[0] / c[0], -1.0, 1.0)))
+    depth = np.sqrt(np.maximum(dd - kd**2 / kk, 1e-300))
+    turn = np.where(second > 0.0, np.sin(angle) / depth, 0.0)
+    vectors = X @ (C @ inverse) * (np.cos(angle) / np.sqrt(kk) - turn * kd / kk)[:, None]
+    vectors += X @ (G @ inverse) * turn[:, None]
+    return vectors, np.cos(angle) * c, np.cos(angle) * first + np.sin(angle) * second, angle
+
+
+def played(
+    setting: Setting, beta: np.ndarray, runs: int, seed: int, names: tuple[str, ...] = QUANTIZERS, shown: int = SHOWN
+) -> Iterator[tuple[str, list[np.ndarray], np.ndarray]]:
+    """Yield each quantizer with the scores of members and of others, (runs, shown) each, and Δ and area of S16."""
     weights, response, members, others = np.empty((runs, setting.d)), 0.0, [], []
     for r in range(runs):
         rng = np.random.default_rng([seed, 1, r])
@@ -154,8 +178,8 @@ def attacked(setting: Setting, beta: np.ndarray, runs: int, seed: int) -> dict[s
         w = fit.loss.curvature(y, X @ fit.weights.T)[1:, 0, 0]
         inverse = np.linalg.inv((X[1:].T * w) @ X[1:] + setting.ridge * np.eye(setting.d))
         response += float(np.sum(setting.second_moment * inverse)) / runs
-        members.append((X[:SHOWN], y[:SHOWN]))
-        others.append(setting.draw(SHOWN, beta, rng))
+        members.append((X[:shown], y[:shown]))
+        others.append(setting.draw(shown, beta, rng))
     mean = weights.mean(axis=0)
     C, G = equivalents(setting, response, float(np.sum(setting.second_moment * np.cov(weights.T))))
     errors, code, kernels = np.sqrt(np.diag(C)), loss_named(setting.loss).code, backend()
@@ -163,35 +187,28 @@ def attacked(setting: Setting, beta: np.ndarray, runs: int, seed: int) -> dict[s
     for points in (members, others):
         X, y = (np.concatenate(part) for part in zip(*points, strict=True))
         numbers = (X @ mean, np.sqrt(forms(X, C)), forms(X, G), y, code)
-        sides.append((X, numbers, kernels.proximal_moments(*numbers)))
-    found = {}
-    for name in QUANTIZERS:
+        sides.append((X, (*numbers, kernels.proximal_moments(*numbers))))
+    for name in names:
         middle, share = centroids(name, weights, mean, errors)
         inverse = np.linalg.inv(C + np.diag((1.0 - share) / share * np.diag(C)))
-        read = np.repeat(middle / share, SHOWN, axis=0)
+        read = np.repeat(middle / share, shown, axis=0)
         scores, angle = [], None
-        for X, numbers, moments in sides:
-            parts = [forms(X, left @ inverse @ right) for left, right in ((C, C), (C, G), (G, G))]
-            signal = PointSignal(
-                np.array(parts)[:, :, None, None], numbers[1][:, None, None] ** 2, numbers[2][:, None, None]
-            )
-            c, first, second = signal.scalars()
-            if angle is None:
-                along, _ = best_direction(signal, moments, np.arange(c.size))
-                angle = float(np.arccos(np.clip(along[0] / c[0], -1.0, 1.0)))
-            v1 = np.einsum("ij,ij->i", X @ (C @ inverse), read) / np.sqrt(parts[0])
-            beside = np.einsum("ij,ij->i", X @ (G @ inverse), read) - parts[1] / np.sqrt(parts[0]) * v1
-            depth = np.sqrt(np.maximum(parts[2] - parts[1] ** 2 / parts[0], 1e-300))
-            w = np.cos(angle) * v1 + np.sin(angle) * np.where(second > 0.0, beside / depth, 0.0)
-            move = np.cos(angle) * first + np.sin(angle) * second
-            law = (*numbers, moments, np.cos(angle) * c, move)
-            scores.append(kernels.read_out_ratios(w, *law))
+        for X, law in sides:
+            vectors, c, move, angle = read_out(X, C, G, inverse, law, angle)
+            scores.append(kernels.read_out_ratios(np.einsum("ij,ij->i", vectors, read), *law, c, move))
         some = slice(0, 8000)
-        kept = [part[some] for part in law[:4]], [part[some] for part in (law[5], law[6][:, None], law[7][:, None])]
+        kept = [part[some] for part in law[:4]], [law[5][some], c[some, None], move[some, None]]
         ones = np.ones(len(kept[0][0]))
         tv, inside, outside = kernels.exposure_integrals(*kept[0], code, *kept[1], ones, ones.astype(int) - 1, 1)
-        delta, known = figures(tv.mean(axis=0), inside[0] * 1.0, outside[0] * 1.0)[0][:2]
-        value, error = area(*(s.reshape(runs, SHOWN) for s in scores))
+        known = figures(tv.mean(axis=0), inside[0] * 1.0, outside[0] * 1.0)[0][:2]
+        yield name, [part.reshape(runs, shown) for part in scores], known
+
+
+def attacked(setting: Setting, beta: np.ndarray, runs: int, seed: int) -> dict[str, dict[str, float]]:
+    """Return, for each quantizer, what the attack achieves and what S16 says with the law known."""
+    found = {}
+    for name, scores, (delta, known) in played(setting, beta, runs, seed):
+        value, error = area(*scores)
         found[name] = {
             "attack": value, "attack_error": error, "known": known, "delta_known": delta,
             "delta_attack": float(np.mean(scores[0] > 0.0) - np.mean(scores[1] > 0.0)),

@@ -166,6 +166,15 @@ def test_a_pool_leaks_more_than_a_population(data) -> None:
     assert (pool.delta > fresh.delta).all()
 
 
+def test_codes_retain_less_within_a_pool(data) -> None:
+    """Fits vary less there, so that fewer weights are near a threshold by their standard errors."""
+    X, y = data
+    model = Ridge(alpha=1.0).fit(X, y)
+    fresh, pool = (leakage(model, NAMES, X=X, y=y, **game) for game in ({}, {"game": "pool", "fraction": 0.5}))
+    assert (pool.retained[:2] < 0.9 * fresh.retained[:2]).all()
+    assert pool.retained[-1] == pytest.approx(1.0)
+
+
 def test_quantizers_of_the_user(data) -> None:
     class Coarse:
         name = "coarse"

@@ -1,0 +1,265 @@
+"""Part 2: is the exposure that one fit predicts for a record what attacks on a thousand trainings find?
+
+The pool game on a molecular set: each training uses a random half of the records. The attack reads the statistic of S16
+out of the codes, learns its normal laws with and without the record from one half of the trainings, and is scored on
+the other half: no theory decides what it achieves, and on average this is at most the total variation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from leak_checks_study.rows import Row
+from leakage import centroids, forms, read_out
+from molecules import SETS
+from scipy.linalg import cho_factor, cho_solve
+from scipy.special import ndtri
+from scipy.stats import spearmanr
+
+from qmis_kernels import backend
+from qmis_stats import leakage
+from qmis_stats.leak import Fit, Game, fit_from
+from qmis_stats.leak.leave_one_out import leave_one_out
+from qmis_stats.leak.losses import loss_named
+from qmis_stats.leak.retained import scatter
+
+CHOSEN = ("caco2_wang", "cyp3a4_substrate_carbonmangels")
+NAMES = ("sign", "sparse-33", "nf4", "identity")
+RIDGE = 1.0
+DECILES = 10
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Records, of which trainings use random halves."""
+
+    X: np.ndarray
+    y: np.ndarray
+    loss: str
+
+    @classmethod
+    def of(cls, name: str, folder: Path) -> Pool:
+        """Return a molecular set; the target of a regression is standardised."""
+        [entry] = [one for one in SETS if one.name == name]
+        data = entry.load(folder)
+        if data.task == "binary":
+            return cls(data.X, data.y, "logistic")
+        return cls(data.X, (data.y - data.y.mean()) / data.y.std(), "squared")
+
+    def halves(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Return who is trained on, (count, N)."""
+        first = np.arange(self.y.size) < self.y.size // 2
+        return rng.permuted(np.tile(first, (count, 1)), axis=1)
+
+    def trained(self, member: np.ndarray) -> np.ndarray:
+        """Return weights and intercept of each training, (R, D + 1): ridge penalty, free intercept."""
+        products = self.X @ self.X.T
+        found = []
+        for rows in map(np.flatnonzero, member):
+            dual, intercept = minimum(products[np.ix_(rows, rows)], self.y[rows], self.loss)
+            found.append(np.append(self.X[rows].T @ dual, intercept))
+        return np.array(found)
+
+    def fit(self, rows: np.ndarray, theta: np.ndarray) -> Fit:
+        """Return one of the trainings as a fit."""
+        return fit_from(self.X[rows], self.y[rows], theta[:-1], self.loss, RIDGE, theta[-1])
+
+
+def minimum(products: np.ndarray, y: np.ndarray, loss: str) -> tuple[np.ndarray, float]:
+    """Return α and b of the weights Xᵀα and intercept b that minimise loss and penalty, by Newton's method."""
+    chosen, value = loss_named(loss), np.zeros(y.size)
+    for _ in range(50):
+        gradient = chosen.gradient(y, value[:, None])[:, 0]
+        w = np.maximum(chosen.curvature(y, value[:, None])[:, 0, 0], 1e-12)
+        inner = cho_factor(products + np.diag(RIDGE / w))
+        solved = cho_solve(inner, np.column_stack([value - gradient / w, np.ones(y.size)]))
+        intercept = solved[:, 0].sum() / solved[:, 1].sum()
+        dual = solved[:, 0] - intercept * solved[:, 1]
+        before, value = value, products @ dual + intercept
+        if np.max(np.abs(value - before)) < 1e-8:
+            return dual, float(intercept)
+    raise RuntimeError(f"no minimum after 50 steps, of {y.size} points")
+
+
+def second_moments(pool: Pool, fits: list[Fit]) -> tuple[np.ndarray, np.ndarray]:
+    """Return C of the weights over halves of the pool and their response G, averaged over fits (S16, S17)."""
+    covariance, response, scale = [], [], []
+    for fit in fits:
+        found = leave_one_out(fit)
+        spread = scatter(fit, found)
+        share = Game("pool", fit.points / pool.y.size).variance_share(found.inflation)
+        covariance.append(spread.covariance * share)
+        response.append(spread.response)
+        scale.append(found.leverage.mean() / spread.trace(spread.response))
+    return np.mean(covariance, axis=0), np.mean(response, axis=0) * np.mean(scale)
+
+
+def mean_where(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Return the mean of each column over the chosen rows."""
+    return np.where(chosen, values, 0.0).sum(axis=0) / chosen.sum(axis=0)
+
+
+def measurements(name: str, weights: np.ndarray, mean: np.ndarray, errors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return what the codes say of weights and intercept, (R, D + 1), and the share that each retains."""
+    middle, share = centroids(name, weights[:, :-1], mean[:-1], errors[:-1])
+    read = np.column_stack([middle, weights[:, -1] - mean[-1]])
+    share = np.append(share, 1.0 - 1e-9)
+    return read / share, share
+
+
+@dataclass(frozen=True)
+class Law:
+    """What the attack knows of the records: the numbers of S16, and how the codes show them in the best statistic."""
+
+    centre: np.ndarray
+    deviation: np.ndarray
+    leverage: np.ndarray
+    y: np.ndarray
+    loss: str
+    c: np.ndarray
+    move: np.ndarray
+
+    def exposure(self, centre: np.ndarray) -> np.ndarray:
+        """Return the exposure of each record with these mean fitted values, (N,)."""
+        numbers = (centre, self.deviation, self.leverage, self.y, loss_named(self.loss).code)
+        moments, ones = backend().proximal_moments(*numbers), np.ones(centre.size)
+        reading = (self.c[:, None], self.move[:, None], ones, ones.astype(int) - 1, 1)
+        return backend().exposure_integrals(*numbers, moments, *reading)[0][:, 0]
+
+    def ceiling(self, rng: np.random.Generator, draws: int = 4) -> float:
+        """Return how well exposures could be ranked from one fit by who knows all of the law but the records' means.
+
+        One fit shows of a mean only the fitted value that the record had in it; about the target, or about the mean of
+        its class, the best linear guess is taken.
+        """
+        base = self.y
+        if self.loss == "logistic":
+            base = np.where(self.y > 0.0, self.centre[self.y > 0.0].mean(), self.centre[self.y == 0.0].mean())
+        away = self.centre - base
+        keep = away.var() / (away.var() + self.deviation**2)
+        found = []
+        for _ in range(draws):
+            seen = away + self.deviation * rng.normal(size=away.size)
+            guess = base + away.mean() + keep * (seen - away.mean())
+            found.append(correlation(self.exposure(guess), self.exposure(self.centre)))
+        return float(np.mean(found))
+
+
+def read_outs(
+    pool: Pool, name: str, weights: np.ndarray, member: np.ndarray, moments: tuple
+) -> tuple[np.ndarray, Law, float]:
+    """Return each record's statistic in each training, (R, N), its law, and the share ρ that the codes retain."""
+    C, G = moments
+    design = np.column_stack([pool.X, np.ones(pool.y.size)])
+    mean, centre = weights.mean(axis=0), mean_where(weights @ design.T, ~member)
+    numbers = (centre, np.sqrt(forms(design, C)), forms(design, G), pool.y, loss_named(pool.loss).code)
+    read, share = measurements(name, weights, mean, np.sqrt(np.diag(C)))
+    inverse = np.linalg.inv(C + np.diag((1.0 - share) / share * np.diag(C)))
+    vectors, c, move, _ = read_out(design, C, G, inverse, (*numbers, backend().proximal_moments(*numbers)), None)
+    law = Law(*numbers[:4], pool.loss, c, move)
+    return read @ vectors.T, law, float(forms(design, C @ inverse @ C).sum() / forms(design, C).sum())
+
+
+def advantage(read: np.ndarray, member: np.ndarray, learnt: np.ndarray) -> np.ndarray:
+    """Return true less false positive rate of each record on the trainings that are not ``learnt``, (N,).
+
+    A training is called one with the record where the normal law that members had in the trainings ``learnt`` has the
+    larger density there. The laws do not see the trainings on which they are scored: on average the advantage is at
+    most the total variation.
+    """
+    inside, outside = (_normal(read[learnt], chosen[learnt]) for chosen in (member, ~member))
+    called = (_log_density(read[~learnt], *inside) > _log_density(read[~learnt], *outside)) * 1.0
+    return mean_where(called, member[~learnt]) - mean_where(called, ~member[~learnt])
+
+
+def _normal(read: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    mean = mean_where(read, chosen)
+    return mean, mean_where((read - mean) ** 2, chosen)
+
+
+def _log_density(read: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    return -0.5 * (np.log(variance) + (read - mean) ** 2 / variance)
+
+
+def halves(read: np.ndarray, member: np.ndarray) -> np.ndarray:
+    """Return the advantages on each half of the trainings with laws learnt on the other, (2, N)."""
+    first = np.arange(len(read)) < len(read) // 2
+    return np.array([advantage(read, member, learnt) for learnt in (first, ~first)])
+
+
+def bias(tv: float, trainings: int, rng: np.random.Generator, records: int = 2000) -> float:
+    """Return the mean of the measurement less the total variation, for normal laws that differ by a shift."""
+    member = rng.random((trainings, records)) < 0.5
+    read = rng.normal(size=member.shape) + 2.0 * ndtri(0.5 * (1.0 + tv)) * member
+    return float(halves(read, member).mean() - tv)
+
+
+def correlation(first: np.ndarray, second: np.ndarray) -> float:
+    """Return Spearman's correlation."""
+    return float(spearmanr(first, second).statistic)
+
+
+def reliability(halves: np.ndarray) -> float:
+    """Return the reliability of the mean of two halves of the measurement (Spearman and Brown)."""
+    between = correlation(*halves)
+    return 2.0 * between / (1.0 + between)
+
+
+def deciles(predicted: np.ndarray, measured: np.ndarray) -> np.ndarray:
+    """Return mean prediction, mean measurement and its standard error over records, by deciles of the prediction."""
+    parts = np.array_split(np.argsort(predicted, kind="stable"), DECILES)
+    return np.array(
+        [(predicted[k].mean(), measured[k].mean(), measured[k].std(ddof=1) / np.sqrt(k.size)) for k in parts]
+    )
+
+
+def predicted(fits: list[Fit], members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return exposures of the records that each fit used, (fits, quantizers, N), NaN for the others, and each ρ."""
+    exposures, shares = np.full((len(fits), len(NAMES), members.shape[1]), np.nan), []
+    for fit, member, out in zip(fits, members, exposures, strict=True):
+        found = leakage(fit, NAMES[:-1], game="pool", fraction=float(member.mean()))
+        out[:, member] = found.exposure.T
+        shares.append(found.retained)
+    return exposures, np.array(shares)
+
+
+def checked(name: str, folder: Path, runs: int, fits: int, seed: int) -> Iterator[Row]:
+    """Yield how predicted exposures of a set's records compare with what ``runs`` trainings show."""
+    pool, rng = Pool.of(name, folder), np.random.default_rng([seed, 4, CHOSEN.index(name)])
+    apart, member = pool.halves(fits, rng), pool.halves(runs, rng)
+    one_by_one = [pool.fit(np.flatnonzero(m), t) for m, t in zip(apart, pool.trained(apart), strict=True)]
+    said, shares = predicted(one_by_one, apart)
+    moments = second_moments(pool, one_by_one)
+    weights = pool.trained(member)
+    yield Row("records", name, "", "records", pool.y.size)
+    for q, quantizer in enumerate(NAMES):
+        read, known, kept = read_outs(pool, quantizer, weights, member, moments)
+        law = known.exposure(known.centre)
+        both = halves(read, member)
+        measured = both.mean(axis=0)
+        each = [correlation(one[~np.isnan(one)], measured[~np.isnan(one)]) for one in said[:, q]]
+        there = ~np.all(np.isnan(said[:, q]), axis=0)
+        exposure, found = np.nanmean(said[:, q][:, there], axis=0), measured[there]
+        figures = {
+            "several fits": (correlation(exposure, found),),
+            "one fit": (np.mean(each), np.std(each, ddof=1)),
+            "ceiling": (known.ceiling(rng),),
+            "law known": (correlation(law, measured),),
+            "reliability": (reliability(both),),
+            "retained": (shares[:, q].mean(), shares[:, q].std(ddof=1)),
+            "retained law known": (kept,),
+            "mean predicted": (exposure.mean(),),
+            "mean law known": (law.mean(),),
+            "mean measured": (found.mean(), found.std(ddof=1) / np.sqrt(found.size)),
+        }
+        for figure, values in figures.items():
+            yield Row("records", name, quantizer, figure, *values)
+        for kind, values in (("", (exposure, found)), (" of law known", (law, measured))):
+            for k, (expected, seen, error) in enumerate(deciles(*values)):
+                yield Row("records", name, quantizer, f"decile {k + 1} predicted{kind}", expected)
+                yield Row("records", name, quantizer, f"decile {k + 1} measured{kind}", seen, error)
+    for tv in (0.1, 0.3, 0.6):
+        yield Row("records", name, "", f"bias at {tv}", bias(tv, runs, rng))

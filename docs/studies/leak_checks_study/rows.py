@@ -1,0 +1,42 @@
+"""The table of the study: one number a row."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+PARTS = ("order", "records", "attacks")
+
+
+class Row(NamedTuple):
+    """One number: of which part, setting or data set, and quantizer, what it is, and its error where it has one."""
+
+    part: str
+    set: str
+    quantizer: str
+    figure: str
+    value: float
+    error: float = float("nan")
+
+
+def load(path: Path) -> list[Row]:
+    """Return the rows of a file; none if there is no file."""
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as stream:
+        return [
+            Row(*(row[key] for key in Row._fields[:4]), float(row["value"]), float(row["error"] or "nan"))
+            for row in csv.DictReader(stream)
+        ]
+
+
+def save(path: Path, rows: Iterable[Row]) -> None:
+    """Write rows with six significant digits, parts in their order."""
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(Row._fields)
+        for row in sorted(rows, key=lambda row: PARTS.index(row.part)):
+            error = "" if row.error != row.error else f"{row.error:.6g}"
+            writer.writerow((*row[:4], f"{row.value:.6g}", error))
