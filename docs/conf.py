@@ -32,6 +32,8 @@ extensions = [
 exclude_patterns = ["_build"]
 # Every reference to a name of the package has to resolve; types in docstrings are words ("(K, d) array").
 nitpicky = True
+# A field that is called like fields of other classes refers to itself: several targets, none of them wrong.
+suppress_warnings = ["ref.python"]
 nitpick_ignore_regex = [("py:class", r"(?!qmis_).*"), ("py:class", r".*\._\w+")]
 
 myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "deflist", "dollarmath"]

@@ -13,7 +13,7 @@ from qmis_stats.errors import InputError
 
 __all__ = ["blamed", "raised_by", "returned_numbers", "steps_of"]
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 def blamed(who: str, error: Exception) -> InputError:
@@ -49,7 +49,7 @@ def raised_by(who: str, *, but: tuple[type[Exception], ...] = ()) -> Iterator[No
         raise blamed(who, error) from error
 
 
-def steps_of(who: str, make: Callable[[], Iterable[T]], *, but: tuple[type[Exception], ...] = ()) -> Iterator[T]:
+def steps_of(who: str, make: Callable[[], Iterable[_T]], *, but: tuple[type[Exception], ...] = ()) -> Iterator[_T]:
     """Yield what an iterable of a user yields, its exceptions as those of :func:`raised_by`.
 
     Parameters

@@ -8,6 +8,7 @@ from typing import Literal
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Model
 from qmis_stats.audit.models.linear import Linear, Logistic, Softmax
+from qmis_stats.audit.models.sklearn_adapter import SklearnModel
 from qmis_stats.audit.quantizers import IDENTITY, Quantizer
 from qmis_stats.audit.splits import Indices
 from qmis_stats.errors import DomainError, InputError
@@ -38,7 +39,7 @@ def head_leak(
     dataset : Dataset
         The data.
     model : Model
-        Linear, logistic and softmax heads have a theory.
+        Linear, logistic and softmax heads have a theory, the estimators of scikit-learn among them.
     quantizers : sequence of Quantizer
         With different names.
     rows : (n,) ndarray of int
@@ -59,7 +60,7 @@ def head_leak(
     >>> head_leak(data, MLP("regression"), [quantizer("sign")], np.arange(200))[1]
     'it is for linear, logistic and softmax heads'
     """
-    if not isinstance(model, (Linear, Logistic, Softmax)):
+    if not isinstance(model, (Linear, Logistic, Softmax, SklearnModel)):
         return None, "it is for linear, logistic and softmax heads"
     X, y = dataset.X[rows], dataset.y[rows]
     size = X[0].size * (1 if dataset.task != "multiclass" else int(dataset.y.max()) + 1)
@@ -69,9 +70,9 @@ def head_leak(
     if groups is not None and len(set(groups.tolist())) < _FEWEST_GROUPS:
         groups = None
     try:
-        fit = fit_of(model, X, y)
-    except InputError as error:  # the head's own stopping rule leaves it short of its minimum
-        return None, f"the head is not at its minimum ({error})"
+        fit = fit_of(*model.fitted(X, y)) if isinstance(model, SklearnModel) else fit_of(model, X, y)
+    except InputError as error:  # another objective, or a stopping rule that leaves it short of its minimum
+        return None, f"the head is not the minimum of a penalised likelihood ({error})"
     try:
         found = leakage(fit, quantizers, game=game, fraction=fraction, groups=groups, seed=seed)
     except DomainError as error:

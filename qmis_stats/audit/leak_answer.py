@@ -42,20 +42,23 @@ def leak_which(
         What they lose at most, in words.
     """
     assert reference.leak is not None
-    plain = f"Δ = {number(reference.leak.delta)} {interval(reference.leak.interval)} without quantization"
+    plain = f"Δ = {number(reference.leak.delta)} {interval(reference.leak.interval)}"
     pool = [line for line in lines if line.name in affordable]
     least = min((line.leak.interval[0] for line in [*pool, reference] if line.leak is not None), default=0.0)
     if least > _EXPOSED:
         many = f"under each of the {len(pool)} quantizers that {limit}" if pool else "without quantization"
-        return f"Membership is almost fully exposed {many}: the best attack's Δ is at least {number(least)}. {plain}."
+        return (
+            f"Membership is almost fully exposed {many}: Δ of the best attack is at least {number(least)}. No "
+            f"quantization has {plain}."
+        )
     chosen = [line for line in pool if line.name in candidates]
     if chosen:
         return " ".join([_least(chosen, len(pool), limit, plain), *_rest(pool)])
     outside = [line.name for line in lines if line.leak is not None and line.leak.protects]
     text = (
-        f"None of the {len(pool)} quantizers that {limit} is shown to leak less than no quantization: {plain}."
+        f"None of the {len(pool)} quantizers that {limit} is shown to leak less than no quantization, {plain}."
         if pool
-        else f"No quantizer is shown to {limit}. {plain}."
+        else f"No quantizer is shown to {limit}. No quantization has {plain}."
     )
     if outside:
         text += f" What protects costs more: {listed([_reduced(line) for line in lines if line.name in outside], 4)}."
@@ -81,11 +84,11 @@ def _least(chosen: Sequence[Line], count: int, limit: str, plain: str) -> str:
         )
         return (
             f"{line.name} leaks {others}: Δ = {number(line.leak.delta)} {interval(line.leak.interval)}, "
-            f"{_reduced(line).removeprefix(line.name).strip()} less than without quantization ({plain})."
+            f"{_reduced(line).removeprefix(line.name).strip()} less than no quantization with {plain}."
         )
     return (
         f"The least leaking of the {count} quantizers that {limit} is one of {len(chosen)}, which leak less than no "
-        f"quantization by: {listed([_reduced(line) for line in chosen], 4)} ({plain})."
+        f"quantization, {plain}, by: {listed([_reduced(line) for line in chosen], 4)}."
     )
 
 

@@ -11,7 +11,7 @@ from qmis_stats.errors import QmisError
 
 __all__ = ["in_processes"]
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class _Failure:
 
 
 def in_processes(
-    function: Callable[..., T], work: Sequence[tuple[Any, ...]], jobs: int, *, ordered: bool = True
-) -> Iterator[T]:
+    function: Callable[..., _T], work: Sequence[tuple[Any, ...]], jobs: int, *, ordered: bool = True
+) -> Iterator[_T]:
     """Yield ``function(*item)`` for all items, in this process where one is asked for.
 
     Parameters
@@ -55,7 +55,7 @@ def in_processes(
         yield outcome
 
 
-def _tried(function: Callable[..., T], item: tuple[Any, ...]) -> T | _Failure:
+def _tried(function: Callable[..., _T], item: tuple[Any, ...]) -> _T | _Failure:
     try:
         return function(*item)
     except QmisError as error:

@@ -64,7 +64,7 @@ class Dialect:
         return None if self.separator is None else _WORDS.get(self.separator, self.separator)
 
     def options(self, separator: str) -> dict[str, Any]:
-        """Return the options of :func:`pandas.read_csv`."""
+        """Return the options of pandas' ``read_csv``."""
         import pandas as pd
 
         found: dict[str, Any] = {

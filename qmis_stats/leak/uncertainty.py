@@ -45,8 +45,8 @@ class Uncertainty:
         That is played.
     directions : Directions
         Of the points.
-    readings : list of ReadOut
-        Of each quantizer.
+    readings : list
+        What is read of each quantizer, from :func:`~qmis_stats.leak.retained.read_out`.
     """
 
     fit: Fit

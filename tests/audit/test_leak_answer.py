@@ -73,7 +73,7 @@ def test_one_is_named_where_it_is_shown(leak):
 def test_several_are_named_where_they_are_not_told_apart(leak):
     text, candidates = said(with_deltas(leak, [0.1000, 0.1001, 0.2, 0.2]))
     assert set(candidates) == {"sign", "sparse-90"}
-    assert "is one of 2, which leak less than no quantization by: sign 50 %" in text
+    assert "is one of 2, which leak less than no quantization, Δ = 0.200" in text
 
 
 def test_a_copy_is_never_told_apart(leak):

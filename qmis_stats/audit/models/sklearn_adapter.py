@@ -137,22 +137,39 @@ class SklearnModel:
         from sklearn.exceptions import ConvergenceWarning
 
         location, scale = scaling(X, self.standardise)
-        Z = (X - location) / scale
-        target = y if self._task == "regression" else y.astype(np.int64)
-        settings: dict[str, Any] = {}
-        if self.estimator.get_params().get("random_state", 0) is None:
-            settings["random_state"] = int(rng.integers(2**31))
+        settings = self._settings(rng)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            with self._refusals():  # first: an estimator that cannot be used is refused for what it is
-                self._check_classes(target)
-                final = self._clone(settings).fit(Z, target)
-                last = self._weights(final)
-                self._check(final, (*last, np.zeros(Z.shape[1]), np.ones(Z.shape[1])), Z)
+            # First: an estimator that cannot be used is refused for what it is.
+            final, Z, target = self._fitted(X, y, settings)
+            last = self._weights(final)
             if self.checkpoints > 1:
                 for weights in self._before(Z, target, settings, rng):
                     yield (*weights, location, scale)
         yield (*last, location, scale)
+
+    def fitted(self, X: FloatArray, y: FloatArray) -> tuple[Any, FloatArray, Any]:
+        """Return a fitted clone of the estimator, and the features and targets that it was given."""
+        from sklearn.exceptions import ConvergenceWarning
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            return self._fitted(X, y, self._settings(np.random.default_rng(0)))
+
+    def _settings(self, rng: np.random.Generator) -> dict[str, Any]:
+        if self.estimator.get_params().get("random_state", 0) is None:
+            return {"random_state": int(rng.integers(2**31))}
+        return {}
+
+    def _fitted(self, X: FloatArray, y: FloatArray, settings: dict[str, Any]) -> tuple[Any, FloatArray, Any]:
+        location, scale = scaling(X, self.standardise)
+        Z = (X - location) / scale
+        target = y if self._task == "regression" else y.astype(np.int64)
+        with self._refusals():
+            self._check_classes(target)
+            final = self._clone(settings).fit(Z, target)
+            self._check(final, (*self._weights(final), np.zeros(Z.shape[1]), np.ones(Z.shape[1])), Z)
+        return final, Z, target
 
     @contextlib.contextmanager
     def _refusals(self) -> Iterator[None]:
