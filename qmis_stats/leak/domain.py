@@ -15,6 +15,7 @@ __all__ = ["objections", "repeated_rows"]
 _FEWEST_DIRECTIONS = 10.0
 _FEWEST_WEIGHTS = 8.0
 _LARGEST_PULL = 0.95
+_LARGEST_JOINT_PULL = 0.15
 _LARGEST_INFLATION = 0.9
 _LARGEST_REPEATED = 0.01
 
@@ -45,6 +46,11 @@ def _of_the_fit(fit: Fit, found: LeaveOneOut, points: Points, spread: Scatter) -
     pull = float(np.median(found.pull))
     if pull > _LARGEST_PULL:
         reasons.append(f"near interpolation: points decide {pull:.0%} of their fitted values")
+    elif fit.outputs > 1 and pull > _LARGEST_JOINT_PULL:
+        reasons.append(
+            f"points decide {pull:.0%} of their fitted values: with several classes the law of members is normal only "
+            f"up to {_LARGEST_JOINT_PULL:.0%}"
+        )
     if found.inflation > _LARGEST_INFLATION:
         reasons.append(
             f"the fit varies as much as the data: {found.inflation:.0%} of its residuals are its own scatter"

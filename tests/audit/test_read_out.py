@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from qmis_stats import leakage
 from qmis_stats.audit import from_arrays
 from qmis_stats.audit.attacks import AttackGame, LiRA, LossThreshold, ReadOut, play, run_attacks
 from qmis_stats.audit.models import MLP, Linear, Logistic, Softmax
@@ -57,6 +58,21 @@ def test_without_quantization_it_finds_more_than_online_lira(kind: str) -> None:
     mine, theirs = run_attacks(game(kind), [ReadOut(), LiRA("online")], control=None).results
     assert mine.versus(theirs)[0] > 0.0
     assert mine.auc - 0.5 > 6.0 * mine.auc_std_error
+
+
+@pytest.mark.statistical
+def test_several_classes_leak_what_one_fit_predicts() -> None:
+    played = game("softmax")
+    known, data = played.known, played.known.source
+    [found] = run_attacks(played.quantized(quantizer("sign")), [ReadOut()], control=None).results
+    fits = [
+        leakage(known.model, ["sign"], X=data.X[rows], y=data.y[rows], game="pool", fraction=0.25)
+        for rows in known.shadow.trained[:2]
+    ]
+    predicted = np.mean([fit.auc[0] for fit in fits])
+    error = np.hypot(found.auc_std_error, fits[0].std_errors("auc")[0])
+    # The normal law of a member's read-outs costs about 0.01 for coarse codes.
+    assert abs(found.auc - predicted) < 6.0 * error + 0.01
 
 
 def test_other_models_are_attacked_by_their_outputs() -> None:

@@ -140,7 +140,7 @@ def _finite(rows: list[FloatArray]) -> FloatArray:
 
 
 def _points(shown: Shown) -> tuple[FloatArray, FloatArray]:
-    return shown.X.reshape(-1, shown.X.shape[2]), shown.y.ravel()
+    return shown.X.reshape(-1, *shown.X.shape[2:]), shown.y.ravel()
 
 
 def _under_shadows(measure: Statistic, known: Known, X: FloatArray, y: FloatArray) -> FloatArray:
