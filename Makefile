@@ -66,6 +66,7 @@ data-given:
 
 molecules: data-given $(VENV)/.test-installed
 	$(BIN)/python docs/studies/molecules.py --data "$(DATA)"
+	$(BIN)/python docs/studies/molecules_leak.py --data "$(DATA)"
 
 battery: $(VENV)/.test-installed
 	@echo '#include <TestU01.h>' | $(CC) -E - >/dev/null 2>&1 || { echo "make battery needs a C compiler and TestU01 (Debian: libtestu01-0-dev, section non-free)"; exit 1; }

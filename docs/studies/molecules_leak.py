@@ -1,9 +1,9 @@
-"""Six molecular sets, linear heads: what each release leaks by theory, and how many pairs of quantizers that tells apart.
+"""Six molecular sets, linear heads: what each release leaks by theory, and which pairs of quantizers that tells apart.
 
 Usage: python docs/studies/molecules_leak.py --data FOLDER
 
-FOLDER holds the sets as for molecules.py. One fit on the training half of each set (whole scaffolds are held out, seed 1)
-gives molecules_leak.csv, a row per set and release, and molecules_leak.md.
+FOLDER holds the sets as for molecules.py. One fit on the training half of each set (whole scaffolds are held out, seed
+1) gives molecules_leak.csv, a row per set and release, and molecules_leak.md.
 """
 
 import argparse
@@ -63,9 +63,10 @@ def page(found: list[dict[str, str]]) -> str:
     text = [
         "# Six molecular sets by theory",
         "",
-        "What the release of a linear head (ridge or logistic regression on 1024 bits of Morgan fingerprints) leaks under",
-        "each quantizer, by {doc}`../leakage` from one fit on the training half, whole scaffolds together in the errors.",
-        "Δ with 95 % intervals; in brackets how much less than no quantization, all quantizers together at 95 %.",
+        "What the release of a linear head (ridge or logistic regression on 1024 bits of Morgan fingerprints) leaks",
+        "under each quantizer, by {doc}`../leakage` from one fit on the training half, whole scaffolds together in the",
+        "errors. Δ, without quantization with its 95 % interval; for quantizers in brackets how much less leaks than",
+        "without, all quantizers together at 95 %.",
         "",
         "Command: `python docs/studies/molecules_leak.py --data FOLDER`.",
         "",
@@ -76,9 +77,9 @@ def page(found: list[dict[str, str]]) -> str:
         cells = []
         for shown in SHOWN:
             one = by[name, shown]
-            low, high = (100.0 * float(one[f"less_{end}"]) for end in ("low", "high"))
+            low, high = (round(100.0 * float(one[f"less_{end}"])) + 0 for end in ("low", "high"))
             mark = "" if one["in_domain"] == "True" else " *"
-            cells.append(f"{float(one['delta']):.3f}{mark} [{low:.0f}, {high:.0f}] %")
+            cells.append(f"{float(one['delta']):.3f}{mark} [{low}, {high}] %")
         whole = f"{float(row['delta']):.3f} [{float(row['delta_low']):.3f}, {float(row['delta_high']):.3f}]"
         pair = f"{row['told_apart']} of {row['pairs']}"
         text.append(
@@ -86,9 +87,9 @@ def page(found: list[dict[str, str]]) -> str:
         )
     text += [
         "",
-        f"{told} of {pairs} pairs of quantizers are told apart, each set by itself at 95 % for all its pairs. By the indicator of",
-        "pooled codewords none was, over both heads ({doc}`molecules`). With more weights than points the figure without",
-        "quantization is that of one statistic: exact weights may leak more ({doc}`../leakage`).",
+        f"{told} of {pairs} pairs of quantizers are told apart, each set by itself at 95 % for all its pairs. By the",
+        "indicator of pooled codewords none was, over both heads ({doc}`molecules`). With more weights than points the",
+        "figure without quantization is that of one statistic: exact weights may leak more ({doc}`../leakage`).",
         "",
     ]
     return "\n".join(text)
