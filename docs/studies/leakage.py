@@ -302,7 +302,7 @@ def page(rows: list[dict[str, str]], command: str) -> str:
         "",
         "## Orders",
         "",
-        f"Of the quantizers above and {COPY}, which leaks what the sign leaks: pairs that one fit tells apart, together",
+        f"Of these quantizers and {COPY}, which leaks what the sign leaks: pairs that one fit tells apart, together",
         "at 95 %, and data sets in which any of them is in the wrong order of *Δ known*, or the copy is told from the",
         "sign.",
         "",
