@@ -257,6 +257,9 @@ def rank(
 @click.option("--no-header", is_flag=True, help="The first line is data; columns are named 1, 2, ...")
 @click.option("--store", type=click.Path(path_type=Path), help="Folder for finished runs, to go on when interrupted.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for report.html and report.json.")
+@click.option(
+    "--records", type=click.Path(path_type=Path), help="File for the exposure of each record (.csv, .parquet)."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def audit(
     data: str,
@@ -284,6 +287,7 @@ def audit(
     no_header: bool,
     store: Path | None,
     out: Path | None,
+    records: Path | None,
     as_json: bool,
 ) -> None:
     """Rank quantizers by privacy on DATA, with what each costs in performance.
@@ -323,6 +327,8 @@ def audit(
     chosen = [quantizer(name) for name in names]
     if out is not None:
         _make_folder(out)
+    if records is not None:
+        _check_records(records)
     dataset = _dataset(
         data,
         target,
@@ -370,6 +376,10 @@ def audit(
             )
         shown: dict[str, Any] = {"margin": margin, "command": _command_line(), "attacks": found}
         written = [] if out is None else write_report(result, out, level, **shown)
+        if records is not None:
+            from qmis_stats.audit.record_file import write_records
+
+            written.append(write_records(result, records))
     if as_json:
         _print_json(report_data(result, level, **shown))
     else:
@@ -380,6 +390,15 @@ def audit(
             print_to_stdout(attack_table(found, chosen_names(result, answer(result, level, margin, found))))
     for path in reversed(written):
         _complain(f"wrote {path}")
+
+
+def _check_records(path: Path) -> None:
+    """Refuse a file of records now: a long audit must not end at it."""
+    from qmis_stats.audit.record_file import SUFFIXES
+
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError("--records", str(path), f"a file whose name ends with {' or '.join(SUFFIXES)}")
+    _make_folder(path.parent)
 
 
 def _dataset(data: str, target: str | None, options: dict[str, Any]) -> Dataset:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,6 @@ from qmis_stats.errors import InputError
 from qmis_stats.foreign import raised_by
 from qmis_stats.inference.indicator import DRAWS, checked_draws, indicator
 from qmis_stats.inference.ranking import Progress, Ranking, rank
-from qmis_stats.leak.results import LeakageResult
 
 __all__ = ["IDENTIFY", "audit", "head_for"]
 
@@ -277,18 +277,19 @@ def _result(
     )
     bits = {**{q.name: float(q.bits) for q in plan.quantizers}, IDENTITY: _REFERENCE_BITS}
     notes = tuple(_notes(plan, runs, visited, ranking))
-    leak, no_leak = _leak(plan)
-    return AuditResult(data.name, ranking, reference, scores, bits, visited, runs, notes, specification, leak, no_leak)
-
-
-def _leak(plan: RunPlan) -> tuple[LeakageResult | None, str]:
-    """Return what the head leaks that is trained on n points of the pool, without repeats."""
+    result = AuditResult(data.name, ranking, reference, scores, bits, visited, runs, notes, specification)
     if bool(getattr(plan.model, "trained_elsewhere", False)):
-        return None, "the model was trained elsewhere"
-    rows = plan.pool
-    if plan.n < rows.size:
-        rows = np.sort(generator(plan.seed, _LEAK).choice(rows, plan.n, replace=False))
-    return head_leak(plan.dataset, plan.model, plan.quantizers, rows, seed=plan.seed)
+        return replace(result, no_leak="the model was trained elsewhere")
+    rows = _released(plan)
+    leak, no_leak = head_leak(data, plan.model, plan.quantizers, rows, seed=plan.seed)
+    return replace(result, leak=leak, no_leak=no_leak, leak_rows=rows if data.origin is None else data.origin[rows])
+
+
+def _released(plan: RunPlan) -> Indices:
+    """Return the training points of the head that is released: n of the pool, without repeats."""
+    if plan.n >= plan.pool.size:
+        return plan.pool
+    return np.sort(generator(plan.seed, _LEAK).choice(plan.pool, plan.n, replace=False))
 
 
 def _varied(visited: Visited) -> bool:

@@ -62,6 +62,8 @@ class Dataset:
         What the numbers 0, 1, ... of the target stand for; empty for a regression.
     notes : tuple of str
         Plain sentences on what was done to the data.
+    origin : (N,) ndarray of int64 or None
+        Number, from 0, of each row in what was read; ``None`` where all rows are there in order.
 
     Examples
     --------
@@ -78,6 +80,7 @@ class Dataset:
     groups: NDArray[np.int64] | None = None
     classes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    origin: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         """Check shapes, finiteness and the target."""
@@ -91,6 +94,8 @@ class Dataset:
             raise InputError(f"{self.name}: features", len(self.features), f"{self.columns} names, one a column")
         if self.groups is not None and self.groups.shape != self.y.shape:
             raise InputError(f"{self.name}: groups", self.groups.shape, f"of shape {self.y.shape}, one a row")
+        if self.origin is not None and self.origin.shape != self.y.shape:
+            raise InputError(f"{self.name}: origin", self.origin.shape, f"of shape {self.y.shape}, one a row")
         for field, array in (("X", self.X), ("y", self.y)):
             if array.dtype != np.float64:
                 raise InputError(f"{self.name}: type of {field}", str(array.dtype), "float64")
@@ -214,6 +219,7 @@ def from_arrays(
     groups: ArrayLike | None = None,
     missing: str = "refuse",
     notes: Sequence[str] = (),
+    origin: NDArray[np.intp] | None = None,
 ) -> Dataset:
     """Return a data set from arrays: missing values treated, classes numbered, repeated rows left out.
 
@@ -236,6 +242,8 @@ def from_arrays(
         Whether rows with NaN are refused, by their numbers, or left out and counted.
     notes : sequence of str
         What was done before.
+    origin : (N,) ndarray of int, optional
+        Number of each row in what these arrays were made of.
 
     Returns
     -------
@@ -267,7 +275,8 @@ def from_arrays(
     said = list(notes)
     whole = whole_rows(name, matrix, target, names, missing)
     said += missing_note(whole)
-    matrix, target = matrix[whole], target[whole]
+    places = np.arange(whole.size) if origin is None else np.asarray(origin)
+    matrix, target, places = matrix[whole], target[whole], places[whole]
     sides = None if sides is None else sides[whole]
     if target.dtype.kind == "O":
         target = np.array([str(value) for value in target])
@@ -276,7 +285,9 @@ def from_arrays(
     encoded, chosen, classes, more = _encoded(name, target, task)
     kept, repeated = _distinct(matrix, encoded)
     codes = None if sides is None else np.unique(sides[kept], return_inverse=True)[1].astype(np.int64)
-    return Dataset(name, matrix[kept], encoded[kept], chosen, names, codes, classes, (*said, *more, *repeated))
+    said += [*more, *repeated]
+    places = places[kept].astype(np.int64)
+    return Dataset(name, matrix[kept], encoded[kept], chosen, names, codes, classes, tuple(said), places)
 
 
 def missing_note(whole: NDArray[np.bool_]) -> list[str]:

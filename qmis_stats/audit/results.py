@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qmis_stats.audit.over_runs import OverRuns, over_runs
 from qmis_stats.audit.performance import Performance
@@ -59,6 +60,8 @@ class AuditResult(NotebookResult):
         What the head leaks under each quantizer and without one, trained on the pool: by theory, where it has one.
     no_leak : str
         Why there is none.
+    leak_rows : ndarray of int or None
+        Number, from 0, in what was read of each record that the leak is of.
     """
 
     dataset: str
@@ -72,6 +75,7 @@ class AuditResult(NotebookResult):
     specification: Mapping[str, Any]
     leak: LeakageResult | None = None
     no_leak: str = ""
+    leak_rows: NDArray[np.int64] | None = None
 
     @property
     def metric(self) -> str:
@@ -100,6 +104,24 @@ class AuditResult(NotebookResult):
     def privacy_ranking(self) -> RankResults | None:
         """Quantizers in order of privacy: by the leak of the release where theory knows it, else by the indicator."""
         return self.ranking if self.leak is None else self.leak.ranking()
+
+    def records(self) -> pd.DataFrame:
+        """Return a row per training record and release: its exposure, with its interval (S17).
+
+        Column ``row`` counts the rows of what was read from 1, as messages do; ``exposure`` is the total variation of
+        the release with and without the record among the training points. A record that resembles others is
+        understated: what leaks through its likes is not counted.
+
+        Raises
+        ------
+        InputError
+            If theory has no leak for this audit.
+        """
+        if self.leak is None or self.leak_rows is None:
+            raise InputError("records", self.no_leak or "no leak", "those of an audit whose leak theory knows")
+        frame = self.leak.records()
+        frame["row"] = self.leak_rows[frame["row"].to_numpy()] + 1
+        return frame
 
     def run_indicators(self) -> pd.DataFrame:
         """Return the indicator from the codewords of each run alone, (runs, quantizers); NaN for a single codeword."""

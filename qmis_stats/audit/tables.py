@@ -234,7 +234,8 @@ def _dataset(
         sides = sides[rows]
     elif wanted.groups is not None and found is not None:
         sides = found.groups
-    return from_arrays(X, y[rows], name=title, task=task, features=names, groups=sides, missing=missing, notes=notes)
+    given: dict[str, Any] = {"task": task, "features": names, "groups": sides, "missing": missing, "notes": notes}
+    return from_arrays(X, y[rows], name=title, origin=rows, **given)
 
 
 def _listed(names: Sequence[str], most: int = 12) -> str:
