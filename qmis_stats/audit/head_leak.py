@@ -77,6 +77,6 @@ def head_leak(
         found = leakage(fit, quantizers, game=game, fraction=fraction, groups=groups, seed=seed)
     except DomainError as error:
         return None, error.reason
-    # All is compared with no quantization: without its domain nothing is known.
-    objections = found.reasons[found.names.index(IDENTITY)]
+    # All is compared with no quantization in the population: without its domain nothing is known.
+    objections = found.reasons[found.names.index(IDENTITY)] if game == "population" else ()
     return (None, f"outside of its domain, {'; '.join(objections)}") if objections else (found, "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from qmis_stats.leak.fits import Fit
+from qmis_stats.leak.game import Game
 from qmis_stats.leak.leave_one_out import LeaveOneOut
 from qmis_stats.leak.posterior import Points
 from qmis_stats.leak.retained import Retained, Scatter
@@ -21,9 +22,12 @@ _LARGEST_REPEATED = 0.01
 
 
 def objections(
-    fit: Fit, found: LeaveOneOut, points: Points, spread: Scatter, kept: list[Retained]
+    fit: Fit, found: LeaveOneOut, points: Points, spread: Scatter, kept: list[Retained], game: Game
 ) -> tuple[tuple[str, ...], ...]:
-    """Return, for each quantizer, the reasons why its figures are outside of the domain; empty where there are none."""
+    """Return, for each quantizer, the reasons why its figures are outside of the domain; empty where there are none.
+
+    The last of them is no quantization.
+    """
     common = _of_the_fit(fit, found, points, spread)
     size = np.diag(spread.covariance) * np.tile(np.diag(spread.second_moment), fit.outputs)
     size = size.reshape(fit.outputs, -1)[:, : fit.X.shape[1]]
@@ -33,6 +37,10 @@ def objections(
         carrying = float(carried.sum() ** 2 / np.sum(carried**2)) if np.any(carried > 0.0) else 0.0
         few = f"only about {carrying:.1f} weights carry what the codes tell: the read-out is not normal"
         each.append((*common, few) if carrying < _FEWEST_WEIGHTS else common)
+    columns = int(np.count_nonzero(np.any(fit.design != 0.0, axis=0)))
+    if game.kind == "pool" and columns * game.fraction >= fit.points:
+        # The score equations are then as many as the pool has points, and give each point's coefficient.
+        each[-1] = (*each[-1], "exact weights, at least as many as the pool has points: membership is read off exactly")
     return tuple(each)
 
 

@@ -136,7 +136,7 @@ def leakage(
         exposure=law.exposure,
         exposure_error=law.deviation,
         retained=np.array([one.share for one in readings]),
-        reasons=objections(fit, found, points, spread, kept),
+        reasons=objections(fit, found, points, spread, kept, played),
         notes=fit.notes,
         game=played,
         points=fit.points,

@@ -306,3 +306,22 @@ def test_a_quantizer_that_tells_nothing_leaks_nothing(data) -> None:
     found = leakage(Ridge(alpha=1.0, fit_intercept=False).fit(X, y), [Constant()], X=X, y=y)
     assert found.delta[0] == pytest.approx(0.0, abs=1e-3)
     assert found.auc[0] == pytest.approx(0.5, abs=1e-3)
+
+
+def test_exact_weights_give_a_small_pool_away() -> None:
+    """As many features as the pool has points: the score equations are solved for each point's coefficient."""
+    rng = np.random.default_rng(11)
+    X = rng.normal(size=(60, 130))
+    y = X[:, :10].sum(axis=1) + rng.normal(size=60)
+    fit = fit_of(Ridge(alpha=20.0).fit(X, y), X, y)
+    found = leakage(fit, ["sign"], game="pool", fraction=0.5)
+    assert "read off exactly" in " ".join(found.reasons[-1])
+    assert "read off exactly" not in " ".join(found.reasons[0])
+    for other in (leakage(fit, ["sign"]), leakage(fit, ["sign"], game="pool", fraction=0.4)):
+        assert "read off exactly" not in " ".join(other.reasons[-1])
+    # It is so: the coefficients of members are their residuals, those of the others are zero.
+    pool = np.vstack([X, rng.normal(size=(60, 130))])
+    centred = X - X.mean(axis=0)
+    theta = np.linalg.solve(centred.T @ centred + 20.0 * np.eye(130), centred.T @ (y - y.mean()))
+    coefficients = np.linalg.lstsq(np.vstack([pool - X.mean(axis=0)]).T, theta)[0]
+    assert np.abs(coefficients[:60]).min() > 1e3 * np.abs(coefficients[60:]).max()
