@@ -257,9 +257,15 @@ def checked(name: str, folder: Path, runs: int, fits: int, seed: int) -> Iterato
         }
         for figure, values in figures.items():
             yield Row("records", name, quantizer, figure, *values)
-        for kind, values in (("", (exposure, found)), (" of law known", (law, measured))):
-            for k, (expected, seen, error) in enumerate(deciles(*values)):
-                yield Row("records", name, quantizer, f"decile {k + 1} predicted{kind}", expected)
-                yield Row("records", name, quantizer, f"decile {k + 1} measured{kind}", seen, error)
+        by_fit = [deciles(fit[~np.isnan(fit)], measured[~np.isnan(fit)]) for fit in said[:, q]]
+        tables = {
+            "of one fit": np.mean(by_fit, axis=0),
+            "of several fits": deciles(exposure, found),
+            "of law known": deciles(law, measured),
+        }
+        for kind, table in tables.items():
+            for k, (expected, seen, error) in enumerate(table):
+                yield Row("records", name, quantizer, f"decile {k + 1} predicted {kind}", expected)
+                yield Row("records", name, quantizer, f"decile {k + 1} measured {kind}", seen, error)
     for tv in (0.1, 0.3, 0.6):
         yield Row("records", name, "", f"bias at {tv}", bias(tv, runs, rng))
