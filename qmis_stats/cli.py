@@ -376,10 +376,6 @@ def audit(
             )
         shown: dict[str, Any] = {"margin": margin, "command": _command_line(), "attacks": found}
         written = [] if out is None else write_report(result, out, level, **shown)
-        if records is not None:
-            from qmis_stats.audit.record_file import write_records
-
-            written.append(write_records(result, records))
     if as_json:
         _print_json(report_data(result, level, **shown))
     else:
@@ -390,6 +386,10 @@ def audit(
             print_to_stdout(attack_table(found, chosen_names(result, answer(result, level, margin, found))))
     for path in reversed(written):
         _complain(f"wrote {path}")
+    if records is not None:  # last: where theory has none, this is an error, and the answer is there
+        from qmis_stats.audit.record_file import write_records
+
+        _complain(f"wrote {write_records(result, records)}")
 
 
 def _check_records(path: Path) -> None:

@@ -118,7 +118,8 @@ class AuditResult(NotebookResult):
             If theory has no leak for this audit.
         """
         if self.leak is None or self.leak_rows is None:
-            raise InputError("records", self.no_leak or "no leak", "those of an audit whose leak theory knows")
+            line = f"no records: theory has no answer, {self.no_leak or 'and none was asked for'}"
+            raise InputError("records", None, "those of an audit whose leak theory knows", line=line)
         frame = self.leak.records()
         frame["row"] = self.leak_rows[frame["row"].to_numpy()] + 1
         return frame

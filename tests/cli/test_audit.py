@@ -288,3 +288,22 @@ def test_the_adult_table_as_it_is_distributed(qmis: Qmis, tmp_path: Path) -> Non
     refused = qmis("audit", named, "--target", "income", "--missing-values", "?", *FAST)
     assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
     assert "= 'missing'" in refused.stderr
+
+
+def test_records_are_written_or_missed_after_the_answer(csv: Path, qmis: Qmis, tmp_path: Path) -> None:
+    """Three features are too few for the theory: the answer is printed all the same."""
+    file = tmp_path / "records.csv"
+    result = qmis("audit", csv, "--target", "tall", *FAST, "--records", file)
+    assert result.exit_code == 2
+    assert "Which" in result.stdout
+    assert result.stderr.startswith("no records: theory has no answer, outside of its domain, ")
+    assert result.stderr.count("\n") == 1
+    assert not file.exists()
+    result = qmis("audit", *FAST, "--records", file)
+    assert result.exit_code == 0
+    assert result.stderr == f"wrote {file}\n"
+    found = pd.read_csv(file)
+    assert set(found["quantizer"]) == {"sign", "sparse-50", "uniform-4", "identity"}
+    assert found["row"].between(1, 569).all()
+    result = qmis("audit", *FAST, "--records", tmp_path / "records.txt")
+    assert result.stderr.startswith("--records = ")
