@@ -325,3 +325,13 @@ def test_exact_weights_give_a_small_pool_away() -> None:
     theta = np.linalg.solve(centred.T @ centred + 20.0 * np.eye(130), centred.T @ (y - y.mean()))
     coefficients = np.linalg.lstsq(np.vstack([pool - X.mean(axis=0)]).T, theta)[0]
     assert np.abs(coefficients[:60]).min() > 1e3 * np.abs(coefficients[60:]).max()
+
+
+def test_several_classes_say_where_members_are_not_normal() -> None:
+    rng = np.random.default_rng(12)
+    d = 40
+    for n, inside in ((800, True), (120, False)):
+        X = rng.normal(size=(n, d))
+        y = np.argmax(X @ rng.normal(size=(d, 3)) / 4.0 + rng.gumbel(size=(n, 3)), axis=1)
+        found = leakage(LogisticRegression(C=1.0, tol=1e-8, max_iter=2000).fit(X, y), ["sign"], X=X, y=y)
+        assert ("with several classes" not in " ".join(found.reasons[-1])) == inside
