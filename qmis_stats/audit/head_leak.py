@@ -12,7 +12,7 @@ from qmis_stats.audit.models.sklearn_adapter import SklearnModel
 from qmis_stats.audit.quantizers import IDENTITY, Quantizer
 from qmis_stats.audit.splits import Indices
 from qmis_stats.errors import DomainError, InputError
-from qmis_stats.leak.estimate import leakage
+from qmis_stats.leak.estimate import LEAST_POINTS, leakage
 from qmis_stats.leak.results import LeakageResult
 from qmis_stats.leak.sources import fit_of
 
@@ -62,6 +62,8 @@ def head_leak(
     """
     if not isinstance(model, (Linear, Logistic, Softmax, SklearnModel)):
         return None, "it is for linear, logistic and softmax heads"
+    if rows.size < LEAST_POINTS:
+        return None, f"it needs at least {LEAST_POINTS} training points, not {rows.size}"
     X, y = dataset.X[rows], dataset.y[rows]
     size = X[0].size * (1 if dataset.task != "multiclass" else int(dataset.y.max()) + 1)
     if size > _WIDEST:
@@ -70,10 +72,10 @@ def head_leak(
     if groups is not None and len(set(groups.tolist())) < _FEWEST_GROUPS:
         groups = None
     try:
-        fit = fit_of(*model.fitted(X, y)) if isinstance(model, SklearnModel) else fit_of(model, X, y)
-    except InputError as error:  # another objective, or a stopping rule that leaves it short of its minimum
-        return None, f"the head is not the minimum of a penalised likelihood ({error})"
-    try:
+        try:
+            fit = fit_of(*model.fitted(X, y)) if isinstance(model, SklearnModel) else fit_of(model, X, y)
+        except InputError as error:  # another objective, or a stopping rule that leaves it short of its minimum
+            return None, f"the head is not the minimum of a penalised likelihood ({error})"
         found = leakage(fit, quantizers, game=game, fraction=fraction, groups=groups, seed=seed)
     except DomainError as error:
         return None, error.reason

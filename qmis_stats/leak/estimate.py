@@ -26,13 +26,14 @@ from qmis_stats.quantizers.weights import DEFAULT_QUANTIZERS, quantizer
 from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import checked_level
 
-__all__ = ["IDENTITY", "leakage"]
+__all__ = ["IDENTITY", "LEAST_POINTS", "leakage"]
 
 IDENTITY = "identity"
 """Name of the release without quantization."""
 
 _GROUPS = 40
-_LEAST_POINTS = 20
+LEAST_POINTS = 20
+"""Training points that a leak is estimated from."""
 
 
 def leakage(
@@ -110,8 +111,8 @@ def leakage(
     chosen = _checked_quantizers(quantizers)
     bits = tuple(_bits(one) for one in chosen)
     fit = fit_of(fitted, X, y)
-    if fit.points < _LEAST_POINTS:
-        raise InputError("X", fit.X.shape, f"at least {_LEAST_POINTS} training points")
+    if fit.points < LEAST_POINTS:
+        raise InputError("X", fit.X.shape, f"at least {LEAST_POINTS} training points")
     found = leave_one_out(fit)
     spread = scatter(fit, found)
     # Cells are counted in the errors of the game: within a pool fits vary less, and codes retain less of it.

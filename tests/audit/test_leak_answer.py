@@ -12,7 +12,7 @@ from qmis_stats.audit.data import from_arrays
 from qmis_stats.audit.head_leak import head_leak
 from qmis_stats.audit.leak_answer import leak_sure, leak_which
 from qmis_stats.audit.leak_lines import leak_lines
-from qmis_stats.audit.models import MLP, Logistic
+from qmis_stats.audit.models import MLP, Logistic, SklearnModel
 from qmis_stats.leak.results import FIGURES
 from qmis_stats.quantizers import quantizer
 
@@ -123,13 +123,29 @@ def test_what_would_decide(leak):
     assert "no sample of reasonable size" in leak_sure(same, ["sign", "sparse-90"], 0.95)[-1]
 
 
+def test_a_fit_that_is_not_unique_has_no_theory():
+    """More features than points without a penalty, and classes that a plane separates."""
+    from sklearn.linear_model import LinearRegression, LogisticRegression
+
+    wide = draw(n=60, p=80)
+    regression = from_arrays(wide.X, wide.X[:, 0] + np.arange(60) % 7, name="wide")
+    for data, estimator in (
+        (regression, LinearRegression()),
+        (wide, LogisticRegression(C=np.inf, tol=1e-10, max_iter=5000)),
+    ):
+        found, why = head_leak(data, SklearnModel(estimator, checkpoints=1), [quantizer("sign")], np.arange(60))
+        assert found is None
+        assert why
+
+
 def test_theory_names_why_it_has_no_answer():
     narrow = draw(p=4)
     for data, model, reason in (
         (narrow, Logistic(), "outside of its domain, the fitted values vary in about"),
         (draw(), MLP("binary"), "it is for linear, logistic and softmax heads"),
+        (draw(n=30), Logistic(), "it needs at least 20 training points, not 15"),
     ):
-        found, why = head_leak(data, model, [quantizer("sign")], np.arange(300))
+        found, why = head_leak(data, model, [quantizer("sign")], np.arange(min(data.rows // 2, 200)))
         assert found is None
         assert why.startswith(reason)
 
