@@ -347,6 +347,7 @@ def audit(
     )
     head, processes = head_for(dataset, model), _processors() if jobs is None else jobs
     found = None
+    shown: dict[str, Any] = {"margin": margin, "command": _command_line()}
     with _warnings_as_lines():
         result = run_audit(
             dataset,
@@ -360,9 +361,16 @@ def audit(
             store=store,
             progress=_progress("training runs", "ranking"),
         )
-        if trainings:
-            from qmis_stats.audit.attacks.audited import audit_attacks
+        written = [] if out is None else write_report(result, out, level, **shown)
+    if not as_json:  # before the attacks, which take longest
+        from qmis_stats.display import attack_table, audit_table, print_to_stdout
 
+        print_to_stdout(audit_table(result, level, margin))
+        sys.stdout.flush()
+    if trainings:
+        from qmis_stats.audit.attacks.audited import audit_attacks
+
+        with _warnings_as_lines():
             found = audit_attacks(
                 dataset,
                 head,
@@ -374,16 +382,11 @@ def audit(
                 jobs=processes,
                 progress=_progress("trainings to attack", "attacks"),
             )
-        shown: dict[str, Any] = {"margin": margin, "command": _command_line(), "attacks": found}
-        written = [] if out is None else write_report(result, out, level, **shown)
+        written = [] if out is None else write_report(result, out, level, attacks=found, **shown)
     if as_json:
-        _print_json(report_data(result, level, **shown))
-    else:
-        from qmis_stats.display import attack_table, audit_table, print_to_stdout
-
-        print_to_stdout(audit_table(result, level, margin, found))
-        if found is not None:
-            print_to_stdout(attack_table(found, chosen_names(result, answer(result, level, margin, found))))
+        _print_json(report_data(result, level, attacks=found, **shown))
+    elif found is not None:
+        print_to_stdout(attack_table(found, chosen_names(result, answer(result, level, margin, found))))
     for path in reversed(written):
         _complain(f"wrote {path}")
     if records is not None:  # last: where theory has none, this is an error, and the answer is there

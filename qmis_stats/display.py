@@ -249,6 +249,7 @@ def progress_table(progress: Progress) -> RenderableType:
 def attack_table(attacks: AttackAudit, shown: Sequence[str]) -> RenderableType:
     """Return what attacks achieve against each quantizer, some of them first, and the optimum's; then the verdicts."""
     from qmis_stats.audit.attack_view import in_order
+    from qmis_stats.audit.leak_answer import attacks_and_theory
     from qmis_stats.audit.quantizers import IDENTITY
 
     table = Table(
@@ -273,7 +274,7 @@ def attack_table(attacks: AttackAudit, shown: Sequence[str]) -> RenderableType:
         "acc.: accuracy, area: under the ROC curve; then true positive rates at these false ones"
         "; *: too few strangers to fix the threshold"
     )
-    verdicts = "\n".join(f"- {line}" for line in attacks.verdicts())
+    verdicts = "\n".join(f"- {line}" for line in (*attacks.verdicts(), *attacks_and_theory(attacks, attacks.level)))
     return Group(Text(), table, Text(f"\n{legend}\n\n{verdicts}"))
 
 

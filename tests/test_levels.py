@@ -17,7 +17,7 @@ from qmis_stats.audit.algorithm import audit, head_for
 from qmis_stats.audit.answer import answer, table_lines
 from qmis_stats.audit.attacks import LossThreshold, audit_attacks, play, run_attacks, self_check
 from qmis_stats.audit.attacks.intervals import clustered_share, mean_bounds, student
-from qmis_stats.audit.leak_answer import leak_sure
+from qmis_stats.audit.leak_answer import attacks_and_theory, leak_sure
 from qmis_stats.audit.leak_lines import leak_lines
 from qmis_stats.audit.report import report_data, report_html, write_report
 from qmis_stats.audit.tables import bundled
@@ -112,6 +112,7 @@ CONFIDENCE = {
     "audit.attacks.side_by_side.AttackAudit.compared": lambda level: dataclasses.replace(
         have().attacks, predicted=have().leak
     ).compared(level),
+    "audit.leak_answer.attacks_and_theory": lambda level: attacks_and_theory(have().attacks, level),
     "audit.leak_answer.leak_sure": lambda level: leak_sure(have().leak, (), level),
     "audit.leak_lines.leak_lines": lambda level: leak_lines(have().leak, level),
     "audit.over_runs.OverRuns.conf_int": of("audited.over_runs.conf_int"),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from qmis_stats.audit.answer import Line
     from qmis_stats.audit.attacks.side_by_side import AttackAudit
 
-__all__ = ["leak_sure", "leak_which"]
+__all__ = ["attacks_and_theory", "leak_sure", "leak_which"]
 
 _EXPOSED = 0.8
 _FEW = 3
@@ -127,16 +127,25 @@ def leak_sure(
         which = "all releases" if len(names) == len(leak.names) else listed(names, _FEW)
         parts.append(f"Outside of its domain for {which}: {reason}.")
     if attacks is not None:
-        parts += _attacked(attacks, level)
+        parts += attacks_and_theory(attacks, level)
     if len(candidates) > 1:
         parts += _needed(leak, candidates, level)
     return parts
 
 
-def _attacked(attacks: AttackAudit, level: float) -> list[str]:
-    if attacks.predicted is None:
+def attacks_and_theory(attacks: AttackAudit, level: float) -> list[str]:
+    """Return whether attacks agree with the theory for the game that they play, in at most one sentence.
+
+    Parameters
+    ----------
+    attacks : AttackAudit
+        What attacks achieved.
+    level : float
+        Confidence level, for all releases together.
+    """
+    compared = attacks.compared(checked_level(level))
+    if not compared:
         return []
-    compared = attacks.compared(level)
     game = next(iter(attacks.reports.values())).game
     where = f"Attacks on trainings with {game['n']} rows of a known pool"
     apart = [one for one in compared if not one.agree]

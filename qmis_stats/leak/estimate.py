@@ -93,7 +93,8 @@ def leakage(
     Notes
     -----
     Measured over eleven laws (docs/studies/leakage.md): areas differ from those of an attack that knows the law by
-    0.0016 on average and at most 0.0092; 95 % intervals hold in 89 % of data sets on average, in 55 to 85 % for coarse
+    0.0016 on average and at most 0.0092, and no pair of quantizers was told apart in the wrong order in 1100 data sets;
+    95 % intervals of Δ hold in 92 % of data sets on average, those of areas in 88 %, in 55 to 85 % for coarse
     quantizers of fits to binary features, and more often for fine ones.
 
     Examples
