@@ -94,8 +94,8 @@ def leakage(
     -----
     Measured over eleven laws (docs/studies/leakage.md): areas differ from those of an attack that knows the law by
     0.0016 on average and at most 0.0092, and no pair of quantizers was told apart in the wrong order in 1100 data sets;
-    95 % intervals of Δ hold in 92 % of data sets on average (least 78 %), those of areas in 88 %, least (56 to 59 %) for
-    fine quantizers of heavy-tailed and of Poisson data, where the bias is 0.003 to 0.006.
+    95 % intervals of Δ hold in 92 % of data sets on average (least 78 %), those of areas in 88 %, least (56 to 59 %)
+    for fine quantizers of heavy-tailed and of Poisson data, where the bias is 0.003 to 0.006.
 
     Examples
     --------
