@@ -174,14 +174,14 @@ def verify(quick: bool, as_json: bool, out: Path | None) -> int:
     return 0 if report.passed else _CLAIM_FAILED
 
 
-def _make_folder(path: Path) -> None:
+def _make_folder(path: Path, option: str = "--out") -> None:
     """Create a folder now: a long run must not end at a folder that cannot be written."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise no_file("--out", path, "written", error.strerror) from None
+        raise no_file(option, path, "written", error.strerror) from None
     if not os.access(path, os.W_OK | os.X_OK):
-        raise no_file("--out", path, "written", "permission denied")
+        raise no_file(option, path, "written", "permission denied")
 
 
 @cli.command()
@@ -397,11 +397,10 @@ def audit(
 
 def _check_records(path: Path) -> None:
     """Refuse a file of records now: a long audit must not end at it."""
-    from qmis_stats.audit.record_file import SUFFIXES
+    from qmis_stats.reporting.frame_file import check_frame_file
 
-    if path.suffix.lower() not in SUFFIXES:
-        raise InputError("--records", str(path), f"a file whose name ends with {' or '.join(SUFFIXES)}")
-    _make_folder(path.parent)
+    check_frame_file("--records", path)
+    _make_folder(path.parent, "--records")
 
 
 def _dataset(data: str, target: str | None, options: dict[str, Any]) -> Dataset:

@@ -37,7 +37,6 @@ __all__ = [
 
 _SHOWN_FACES = 10
 _LARGEST_DENOMINATOR = 10**7
-_REFERENCE = "no quantization"
 
 
 def print_to_stdout(content: RenderableType) -> None:
@@ -164,7 +163,7 @@ def audit_table(
 ) -> RenderableType:
     """Return the quantizers from the most to the least private with their performance, then the answer in words."""
     from qmis_stats.audit.answer import answer, table_lines
-    from qmis_stats.audit.wording import metric_name
+    from qmis_stats.audit.wording import metric_name, release_name
 
     found, lines = answer(result, level, margin, attacks), table_lines(result, level)
     by_leak = result.leak is not None
@@ -178,14 +177,14 @@ def audit_table(
         padding=(0, 0, 0, 1),
         pad_edge=False,
     )
-    table.add_column("quantizer", overflow="fold", min_width=len(_REFERENCE))
+    table.add_column("quantizer", overflow="fold", min_width=len(release_name(lines[-1].name)))
     shown = ("set", "Δ", "low", "high", "AUC", "TPR", "less") if by_leak else ("set", "r", "low", "high")
     for column in (*shown, metric, *(() if by_leak else ("low", "high")), "price"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     for line in lines:
         table.add_row(
-            Text(_REFERENCE if line.reference else line.name),
+            Text(release_name(line.name)),
             "" if line.rank_set is None else "-".join(map(str, dict.fromkeys(line.rank_set))),
             *_privacy_cells(line),
             *map(_narrow, (line.score,) if by_leak else (line.score, *line.score_interval)),
@@ -250,7 +249,7 @@ def attack_table(attacks: AttackAudit, shown: Sequence[str]) -> RenderableType:
     """Return what attacks achieve against each quantizer, some of them first, and the optimum's; then the verdicts."""
     from qmis_stats.audit.attack_view import in_order
     from qmis_stats.audit.leak_answer import attacks_and_theory
-    from qmis_stats.audit.quantizers import IDENTITY
+    from qmis_stats.audit.wording import release_name
 
     table = Table(
         title=f"Attacks on membership: {100.0 * attacks.level:g} % intervals",
@@ -267,7 +266,7 @@ def attack_table(attacks: AttackAudit, shown: Sequence[str]) -> RenderableType:
     ordered = in_order(attacks.reports, shown)
     parts = [(name, attacks.reports[name].results) for names in ordered for name in names]
     for name, results in [*parts, ("solvable model", attacks.check.results)]:
-        table.add_row(Text(_REFERENCE if name == IDENTITY else name, style="bold"))
+        table.add_row(Text(release_name(name), style="bold"))
         for result in results:
             table.add_row(Text("  " + result.name), *_attack_cells(result))
     legend = (

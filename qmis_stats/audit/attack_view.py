@@ -7,8 +7,7 @@ from typing import Any
 
 from qmis_stats.audit.attacks.results import AttackResult
 from qmis_stats.audit.attacks.side_by_side import AttackAudit
-from qmis_stats.audit.quantizers import IDENTITY
-from qmis_stats.audit.wording import interval, number
+from qmis_stats.audit.wording import interval, number, release_name
 
 __all__ = ["attack_view", "in_order"]
 
@@ -49,8 +48,7 @@ def in_order(attacked: Collection[str], first: Sequence[str]) -> tuple[list[str]
 
 def _part(name: str, attacks: AttackAudit) -> dict[str, Any]:
     report = attacks.reports[name]
-    title = "no quantization" if name == IDENTITY else name
-    return {"name": title, "rows": _rows(report.results, report.controls)}
+    return {"name": release_name(name), "rows": _rows(report.results, report.controls)}
 
 
 def _rows(results: Sequence[AttackResult], controls: Sequence[AttackResult]) -> list[dict[str, Any]]:

@@ -13,13 +13,30 @@ from qmis_stats.audit.quantizers import IDENTITY, Quantizer
 from qmis_stats.audit.splits import Indices
 from qmis_stats.errors import DomainError, InputError
 from qmis_stats.leak.estimate import LEAST_POINTS, leakage
+from qmis_stats.leak.fits import Fit
 from qmis_stats.leak.results import LeakageResult
 from qmis_stats.leak.sources import fit_of
+from qmis_stats.scores.base import FloatArray
 
-__all__ = ["head_leak"]
+__all__ = ["head_fit", "head_leak"]
 
 _FEWEST_GROUPS = 20
 _WIDEST = 4096
+
+
+def head_fit(model: Model, X: FloatArray, y: FloatArray) -> Fit:
+    """Return the fit that a head is after training on some points.
+
+    Raises
+    ------
+    DomainError
+        If it is not the one minimum of a penalised likelihood: by its objective, or because it stops short of it.
+    """
+    try:
+        return fit_of(*model.fitted(X, y)) if isinstance(model, SklearnModel) else fit_of(model, X, y)
+    except InputError as error:
+        reason = f"the head is not the minimum of a penalised likelihood ({error})"
+        raise DomainError("leakage", reason, "train to convergence") from error
 
 
 def head_leak(
@@ -72,11 +89,7 @@ def head_leak(
     if groups is not None and len(set(groups.tolist())) < _FEWEST_GROUPS:
         groups = None
     try:
-        try:
-            fit = fit_of(*model.fitted(X, y)) if isinstance(model, SklearnModel) else fit_of(model, X, y)
-        except InputError as error:  # another objective, or a stopping rule that leaves it short of its minimum
-            return None, f"the head is not the minimum of a penalised likelihood ({error})"
-        found = leakage(fit, quantizers, game=game, fraction=fraction, groups=groups, seed=seed)
+        found = leakage(head_fit(model, X, y), quantizers, game=game, fraction=fraction, groups=groups, seed=seed)
     except DomainError as error:
         return None, error.reason
     # All is compared with no quantization in the population: without its domain nothing is known.

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from scipy.special import stdtrit
 
-from qmis_stats.audit.quantizers import IDENTITY
-from qmis_stats.audit.wording import interval, listed, number, percent
+from qmis_stats.audit.wording import interval, listed, number, percent, release_name
 from qmis_stats.leak.results import LeakageResult
 from qmis_stats.validation import checked_level
 
@@ -122,7 +121,7 @@ def leak_sure(
     outside: dict[str, list[str]] = {}
     for name, reasons in zip(leak.names, leak.reasons, strict=True):
         for reason in reasons:
-            outside.setdefault(reason, []).append("no quantization" if name == IDENTITY else name)
+            outside.setdefault(reason, []).append(release_name(name))
     for reason, names in outside.items():
         which = "all releases" if len(names) == len(leak.names) else listed(names, _FEW)
         parts.append(f"Outside of its domain for {which}: {reason}.")
@@ -152,10 +151,7 @@ def attacks_and_theory(attacks: AttackAudit, level: float) -> list[str]:
     if not apart:
         return [f"{where} agree with the theory for it under all {len(compared)} releases."]
     above = [one for one in apart if one.attacked > one.predicted]
-    shown = [
-        f"{'no quantization' if one.name == IDENTITY else one.name} {number(one.attacked)} for {number(one.predicted)}"
-        for one in (above or apart)
-    ]
+    shown = [f"{release_name(one.name)} {number(one.attacked)} for {number(one.predicted)}" for one in (above or apart)]
     if above:
         return [f"{where} reach MORE than the theory says, so trust the attacks (area): {listed(shown, 4)}."]
     return [f"{where} reach less than the theory's best attack would (area): {listed(shown, 4)}."]

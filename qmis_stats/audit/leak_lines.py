@@ -9,8 +9,6 @@ from qmis_stats.validation import checked_level
 
 __all__ = ["LeakLine", "leak_lines"]
 
-_REFERENCE = "identity"
-
 
 @dataclass(frozen=True)
 class LeakLine:

@@ -6,15 +6,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qmis_stats.errors import InputError, MissingExtraError, no_file
+from qmis_stats.errors import no_file
+from qmis_stats.reporting.frame_file import check_frame_file, write_frame
 
 if TYPE_CHECKING:
     from qmis_stats.audit.results import AuditResult
 
-__all__ = ["SUFFIXES", "write_records"]
-
-SUFFIXES = (".csv", ".parquet")
-"""Endings of the names of files that can be written."""
+__all__ = ["write_records"]
 
 
 def write_records(result: AuditResult, path: str | os.PathLike[str]) -> Path:
@@ -39,19 +37,10 @@ def write_records(result: AuditResult, path: str | os.PathLike[str]) -> Path:
         If Parquet is asked for and pyarrow is not installed.
     """
     file = Path(path)
-    if file.suffix.lower() not in SUFFIXES:
-        raise InputError("path", str(file), f"one whose name ends with {' or '.join(SUFFIXES)}")
+    check_frame_file("path", file)
     frame = result.records()
-    part = file.with_name(f".{file.name}.part")
     try:
-        if file.suffix.lower() == ".csv":
-            frame.to_csv(part, index=False)
-        else:
-            frame.to_parquet(part, index=False)
-        part.replace(file)
-    except ImportError:
-        raise MissingExtraError("pyarrow", "to write Parquet files", "parquet") from None
+        write_frame(frame, file)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise no_file("path", file, "written", error.strerror or error) from None
     return file

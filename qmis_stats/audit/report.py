@@ -13,7 +13,7 @@ from qmis_stats.audit.answer import MARGIN, answer, chosen_names, table_lines
 from qmis_stats.audit.attack_view import attack_view
 from qmis_stats.audit.leak_lines import LeakLine
 from qmis_stats.audit.tradeoff_plot import score_limits
-from qmis_stats.audit.wording import interval, metric_name, number, percent
+from qmis_stats.audit.wording import interval, metric_name, number, percent, release_name
 from qmis_stats.reporting.figures import STYLE, inline_svg
 from qmis_stats.reporting.pages import render_page, write_files
 
@@ -81,6 +81,7 @@ def report_html(
     rows = [
         {
             "line": line,
+            "name": release_name(line.name),
             "rank": str(line.rank or ("" if line.reference else "?")),
             "set": "" if line.rank_set is None else _range(line.rank_set),
             "indicator": "" if line.indicator is None else f"{line.indicator:.3g}",
@@ -232,7 +233,7 @@ def _details(result: AuditResult, level: float) -> Iterator[dict[str, Any]]:
         entry = result.reference if line.reference else entries.get(line.name)
         row = {str(key): float(value) for key, value in scores[line.name].items()}
         found: dict[str, Any] = {
-            "name": line.name,
+            "name": release_name(line.name),
             "reference": line.reference,
             "bits": f"{line.bits:.3g}",
             "seen": result.visited[line.name].seen.size,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from qmis_stats.audit.answer import Line, table_lines
-from qmis_stats.audit.wording import metric_name, number
+from qmis_stats.audit.wording import metric_name, number, release_name
 from qmis_stats.reporting.figures import INK, axes_or_new
 
 if TYPE_CHECKING:
@@ -49,7 +49,9 @@ def tradeoff_plot(result: AuditResult, ax: Axes | None = None, level: float = 0.
     ax.set_xlim(left, right)
     ax.set_ylim(low, high)
     ax.axhspan(*reference.score_interval, color=_REFERENCE, alpha=0.08, linewidth=0.0)
-    ax.axhline(reference.score, color=_REFERENCE, linestyle=(0, (5, 3)), linewidth=1.3, label="no quantization")
+    ax.axhline(
+        reference.score, color=_REFERENCE, linestyle=(0, (5, 3)), linewidth=1.3, label=release_name(reference.name)
+    )
     if reference.leak is not None:
         ax.axvspan(*reference.leak.interval, color=_REFERENCE, alpha=0.08, linewidth=0.0)
         ax.axvline(reference.leak.delta, color=_REFERENCE, linestyle=(0, (5, 3)), linewidth=1.3)

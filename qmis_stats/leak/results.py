@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -194,6 +195,10 @@ class LeakageResult(NotebookResult):
 
         No quantization has no rank.
         """
+        return self._ranking
+
+    @cached_property
+    def _ranking(self) -> EstimateRanking:
         keep = [k for k, name in enumerate(self.names) if name != _REFERENCE]
         matrix = self.covariance[0][np.ix_(keep, keep)]
         return rank_estimates(-self.delta[keep], matrix, [self.names[k] for k in keep], dof=float(self.dof))

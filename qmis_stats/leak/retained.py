@@ -132,7 +132,8 @@ def scatter(fit: Fit, found: LeaveOneOut) -> Scatter:
     if fit.intercept is not None:
         moment = np.block([[moment, centre[:, None]], [centre[None, :], np.ones((1, 1))]])
     outputs = fit.outputs
-    damped = np.linalg.solve(np.eye(outputs) + found.curvature @ found.leverage, found.curvature).sum(axis=0)
+    stiffness = np.linalg.solve(np.eye(outputs) + found.curvature @ found.leverage, found.curvature)
+    damped = stiffness.sum(axis=0)
     hessian = np.kron(determined(0.5 * (damped + damped.T)), moment)
     hessian.flat[:: hessian.shape[0] + 1] += np.tile(fit.penalties, outputs) + FREE * np.trace(hessian) / len(hessian)
     response = cho_solve(cho_factor(hessian), np.eye(len(hessian)))
@@ -145,21 +146,18 @@ def scatter(fit: Fit, found: LeaveOneOut) -> Scatter:
     return replace(
         made,
         covariance=made.covariance * (measured / made.trace(made.covariance)),
-        influence=_influence(fit, found, made),
+        influence=_influence(fit, found, made, np.trace(stiffness, axis1=1, axis2=2)),
     )
 
 
-def _influence(fit: Fit, found: LeaveOneOut, made: Scatter) -> FloatArray:
-    """Return the influence of each point on log tr ΣC, times n.
+def _influence(fit: Fit, found: LeaveOneOut, made: Scatter, stiffness: FloatArray) -> FloatArray:
+    """Return the influence of each point on log tr ΣC, times n; ``stiffness`` is its share of the trace of A.
 
     C is proportional to Σ ψ_j² and falls with A as A^−2κ, where κ = tr ΣG(A ⊗ Σ)C / tr ΣC = 1 − tr ΣGPC / tr ΣC.
     Gradients are independent but for the scatter of the fit itself, of which φ is the share: the variance of their sum
     is larger by 1/(1 − φ).
     """
     strength = np.sum(found.gradient**2, axis=1)
-    stiffness = np.trace(
-        np.linalg.solve(np.eye(fit.outputs) + found.curvature @ found.leverage, found.curvature), axis1=1, axis2=2
-    )
     penalties = np.tile(fit.penalties, fit.outputs)
     probes = np.kron(np.eye(fit.outputs), made.probes)
     of_probes = made.covariance @ probes.T

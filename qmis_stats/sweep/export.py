@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qmis_stats.errors import InputError, MissingExtraError
+from qmis_stats.errors import InputError
+from qmis_stats.reporting.frame_file import SUFFIXES, check_frame_file, write_frame
 from qmis_stats.sweep.cell import spelt
 from qmis_stats.sweep.store import COLUMNS, Store, telling
 
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["SUFFIXES", "check_export", "export", "to_frame"]
-
-SUFFIXES = (".csv", ".parquet")
 
 
 def to_frame(store: Store) -> pd.DataFrame:
@@ -50,27 +49,12 @@ def check_export(path: Path) -> None:
     MissingExtraError
         If Parquet is asked for without pyarrow.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        raise InputError("export", str(path), f"a file whose name ends with {' or '.join(SUFFIXES)}")
+    check_frame_file("export", path)
     if not path.absolute().parent.is_dir():
         raise InputError("export", str(path), "a file in a folder that exists")
-    if path.suffix.lower() == ".parquet":
-        try:
-            import pyarrow  # noqa: F401
-        except ImportError:
-            raise MissingExtraError("pyarrow", "to write Parquet", "parquet") from None
 
 
 def export(store: Store, path: Path) -> None:
     """Write the table of a store to a ``.csv`` or ``.parquet`` file, whole or not at all."""
     check_export(path)
-    frame: Any = to_frame(store)
-    part = path.with_name(f"{path.name}.part")
-    try:
-        if path.suffix.lower() == ".csv":
-            frame.to_csv(part, index=False)
-        else:
-            frame.to_parquet(part, index=False)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_frame(to_frame(store), path)

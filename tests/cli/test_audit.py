@@ -307,3 +307,6 @@ def test_records_are_written_or_missed_after_the_answer(csv: Path, qmis: Qmis, t
     assert found["row"].between(1, 569).all()
     result = qmis("audit", *FAST, "--records", tmp_path / "records.txt")
     assert result.stderr.startswith("--records = ")
+    (tmp_path / "file").write_text("")
+    result = qmis("audit", *FAST, "--records", tmp_path / "file" / "records.csv")
+    assert result.stderr.startswith(f"--records = '{tmp_path / 'file'}' cannot be written: ")

@@ -10,15 +10,14 @@ from numpy.typing import NDArray
 from qmis_stats.audit.attacks.game import INSIDE, Flags, Known
 from qmis_stats.audit.attacks.member_law import contrasts
 from qmis_stats.audit.data import Dataset
+from qmis_stats.audit.head_leak import head_fit
 from qmis_stats.audit.models.base import Weights
 from qmis_stats.audit.models.calls import checkpoints_of
 from qmis_stats.audit.run import generator
-from qmis_stats.errors import DomainError, InputError
-from qmis_stats.leak.fits import Fit
+from qmis_stats.errors import DomainError
 from qmis_stats.leak.game import Game
 from qmis_stats.leak.leave_one_out import leave_one_out
 from qmis_stats.leak.retained import scatter
-from qmis_stats.leak.sources import fit_of
 from qmis_stats.scores.base import FloatArray
 
 __all__ = ["MeasuredWeights", "Units"]
@@ -107,7 +106,7 @@ class MeasuredWeights:
         game = Game("pool", self.known.n / data.rows)
         along = contrasts(self.plain.shape[1])
         for rows in trained:
-            fit = _fit(self.known, data, rows)
+            fit = head_fit(self.known.model, data.X[rows], data.y[rows])
             found = leave_one_out(fit)
             spread = scatter(fit, found)
             covariance.append(spread.covariance * game.variance_share(found.inflation))
@@ -181,13 +180,6 @@ class _Gains:
     def measured(self, released: FloatArray) -> FloatArray:
         """Return the deviations that were measured; 0 where nothing is told."""
         return np.asarray((released - self.centre) / self.gain)
-
-
-def _fit(known: Known, data: Dataset, rows: NDArray[np.bool_]) -> Fit:
-    try:
-        return fit_of(known.model, data.X[rows], data.y[rows])
-    except InputError as error:  # the model's own stopping rule leaves it short of its minimum
-        raise DomainError("read-out", f"a training is not at its minimum ({error})", "train to convergence") from error
 
 
 def _last(known: Known, data: Dataset, rows: NDArray[np.bool_]) -> Weights:

@@ -15,7 +15,6 @@ __all__ = ["MemberLaw", "contrasts"]
 _STEPS = 12
 _SETTLED = 1e-5
 _HALVINGS = 6
-_RELATIVE = 1e-7
 _LEAST_NOISE = 1e-6
 
 
