@@ -60,7 +60,7 @@ def best_direction(signal: PointSignal, moments: FloatArray, repeat: Indices) ->
 
     A member's read-out v is moved along (e₁, e₂), and its variance along (c, 0) changes: the direction of the largest
     mean root of the symmetric divergence of the two normal laws is taken, the same for all points. What a second
-    statistic would add is small: about 1 % of Δ over the designs named in ``docs/theory/leave_one_out.md``.
+    statistic would add is small: at most 2 % of Δ over the designs named in ``docs/theory/leave_one_out.md``.
 
     Parameters
     ----------
