@@ -163,7 +163,8 @@ def audit_table(
 ) -> RenderableType:
     """Return the quantizers from the most to the least private with their performance, then the answer in words."""
     from qmis_stats.audit.answer import answer, table_lines
-    from qmis_stats.audit.wording import metric_name, release_name
+    from qmis_stats.audit.quantizers import release_name
+    from qmis_stats.audit.wording import metric_name
 
     found, lines = answer(result, level, margin, attacks), table_lines(result, level)
     by_leak = result.leak is not None
@@ -249,7 +250,7 @@ def attack_table(attacks: AttackAudit, shown: Sequence[str]) -> RenderableType:
     """Return what attacks achieve against each quantizer, some of them first, and the optimum's; then the verdicts."""
     from qmis_stats.audit.attack_view import in_order
     from qmis_stats.audit.leak_answer import attacks_and_theory
-    from qmis_stats.audit.wording import release_name
+    from qmis_stats.audit.quantizers import release_name
 
     table = Table(
         title=f"Attacks on membership: {100.0 * attacks.level:g} % intervals",

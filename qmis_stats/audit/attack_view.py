@@ -7,7 +7,8 @@ from typing import Any
 
 from qmis_stats.audit.attacks.results import AttackResult
 from qmis_stats.audit.attacks.side_by_side import AttackAudit
-from qmis_stats.audit.wording import interval, number, release_name
+from qmis_stats.audit.quantizers import release_name
+from qmis_stats.audit.wording import interval, number
 
 __all__ = ["attack_view", "in_order"]
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from qmis_stats.audit.room import check_memory
 from qmis_stats.audit.values import numerals, refuse_nearly_numbers
+from qmis_stats.audit.wording import listed
 from qmis_stats.errors import InputError
 from qmis_stats.scores.base import FloatArray
 
@@ -25,7 +26,6 @@ _FEWEST_A_VALUE = 5
 
 _NAMELESS = re.compile(r"(Unnamed: \d+(\.\d+)?|__index_level_\d+__)")
 _MARKS = ("?", "-", "--", ".", "*")
-_SHOWN = 6
 
 
 def nameless(columns: Sequence[str]) -> list[str]:
@@ -141,21 +141,17 @@ def _notes(encoded: dict[str, list[str]]) -> Iterator[str]:
     constant = [column for column, texts in encoded.items() if len(texts) == 1]
     others = {column: texts for column, texts in encoded.items() if column not in constant}
     if others:
-        listed = [f"{column} ({len(texts)})" for column, texts in others.items()]
+        counted = [f"{column} ({len(texts)})" for column, texts in others.items()]
         yield (
             "Text is encoded: a feature of zeros and ones for each different text in the whole table, a single one for "
-            f"two texts: {_listed(listed)}."
+            f"two texts: {listed(counted)}."
         )
     if constant:
-        yield f"Text that is the same in every row is left out: {_listed(constant)}."
+        yield f"Text that is the same in every row is left out: {listed(constant)}."
     for column, texts in others.items():
         marks = [text for text in texts if text in _MARKS]
         if marks:
             yield f"{column}: {marks[0]!r} counts as a text; missing_values=[{marks[0]!r}] says that it is missing."
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
 def group_labels(file: Path, groups: str, column: pd.Series[Any], missing: str) -> NDArray[Any]:

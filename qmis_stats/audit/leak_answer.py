@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from scipy.special import stdtrit
 
-from qmis_stats.audit.wording import interval, listed, number, percent, release_name
+from qmis_stats.audit.quantizers import release_name
+from qmis_stats.audit.wording import interval, listed, number, percent
 from qmis_stats.leak.results import LeakageResult
 from qmis_stats.validation import checked_level
 

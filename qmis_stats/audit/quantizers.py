@@ -13,10 +13,29 @@ from qmis_stats.errors import InputError
 from qmis_stats.foreign import blamed, raised_by, returned_numbers
 from qmis_stats.scores.base import FloatArray
 
-__all__ = ["IDENTITY", "Quantizer", "checked_quantizers", "encoded_by", "quantized_by", "quantized_weights"]
+__all__ = [
+    "IDENTITY",
+    "Quantizer",
+    "checked_quantizers",
+    "encoded_by",
+    "quantized_by",
+    "quantized_weights",
+    "release_name",
+]
 
 IDENTITY = "identity"
 """Name of the reference without quantization."""
+
+
+def release_name(name: str) -> str:
+    """Return what tables and sentences call the release of a quantizer, or of none.
+
+    Examples
+    --------
+    >>> release_name("sign"), release_name("identity")
+    ('sign', 'no quantization')
+    """
+    return "no quantization" if name == IDENTITY else name
 
 
 class Quantizer(Protocol):

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from qmis_stats.audit.answer import MARGIN, answer, chosen_names, table_lines
 from qmis_stats.audit.attack_view import attack_view
 from qmis_stats.audit.leak_lines import LeakLine
+from qmis_stats.audit.quantizers import release_name
 from qmis_stats.audit.tradeoff_plot import score_limits
-from qmis_stats.audit.wording import interval, metric_name, number, percent, release_name
+from qmis_stats.audit.wording import interval, metric_name, number, percent
 from qmis_stats.reporting.figures import STYLE, inline_svg
 from qmis_stats.reporting.pages import render_page, write_files
 

@@ -19,6 +19,7 @@ from qmis_stats.audit.parquet import read_parquet
 from qmis_stats.audit.stored_arrays import read_arrays
 from qmis_stats.audit.text_tables import TEXT_SUFFIXES, Dialect, read_text
 from qmis_stats.audit.values import labels, numerals
+from qmis_stats.audit.wording import listed
 from qmis_stats.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ __all__ = ["BUNDLED", "SUFFIXES", "bundled", "load_table"]
 
 BUNDLED = ("breast_cancer", "diabetes")
 SUFFIXES = (*TEXT_SUFFIXES, ".parquet", ".npy", ".npz")
+
+_SHOWN = 12
 
 
 def load_table(
@@ -169,7 +172,7 @@ def _roles(file: Path, frame: pd.DataFrame, wanted: _Wanted) -> _Roles:
             numbered = not np.isnan(numerals(list(known))).all()
             hint = "; header=False numbers columns that have no names" if numbered else ""
             hint += "; another separator= may split it" if len(known) == 1 else ""
-            raise InputError(f"{file.name}: column", column, f"one of {_listed(list(known))}{hint}")
+            raise InputError(f"{file.name}: column", column, f"one of {listed(list(known), _SHOWN)}{hint}")
     special, ignored = [c.strip() for c in special], [c.strip() for c in ignore]
     chosen = [] if columns is None else [c.strip() for c in columns]
     for column in chosen:
@@ -180,7 +183,7 @@ def _roles(file: Path, frame: pd.DataFrame, wanted: _Wanted) -> _Roles:
         chosen = [c for c in known if c not in (*special, *ignored, *unnamed)]
     used = {*special, *ignored, *chosen, *unnamed}
     unused = [c for c in known if c not in used]
-    notes = [f"Columns that are not used: {_listed(unused)}."] if smiles and unused else []
+    notes = [f"Columns that are not used: {listed(unused, _SHOWN)}."] if smiles and unused else []
     if left := [column for column in unnamed if column not in ignored]:
         notes.append(f"Columns without a name, such as the index of a table, are left out: {len(left)}.")
     if not chosen and not smiles:
@@ -236,10 +239,6 @@ def _dataset(
         sides = found.groups
     given: dict[str, Any] = {"task": task, "features": names, "groups": sides, "missing": missing, "notes": notes}
     return from_arrays(X, y[rows], name=title, origin=rows, **given)
-
-
-def _listed(names: Sequence[str], most: int = 12) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def bundled(name: str) -> Dataset:

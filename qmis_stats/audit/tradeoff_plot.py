@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from qmis_stats.audit.answer import Line, table_lines
-from qmis_stats.audit.wording import metric_name, number, release_name
+from qmis_stats.audit.quantizers import release_name
+from qmis_stats.audit.wording import metric_name, number
 from qmis_stats.reporting.figures import INK, axes_or_new
 
 if TYPE_CHECKING:

@@ -5,23 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from qmis_stats.audit.quantizers import IDENTITY
-
-__all__ = ["interval", "listed", "metric_name", "number", "percent", "release_name"]
+__all__ = ["interval", "listed", "metric_name", "number", "percent"]
 
 _NAMES = {"auroc": "AUROC", "r2": "R²", "mae": "MAE"}
 _SHOWN = 6
-
-
-def release_name(name: str) -> str:
-    """Return what tables and sentences call the release of a quantizer, or of none.
-
-    Examples
-    --------
-    >>> release_name("sign"), release_name("identity")
-    ('sign', 'no quantization')
-    """
-    return "no quantization" if name == IDENTITY else name
 
 
 def metric_name(metric: str) -> str:

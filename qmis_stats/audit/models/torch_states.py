@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from qmis_stats.audit.wording import listed
 from qmis_stats.errors import InputError, MissingExtraError
 from qmis_stats.scores.base import FloatArray
 
@@ -80,10 +81,14 @@ class Entries:
         if not fitting:
             nearest = min(states, key=lambda state: len(self._missing(state)))
             missing = self._missing(nearest)
-            raise InputError(where, _listed(missing), "a state dict of the module: these entries are missing")
+            raise InputError(
+                where, listed(list(missing), _SHOWN), "a state dict of the module: these entries are missing"
+            )
         unknown = [name for name in fitting[0] if name not in self.first and not name.endswith("_extra_state")]
         if unknown:
-            raise InputError(where, _listed(unknown), "a state dict of the module, which has no such entries")
+            raise InputError(
+                where, listed(list(unknown), _SHOWN), "a state dict of the module, which has no such entries"
+            )
         return self._untied(fitting[0], where)
 
     def _named(self, state: Mapping[Any, Any]) -> dict[str, Any]:
@@ -206,8 +211,3 @@ def _safetensors() -> Any:
     except ImportError:
         raise MissingExtraError("safetensors", "to read .safetensors files", "torch") from None
     return load_file
-
-
-def _listed(names: Iterable[str]) -> str:
-    shown = list(names)
-    return ", ".join(shown[:_SHOWN]) + (f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else "")
