@@ -1,9 +1,10 @@
 """Leak of penalised fits: from one fit, with the law known, and as an attack achieves it (S15 to S17).
 
-    python docs/studies/leakage.py [--settings NAME ...] [--data-sets 60] [--runs 1500] [--seed 1]
+    python docs/studies/leakage.py [--settings NAME ...] [--laws 8] [--data-sets 25] [--runs 500] [--seed 1]
 
-writes ``docs/studies/leakage.csv`` and ``docs/studies/leakage.md``; with ``--settings`` only these rows are replaced.
-The attack knows means and second moments of the weights over training sets.
+writes ``docs/studies/leakage.csv`` and ``docs/studies/leakage.md``; with ``--settings`` only these rows are replaced,
+each as soon as it is done. Every setting has several laws of the data, with weights of their own, each with so many
+data sets and attacked trainings. The attack knows means and second moments of the weights over training sets.
 """
 
 from __future__ import annotations
@@ -35,10 +36,15 @@ QUANTIZERS = ("sign", "sparse-33", "sparse-90", "uniform-3", "nf4", "identity")
 COPY = "sign-scaled"
 """Leaks what the sign leaks: a pair that is never to be told apart."""
 SHOWN = 32
+POINTS = 5000
+"""Points whose exposures are averaged, with weights that give them the traits of so many more:"""
+POPULATION = 150_000
+KNOTS = 10
+APART = 0.01
 FIELDS = (
     "setting", "quantizer", "retained", "attack", "attack_error", "known", "predicted", "spread", "stated", "coverage",
     "delta_known", "delta_attack", "delta_predicted", "delta_spread", "delta_stated", "delta_coverage", "in_domain",
-    "told_apart", "false_orders",
+    "told_apart", "false_orders", "pairs_apart", "rightly_ordered", "laws", "data_sets",
 )  # fmt: skip
 
 
@@ -169,42 +175,87 @@ def read_out(X: np.ndarray, C: np.ndarray, G: np.ndarray, inverse: np.ndarray, l
     return vectors, np.cos(angle) * c, np.cos(angle) * first + np.sin(angle) * second, angle
 
 
+def traits(setting: Setting, X: np.ndarray, y: np.ndarray, mean: np.ndarray, C: np.ndarray, knots: dict) -> np.ndarray:
+    """Return what exposures depend on smoothly: hat functions of the residual or the mean, by target, and the size."""
+    a, size = X @ mean, np.sqrt(forms(X, C))
+    value, kind = (np.abs(y - a), np.zeros(y.size)) if setting.loss == "squared" else (a, np.minimum(y, 7.0))
+    if not knots:
+        knots[-1] = size.mean()
+        knots |= {k: np.unique(np.quantile(value[kind == k], np.linspace(0.0, 1.0, KNOTS))) for k in np.unique(kind)}
+    apart = size / knots[-1] - 1.0
+    columns = [apart**2]
+    for k, places in knots.items():
+        if k >= 0:
+            for hat in np.eye(places.size):
+                columns.append(np.interp(value, places, hat) * (kind == k))
+                columns.append(columns[-1] * apart)
+    return np.array(columns).T
+
+
+def representative(
+    setting: Setting, beta: np.ndarray, mean: np.ndarray, C: np.ndarray, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return points with weights in [0, 1] that give them the mean traits of a population: means with less noise."""
+    X, y = setting.draw(POINTS, beta, np.random.default_rng([seed, 3]))
+    knots: dict = {}
+    own, blocks = traits(setting, X, y, mean, C, knots), POPULATION // 50_000
+    wanted = np.zeros(own.shape[1])
+    for k in range(blocks):
+        more = setting.draw(50_000, beta, np.random.default_rng([seed, 4, k]))
+        wanted += traits(setting, *more, mean, C, knots).mean(axis=0)
+    moved = np.linalg.lstsq(own.T @ own / POINTS, wanted / blocks - own.mean(axis=0), rcond=1e-10)[0]
+    return X, y, np.clip((1.0 + own @ moved) / 4.0, 0.0, 1.0)
+
+
 def played(
     setting: Setting, beta: np.ndarray, runs: int, seed: int, names: tuple[str, ...] = QUANTIZERS, shown: int = SHOWN
 ) -> Iterator[tuple[str, list[np.ndarray], np.ndarray]]:
-    """Yield each quantizer with the scores of members and of others, (runs, shown) each, and Δ and area of S16."""
-    weights, response, members, others = np.empty((runs, setting.d)), 0.0, [], []
+    """Yield each quantizer with the scores of members and of others, (runs, shown) each, and Δ and area of S16.
+
+    The law has the weights without one point, and leverages less by what their noise takes off the mean pull.
+    """
+    weights, without = np.empty((runs, setting.d)), np.empty((runs, setting.d))
+    response, pulls, leverages, members, others = 0.0, [], [], [], []
     for r in range(runs):
         rng = np.random.default_rng([seed, 1, r])
         X, y = setting.draw(setting.n, beta, rng)
         fit = setting.trained(X, y)
-        weights[r] = fit.weights[0]
-        w = fit.loss.curvature(y, X @ fit.weights.T)[1:, 0, 0]
-        inverse = np.linalg.inv((X[1:].T * w) @ X[1:] + setting.ridge * np.eye(setting.d))
-        response += float(np.sum(setting.second_moment * inverse)) / runs
+        weights[r], values = fit.weights[0], X @ fit.weights.T
+        w = fit.loss.curvature(y, values)[:, 0, 0]
+        inverse = np.linalg.inv((X.T * w) @ X + setting.ridge * np.eye(setting.d))
+        h = forms(X, inverse)
+        pulls.append(float(np.mean(w * h)))
+        leverages.append((h / (1.0 - w * h))[:shown])
+        row = inverse @ X[0] / (1.0 - w[0] * h[0])
+        without[r] = weights[r] + row * fit.loss.gradient(y, values)[0, 0]
+        response += float(np.sum(setting.second_moment * (inverse + np.outer(row, inverse @ X[0]) * w[0])) / runs)
         members.append((X[:shown], y[:shown]))
         others.append(setting.draw(shown, beta, rng))
-    mean = weights.mean(axis=0)
-    C, G = equivalents(setting, response, float(np.sum(setting.second_moment * np.cov(weights.T))))
+    mean = without.mean(axis=0)
+    C, G = equivalents(setting, response, float(np.sum(setting.second_moment * np.cov(without.T))))
     errors, code, kernels = np.sqrt(np.diag(C)), loss_named(setting.loss).code, backend()
+    noise = np.var(np.log(np.concatenate(leverages)) - np.log(forms(np.concatenate([X for X, _ in members]), G)))
+    G *= 1.0 - float(noise) * float(np.mean(pulls))
     sides = []
-    for points in (members, others):
-        X, y = (np.concatenate(part) for part in zip(*points, strict=True))
+    *alone, share_of = representative(setting, beta, mean, C, seed)
+    both = [tuple(np.concatenate(part) for part in zip(*points, strict=True)) for points in (members, others)]
+    for X, y in [*both, tuple(alone)]:
         numbers = (X @ mean, np.sqrt(forms(X, C)), forms(X, G), y, code)
         sides.append((X, (*numbers, kernels.proximal_moments(*numbers))))
     for name in names:
         middle, share = centroids(name, weights, mean, errors)
         inverse = np.linalg.inv(C + np.diag((1.0 - share) / share * np.diag(C)))
         read = np.repeat(middle / share, shown, axis=0)
-        scores, angle = [], None
-        for X, law in sides:
-            vectors, c, move, angle = read_out(X, C, G, inverse, law, angle)
+        X, law = sides[2]
+        _, c, move, angle = read_out(X, C, G, inverse, law, None)
+        tv, inside, outside = kernels.exposure_integrals(
+            *law, c[:, None], move[:, None], share_of, np.zeros(share_of.size, dtype=int), 1
+        )
+        known = figures(share_of @ tv / share_of.sum(), inside[0] * 1.0, outside[0] * 1.0)[0][:2]
+        scores = []
+        for X, law in sides[:2]:
+            vectors, c, move, _ = read_out(X, C, G, inverse, law, angle)
             scores.append(kernels.read_out_ratios(np.einsum("ij,ij->i", vectors, read), *law, c, move))
-        some = slice(0, 8000)
-        kept = [part[some] for part in law[:4]], [law[5][some], c[some, None], move[some, None]]
-        ones = np.ones(len(kept[0][0]))
-        tv, inside, outside = kernels.exposure_integrals(*kept[0], code, *kept[1], ones, ones.astype(int) - 1, 1)
-        known = figures(tv.mean(axis=0), inside[0] * 1.0, outside[0] * 1.0)[0][:2]
         yield name, [part.reshape(runs, shown) for part in scores], known
 
 
@@ -220,40 +271,57 @@ def attacked(setting: Setting, beta: np.ndarray, runs: int, seed: int) -> dict[s
     return found
 
 
-def orders(results: list[LeakageResult], known: dict[str, float]) -> tuple[float, float]:
-    """Return the share of pairs that one fit tells apart, and of data sets with any pair in the wrong order.
+def orders(results: list[LeakageResult], known: list[dict[str, dict[str, float]]]) -> dict[str, float]:
+    """Return shares of pairs told apart and of data sets with a false order, and how pairs of unlike areas are ordered.
+
+    Unlike are areas more than ``APART`` apart; told apart is what one fit says with confidence.
 
     A copy of the sign with a scale is among the quantizers: to tell the two apart is wrong in either order.
     """
-    told, wrong = [], []
-    for result in results:
+    told, wrong, apart, right = [], [], 0, 0
+    for result, law in zip(results, known, strict=True):
         ranking = result.ranking()
-        truth = np.array([known["sign" if name == COPY else name] for name in ranking.names])
+        truth = np.array([law["sign" if name == COPY else name]["delta_known"] for name in ranking.names])
         below = ranking.significantly_below()  # a row leaks more than the column
         told.append(np.sum(below) / (len(truth) * (len(truth) - 1) / 2 - 1))
         wrong.append(np.any(below & (truth[:, None] <= truth[None, :])))
-    return float(np.mean(told)), float(np.mean(wrong))
+        areas = np.array([law[name]["known"] for name in QUANTIZERS])
+        said = np.array([result.auc[result.names.index(name)] for name in QUANTIZERS])
+        above = areas[:, None] - areas[None, :] > APART
+        apart += int(above.sum())
+        right += int(np.sum(above & (said[:, None] > said[None, :])))
+    return {
+        "told_apart": float(np.mean(told)), "false_orders": float(np.mean(wrong)),
+        "pairs_apart": float(apart), "rightly_ordered": right / max(apart, 1),
+    }  # fmt: skip
 
 
-def predicted(setting: Setting, beta: np.ndarray, data_sets: int, seed: int, known: dict) -> list[dict]:
-    results = []
-    for k in range(data_sets):
-        X, y = setting.draw(setting.n, beta, np.random.default_rng([seed, 2, k]))
-        fit = fit_from(X, y, setting.trained(X, y).weights[0], setting.loss, setting.ridge)
-        results.append(leakage(fit, [*QUANTIZERS[:-1], COPY]))
-    told, false = orders(results, {name: known[name]["delta_known"] for name in QUANTIZERS})
+def compared(setting: Setting, laws: int, data_sets: int, runs: int, seed: int) -> list[dict]:
+    """Return a row per quantizer: the attack, the known law and what single fits say, over laws and data sets."""
+    results: list[LeakageResult] = []
+    each, known = [], []
+    for number in range(laws):
+        beta = setting.weights(np.random.default_rng([seed, 0, number]))
+        each.append(attacked(setting, beta, runs, 1000 * seed + number))
+        for k in range(data_sets):
+            X, y = setting.draw(setting.n, beta, np.random.default_rng([seed, 2, number, k]))
+            fit = fit_from(X, y, setting.trained(X, y).weights[0], setting.loss, setting.ridge)
+            results.append(leakage(fit, [*QUANTIZERS[:-1], COPY]))
+            known.append(each[-1])
+    common = orders(results, known) | {"laws": laws, "data_sets": len(results)}
     rows = []
     for name in QUANTIZERS:
         q = results[0].names.index(name)
-        row = {"quantizer": name, "retained": np.mean([r.retained[q] for r in results]), **known[name]}
-        row |= {"told_apart": told, "false_orders": false}
+        row = {"quantizer": name, "retained": np.mean([r.retained[q] for r in results]), **common}
+        row |= {key: np.mean([one[name][key] for one in each]) for key in each[0][name]}
+        row["attack_error"] = np.sqrt(np.sum([one[name]["attack_error"] ** 2 for one in each])) / laws
         for figure, prefix in (("auc", ""), ("delta", "delta_")):
             values = np.array([(r.auc if figure == "auc" else r.delta)[q] for r in results])
             ends = np.array([r.conf_int(figure=figure)[q] for r in results])
-            truth = row[f"{prefix}known"]
+            truth = np.array([one[name][f"{prefix}known"] for one in known])
             row |= {
                 f"{prefix}predicted": values.mean(),
-                f"{prefix}spread": values.std(ddof=1),
+                f"{prefix}spread": (values - truth).std(ddof=1),
                 f"{prefix}stated": np.mean([r.std_errors(figure)[q] for r in results]),
                 f"{prefix}coverage": np.mean((ends[:, 0] <= truth) & (truth <= ends[:, 1])),
             }
@@ -264,18 +332,22 @@ def predicted(setting: Setting, beta: np.ndarray, data_sets: int, seed: int, kno
 
 def page(rows: list[dict[str, str]], command: str) -> str:
     """Return the page of the table."""
+    first = rows[0]
     text = [
         "# Leak of penalised fits: predicted and achieved",
         "",
         "Areas under the ROC curve ({ref}`S15 to S17 <S15>`). *attack*: of the attack that knows means and second",
         "moments of the weights over training sets, with its standard error; *law known*: S16 with the same knowledge;",
-        "*one fit*: mean of `leakage` over independent data sets, with their standard deviation, the mean standard",
-        "error that it states, and how often its 95 % interval holds *law known*. The last columns are the same for Δ.",
+        "*one fit*: mean of `leakage` over independent data sets. *off*: standard deviation of one fit less the law",
+        "known; *stated*: the mean standard error that it says it has; *holds*: how often its 95 % interval holds *law",
+        "known*. The last columns are the same for Δ.",
         "",
-        f"Command: `{command}`. Quantizers act on the weights with scales that are released too.",
+        f"Command: `{command}`. Quantizers act on the weights with scales that are released too. Each setting has",
+        f"{int(float(first['laws']))} laws of the data, with true weights of their own, and "
+        f"{int(float(first['data_sets']))} data sets.",
         "",
-        "| setting | quantizer | ρ | attack | law known | one fit | spread | stated | holds "
-        "| Δ known | Δ one fit | spread | stated | holds |",
+        "| setting | quantizer | ρ | attack | law known | one fit | off | stated | holds "
+        "| Δ known | Δ one fit | off | stated | holds |",
         "|" + "---|" * 14,
     ]
     for row in rows:
@@ -293,58 +365,69 @@ def page(rows: list[dict[str, str]], command: str) -> str:
     text += [
         "",
         f"Over the {len(rows)} rows one fit differs from the attack by {np.mean(gaps):+.4f} on average, by at most "
-        f"{np.max(np.abs(gaps)):.4f}, with standard errors of the attack up to {errors.max():.4f}. Mean coverage of "
-        f"the intervals: {100 * np.mean([float(r['coverage']) for r in rows]):.0f} % for areas, "
-        f"{100 * np.mean([float(r['delta_coverage']) for r in rows]):.0f} % for Δ.",
+        f"{np.max(np.abs(gaps)):.4f}, with standard errors of the attack up to {errors.max():.4f}.",
         "",
-        "Where intervals hold less often than they say, two things are left out: the noise of estimated second moments",
-        "in the retained share, and the few weights near a threshold that decide it for coarse codes.",
+    ]
+    for figure, prefix in (("areas", ""), ("Δ", "delta_")):
+        held = np.array([float(r[f"{prefix}coverage"]) for r in rows])
+        within = int(np.sum((held >= 0.93) & (held <= 0.97)))
+        text.append(
+            f"Intervals of {figure} hold in {100 * held.mean():.1f} % of data sets on average, in "
+            f"{100 * held.min():.0f} to {100 * held.max():.0f} %, in 93 to 97 % for {within} of {len(rows)} rows."
+        )
+    text += [
         "",
         "## Orders",
         "",
         f"Of these quantizers and {COPY}, which leaks what the sign leaks: pairs that one fit tells apart, together",
         "at 95 %, and data sets in which any of them is in the wrong order of *Δ known*, or the copy is told from the",
-        "sign.",
+        f"sign. Last, of pairs whose known areas differ by more than {APART:g}, those that one fit orders rightly.",
         "",
-        "| setting | pairs told apart | data sets with a false order |",
-        "|---|---|---|",
+        "| setting | pairs told apart | data sets with a false order | pairs rightly ordered |",
+        "|---|---|---|---|",
     ]
-    for row in rows:
-        if row["quantizer"] == "sign":
-            shares = " | ".join(f"{100 * float(row[key]):.0f} %" for key in ("told_apart", "false_orders"))
-            text.append(f"| {row['setting']} | {shares} |")
-    wrong = np.mean([float(row["false_orders"]) for row in rows])
-    text += ["", f"A false order in {100 * wrong:.1f} % of all data sets (at most 5 % is promised).", ""]
+    signs = [row for row in rows if row["quantizer"] == "sign"]
+    for row in signs:
+        shares = " | ".join(
+            f"{100 * float(row[key]):.1f} %" for key in ("told_apart", "false_orders", "rightly_ordered")
+        )
+        text.append(f"| {row['setting']} | {shares} |")
+    wrong = np.mean([float(row["false_orders"]) for row in signs])
+    apart = sum(float(row["pairs_apart"]) for row in signs)
+    right = sum(float(row["pairs_apart"]) * float(row["rightly_ordered"]) for row in signs) / max(apart, 1.0)
+    text += [
+        "",
+        f"A false order in {100 * wrong:.1f} % of all data sets (at most 5 % is promised); of {int(apart)} pairs more "
+        f"than {APART:g} apart {100 * right:.2f} % are rightly ordered.",
+        "",
+    ]
     return "\n".join(text)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--settings", nargs="*", choices=list(SETTINGS), default=list(SETTINGS))
-    parser.add_argument("--data-sets", type=int, default=60)
-    parser.add_argument("--runs", type=int, default=1500)
+    parser.add_argument("--laws", type=int, default=8)
+    parser.add_argument("--data-sets", type=int, default=25, help="of each law")
+    parser.add_argument("--runs", type=int, default=500, help="of each law")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=FOLDER)
     given = parser.parse_args()
     stored = given.out / "leakage.csv"
-    rows = list(csv.DictReader(stored.open())) if stored.exists() else []
-    rows = [row for row in rows if row["setting"] not in given.settings]
+    sizes = f"--laws {given.laws} --data-sets {given.data_sets} --runs {given.runs} --seed {given.seed}"
     for name in given.settings:
-        setting = SETTINGS[name]
-        beta = setting.weights(np.random.default_rng([given.seed, 0]))
-        known = attacked(setting, beta, given.runs, given.seed)
-        new = predicted(setting, beta, given.data_sets, given.seed, known)
-        rows += [
+        new = compared(SETTINGS[name], given.laws, given.data_sets, given.runs, given.seed)
+        rows = list(csv.DictReader(stored.open())) if stored.exists() else []
+        rows = [row for row in rows if row["setting"] != name] + [
             {"setting": name} | {k: v if isinstance(v, str) else f"{v:.6g}" for k, v in row.items()} for row in new
         ]
+        rows.sort(key=lambda row: (list(SETTINGS).index(row["setting"]), QUANTIZERS.index(row["quantizer"])))
+        with stored.open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, FIELDS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
         print(f"{name}: largest difference {max(abs(r['predicted'] - r['attack']) for r in new):.4f}", file=sys.stderr)
-    rows.sort(key=lambda row: (list(SETTINGS).index(row["setting"]), QUANTIZERS.index(row["quantizer"])))
-    with stored.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, FIELDS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    command = f"python docs/studies/leakage.py --data-sets {given.data_sets} --runs {given.runs} --seed {given.seed}"
-    (given.out / "leakage.md").write_text(page(rows, command))
+        (given.out / "leakage.md").write_text(page(rows, f"python docs/studies/leakage.py {sizes}"))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from qmis_stats.leak.posterior import points_of
 from qmis_stats.leak.results import LeakageResult
 from qmis_stats.leak.retained import NamedQuantizer, read_out, retained, scatter
 from qmis_stats.leak.signal import Directions
+from qmis_stats.leak.smoothed import smoothed
 from qmis_stats.leak.sources import fit_of
 from qmis_stats.leak.uncertainty import Uncertainty
 from qmis_stats.quantizers.weights import DEFAULT_QUANTIZERS, quantizer
@@ -121,6 +122,8 @@ def leakage(
     directions = Directions.of(fit, spread, found)
     if fit.outputs > 1:
         found = replace(found, variance=_of_size(directions.variance, found.variance))
+    else:
+        found = smoothed(found, directions.leverage, directions.variance)
     points = points_of(fit, found, played)
     kept = retained(fit, spread, chosen, seed)
     readings = [read_out(spread, one) for one in kept]

@@ -8,10 +8,15 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from qmis_stats.errors import DomainError
-from qmis_stats.leak.fits import Fit, free_penalties, hessian_matrix, moment_matrix, positive_factor
+from qmis_stats.leak.fits import Fit, Indices, free_penalties, hessian_matrix, moment_matrix, positive_factor
 from qmis_stats.scores.base import FloatArray
 
-__all__ = ["LeaveOneOut", "leave_one_out"]
+__all__ = ["LeaveOneOut", "aspect", "leave_one_out"]
+
+_ROUNDS = 30
+_SOLVED = 1e-4
+_LEAST_KEPT = 0.02
+_NOISE_POINTS = 300
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +38,8 @@ class LeaveOneOut:
     inflation : float
         φ in [0, 1): the share of the squared leave-one-out gradients that is the scatter of the fitted values. The
         plain jackknife is too large by 1/(1 − φ).
+    leverage_noise : float
+        Variance of log q over training sets of the other points, given the point; 0 with several fitted values.
     """
 
     value: FloatArray
@@ -41,6 +48,7 @@ class LeaveOneOut:
     gradient: FloatArray
     curvature: FloatArray
     inflation: float
+    leverage_noise: float
 
     @property
     def value_moved(self) -> FloatArray:
@@ -88,7 +96,7 @@ def leave_one_out(fit: Fit) -> LeaveOneOut:
     values = design @ fit.parameters.T
     psi, w = fit.loss.gradient(fit.y, values), fit.loss.curvature(fit.y, values)
     identity = np.eye(fit.outputs)
-    forms = _Wide(fit, design, w) if fit.wide else _Tall(fit, design, w)
+    forms = _forms_of(fit, design, w)
     h = forms.leverages()
     remaining = identity - h @ w
     if not np.all(np.linalg.det(remaining) > 1e-9):
@@ -96,15 +104,78 @@ def leave_one_out(fit: Fit) -> LeaveOneOut:
     q = np.linalg.solve(remaining, h)
     q = 0.5 * (q + q.transpose(0, 2, 1))
     r = psi + np.einsum("nab,nb->na", w, np.einsum("nab,nb->na", q, psi))
-    own = np.einsum("nab,nb->na", h, r)
-    middle = forms.sandwiched(r) - own[:, :, None] * own[:, None, :]
-    spread = np.linalg.solve(remaining, middle)
-    spread = np.linalg.solve(remaining, spread.transpose(0, 2, 1))
-    spread = 0.5 * (spread + spread.transpose(0, 2, 1))
-    scatter = float(np.einsum("nab,nbc,nca->", w, spread, w) / np.sum(r**2))
-    inflation = scatter / (1.0 + scatter)
+    variance, inflation = _corrected(forms, h, w, r[:, :, None] * r[:, None, :])
+    noise = _leverage_noise(forms, h[:, 0, 0], w[:, 0, 0]) * (1.0 - inflation) if fit.outputs == 1 else 0.0
     moved = np.einsum("nab,nb->na", q, psi)
-    return LeaveOneOut(values + moved, q, (1.0 - inflation) * spread, psi, w, inflation)
+    return LeaveOneOut(values + moved, q, variance, psi, w, inflation, noise)
+
+
+def _corrected(forms: _Forms, h: FloatArray, w: FloatArray, squares: FloatArray) -> tuple[FloatArray, float]:
+    """Return the variances, and φ: the plain jackknife V times a factor, so that their mean is that of S.
+
+    S solves S = V(rrᵀ − wSw), and V is linear in the squares of the gradients. A factor 1 − φ nearly solves that,
+    and steps of that length solve it point by point. The solution has the noise of V and less size: only its mean is
+    taken.
+    """
+    remaining = np.eye(h.shape[1]) - h @ w
+
+    def jackknife(blocks: FloatArray) -> FloatArray:
+        spread = np.linalg.solve(remaining, forms.sandwiched(blocks) - h @ blocks @ h)
+        spread = np.linalg.solve(remaining, spread.transpose(0, 2, 1))
+        return np.asarray(0.5 * (spread + spread.transpose(0, 2, 1)))
+
+    plain = jackknife(squares)
+    size, total = _traces(plain), float(_traces(squares).sum())
+    scatter = float(_traces(w @ plain @ w).sum()) / total
+    step = 1.0 / (1.0 + scatter)
+    kept = np.full(size.shape, step)
+    for _ in range(_ROUNDS):
+        missed = size - _traces(jackknife(w @ (kept[:, None, None] * plain) @ w)) - kept * size
+        kept = kept + step * missed / size
+        if np.sum(np.abs(missed)) < _SOLVED * np.sum(kept * size):
+            break
+    factor = float(np.clip(np.sum(kept * size) / size.sum(), _LEAST_KEPT, 1.0))
+    variance = factor * plain
+    return variance, min(float(_traces(w @ variance @ w).sum()) / total, 1.0 - _LEAST_KEPT)
+
+
+def _leverage_noise(forms: _Forms, h: FloatArray, w: FloatArray) -> float:
+    """Return the plain jackknife of log q: its variance over training sets of the other points, given the point.
+
+    Without point j too, q_i grows by (xᵢᵀH₋ᵢ⁻¹xⱼ)² wⱼ/(1 − wⱼhⱼ).
+    """
+    rows = np.unique(np.linspace(0, h.size - 1, min(h.size, _NOISE_POINTS)).astype(np.intp))
+    moved = forms.products(rows) ** 2 * (w / (1.0 - w * h)) / (h[rows] * (1.0 - w[rows] * h[rows]))[:, None]
+    moved[np.arange(rows.size), rows] = np.nan
+    return float(np.nanmean(np.nanvar(moved, axis=1)) * (h.size - 1.0))
+
+
+def aspect(fit: Fit, found: LeaveOneOut) -> float:
+    """Return D tr(ΣG)²/(tr ΣG)² ≥ 1, for D columns: how unequal the eigenvalues of ΣG are.
+
+    The Hessian is replaced by one of equal curvatures with the same mean leverage, for which noise does not depend on
+    the direction in which the data point. With gradients of size one S is xᵀGΣGx, and its mean tr(ΣG)².
+
+    Parameters
+    ----------
+    fit : Fit
+        With one fitted value per point.
+    found : LeaveOneOut
+        Its leave-one-out quantities.
+    """
+    q, w = found.leverage[:, 0, 0], found.curvature[:, 0, 0]
+    damped = float(np.mean(w / (1.0 + w * q)))
+    equal = np.full((fit.points, 1, 1), damped / (1.0 - damped * float(q.mean())))
+    forms = _forms_of(fit, fit.design, equal)
+    h = forms.leverages()
+    response = h / (1.0 - equal * h)
+    squared = float(_corrected(forms, h, equal, (1.0 + equal * response) ** 2)[0].mean()) / (fit.points - 1.0)
+    columns = int(np.count_nonzero(np.any(fit.design != 0.0, axis=0)))
+    return max(columns * squared / float(response.mean()) ** 2, 1.0)
+
+
+def _traces(matrices: FloatArray) -> FloatArray:
+    return np.asarray(np.trace(matrices, axis1=1, axis2=2))
 
 
 class _Tall:
@@ -120,10 +191,14 @@ class _Tall:
         """Return (I ⊗ xᵀ)H⁻¹(I ⊗ x) of each point."""
         return forms(self.design, self.inverse, self.outputs)
 
-    def sandwiched(self, r: FloatArray) -> FloatArray:
-        """Return (I ⊗ xᵀ)H⁻¹ (Σ_j r_j r_jᵀ ⊗ x_j x_jᵀ) H⁻¹(I ⊗ x) of each point."""
-        middle = moment_matrix(self.design, r[:, :, None] * r[:, None, :])
+    def sandwiched(self, blocks: FloatArray) -> FloatArray:
+        """Return (I ⊗ xᵀ)H⁻¹ (Σ_j B_j ⊗ x_j x_jᵀ) H⁻¹(I ⊗ x) of each point, for blocks B of shape (n, K, K)."""
+        middle = moment_matrix(self.design, blocks)
         return forms(self.design, self.inverse @ middle @ self.inverse, self.outputs)
+
+    def products(self, rows: Indices) -> FloatArray:
+        """Return xᵢᵀH⁻¹xⱼ of some points with all, for one fitted value per point."""
+        return np.asarray(self.design[rows] @ self.inverse @ self.design.T)
 
 
 class _Wide:
@@ -139,9 +214,20 @@ class _Wide:
         """Return xᵀH⁻¹x of each point, shape (n, 1, 1)."""
         return np.diag(self.gram)[:, None, None].copy()
 
-    def sandwiched(self, r: FloatArray) -> FloatArray:
-        """Return xᵀH⁻¹ (Σ_j r_j² x_j x_jᵀ) H⁻¹x of each point, shape (n, 1, 1)."""
-        return np.asarray((self.gram**2 @ r[:, 0] ** 2)[:, None, None])
+    def sandwiched(self, blocks: FloatArray) -> FloatArray:
+        """Return xᵀH⁻¹ (Σ_j B_j x_j x_jᵀ) H⁻¹x of each point, shape (n, 1, 1)."""
+        return np.asarray((self.gram**2 @ blocks[:, 0, 0])[:, None, None])
+
+    def products(self, rows: Indices) -> FloatArray:
+        """Return xᵢᵀH⁻¹xⱼ of some points with all."""
+        return np.asarray(self.gram[rows])
+
+
+_Forms = _Tall | _Wide
+
+
+def _forms_of(fit: Fit, design: FloatArray, w: FloatArray) -> _Forms:
+    return _Wide(fit, design, w) if fit.wide else _Tall(fit, design, w)
 
 
 def forms(design: FloatArray, matrix: FloatArray, outputs: int) -> FloatArray:

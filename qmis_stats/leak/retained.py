@@ -15,7 +15,7 @@ from scipy.special import ndtr
 
 from qmis_stats.errors import DomainError
 from qmis_stats.foreign import raised_by, returned_numbers
-from qmis_stats.leak.fits import FREE, Fit, determined
+from qmis_stats.leak.fits import FREE, Fit, determined, hessian_matrix
 from qmis_stats.leak.leave_one_out import LeaveOneOut, forms
 from qmis_stats.quantizers.weights.base import GroupCells
 from qmis_stats.scores.base import FloatArray
@@ -29,6 +29,8 @@ _DENSE = 1500
 _PROBES = 256
 _MANY = 20_000
 _LEAST = 1e-300
+_MATCHED = 600
+_STEP = 0.01
 _DRAWS = 64
 _EFFORT = 8000
 
@@ -114,6 +116,8 @@ def scatter(fit: Fit, found: LeaveOneOut) -> Scatter:
     C = G (Ψ ⊗ Σ) G with G = (A ⊗ Σ + I ⊗ P)⁻¹, A = Σ_j (1 + w_j q_j)⁻¹ w_j and Ψ = Σ_j ψ_j ψ_jᵀ: the deterministic
     equivalents of the inverse Hessian and of the gradients. Plugging the sample's own second moments into them would
     double their noise where there are as many features as points, so that Σ is the estimate of Ledoit and Wolf (2004).
+    That shrinks correlations towards zero, and with them the variances of weights beside those of fitted values. With
+    one fitted value per point Σ is shrunk less, until these variances add up to what the jackknife says of them.
 
     Parameters
     ----------
@@ -127,13 +131,36 @@ def scatter(fit: Fit, found: LeaveOneOut) -> Scatter:
     spread = fit.X.std(axis=0)
     spread = np.where(spread > 0.0, spread, 1.0)
     centre = fit.X.mean(axis=0)
-    correlation, _ = ledoit_wolf((fit.X - centre) / spread, assume_centered=True)
-    moment = correlation * np.outer(spread, spread) + np.outer(centre, centre)
-    if fit.intercept is not None:
-        moment = np.block([[moment, centre[:, None]], [centre[None, :], np.ones((1, 1))]])
+    standard = (fit.X - centre) / spread
+    correlation, shrunk = ledoit_wolf(standard, assume_centered=True)
+    stiffness = np.linalg.solve(np.eye(fit.outputs) + found.curvature @ found.leverage, found.curvature)
+
+    def made(correlation: FloatArray) -> Scatter:
+        moment = correlation * np.outer(spread, spread) + np.outer(centre, centre)
+        if fit.intercept is not None:
+            moment = np.block([[moment, centre[:, None]], [centre[None, :], np.ones((1, 1))]])
+        return _equivalents(fit, found, moment, stiffness.sum(axis=0))
+
+    one = made(correlation)
+    if fit.outputs == 1 and spread.size <= _MATCHED:
+        sizes, sample = spread**2, standard.T @ standard / fit.points
+        level = np.eye(spread.size) * (np.trace(sample) / spread.size)
+        wanted = _weighted_variances(fit, found, sizes)
+
+        def missed(some: Scatter) -> float:
+            return wanted - float(sizes @ some.errors[0, : spread.size] ** 2)
+
+        low, high, tried = 0.0, float(shrunk), one
+        while missed(one) > 0.0 and high - low > _STEP:  # variances mostly fall with the share that is shrunk
+            middle = 0.5 * (low + high)
+            tried = made((1.0 - middle) * sample + middle * level)
+            low, high = (low, middle) if missed(tried) > 0.0 else (middle, high)
+        one = min(one, tried, key=lambda some: abs(missed(some)))
+    return replace(one, influence=_influence(fit, found, one, np.trace(stiffness, axis1=1, axis2=2)))
+
+
+def _equivalents(fit: Fit, found: LeaveOneOut, moment: FloatArray, damped: FloatArray) -> Scatter:
     outputs = fit.outputs
-    stiffness = np.linalg.solve(np.eye(outputs) + found.curvature @ found.leverage, found.curvature)
-    damped = stiffness.sum(axis=0)
     hessian = np.kron(determined(0.5 * (damped + damped.T)), moment)
     hessian.flat[:: hessian.shape[0] + 1] += np.tile(fit.penalties, outputs) + FREE * np.trace(hessian) / len(hessian)
     response = cho_solve(cho_factor(hessian), np.eye(len(hessian)))
@@ -143,11 +170,20 @@ def scatter(fit: Fit, found: LeaveOneOut) -> Scatter:
     covariance = response @ np.kron(found.gradient.T @ found.gradient, moment) @ response
     made = Scatter(0.5 * (covariance + covariance.T), response, moment, fit.design, outputs, np.zeros(fit.points))
     measured = float(np.mean(np.trace(found.variance, axis1=1, axis2=2)))
-    return replace(
-        made,
-        covariance=made.covariance * (measured / made.trace(made.covariance)),
-        influence=_influence(fit, found, made, np.trace(stiffness, axis1=1, axis2=2)),
-    )
+    return replace(made, covariance=made.covariance * (measured / made.trace(made.covariance)))
+
+
+def _weighted_variances(fit: Fit, found: LeaveOneOut, sizes: FloatArray) -> float:
+    """Return Σ_i sizes_i C_ii over the weights, by the corrected jackknife, for one fitted value per point.
+
+    C = H⁻¹ Σ_j (r_j² − w_j² S_j) x_j x_jᵀ H⁻¹ along directions that do not depend on the points.
+    """
+    psi, w, q = found.gradient[:, 0], found.curvature[:, 0, 0], found.leverage[:, 0, 0]
+    squares = ((1.0 + w * q) * psi) ** 2 - w**2 * found.variance[:, 0, 0]
+    hessian = hessian_matrix(fit.design, found.curvature, fit.penalties)
+    hessian.flat[:: len(hessian) + 1] += FREE * np.trace(hessian) / len(hessian)
+    rows = cho_solve(cho_factor(hessian), fit.design.T)[: sizes.size]
+    return float(sizes @ (rows**2 @ squares))
 
 
 def _influence(fit: Fit, found: LeaveOneOut, made: Scatter, stiffness: FloatArray) -> FloatArray:
@@ -176,8 +212,8 @@ class Retained:
         Estimated share ρ_i of the variance of each parameter that its code retains.
     first, second : (B, K, D) ndarray
         The same estimates from weights of two further training sets, drawn about B draws of the mean weights.
-    truth : (B, K, D) ndarray
-        The shares at these means themselves.
+    truth, again : (B, K, D) ndarray
+        The shares at these means themselves, with the cells of two more training sets.
     wider : (K, D) ndarray
         The estimate with C larger by its scale error.
     """
@@ -186,6 +222,7 @@ class Retained:
     first: FloatArray
     second: FloatArray
     truth: FloatArray
+    again: FloatArray
     wider: FloatArray
 
 
@@ -230,13 +267,13 @@ def retained(fit: Fit, spread: Scatter, quantizers: Sequence[NamedQuantizer], se
     pairs = int(np.clip(_EFFORT // errors.size, 4, 24))
     known = _Posterior.of(fit.weights, errors**2)
     means = known.mean + known.deviation * rng.standard_normal((pairs, *errors.shape))
-    drawn = means + _noise(fit, spread, rng, 2 * pairs).reshape(2, pairs, *errors.shape)
+    drawn = means + _noise(fit, spread, rng, 4 * pairs).reshape(4, pairs, *errors.shape)
     found = []
     for quantizer in quantizers:
         if not _has_cells(quantizer, fit):
             one = _whole(_from_draws(quantizer, fit.weights.reshape(fit.shape), errors, seed), spread)
-            again = one[None]
-            found.append(Retained(one, again, again, again, one))
+            copy = one[None]
+            found.append(Retained(one, copy, copy, copy, copy, one))
             continue
 
         cut: Any = quantizer
@@ -247,13 +284,13 @@ def retained(fit: Fit, spread: Scatter, quantizers: Sequence[NamedQuantizer], se
             shares = _from_cells(_cells(cut, weights.reshape(fit.shape)), nodes, wide * errors)
             return _whole(np.tensordot(_NODE_WEIGHTS, shares, axes=1), spread)
 
-        first, second = (np.array([estimate(w) for w in half]) for half in drawn)
-        truth = [
-            _whole(_from_cells(_cells(cut, w.reshape(fit.shape)), m[None], errors)[0], spread)
-            for w, m in zip(drawn[1], means, strict=True)
-        ]
+        def at_mean(weights: FloatArray, mean: FloatArray, cut: Any = cut) -> FloatArray:
+            return _whole(_from_cells(_cells(cut, weights.reshape(fit.shape)), mean[None], errors)[0], spread)
+
+        first, second = (np.array([estimate(w) for w in half]) for half in drawn[:2])
+        truth, again = (np.array([at_mean(w, m) for w, m in zip(half, means, strict=True)]) for half in drawn[2:])
         wider = estimate(fit.weights, math.exp(0.5 * spread.scale_error))
-        found.append(Retained(estimate(fit.weights), first, second, np.array(truth), wider))
+        found.append(Retained(estimate(fit.weights), first, second, truth, again, wider))
     return found
 
 
@@ -359,8 +396,9 @@ class ReadOut:
     ----------
     share : float
         ρ = tr Σ CK⁻¹C / tr ΣC, the retained share of the variance of a fresh point's fitted values.
-    deviations : (B,) ndarray
-        Differences of ρ between drawn training sets, over √2, the same draws for all quantizers.
+    varied : (3, B) ndarray
+        Over B drawn means, the same for all quantizers: differences of estimates of ρ between two training sets, over
+        √2; of ρ itself, whose cells the weights set; and the mean of the estimates less that of ρ, less their bias.
     widening : float
         Change of ρ when C is larger by its scale error.
     along : (3, n, K, K) ndarray
@@ -370,7 +408,7 @@ class ReadOut:
     """
 
     share: float
-    deviations: FloatArray
+    varied: FloatArray
     widening: float
     along: FloatArray
     expected: FloatArray
@@ -417,12 +455,15 @@ def read_out(spread: Scatter, kept: Retained) -> ReadOut:
         slopes = np.mean(rest**2, axis=1)
     # dρ/dρ_i = (VΣV)_ii dΛ_i/dρ_i / tr ΣC, with V = C − CK⁻¹C.
     per_share = slopes / ((1.0 - share) ** 2 * np.diag(spread.covariance)) / before
-    first, second, truth = (part.reshape(len(part), -1) @ per_share for part in (kept.first, kept.second, kept.truth))
-    bias = float(np.mean(0.5 * (first + second) - truth))
+    parts = (kept.first, kept.second, kept.truth, kept.again)
+    first, second, truth, again = (part.reshape(len(part), -1) @ per_share for part in parts)
+    missed = 0.5 * (first + second - truth - again)
+    bias = float(np.mean(missed))
     corrected = float(np.clip(expected[0] / before - bias, 0.0, 1.0))
     widening = float((kept.wider - kept.share).ravel() @ per_share)
     scaled = expected * (corrected * before / max(expected[0], _LEAST))
-    return ReadOut(corrected, (first - second) / math.sqrt(2.0), widening, along, scaled)
+    varied = np.array([(first - second) / math.sqrt(2.0), (truth - again) / math.sqrt(2.0), missed - bias])
+    return ReadOut(corrected, varied, widening, along, scaled)
 
 
 def _inner(k: FloatArray, d: FloatArray) -> FloatArray:
@@ -430,8 +471,15 @@ def _inner(k: FloatArray, d: FloatArray) -> FloatArray:
 
 
 def share_covariance(found: Sequence[ReadOut]) -> FloatArray:
-    """Return the covariance of the errors of ρ between quantizers, which share the weights, shape (Q, Q)."""
-    longest = max(one.deviations.size for one in found)
-    flat = np.array([np.resize(one.deviations, longest) for one in found])
+    """Return the covariance of the errors of ρ between quantizers, which share the weights, shape (Q, Q).
+
+    An estimate varies over training sets of the same mean weights, and its expectation misses ρ by what the means
+    happen to be: few of them near a threshold or many. The latter is the variance over drawn means of estimates less
+    ρ, without the half of the variance over training sets that pairs of them have.
+    """
+    longest = max(one.varied.shape[1] for one in found)
+    flat = np.array([np.resize(one.varied, (3, longest)) if one.varied.shape[1] == 1 else one.varied for one in found])
+    estimates, truths, missed = np.einsum("qpb,rpb->pqr", flat, flat) / longest
+    sizes, vectors = np.linalg.eigh(missed * (longest / max(longest - 1.0, 1.0)) - 0.5 * (estimates + truths))
     common = np.array([one.widening for one in found])
-    return np.asarray(flat @ flat.T / longest + np.outer(common, common))
+    return np.asarray(estimates + (vectors * np.maximum(sizes, 0.0)) @ vectors.T + np.outer(common, common))

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from qmis_stats.leak.fits import Fit, Indices
-from qmis_stats.leak.leave_one_out import LeaveOneOut, forms
+from qmis_stats.leak.leave_one_out import LeaveOneOut, aspect, forms
 from qmis_stats.leak.retained import ReadOut, Scatter
 from qmis_stats.scores.base import FloatArray
 
 __all__ = ["Directions", "PointSignal", "best_direction"]
 
 _NOTHING = 1e-12
+_FLAT = 1e-6
+_MOST_BESIDE = 10.0
 _ANGLES = np.linspace(0.0, np.pi, 48, endpoint=False)
 
 
@@ -100,7 +102,7 @@ class Directions:
     expected : tuple of float
         tr ΣC and tr ΣG.
     beside : float
-        Share of what estimated second moments put beside the direction k that is not their noise.
+        What lies beside the direction k, as a multiple of what estimated second moments put there.
     """
 
     variance: FloatArray
@@ -135,27 +137,25 @@ class Directions:
         wanted_means = reading.expected * np.array([here, pull, pull**2 / here])
         factor = grown * wanted_means / np.where(mean != 0.0, mean, 1.0)
         kd, dd = reading.along[1] * factor[1], reading.along[2] * factor[2]
-        # Of what lies beside k, only a share is there; the rest is noise of the second moments.
+        # What lies beside k is not as large as estimated second moments say.
         inside = _explained(kk, kd)
         dd = inside + self.beside * (dd - inside)
         return PointSignal(np.array([kk, kd, dd]), self.variance, self.leverage)
 
 
 def _beside(fit: Fit, spread: Scatter, found: LeaveOneOut) -> float:
-    """Return how much of the angle between k = Cx and δ = Gx is real.
+    """Return by what factor estimated second moments misstate the squared tangent of the angle of k = Cx and δ = Gx.
 
-    With C = σ²GΣG, D columns and no quantization, the squared tangent is D tr(ΣGΣG)/(tr ΣG)² − 1. Noise in Σ spreads
-    the eigenvalues of ΣG and widens it; leave-one-out means of q and S estimate both traces without that noise. With
-    several fitted values per point the second direction is left out.
+    With C ∝ GΣG, D columns and no quantization it is D tr(ΣG)²/(tr ΣG)² − 1. Noise in Σ spreads the eigenvalues of ΣG
+    and widens it, shrinking Σ narrows it; leave-one-out means do neither. With several fitted values per point the
+    second direction is left out.
     """
     if fit.outputs > 1:
         return 0.0
     columns = int(np.count_nonzero(np.any(fit.design != 0.0, axis=0)))
     product = spread.second_moment @ spread.response
     plain = columns * float(np.sum(product * product.T)) / float(np.trace(product)) ** 2 - 1.0
-    strength = float(np.sum(found.gradient**2))
-    real = columns * float(found.variance.mean()) / (strength * float(found.leverage.mean()) ** 2) - 1.0
-    return min(max(real, 0.0) / plain, 1.0) if plain > _NOTHING else 0.0
+    return min((aspect(fit, found) - 1.0) / plain, _MOST_BESIDE) if plain > _FLAT else 0.0
 
 
 def _explained(kk: FloatArray, kd: FloatArray) -> FloatArray:

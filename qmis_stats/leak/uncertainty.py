@@ -71,7 +71,7 @@ class Uncertainty:
         backend : str
             Of the kernels.
         """
-        slopes, moves, changes = self._slopes(group, seed, backend)
+        slopes, moves, changes = self._slopes(law, group, seed, backend)
         replicates = _without_each(law, group) + np.einsum("gk,kqf->gqf", moves, changes)
         replicates, dof = self._without_sums(replicates, group)
         groups = len(replicates)
@@ -90,13 +90,16 @@ class Uncertainty:
         sums = np.bincount(group, self.spread.influence)
         return np.asarray(-sums / (self.fit.points - size))
 
-    def _slopes(self, group: Indices, seed: int, backend: str) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def _slopes(
+        self, law: Exposures, group: Indices, seed: int, backend: str
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return slopes of the figures in ρ, (Q, F), and what leaving groups out moves that all points share.
 
         The latter as coordinates (G, k) along the k main moves and the change of the figures per unit of each,
         (k, Q, F). All by differences on some of the points.
         """
         rng = np.random.default_rng([seed, 0x510E])
+        whole = self.fit.points <= _SLOPE_POINTS
         chosen = np.sort(rng.permutation(self.fit.points)[:_SLOPE_POINTS])
         few, part = self.points.some(chosen), self.fit.some(chosen)
         nobody = np.zeros(chosen.size, dtype=np.int64)
@@ -111,7 +114,7 @@ class Uncertainty:
             return _whole_figures(exposures(part, points, signals, nobody, backend))
 
         stay = np.zeros(shares.size)
-        here = at(few, stay)
+        here = _whole_figures(law) if whole else at(few, stay)
         sure = shares[:, None] >= 1.0 - _NOTHING
         slopes = np.where(sure, 0.0, (at(few, steps) - here) / np.where(np.abs(steps) > 0.0, steps, _NOTHING)[:, None])
         groups = int(group.max()) + 1
