@@ -8,7 +8,10 @@ from collections.abc import Callable
 from qmis_stats.errors import InputError
 from qmis_stats.quantizers.weights.base import WeightQuantizer
 from qmis_stats.quantizers.weights.codebooks import KMeansCodebook, LloydMaxCodebook
-from qmis_stats.quantizers.weights.fixed import NormalFloat4, PowersOfTwo
+from qmis_stats.quantizers.weights.fixed import Float4, NormalFloat4, PowersOfTwo
+from qmis_stats.quantizers.weights.ggml import GGML_TYPES, GgmlBlocks
+from qmis_stats.quantizers.weights.grouped import Grouped
+from qmis_stats.quantizers.weights.joint import JointRelease
 from qmis_stats.quantizers.weights.sign import IdentityWeights, SignWeights
 from qmis_stats.quantizers.weights.ternary import AbsmeanTernary, SparseTernary, TernaryWeightNetwork
 from qmis_stats.quantizers.weights.uniform import UniformAsymmetric, UniformSymmetric
@@ -38,15 +41,20 @@ DEFAULT_QUANTIZERS: tuple[str, ...] = (
 _CHANNEL = ":channel"
 _ALLOWED = (
     "one of identity, sign, sign-scaled, ternary-absmean, twn-C (0 < C < 1), sparse-P (0 < P < 100), "
-    "uniform-B (2 to 8), uniform-asym-B (2 to 8), lloyd-max-B (1 to 8), kmeans-B (1 to 8), nf4, nf4-BLOCK, "
-    "log2-B (3 to 8), spelled without superfluous digits; with :channel for each row by itself (not nf4-BLOCK)"
+    "uniform-B (2 to 8), uniform-asym-B (2 to 8), lloyd-max-B (1 to 8), kmeans-B (1 to 8), nf4, nf4-BLOCK, fp4, "
+    "log2-B (3 to 8), q4_0, q4_1, q5_0, q5_1, q8_0, spelled without superfluous digits; with :channel for each row by "
+    "itself or :gBLOCK, :gBLOCK:f16, :gBLOCK:f32 for blocks of a row (not nf4-BLOCK, qB_0, qB_1); or of "
+    "a library: gguf:Q4_0, bitsandbytes:nf4, torchao:int8, torchao:int4-g32, quanto:qint4, hqq:2-g64, "
+    "torch:per-channel, onnxruntime:dynamic; several released together with + between them"
 )
+_LIBRARY_NAMES = ("gguf", "bitsandbytes", "torchao", "quanto", "hqq", "torch", "onnxruntime")
 _MAKERS: dict[str, Callable[[str, bool], WeightQuantizer]] = {
     "identity": lambda _, c: IdentityWeights(per_channel=c),
     "sign": lambda _, c: SignWeights(per_channel=c),
     "sign-scaled": lambda _, c: SignWeights(True, per_channel=c),
     "ternary-absmean": lambda _, c: AbsmeanTernary(per_channel=c),
     "nf4": lambda _, c: NormalFloat4(per_channel=c),
+    "fp4": lambda _, c: Float4(per_channel=c),
     "twn-": lambda x, c: TernaryWeightNetwork(float(x), per_channel=c),
     "sparse-": lambda x, c: SparseTernary(float(x) / 100.0, per_channel=c),
     "uniform-": lambda x, c: UniformSymmetric(int(x), per_channel=c),
@@ -64,13 +72,17 @@ def quantizer(name: str) -> WeightQuantizer:
     Parameters
     ----------
     name : str
-        For instance ``"uniform-4"``, or ``"uniform-4:channel"`` for each row of axis 0 by itself. There is one
-        spelling of each quantizer: ``quantizer(name).name == name``.
+        For instance ``"uniform-4"``, ``"uniform-4:channel"`` for each row of axis 0 by itself, ``"uniform-4:g32:f16"``
+        for each block of 32 weights of a row with its scale in float16, ``"gguf:Q4_0"`` for a library's own,
+        ``"nf4+gguf:Q8_0"`` for both released together. There is one spelling of each quantizer:
+        ``quantizer(name).name == name``.
 
     Raises
     ------
     InputError
         If there is no such quantizer.
+    MissingExtraError
+        If the library that has it is not installed.
 
     Examples
     --------
@@ -79,15 +91,33 @@ def quantizer(name: str) -> WeightQuantizer:
     >>> quantizer("ternary-absmean").bits
     1.584962500721156
     """
+    if isinstance(name, str) and name.count("+") in (1, 2):
+        return JointRelease(tuple(quantizer(part) for part in name.split("+")))
     if isinstance(name, str) and len(name) <= 64 and name.isascii():
-        stem = name.removesuffix(_CHANNEL)
-        kind, number = re.fullmatch(r"(.*?-?)(\d[\d.]*)?", stem, re.DOTALL).groups()  # type: ignore[union-attr]
-        kind, number = (stem, None) if stem in _MAKERS else (kind, number)
-        if kind in _MAKERS and (number is not None) == kind.endswith("-"):
-            try:
-                made = _MAKERS[kind](number or "", name != stem)
-            except ValueError:
-                made = None
-            if made is not None and made.name == name:
-                return made
+        try:
+            made = _made(name)
+        except ValueError:
+            made = None
+        if made is not None and made.name == name:
+            return made
+        if name.partition(":")[0] in _LIBRARY_NAMES:
+            from qmis_stats.quantizers.libraries import library_quantizer
+
+            return library_quantizer(name)
     raise InputError("quantizer", name, _ALLOWED)
+
+
+def _made(name: str) -> WeightQuantizer | None:
+    if name in GGML_TYPES:
+        return GgmlBlocks(name)
+    stem, *blocks = name.split(":g")
+    if blocks:
+        inner = _made(stem)
+        size, *scale = blocks[0].split(":")
+        return Grouped(inner, int(size), *scale) if inner is not None and len(blocks) == 1 else None
+    stem = name.removesuffix(_CHANNEL)
+    kind, number = re.fullmatch(r"(.*?-?)(\d[\d.]*)?", stem, re.DOTALL).groups()  # type: ignore[union-attr]
+    kind, number = (stem, None) if stem in _MAKERS else (kind, number)
+    if kind in _MAKERS and (number is not None) == kind.endswith("-"):
+        return _MAKERS[kind](number or "", name != stem)
+    return None
