@@ -123,7 +123,8 @@ def audit_attacks(
         progress=progress,
     )
     wanted: list[Quantizer | None] = [*chosen, None]
-    results = chain(_reports(game, wanted, attacks, level, jobs), _later(attacks, seed, level))
+    ready = [attack.prepared(game.known) if isinstance(attack, ReadOut) else attack for attack in attacks]
+    results = chain(_reports(game, wanted, ready, level, jobs), _later(attacks, seed, level))
     *reports, check = [next(results) for _ in (progress or iter)(range(len(wanted) + 1))]
     predicted = _predicted(dataset, model, chosen, game, seed)
     return AttackAudit(

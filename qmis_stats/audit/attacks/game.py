@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Model, Weights, checked_count
-from qmis_stats.audit.models.calls import checked_model, checkpoints_of, description_of, losses_of, mask_of
+from qmis_stats.audit.models.calls import checked_model, description_of, last_weights, losses_of, mask_of
 from qmis_stats.audit.processes import in_processes
 from qmis_stats.audit.quantizers import Quantizer, quantized_weights
 from qmis_stats.audit.run import generator
@@ -106,6 +106,8 @@ class Known:
         Of the game.
     shadow : Trainings
         The attacker's own trainings.
+    plain : Trainings
+        The same before quantization, with the true labels in a control too.
     """
 
     source: Dataset | Sampler
@@ -114,10 +116,11 @@ class Known:
     n: int
     seed: int
     shadow: Trainings
+    plain: Trainings
 
     def train(self, X: FloatArray, y: FloatArray, rng: np.random.Generator) -> Weights:
         """Return the released weights of a training on these points."""
-        return self.release(_trained(self.model, X, y, rng))
+        return self.release(last_weights(self.model, X, y, rng))
 
     def release(self, weights: Weights) -> Weights:
         """Return what is released of trained weights."""
@@ -246,11 +249,6 @@ def _losses(model: Model, weights: tuple[Weights, ...], X: FloatArray, y: FloatA
     return np.array([losses_of(model, w, a, b) for w, a, b in zip(weights, X, y, strict=True)])
 
 
-def _trained(model: Model, X: FloatArray, y: FloatArray, rng: np.random.Generator) -> Weights:
-    *_, last = checkpoints_of(model, X, y, rng)
-    return last
-
-
 @dataclass(frozen=True)
 class _Plan:
     source: Dataset | Sampler
@@ -291,7 +289,7 @@ def _one(plan: _Plan, role: int, number: int, members: int) -> _One:
         chosen = np.r_[np.arange(members), plan.n + np.arange(members)]
         shown_X, shown_y = points[chosen], targets[chosen]
     order = draw.permutation(2 * members)
-    weights = _trained(plan.model, X, y, fit)
+    weights = last_weights(plan.model, X, y, fit)
     return weights, shown_X[order], shown_y[order], order < members, None if rows is None else rows[order], trained
 
 
@@ -420,6 +418,6 @@ def play(
     plan = _Plan(source, model, n, checked_draws(1000, seed)[1])
     counts = {_SHADOW: (shadows, wide), _CALIBRATION: (calibrations, wide), _TARGET: (trainings, members)}
     found = _all(plan, counts, jobs, progress or iter)
-    known = Known(source, model, None, n, plan.seed, found[_SHADOW])
+    known = Known(source, model, None, n, plan.seed, found[_SHADOW], found[_SHADOW])
     game = AttackGame(known, found[_CALIBRATION], found[_TARGET])
     return game if quantizer is None else game.quantized(quantizer)
