@@ -102,8 +102,8 @@ def attack_leak(
     """Return what the strongest of some attacks measure of each release, paired over releases.
 
     The attack on a release is the first, unless another has an area on the calibration trainings that is larger by more
-    than three standard errors: then the one with the largest. Its figures are those of the target trainings, which had no
-    part in the choice; trainings are independent, and all releases are of the same ones, so that their means have a
+    than three standard errors: then the one with the largest. Its figures are those of the target trainings, which had
+    no part in the choice; trainings are independent, and all releases are of the same ones, so that their means have a
     joint covariance. That of areas is DeLong's, with trainings as clusters.
 
     Parameters
