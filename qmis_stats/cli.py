@@ -255,7 +255,9 @@ def rank(
 @click.option("--separator", metavar="CHARACTER", help="Of fields, or tab.  [default: by the line of names]")
 @click.option("--decimal", default=".", show_default=True, help="Mark before the decimals: . or ,")
 @click.option("--no-header", is_flag=True, help="The first line is data; columns are named 1, 2, ...")
-@click.option("--store", type=click.Path(path_type=Path), help="Folder for finished runs, to go on when interrupted.")
+@click.option(
+    "--store", type=click.Path(path_type=Path), help="Folder for finished trainings, to go on when interrupted."
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for report.html and report.json.")
 @click.option(
     "--records", type=click.Path(path_type=Path), help="File for the exposure of each record (.csv, .parquet)."
@@ -380,6 +382,7 @@ def audit(
                 seed=seed,
                 jobs=processes,
                 progress=_progress("trainings to attack", "attacks"),
+                store=None if store is None else store / "attacks",
             )
         written = [] if out is None else write_report(result, out, level, attacks=found, **shown)
     if as_json:

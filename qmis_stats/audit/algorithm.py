@@ -263,10 +263,10 @@ def _result(
 ) -> AuditResult:
     names = [*(q.name for q in plan.quantizers), IDENTITY]
     visited = {name: merged([run.visited[name] for run in runs], plan.candidates) for name in names}
-    losses = {name: v.losses for name, v in visited.items() if name != IDENTITY and _varied(v)}
+    losses = {name: v.losses for name, v in visited.items() if name != IDENTITY and v.varied}
     ranking = rank(losses, draws=draws, seed=plan.seed, check_axes=False, progress=progress) if losses else None
     reference = None
-    if _varied(visited[IDENTITY]):
+    if visited[IDENTITY].varied:
         reference = indicator(visited[IDENTITY].losses, IDENTITY, draws=draws, seed=plan.seed, check_axes=False)
     data = plan.dataset
     scores = measure(
@@ -290,11 +290,6 @@ def _released(plan: RunPlan) -> Indices:
     if plan.n >= plan.pool.size:
         return plan.pool
     return np.sort(generator(plan.seed, _LEAK).choice(plan.pool, plan.n, replace=False))
-
-
-def _varied(visited: Visited) -> bool:
-    """Return whether there are two codewords with different losses."""
-    return len(visited.losses) > 1 and bool(np.any(visited.losses != visited.losses[0]))
 
 
 def _counted(count: int, what: str) -> str:

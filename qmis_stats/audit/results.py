@@ -151,7 +151,7 @@ class AuditResult(NotebookResult):
         for run in self.runs:
             row = {}
             for name, visited in run.visited.items():
-                few = len(np.unique(visited.losses, axis=0)) < 2
+                few = not visited.varied
                 row[name] = float("nan") if few else 0.5 * float(np.min(gaps(Losses(name, visited.losses)).s)) ** 2
             rows.append(row)
         return pd.DataFrame(rows, index=pd.Index([run.number for run in self.runs], name="run"))
