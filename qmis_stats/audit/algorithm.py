@@ -15,6 +15,7 @@ from qmis_kernels import memory
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.grouped import group_inflation
 from qmis_stats.audit.head_leak import head_leak
+from qmis_stats.audit.loss_leak import trained_leak
 from qmis_stats.audit.models.base import Model, checked_count
 from qmis_stats.audit.models.calls import checked_model, description_of
 from qmis_stats.audit.models.linear import Linear, Logistic, Softmax
@@ -279,7 +280,7 @@ def _result(
     notes = tuple(_notes(plan, runs, visited, ranking))
     result = AuditResult(data.name, ranking, reference, scores, bits, visited, runs, notes, specification)
     if bool(getattr(plan.model, "trained_elsewhere", False)):
-        return replace(result, no_leak="the model was trained elsewhere")
+        return replace(result, leak=trained_leak(plan, bits), no_leak="the model was trained elsewhere")
     rows = _released(plan)
     leak, no_leak = head_leak(data, plan.model, plan.quantizers, rows, seed=plan.seed)
     return replace(result, leak=leak, no_leak=no_leak, leak_rows=rows if data.origin is None else data.origin[rows])

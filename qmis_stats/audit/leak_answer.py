@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from scipy.special import stdtrit
 
-from qmis_stats.audit.attacks.attack_leak import AttackLeak
 from qmis_stats.audit.quantizers import release_name
 from qmis_stats.audit.wording import interval, listed, number, percent
 from qmis_stats.leak.releases import ReleaseLeak
@@ -119,18 +118,13 @@ def leak_sure(
     attacks : AttackAudit, optional
         What attacks achieved.
     no_theory : str
-        Why theory has no answer, where attacks measured the leak.
+        Why theory has no answer, where the leak was measured.
     """
     told, pairs = leak.told_apart(checked_level(level))
-    apart = f"{told} of {pairs} pairs of quantizers are told apart ({100.0 * level:g} %, all together)."
-    if isinstance(leak, AttackLeak):
-        parts = [
-            f"Theory has no answer: {no_theory}. Measured by attacks ({listed(list(dict.fromkeys(leak.attacks)))}) on "
-            f"{leak.trainings} trainings with {leak.points} rows of a known pool, a lower bound: a better attack may "
-            f"find more. {apart}"
-        ]
-        return parts + (_needed(leak, candidates, level, "trainings") if len(candidates) > 1 else [])
-    parts = [f"By theory (S15 to S17) from one fit of {leak.points} points; {apart}"]
+    parts = [f"Theory has no answer: {no_theory}."] if no_theory else []
+    parts.append(
+        f"{leak.basis()}; {told} of {pairs} pairs of quantizers are told apart ({100.0 * level:g} %, all together)."
+    )
     outside: dict[str, list[str]] = {}
     for name, reasons in zip(leak.names, leak.reasons, strict=True):
         for reason in reasons:
@@ -141,7 +135,7 @@ def leak_sure(
     if attacks is not None:
         parts += attacks_and_theory(attacks, level)
     if len(candidates) > 1:
-        parts += _needed(leak, candidates, level, "training points")
+        parts += _needed(leak, candidates, level)
     return parts
 
 
@@ -170,11 +164,11 @@ def attacks_and_theory(attacks: AttackAudit, level: float) -> list[str]:
     return [f"{where} reach less than the theory's best attack would (area): {listed(shown, 4)}."]
 
 
-def _needed(leak: ReleaseLeak, candidates: Sequence[str], level: float, what: str) -> list[str]:
-    """Return how many points or trainings would tell the first two candidates apart, in at most one sentence.
+def _needed(leak: ReleaseLeak, candidates: Sequence[str], level: float) -> list[str]:
+    """Return how many points, or trainings, would tell the first two candidates apart, in at most one sentence.
 
     A leak and its standard error fall alike with n at first order; their ratio grows as its root. The standard error of
-    a measured one falls as the root of the trainings.
+    a measured one falls as the root of what was measured.
     """
     values, matrix = leak.ordered_by
     first, second = sorted(candidates, key=lambda name: values[leak.names.index(name)])[:2]
@@ -185,7 +179,7 @@ def _needed(leak: ReleaseLeak, candidates: Sequence[str], level: float, what: st
         return []
     pairs = leak.told_apart(level)[1]
     bound = float(stdtrit(leak.dof, 1.0 - 0.5 * (1.0 - level) / pairs))
-    there = leak.trainings if isinstance(leak, AttackLeak) else leak.points
+    there, what = leak.sample()
     wanted = there * (bound * error / gap) ** 2
     if wanted <= there:
         return []

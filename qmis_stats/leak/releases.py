@@ -70,6 +70,14 @@ class ReleaseLeak(NotebookResult):
     figures: ClassVar[tuple[str, ...]] = FIGURES
     measured: ClassVar[bool] = False
 
+    def basis(self) -> str:
+        """Return where the figures come from, a clause."""
+        raise NotImplementedError
+
+    def sample(self) -> tuple[int, str]:
+        """Return of how many independent things they are, and what these are called."""
+        return self.points, "training points"
+
     @property
     def in_domain(self) -> tuple[bool, ...]:
         """For each quantizer, whether the errors of the formulas are controlled."""

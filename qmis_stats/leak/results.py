@@ -46,6 +46,10 @@ class LeakageResult(ReleaseLeak):
     game: Game
     weights: int
 
+    def basis(self) -> str:
+        """Return where the figures come from, a clause."""
+        return f"By theory (S15 to S17) from one fit of {self.points} points"
+
     def records(self) -> pd.DataFrame:
         """Return a row per record and quantizer: exposure with its interval.
 

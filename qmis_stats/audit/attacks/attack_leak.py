@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
-from qmis_stats.audit.attacks.intervals import mean_bounds
 from qmis_stats.audit.attacks.results import ATTACK_FPR, AttackResult
+from qmis_stats.audit.measured_leak import MeasuredLeak
 from qmis_stats.errors import InputError
 from qmis_stats.inference.areas import delong
-from qmis_stats.leak.releases import ReleaseLeak
 from qmis_stats.scores.base import FloatArray
 
 __all__ = ["AttackLeak", "attack_leak"]
@@ -21,7 +20,7 @@ _AHEAD = 3.0
 
 
 @dataclass(frozen=True, eq=False)
-class AttackLeak(ReleaseLeak):
+class AttackLeak(MeasuredLeak):
     """Leak of a model under each quantizer and without one, measured by attacks: a lower bound.
 
     Δ is the advantage of the strongest attack, true less false positive rate at a threshold that was fixed on other
@@ -38,45 +37,23 @@ class AttackLeak(ReleaseLeak):
     attacks: tuple[str, ...]
     trainings: int
 
-    figures: ClassVar[tuple[str, ...]] = ("delta", "auc", *(f"tpr_{rate:g}" for rate in ATTACK_FPR))
-    measured: ClassVar[bool] = True
+    def basis(self) -> str:
+        """Return where the figures come from, a clause."""
+        return (
+            f"Measured by attacks ({', '.join(dict.fromkeys(self.attacks))}) on {self.trainings} trainings with "
+            f"{self.points} rows of a known pool, a lower bound: a better attack may find more"
+        )
 
-    @property
-    def ordered_by(self) -> tuple[FloatArray, FloatArray]:
-        """What ranks and reductions are of, with its covariance: twice the area above chance, 2·AUC − 1.
-
-        An area needs no threshold: it is measured better than an advantage, and is not 0 where a threshold is missed.
-        """
-        return np.asarray(2.0 * self.auc - 1.0), np.asarray(4.0 * self.covariance[1])
-
-    def conf_int(self, level: float | None = None, figure: str = "delta") -> FloatArray:
-        """Return the interval of a figure for each release by itself, within [0, 1], shape (Q, 2).
-
-        It is Student's, or one that is guaranteed where all trainings agree (Hoeffding 1963).
-
-        Parameters
-        ----------
-        level : float, optional
-            By default the result's.
-        figure : str
-            One of ``figures``.
-        """
-        ends = super().conf_int(level, figure)
-        width = 2.0 if figure == "delta" else 1.0
-        chosen = self.level if level is None else level
-        for q in np.flatnonzero(self.std_errors(figure) == 0.0):
-            value = float(self.estimates[q, self._place(figure)])
-            middle = (value + width - 1.0) / width  # an advantage is in [−1, 1]
-            low, high = (width * end - (width - 1.0) for end in mean_bounds(middle, self.trainings, chosen))
-            ends[q] = max(low, 0.5 if figure == "auc" else 0.0), max(high, 0.0)
-        return ends
+    def sample(self) -> tuple[int, str]:
+        """Return of how many independent things they are, and what these are called."""
+        return self.trainings, "trainings"
 
     def to_dict(self, level: float | None = None) -> dict[str, Any]:
         """Return JSON-ready data; infinities and NaN become ``None``."""
         found = super().to_dict(level)
         for row, attack in zip(found["quantizers"], self.attacks, strict=True):
             row["attack"] = attack
-        return {"measured": True, "trainings": self.trainings, **found}
+        return {"trainings": self.trainings, **found}
 
     def title(self) -> str:
         """Return the caption of the table."""
