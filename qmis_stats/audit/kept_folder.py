@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qmis_stats.errors import InputError, no_file
+from qmis_stats.inference.array_file import write_archive
+from qmis_stats.whole_files import whole_file
 
 __all__ = ["KeptFolder", "digest_of"]
 
@@ -63,7 +65,7 @@ class KeptFolder:
         try:
             place.mkdir(parents=True, exist_ok=True)
             if not file.exists():
-                _write(file, json.dumps({"key": key, "specification": wanted}, indent=1, sort_keys=True).encode())
+                _write(file, {"key": key, "specification": wanted})
             found = json.loads(file.read_text())
             kept, old = found["key"], found["specification"]
         except OSError as error:
@@ -78,17 +80,8 @@ class KeptFolder:
 
     def keep(self, name: str, arrays: Sequence[NDArray[Any]], meta: Mapping[str, Any]) -> None:
         """Write an entry; files appear whole or not at all, and the JSON file last."""
-        file = self.folder / f"{name}.npz"
-        part = file.with_name(f"{file.name}.{os.getpid()}.part")
-        try:
-            with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
-                for i, array in enumerate(arrays):
-                    with archive.open(f"{i}.npy", "w", force_zip64=True) as stream:
-                        np.lib.format.write_array(stream, array, allow_pickle=False)
-            part.replace(file)
-        finally:
-            part.unlink(missing_ok=True)
-        _write(self.folder / f"{name}.json", json.dumps({"key": self.key, **meta}).encode())
+        write_archive(self.folder / f"{name}.npz", {str(i): array for i, array in enumerate(arrays)})
+        _write(self.folder / f"{name}.json", {"key": self.key, **meta})
 
     def kept(self, name: str) -> tuple[dict[str, Any], list[NDArray[Any]]] | None:
         """Return an entry; ``None`` where there is none, or its files are damaged: it is then computed again."""
@@ -102,13 +95,9 @@ class KeptFolder:
             return None
 
 
-def _write(file: Path, content: bytes) -> None:
-    part = file.with_name(f"{file.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(content)
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
+def _write(file: Path, content: Mapping[str, Any]) -> None:
+    with whole_file(file) as part:
+        part.write_text(json.dumps(content, indent=1, sort_keys=True))
 
 
 def _brief(value: object) -> str:
