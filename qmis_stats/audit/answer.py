@@ -219,6 +219,8 @@ def answer(
         protecting = [line.name for line in lines if line.leak is not None and line.leak.protects]
         candidates = _not_beaten(ranking, [name for name in affordable if name in protecting], level)
         which = leak_which(lines, reference, affordable, candidates, limit)
+        if result.leak.measured:
+            which += " This is what was measured: more may leak, under each of them."
         sure = " ".join(leak_sure(result.leak, candidates, level, attacks, result.no_leak))
     else:
         candidates = _not_beaten(ranking, affordable, level)
