@@ -125,6 +125,10 @@ def leak_sure(
     parts.append(
         f"{leak.basis()}; {told} of {pairs} pairs of quantizers are told apart ({100.0 * level:g} %, all together)."
     )
+    if leak.measured and not leak.found:
+        parts.append(
+            "It finds no leak without quantization either, and so tells nothing of what quantization protects."
+        )
     outside: dict[str, list[str]] = {}
     for name, reasons in zip(leak.names, leak.reasons, strict=True):
         for reason in reasons:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from qmis_stats.leak.releases import ReleaseLeak
@@ -24,7 +25,7 @@ class LeakLine:
         Area under the best attack's ROC curve; its true positive rate at a false one of 1 %.
     reduction : float or None
         How much less leaks than without quantization: 1 − Δ/Δ₀, or the same of 2·AUC − 1 where it was measured;
-        ``None`` for no quantization.
+        ``None`` for no quantization, and where that shows no leak.
     reduction_interval : (float, float) or None
         Together with those of all quantizers.
     in_domain : bool
@@ -65,7 +66,7 @@ def leak_lines(leak: ReleaseLeak, level: float) -> dict[str, LeakLine]:
             interval=(float(row["delta_low"]), float(row["delta_high"])),
             auc=float(row["auc"]),
             tpr=float(row["tpr_0.01"]),
-            reduction=None if less is None else float(less["reduction"]),
+            reduction=None if less is None or math.isnan(less["reduction"]) else float(less["reduction"]),
             reduction_interval=None if less is None else (float(less["low"]), float(less["high"])),
             in_domain=bool(row["in_domain"]),
         )

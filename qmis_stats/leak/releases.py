@@ -162,7 +162,8 @@ class ReleaseLeak(NotebookResult):
         """Return how much less each quantizer leaks than no quantization, 1 − Δ/Δ₀, with simultaneous intervals.
 
         Intervals are by the delta method from the joint covariance, over all quantizers together (Bonferroni). They are
-        open, (−∞, 1], where Δ₀ itself is not told from 0 by more than three standard errors.
+        open, (−∞, 1], where Δ₀ itself is not told from 0 by more than three standard errors; a reduction of what is not
+        positive is NaN.
 
         Parameters
         ----------
@@ -177,15 +178,24 @@ class ReleaseLeak(NotebookResult):
         values, matrix = self.ordered_by
         whole = values[base]
         bound = float(stdtrit(self.dof, 1.0 - 0.5 * (1.0 - chosen) / max(len(names), 1)))
-        told = whole > 3.0 * math.sqrt(max(matrix[base, base], 0.0))
         rows = []
         for name in names:
             q = self.names.index(name)
-            ratio = values[q] / whole if whole > 0.0 else math.nan
+            if whole <= 0.0:  # no share of nothing
+                rows.append((math.nan, -math.inf, 1.0))
+                continue
+            ratio = values[q] / whole
             variance = matrix[q, q] - 2.0 * ratio * matrix[q, base] + ratio**2 * matrix[base, base]
-            half = bound * math.sqrt(max(variance, 0.0)) / whole if told else math.inf
-            rows.append((1.0 - ratio, 1.0 - ratio - half, min(1.0 - ratio + half, 1.0)))
+            half = bound * math.sqrt(max(variance, 0.0)) / whole if self.found else math.inf
+            rows.append((min(1.0 - ratio, 1.0), 1.0 - ratio - half, min(1.0 - ratio + half, 1.0)))
         return pd.DataFrame(rows, columns=["reduction", "low", "high"], index=pd.Index(names, name="quantizer"))
+
+    @property
+    def found(self) -> bool:
+        """Whether no quantization is told from no leak at all, by more than three standard errors."""
+        base = self.names.index(_REFERENCE)
+        values, matrix = self.ordered_by
+        return bool(values[base] > 3.0 * math.sqrt(max(matrix[base, base], 0.0)))
 
     def told_apart(self, level: float | None = None) -> tuple[int, int]:
         """Return how many pairs of quantizers are shown to leak differently, together at the level, and of how many."""

@@ -12,6 +12,8 @@ from qmis_stats.audit.answer import answer
 from qmis_stats.audit.attacks import LossThreshold, audit_attacks
 from qmis_stats.audit.attacks.attack_leak import attack_leak
 from qmis_stats.audit.attacks.results import AttackResult
+from qmis_stats.audit.leak_answer import leak_sure
+from qmis_stats.audit.leak_lines import leak_lines
 from qmis_stats.audit.report import report_data
 from qmis_stats.errors import InputError
 from qmis_stats.quantizers import quantizer
@@ -133,3 +135,16 @@ def test_theory_comes_first():
     found = audit(data, head_for(data), [quantizer("sign")], runs=2, seed=1)
     assert found.leak is not None
     assert found.with_attacks(object()) is found
+
+
+def test_attacks_that_find_nothing_are_not_said_to_show_protection():
+    """Neither a share of nothing, nor of what is less than nothing, is a number."""
+    rng = np.random.default_rng(1)
+    for shifts in ((-0.3, 0.0), (-0.3, -0.3)):
+        leak = measured(drawn(rng, shifts))
+        assert not leak.found
+        assert "tells nothing of what quantization protects" in " ".join(leak_sure(leak, (), 0.95, None, "of reasons"))
+        assert not leak_lines(leak, 0.95)["q0"].protects
+    assert leak_lines(leak, 0.95)["q0"].reduction is None
+    assert leak.to_dict()["quantizers"][0]["reduction"] is None
+    assert measured(drawn(rng, (1.0, 2.0))).found
