@@ -244,7 +244,7 @@ def rank(
 @click.option("--runs", default=10, show_default=True, help="Independent trainings.")
 @click.option("--n", type=int, help="Points in each training subset.  [default: half of the data]")
 @click.option("--evaluation", default=0.5, show_default=True, help="Share of the points that is held out.")
-@click.option("--attacks", type=int, help="Trainings for attacks, 0: none.  [default: 128 with linear, 0 with mlp]")
+@click.option("--attacks", default=128, show_default=True, help="Trainings for attacks, 0: none.")
 @click.option("--seed", default=0, show_default=True, help="A seed gives the same numbers for any --jobs.")
 @click.option("--jobs", type=int, help="Processes.  [default: one a processor]")
 @click.option("--level", default=0.95, show_default=True, help="Confidence level.")
@@ -255,7 +255,9 @@ def rank(
 @click.option("--separator", metavar="CHARACTER", help="Of fields, or tab.  [default: by the line of names]")
 @click.option("--decimal", default=".", show_default=True, help="Mark before the decimals: . or ,")
 @click.option("--no-header", is_flag=True, help="The first line is data; columns are named 1, 2, ...")
-@click.option("--store", type=click.Path(path_type=Path), help="Folder for finished runs, to go on when interrupted.")
+@click.option(
+    "--store", type=click.Path(path_type=Path), help="Folder for finished trainings, to go on when interrupted."
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for report.html and report.json.")
 @click.option(
     "--records", type=click.Path(path_type=Path), help="File for the exposure of each record (.csv, .parquet)."
@@ -274,7 +276,7 @@ def audit(
     runs: int,
     n: int | None,
     evaluation: float,
-    attacks: int | None,
+    attacks: int,
     seed: int,
     jobs: int | None,
     level: float,
@@ -311,9 +313,8 @@ def audit(
         raise InputError("--kind", kind, "left out, or used with --smiles COLUMN")
     if groups is not None and split == "scaffold":
         raise InputError("--groups", groups, "left out with --split scaffold: scaffolds are the groups")
-    trainings = {"linear": 128, "mlp": 0}[model] if attacks is None else attacks
-    if trainings != 0 and trainings < 16:
-        raise InputError("--attacks", trainings, "0 for none, or at least 16")
+    if attacks != 0 and attacks < 16:
+        raise InputError("--attacks", attacks, "0 for none, or at least 16")
     from qmis_stats.audit.algorithm import audit as run_audit
     from qmis_stats.audit.algorithm import head_for
     from qmis_stats.audit.answer import answer, checked_margin, chosen_names
@@ -367,7 +368,7 @@ def audit(
 
         print_to_stdout(audit_table(result, level, margin))
         sys.stdout.flush()
-    if trainings:
+    if attacks:
         from qmis_stats.audit.attacks.audited import audit_attacks
 
         with _warnings_as_lines():
@@ -376,16 +377,19 @@ def audit(
                 head,
                 chosen,
                 n=result.specification["n"],
-                trainings=trainings,
+                trainings=attacks,
                 level=level,
                 seed=seed,
                 jobs=processes,
                 progress=_progress("trainings to attack", "attacks"),
+                store=None if store is None else store / "attacks",
             )
         written = [] if out is None else write_report(result, out, level, attacks=found, **shown)
     if as_json:
         _print_json(report_data(result, level, attacks=found, **shown))
     elif found is not None:
+        if result.leak is None:  # what was printed is by the indicator: this is the answer
+            print_to_stdout(audit_table(result, level, margin, found))
         print_to_stdout(attack_table(found, chosen_names(result, answer(result, level, margin, found))))
     for path in reversed(written):
         _complain(f"wrote {path}")

@@ -166,6 +166,7 @@ def audit_table(
     from qmis_stats.audit.quantizers import release_name
     from qmis_stats.audit.wording import metric_name
 
+    result = result.with_attacks(attacks)
     found, lines = answer(result, level, margin, attacks), table_lines(result, level)
     by_leak = result.leak is not None
     metric = metric_name(result.metric)
@@ -196,10 +197,13 @@ def audit_table(
     for title, text in (("Which", found.which), ("At what cost", found.cost), ("How sure", found.sure)):
         words.add_row(Text(title, style="bold"), Text(text))
     privacy = (
-        "Δ: advantage of the best attack; AUC and TPR (at FPR 1 %): of it; less: how much less than no quantization, "
-        "in %; *: outside of the theory's domain"
-        if by_leak
-        else "r: indicator"
+        "r: indicator"
+        if result.leak is None
+        else "Δ: advantage of the strongest attack that was run; AUC and TPR (at FPR 1 %): of it; less: how much less "
+        "of 2 AUC - 1 than no quantization, in %"
+        if result.leak.measured
+        else "Δ: advantage of the best attack; AUC and TPR (at FPR 1 %): of it; less: how much less than no "
+        "quantization, in %; *: outside of the theory's domain"
     )
     legend = f"set: possible ranks, 1 the most private; {privacy}; price: loss against no quantization; P: Pareto set"
     return Group(table, Text("\n" + legend + "\n"), words)

@@ -12,6 +12,7 @@ FLOOR = {
     "errors": 1.0,
     "foreign": 1.1,
     "tilting": 1.1,
+    "whole_files": 1.0,
     "increments": 1.2,
     "numerics": 1.0,
     "scores": 1.3,

@@ -15,6 +15,7 @@ from qmis_kernels import memory
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.grouped import group_inflation
 from qmis_stats.audit.head_leak import head_leak
+from qmis_stats.audit.loss_leak import trained_leak
 from qmis_stats.audit.models.base import Model, checked_count
 from qmis_stats.audit.models.calls import checked_model, description_of
 from qmis_stats.audit.models.linear import Linear, Logistic, Softmax
@@ -263,10 +264,10 @@ def _result(
 ) -> AuditResult:
     names = [*(q.name for q in plan.quantizers), IDENTITY]
     visited = {name: merged([run.visited[name] for run in runs], plan.candidates) for name in names}
-    losses = {name: v.losses for name, v in visited.items() if name != IDENTITY and _varied(v)}
+    losses = {name: v.losses for name, v in visited.items() if name != IDENTITY and v.varied}
     ranking = rank(losses, draws=draws, seed=plan.seed, check_axes=False, progress=progress) if losses else None
     reference = None
-    if _varied(visited[IDENTITY]):
+    if visited[IDENTITY].varied:
         reference = indicator(visited[IDENTITY].losses, IDENTITY, draws=draws, seed=plan.seed, check_axes=False)
     data = plan.dataset
     scores = measure(
@@ -279,7 +280,7 @@ def _result(
     notes = tuple(_notes(plan, runs, visited, ranking))
     result = AuditResult(data.name, ranking, reference, scores, bits, visited, runs, notes, specification)
     if bool(getattr(plan.model, "trained_elsewhere", False)):
-        return replace(result, no_leak="the model was trained elsewhere")
+        return replace(result, leak=trained_leak(plan, bits), no_leak="the model was trained elsewhere")
     rows = _released(plan)
     leak, no_leak = head_leak(data, plan.model, plan.quantizers, rows, seed=plan.seed)
     return replace(result, leak=leak, no_leak=no_leak, leak_rows=rows if data.origin is None else data.origin[rows])
@@ -290,11 +291,6 @@ def _released(plan: RunPlan) -> Indices:
     if plan.n >= plan.pool.size:
         return plan.pool
     return np.sort(generator(plan.seed, _LEAK).choice(plan.pool, plan.n, replace=False))
-
-
-def _varied(visited: Visited) -> bool:
-    """Return whether there are two codewords with different losses."""
-    return len(visited.losses) > 1 and bool(np.any(visited.losses != visited.losses[0]))
 
 
 def _counted(count: int, what: str) -> str:

@@ -64,7 +64,7 @@ class Line:
     reference : bool
         Whether this is the model without quantization.
     leak : LeakLine or None
-        What is released leaks, where theory has an answer; ranks are then by it.
+        What is released leaks, where that is known; ranks are then by it.
     """
 
     name: str
@@ -190,7 +190,7 @@ def answer(
     """Return which quantizer to take, at what cost, and how sure that is.
 
     A quantizer is named where it is shown to be the most private of those that lose less than the margin: by the leak
-    of its release where theory knows it (S17), else by the indicator (S13).
+    of its release where theory knows it (S17) or attacks measured it, else by the indicator (S13).
 
     Parameters
     ----------
@@ -201,7 +201,7 @@ def answer(
     margin : float
         Performance that may be given up, in units of the first score.
     attacks : AttackAudit, optional
-        What attacks achieved, held against the theory.
+        What attacks achieved: held against the theory, and the answer where it has none.
 
     Raises
     ------
@@ -209,6 +209,7 @@ def answer(
         If the margin is negative or not finite.
     """
     checked_margin(margin)
+    result = result.with_attacks(attacks)
     *lines, reference = table_lines(result, level)
     affordable = tuple(line.name for line in lines if line.price_interval[1] <= margin)
     percent = f"{100.0 * level:g} %"
@@ -218,7 +219,9 @@ def answer(
         protecting = [line.name for line in lines if line.leak is not None and line.leak.protects]
         candidates = _not_beaten(ranking, [name for name in affordable if name in protecting], level)
         which = leak_which(lines, reference, affordable, candidates, limit)
-        sure = " ".join(leak_sure(result.leak, candidates, level, attacks))
+        if result.leak.measured:
+            which += " This is what was measured: more may leak, under each of them."
+        sure = " ".join(leak_sure(result.leak, candidates, level, attacks, result.no_leak))
     else:
         candidates = _not_beaten(ranking, affordable, level)
         which = _which(lines, candidates, affordable, limit)

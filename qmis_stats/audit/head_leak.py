@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from qmis_stats.audit.data import Dataset
-from qmis_stats.audit.models.base import Model
+from qmis_stats.audit.models.base import Model, Weights
 from qmis_stats.audit.models.linear import Linear, Logistic, Softmax
 from qmis_stats.audit.models.sklearn_adapter import SklearnModel
 from qmis_stats.audit.quantizers import IDENTITY, Quantizer
@@ -15,7 +15,7 @@ from qmis_stats.errors import DomainError, InputError
 from qmis_stats.leak.estimate import LEAST_POINTS, leakage
 from qmis_stats.leak.fits import Fit
 from qmis_stats.leak.results import LeakageResult
-from qmis_stats.leak.sources import fit_of
+from qmis_stats.leak.sources import fit_of, fit_of_weights
 from qmis_stats.scores.base import FloatArray
 
 __all__ = ["head_fit", "head_leak"]
@@ -24,8 +24,8 @@ _FEWEST_GROUPS = 20
 _WIDEST = 4096
 
 
-def head_fit(model: Model, X: FloatArray, y: FloatArray) -> Fit:
-    """Return the fit that a head is after training on some points.
+def head_fit(model: Model, X: FloatArray, y: FloatArray, weights: Weights | None = None) -> Fit:
+    """Return the fit that a head is after training on some points, or that its weights after such a training are.
 
     Raises
     ------
@@ -33,6 +33,8 @@ def head_fit(model: Model, X: FloatArray, y: FloatArray) -> Fit:
         If it is not the one minimum of a penalised likelihood: by its objective, or because it stops short of it.
     """
     try:
+        if weights is not None:
+            return fit_of_weights(model, weights, X, y)
         return fit_of(*model.fitted(X, y)) if isinstance(model, SklearnModel) else fit_of(model, X, y)
     except InputError as error:
         reason = f"the head is not the minimum of a penalised likelihood ({error})"

@@ -10,7 +10,7 @@ from scipy.special import stdtrit
 
 from qmis_stats.audit.quantizers import release_name
 from qmis_stats.audit.wording import interval, listed, number, percent
-from qmis_stats.leak.results import LeakageResult
+from qmis_stats.leak.releases import ReleaseLeak
 from qmis_stats.validation import checked_level
 
 if TYPE_CHECKING:
@@ -99,13 +99,17 @@ def _rest(pool: Sequence[Line]) -> list[str]:
 
 
 def leak_sure(
-    leak: LeakageResult, candidates: Sequence[str], level: float, attacks: AttackAudit | None = None
+    leak: ReleaseLeak,
+    candidates: Sequence[str],
+    level: float,
+    attacks: AttackAudit | None = None,
+    no_theory: str = "",
 ) -> list[str]:
     """Return how sure the leaks are: the domain of the theory, pairs that are told apart, attacks, what would decide.
 
     Parameters
     ----------
-    leak : LeakageResult
+    leak : ReleaseLeak
         Of all quantizers.
     candidates : sequence of str
         Those that may leak least.
@@ -113,12 +117,18 @@ def leak_sure(
         Confidence level.
     attacks : AttackAudit, optional
         What attacks achieved.
+    no_theory : str
+        Why theory has no answer, where the leak was measured.
     """
     told, pairs = leak.told_apart(checked_level(level))
-    parts = [
-        f"By theory (S15 to S17) from one fit of {leak.points} points; {told} of {pairs} pairs of quantizers are told "
-        f"apart ({100.0 * level:g} %, all together)."
-    ]
+    parts = [f"Theory has no answer: {no_theory}."] if no_theory else []
+    parts.append(
+        f"{leak.basis()}; {told} of {pairs} pairs of quantizers are told apart ({100.0 * level:g} %, all together)."
+    )
+    if leak.measured and not leak.found:
+        parts.append(
+            "It finds no leak without quantization either, and so tells nothing of what quantization protects."
+        )
     outside: dict[str, list[str]] = {}
     for name, reasons in zip(leak.names, leak.reasons, strict=True):
         for reason in reasons:
@@ -158,22 +168,25 @@ def attacks_and_theory(attacks: AttackAudit, level: float) -> list[str]:
     return [f"{where} reach less than the theory's best attack would (area): {listed(shown, 4)}."]
 
 
-def _needed(leak: LeakageResult, candidates: Sequence[str], level: float) -> list[str]:
-    """Return how many training points would tell the first two candidates apart, in at most one sentence.
+def _needed(leak: ReleaseLeak, candidates: Sequence[str], level: float) -> list[str]:
+    """Return how many points, or trainings, would tell the first two candidates apart, in at most one sentence.
 
-    A leak and its standard error fall alike with n at first order; their ratio grows as its root.
+    A leak and its standard error fall alike with n at first order; their ratio grows as its root. The standard error of
+    a measured one falls as the root of what was measured.
     """
-    first, second = sorted(candidates, key=lambda name: leak.delta[leak.names.index(name)])[:2]
+    values, matrix = leak.ordered_by
+    first, second = sorted(candidates, key=lambda name: values[leak.names.index(name)])[:2]
     a, b = leak.names.index(first), leak.names.index(second)
-    matrix, gap = leak.covariance[0], float(leak.delta[b] - leak.delta[a])
+    gap = float(values[b] - values[a])
     error = math.sqrt(max(matrix[a, a] + matrix[b, b] - 2.0 * matrix[a, b], 0.0))
     if gap <= 0.0 or error == 0.0:
         return []
     pairs = leak.told_apart(level)[1]
     bound = float(stdtrit(leak.dof, 1.0 - 0.5 * (1.0 - level) / pairs))
-    wanted = leak.points * (bound * error / gap) ** 2
-    if wanted <= leak.points:
+    there, what = leak.sample()
+    wanted = there * (bound * error / gap) ** 2
+    if wanted <= there:
         return []
-    if wanted > 1000.0 * leak.points:
+    if wanted > 1000.0 * there:
         return [f"{first} and {second} leak so nearly the same that no sample of reasonable size tells them apart."]
-    return [f"About {float(f'{wanted:.2g}'):.0f} training points would tell {first} from {second}."]
+    return [f"About {float(f'{wanted:.2g}'):.0f} {what} would tell {first} from {second}."]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-from qmis_stats.leak.results import LeakageResult
+from qmis_stats.leak.releases import ReleaseLeak
 from qmis_stats.validation import checked_level
 
 __all__ = ["LeakLine", "leak_lines"]
@@ -12,7 +13,7 @@ __all__ = ["LeakLine", "leak_lines"]
 
 @dataclass(frozen=True)
 class LeakLine:
-    """What one release leaks, by theory.
+    """What one release leaks, by theory or as attacks measured it.
 
     Attributes
     ----------
@@ -23,7 +24,8 @@ class LeakLine:
     auc, tpr : float
         Area under the best attack's ROC curve; its true positive rate at a false one of 1 %.
     reduction : float or None
-        1 − Δ/Δ₀, how much less than no quantization; ``None`` for no quantization.
+        How much less leaks than without quantization: 1 − Δ/Δ₀, or the same of 2·AUC − 1 where it was measured;
+        ``None`` for no quantization, and where that shows no leak.
     reduction_interval : (float, float) or None
         Together with those of all quantizers.
     in_domain : bool
@@ -44,12 +46,12 @@ class LeakLine:
         return self.in_domain and self.reduction_interval is not None and self.reduction_interval[0] > 0.0
 
 
-def leak_lines(leak: LeakageResult, level: float) -> dict[str, LeakLine]:
+def leak_lines(leak: ReleaseLeak, level: float) -> dict[str, LeakLine]:
     """Return the line of each quantizer and of no quantization.
 
     Parameters
     ----------
-    leak : LeakageResult
+    leak : ReleaseLeak
         Of all quantizers of an audit.
     level : float
         Of the intervals.
@@ -64,7 +66,7 @@ def leak_lines(leak: LeakageResult, level: float) -> dict[str, LeakLine]:
             interval=(float(row["delta_low"]), float(row["delta_high"])),
             auc=float(row["auc"]),
             tpr=float(row["tpr_0.01"]),
-            reduction=None if less is None else float(less["reduction"]),
+            reduction=None if less is None or math.isnan(less["reduction"]) else float(less["reduction"]),
             reduction_interval=None if less is None else (float(less["low"]), float(less["high"])),
             in_domain=bool(row["in_domain"]),
         )

@@ -65,6 +65,7 @@ def report_data(
     attacks : AttackAudit, optional
         From :func:`~qmis_stats.audit.attacks.audited.audit_attacks`.
     """
+    result = result.with_attacks(attacks)
     found = {"answer": {**answer(result, level, margin, attacks).to_dict(), "margin": margin}, "command": command}
     return {**found, **result.to_dict(level), "attacks": None if attacks is None else attacks.to_dict()}
 
@@ -78,6 +79,7 @@ def report_html(
     attacks: AttackAudit | None = None,
 ) -> str:
     """Return the page; it needs no network and no script. Parameters as for :func:`report_data`."""
+    result = result.with_attacks(attacks)
     lines = table_lines(result, level)
     rows = [
         {
@@ -105,6 +107,7 @@ def report_html(
         metric=metric_name(result.metric),
         rows=rows,
         by_leak=result.leak is not None,
+        measured=result.leak is not None and result.leak.measured,
         outside=any(line.leak is not None and not line.leak.in_domain for line in lines),
         tradeoff=_tradeoff(result, level),
         below=any(line.score < score_limits(lines)[0] for line in lines),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from qmis_stats.inference.losses import Losses
 from qmis_stats.inference.moments import gaps
 from qmis_stats.inference.rank_results import RankResults
 from qmis_stats.inference.ranking import Ranking
+from qmis_stats.leak.releases import ReleaseLeak
 from qmis_stats.leak.results import LeakageResult
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.results import finite_or_none
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from statsmodels.iolib.summary import Summary
+
+    from qmis_stats.audit.attacks.side_by_side import AttackAudit
 
 __all__ = ["AuditResult"]
 
@@ -56,10 +59,12 @@ class AuditResult(NotebookResult):
         What was done to the data and what has to be known to read the numbers, in plain sentences.
     specification : dict
         What the numbers follow from, JSON-ready.
-    leak : LeakageResult or None
-        What the head leaks under each quantizer and without one, trained on the pool: by theory, where it has one.
+    leak : ReleaseLeak or None
+        What is released leaks under each quantizer and without one: by theory, a
+        :class:`~qmis_stats.leak.results.LeakageResult` of the head trained on the pool, where there is a theory; else
+        as attacks measured it, once they have (:meth:`with_attacks`).
     no_leak : str
-        Why there is none.
+        Why theory has none.
     leak_rows : ndarray of int or None
         Number, from 0, in what was read of each record that the leak is of.
     """
@@ -73,7 +78,7 @@ class AuditResult(NotebookResult):
     runs: tuple[Run, ...]
     notes: tuple[str, ...]
     specification: Mapping[str, Any]
-    leak: LeakageResult | None = None
+    leak: ReleaseLeak | None = None
     no_leak: str = ""
     leak_rows: NDArray[np.int64] | None = None
 
@@ -102,8 +107,22 @@ class AuditResult(NotebookResult):
 
     @property
     def privacy_ranking(self) -> RankResults | None:
-        """Quantizers in order of privacy: by the leak of the release where theory knows it, else by the indicator."""
+        """Quantizers in order of privacy: by the leak of the release where it is known, else by the indicator."""
         return self.ranking if self.leak is None else self.leak.ranking()
+
+    def with_attacks(self, attacks: AttackAudit | None) -> AuditResult:
+        """Return the result with the leak that attacks measured, where theory has none.
+
+        Parameters
+        ----------
+        attacks : AttackAudit or None
+            On the same quantizers, from :func:`~qmis_stats.audit.attacks.audited.audit_attacks`.
+        """
+        if attacks is None or self.leak is not None:
+            return self
+        if set(attacks.reports) != set(self.visited):  # some were not attacked: nothing is known of their leak
+            return self
+        return replace(self, leak=attacks.leak(self.bits))
 
     def records(self) -> pd.DataFrame:
         """Return a row per training record and release: its exposure, with its interval (S17).
@@ -117,7 +136,7 @@ class AuditResult(NotebookResult):
         InputError
             If theory has no leak for this audit.
         """
-        if self.leak is None or self.leak_rows is None:
+        if not isinstance(self.leak, LeakageResult) or self.leak_rows is None:
             line = f"no records: theory has no answer, {self.no_leak or 'and none was asked for'}"
             raise InputError("records", None, "those of an audit whose leak theory knows", line=line)
         frame = self.leak.records()
@@ -132,7 +151,7 @@ class AuditResult(NotebookResult):
         for run in self.runs:
             row = {}
             for name, visited in run.visited.items():
-                few = len(np.unique(visited.losses, axis=0)) < 2
+                few = not visited.varied
                 row[name] = float("nan") if few else 0.5 * float(np.min(gaps(Losses(name, visited.losses)).s)) ** 2
             rows.append(row)
         return pd.DataFrame(rows, index=pd.Index([run.number for run in self.runs], name="run"))
@@ -149,7 +168,7 @@ class AuditResult(NotebookResult):
         """Return one row a quantizer, the most private first, then those with a single codeword, then the reference.
 
         Columns are those of the ranking by the indicator, ``bits``, ``seen`` (different codewords visited), the scores
-        with their intervals and prices, and where theory knows the leak ``delta`` with its interval, ``auc``,
+        with their intervals and prices, and where the leak is known ``delta`` with its interval, ``auc``,
         ``tpr_0.01`` and ``reduction`` with its simultaneous interval.
         """
         import pandas as pd
@@ -182,7 +201,7 @@ class AuditResult(NotebookResult):
     def pareto(self, metric: str | None = None) -> tuple[str, ...]:
         """Return the quantizers that no other one equals or exceeds in both privacy and score, by their estimates.
 
-        Privacy is that of ``privacy_ranking``: a small leak where theory knows it, else a large indicator.
+        Privacy is that of ``privacy_ranking``: a small leak where it is known, else a large indicator.
         The reference is left out, and so are quantizers without an estimate: that no rival of a codeword was seen does
         not make it private. The most private come first.
 
@@ -243,7 +262,8 @@ class AuditResult(NotebookResult):
         head += [f"{metric} {percent}" for metric in metrics] + [f"price in {metrics[0]}"]
         summary = Summary()
         if self.leak is not None:
-            summary.tables.append(_leak_table(frame, percent))
+            by = "as attacks measured it" if self.leak.measured else "by theory"
+            summary.tables.append(_leak_table(frame, percent, f"What each release leaks, {by}"))
         summary.tables.append(SimpleTable(rows, head, list(frame.index), title=self.title()))
         runs = self.over_runs
         if runs is not None:
@@ -335,7 +355,7 @@ class AuditResult(NotebookResult):
         return str(self.summary())
 
 
-def _leak_table(frame: pd.DataFrame, percent: str) -> Any:
+def _leak_table(frame: pd.DataFrame, percent: str, title: str) -> Any:
     """Return the leaks, the smallest first."""
     from statsmodels.iolib.table import SimpleTable
 
@@ -347,4 +367,4 @@ def _leak_table(frame: pd.DataFrame, percent: str) -> Any:
         delta = f"{row['delta']:.3f} [{row['delta_low']:.3f}, {row['delta_high']:.3f}]"
         rows.append([delta, f"{row['auc']:.3f}", f"{row['tpr_0.01']:.3f}", less, ends])
     head = [f"Δ {percent}", "AUC", "TPR at 1%", "% less", f"{percent}, all together"]
-    return SimpleTable(rows, head, list(ordered.index), title="What each release leaks, by theory")
+    return SimpleTable(rows, head, list(ordered.index), title=title)

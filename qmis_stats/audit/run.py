@@ -47,6 +47,11 @@ class Visited:
     seen: np.ndarray[Any, np.dtype[np.bytes_]]
     prediction: FloatArray
 
+    @property
+    def varied(self) -> bool:
+        """Whether there are two codewords with different losses."""
+        return bool(np.any(self.losses != self.losses[0]))
+
 
 @dataclass(frozen=True)
 class Run:

@@ -2,101 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import zipfile
-import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import numpy as np
-
+from qmis_stats.audit.kept_folder import KeptFolder
 from qmis_stats.audit.run import Run, Visited
-from qmis_stats.errors import InputError, no_file
 
-__all__ = ["RunStore", "digest_of"]
+__all__ = ["RunStore"]
 
 _FIELDS = ("losses", "marks", "seen", "prediction")
 
 
-def digest_of(specification: Mapping[str, Any]) -> str:
-    """Return the hash of a JSON-ready specification.
-
-    Examples
-    --------
-    >>> digest_of({"a": 1, "b": 2}) == digest_of({"b": 2, "a": 1})
-    True
-    """
-    text = json.dumps(specification, sort_keys=True, default=repr)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 @dataclass(frozen=True)
-class RunStore:
-    """Runs of one specification in a folder, two files a run: arrays, then a small JSON file that completes them.
-
-    Attributes
-    ----------
-    folder : Path
-        Made when it does not exist.
-    key : str
-        Hash of the specification.
-    """
-
-    folder: Path
-    key: str
-
-    @classmethod
-    def opened(cls, folder: str | os.PathLike[str], specification: Mapping[str, Any]) -> RunStore:
-        """Return the store of a specification in a folder, a new one if the folder has none.
-
-        Raises
-        ------
-        InputError
-            If the folder belongs to another specification (the first entry that differs is named) or cannot be used.
-        """
-        place = Path(folder)
-        key = digest_of(specification)
-        wanted = json.loads(json.dumps(specification, sort_keys=True, default=repr))
-        file = place / "specification.json"
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-            if not file.exists():
-                _write(file, json.dumps({"key": key, "specification": wanted}, indent=1, sort_keys=True).encode())
-            found = json.loads(file.read_text())
-            kept, old = found["key"], found["specification"]
-        except OSError as error:
-            raise no_file("store", place, "written", error.strerror or error) from None
-        except (ValueError, KeyError, TypeError):
-            raise InputError("store", str(file), "the specification of a store: the file is damaged") from None
-        if kept != key:
-            field = next((f for f in [*wanted, *old] if wanted.get(f) != old.get(f)), "key")
-            difference = f"{field}: {_brief(old.get(field))} there, {_brief(wanted.get(field))} here"
-            raise InputError("store", str(place), f"a folder of the same specification ({difference}), or a new one")
-        return cls(place, key)
-
-    def _file(self, number: int, suffix: str) -> Path:
-        return self.folder / f"run-{number:05d}{suffix}"
+class RunStore(KeptFolder):
+    """Runs of one specification."""
 
     def save(self, run: Run) -> None:
-        """Write a run; files appear whole or not at all, and the JSON file last."""
-        arrays = {
-            f"{field}:{name}": getattr(visited, field) for name, visited in run.visited.items() for field in _FIELDS
-        }
-        part = self._file(run.number, f".npz.{os.getpid()}.part")
-        try:
-            with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
-                for i, array in enumerate(arrays.values()):
-                    with archive.open(f"{i}.npy", "w", force_zip64=True) as stream:
-                        np.lib.format.write_array(stream, array, allow_pickle=False)
-            part.replace(self._file(run.number, ".npz"))
-        finally:
-            part.unlink(missing_ok=True)
+        """Write a run."""
+        arrays = [getattr(visited, field) for visited in run.visited.values() for field in _FIELDS]
         meta = {
-            "key": self.key,
             "number": run.number,
             "checkpoints": run.checkpoints,
             "distinct": run.distinct,
@@ -104,35 +27,24 @@ class RunStore:
             "quantizers": list(run.visited),
             "with_scales": list(run.with_scales),
         }
-        _write(self._file(run.number, ".json"), json.dumps(meta).encode())
+        self.keep(_name(run.number), arrays, meta)
 
     def load(self, number: int) -> Run | None:
-        """Return a finished run; ``None`` where there is none, or its files are damaged: it is then computed again."""
+        """Return a finished run; ``None`` where there is none."""
+        found = self.kept(_name(number))
+        if found is None:
+            return None
+        meta, arrays = found
         try:
-            meta = json.loads(self._file(number, ".json").read_text())
-            if meta["key"] != self.key:
-                return None
-            with np.load(self._file(number, ".npz"), allow_pickle=False) as archive:
-                arrays = [archive[str(i)] for i in range(len(_FIELDS) * len(meta["quantizers"]))]
             visited = {
                 name: Visited(*arrays[len(_FIELDS) * q : len(_FIELDS) * (q + 1)])
                 for q, name in enumerate(meta["quantizers"])
             }
             scales = tuple(meta["with_scales"])
             return Run(number, meta["checkpoints"], meta["distinct"], meta["seconds"], visited, scales)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+        except (KeyError, TypeError):
             return None
 
 
-def _write(file: Path, content: bytes) -> None:
-    part = file.with_name(f"{file.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(content)
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _brief(value: object) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else text[:59] + "…"
+def _name(number: int) -> str:
+    return f"run-{number:05d}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from qmis_stats.audit.answer import Line, table_lines
 from qmis_stats.audit.quantizers import release_name
 from qmis_stats.audit.wording import metric_name, number
-from qmis_stats.reporting.figures import INK, axes_or_new
+from qmis_stats.reporting.figures import axes_or_new
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,10 +26,10 @@ _REACH = 10.0
 def tradeoff_plot(result: AuditResult, ax: Axes | None = None, level: float = 0.95) -> Axes:
     """Draw privacy (more private to the right) and the performance of each quantizer.
 
-    Privacy is the leak Δ of the release where theory knows it, with no quantization as a dashed line; else the
-    indicator on a logarithmic axis. Numbers are ranks. Quantizers of the Pareto set are named. A score far below the
-    others is drawn at the lower edge as a triangle with its value; an indicator of zero is drawn at the left edge, and
-    so is one without an estimate, with a question mark.
+    Privacy is the leak Δ of the release where it is known, with no quantization as a dashed line; else the indicator on
+    a logarithmic axis. Numbers are ranks; the legend names the Pareto set. A score far below the others is drawn at the
+    lower edge as a triangle, with its value in the legend; an indicator of zero is drawn at the left edge, and so is
+    one without an estimate, with a question mark.
 
     Parameters
     ----------
@@ -56,7 +56,6 @@ def tradeoff_plot(result: AuditResult, ax: Axes | None = None, level: float = 0.
     if reference.leak is not None:
         ax.axvspan(*reference.leak.interval, color=_REFERENCE, alpha=0.08, linewidth=0.0)
         ax.axvline(reference.leak.delta, color=_REFERENCE, linestyle=(0, (5, 3)), linewidth=1.3)
-    places = []
     for line in sorted(lines, key=lambda line: line.pareto):
         colour = _PARETO if line.pareto else _OTHER
         value, ends = privacy(line)
@@ -81,11 +80,11 @@ def tradeoff_plot(result: AuditResult, ax: Axes | None = None, level: float = 0.
             zorder=6,
             annotation_clip=False,
         )
+    for line in sorted(lines, key=lambda line: line.rank or len(lines)):
         if line.pareto or line.score < low:
-            places.append((line, x, y))
-    _name(ax, places, low)
-    for colour, label in ((_PARETO, "Pareto set"), (_OTHER, "others")):
-        ax.plot([], [], "o", color=colour, markersize=8.0, label=label)
+            ax.plot([], [], "o", color=_PARETO if line.pareto else _OTHER, markersize=8.0, label=_named(line, low))
+    if not all(line.pareto for line in lines):
+        ax.plot([], [], "o", color=_OTHER, markersize=8.0, label="others")
     ax.set_xlabel(("leak Δ" if by_leak else "indicator r") + " (more private to the right)")
     ax.set_ylabel(f"{metric_name(result.metric)} (better upwards)")
     ax.figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize="small")
@@ -129,22 +128,7 @@ def score_limits(lines: Sequence[Line]) -> tuple[float, float]:
     return bottom - room, top + room
 
 
-def _name(ax: Axes, places: Sequence[tuple[Line, float, float]], low: float) -> None:
-    """Write names above points of the Pareto set, where nothing else lies, and values below the axes beside names."""
-    for line, x, y in places:
-        ax.annotate(
-            line.name if line.score >= low else f"{line.name}: {number(line.score)}",
-            (x, y),
-            xytext=(4, 7),
-            textcoords="offset points",
-            fontsize=8.5,
-            color=INK,
-            fontweight="bold" if line.pareto else "normal",
-            rotation=40,
-            rotation_mode="anchor",
-            ha="left",
-            va="bottom",
-            parse_math=False,
-            annotation_clip=False,
-            zorder=7,
-        )
+def _named(line: Line, low: float) -> str:
+    """Return rank and name, with the score of one that is drawn at the lower edge."""
+    name = f"{'?' if line.rank is None else line.rank} {line.name}".replace("$", r"\$")
+    return name if line.score >= low else f"{name} ({number(line.score)})"

@@ -13,18 +13,19 @@ import tokenize
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from qmis_kernels import memory
 from qmis_stats.errors import InputError, no_file
+from qmis_stats.whole_files import whole_file
 
-__all__ = ["Header", "check_pipe", "open_archive", "read_header", "read_values"]
+__all__ = ["Header", "check_pipe", "open_archive", "read_header", "read_values", "write_archive"]
 
 _BROKEN = (
     zipfile.BadZipFile,
@@ -176,3 +177,11 @@ def open_archive(file: Path) -> Iterator[tuple[zipfile.ZipFile, list[zipfile.Zip
         raise no_file("file", file, "read", error.strerror or error) from None
     except _BROKEN as error:
         raise InputError("file", str(file), f"an .npz file as numpy.savez writes it ({error})") from None
+
+
+def write_archive(path: Path, arrays: Mapping[str, ArrayLike]) -> None:
+    """Write arrays as ``numpy.savez`` does, under any names; only a complete file replaces an existing one."""
+    with whole_file(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
+                np.lib.format.write_array(stream, np.asarray(array), allow_pickle=False)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qmis_stats.errors import InputError
-from qmis_stats.inference.array_file import open_archive, read_header, read_values
+from qmis_stats.inference.array_file import open_archive, read_header, read_values, write_archive
 
 __all__ = ["load_losses", "save_losses"]
 
@@ -58,16 +58,7 @@ def save_losses(path: str | os.PathLike[str], losses: Mapping[str, ArrayLike]) -
     ...     list(load_losses(Path(folder, "losses.npz")))
     ['file']
     """
-    target = Path(path)
-    part = target.with_name(target.name + ".part")
-    try:
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
-            for name, matrix in losses.items():
-                with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
-                    np.lib.format.write_array(stream, np.asarray(matrix), allow_pickle=False)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    write_archive(Path(path), losses)
 
 
 def _array(file: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray[Any, np.dtype[Any]]:

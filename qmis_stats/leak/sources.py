@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ from qmis_stats.foreign import raised_by
 from qmis_stats.leak.fits import Fit, fit_from
 from qmis_stats.scores.base import FloatArray
 
-__all__ = ["fit_of"]
+__all__ = ["fit_of", "fit_of_weights"]
+
+_HEADS = {"Linear": "squared", "Logistic": "logistic", "Softmax": "softmax"}
 
 _ALLOWED = (
     "a Fit, a fitted LinearRegression, Ridge, LogisticRegression, PoissonRegressor, SGDClassifier or SGDRegressor, a "
@@ -206,13 +209,32 @@ def _from_statsmodels(results: Any) -> Fit:
 
 
 def _from_head(head: Any, X: FloatArray, y: Any) -> Fit:
-    """Train a linear head of an audit; its weights act on standardised features, and on a standardised target."""
-    loss = {"regression": "squared", "binary": "logistic", "multiclass": "softmax"}.get(head.task)
-    if loss is None or type(head).__name__ not in ("Linear", "Logistic", "Softmax"):
+    """Train a linear head of an audit, without the checkpoints on its way."""
+    if type(head).__name__ not in _HEADS:
         raise InputError("fitted", type(head).__name__, _ALLOWED)
-    *_, weights = head.fit_path(X, _numbers(y), np.random.default_rng(0))
+    *_, weights = replace(head, checkpoints=1).fit_path(X, _numbers(y), np.random.default_rng(0))
+    return fit_of_weights(head, weights, X, y)
+
+
+def fit_of_weights(head: Any, weights: tuple[FloatArray, ...], X: FloatArray, y: Any) -> Fit:
+    """Return the fit of a linear head that was trained: its weights act on features, and on a target, in their units.
+
+    Parameters
+    ----------
+    head : Linear, Logistic or Softmax
+        Its settings.
+    weights : tuple of ndarray
+        What its training on X and y released.
+    X, y : ndarray
+        Of shapes (n, p) and (n,).
+
+    Raises
+    ------
+    InputError
+        If the weights are not at the minimum.
+    """
     W, b, location, scale = weights[:4]
-    targets = _numbers(y)
+    loss, targets = _HEADS[type(head).__name__], _numbers(y)
     if loss == "squared":
         targets = (targets - weights[4][0]) / weights[4][1]
     return fit_from((X - location) / scale, targets, W, loss, head.alpha, b)

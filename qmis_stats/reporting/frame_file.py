@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from qmis_stats.errors import InputError, MissingExtraError
+from qmis_stats.whole_files import whole_file
 
 __all__ = ["SUFFIXES", "check_frame_file", "write_frame"]
 
@@ -41,12 +42,8 @@ def check_frame_file(field: str, path: Path) -> None:
 
 def write_frame(frame: Any, path: Path) -> None:
     """Write a pandas table to a ``.csv`` or ``.parquet`` file, whole or not at all."""
-    part = path.with_name(f"{path.name}.part")
-    try:
+    with whole_file(path) as part:
         if path.suffix.lower() == ".csv":
             frame.to_csv(part, index=False)
         else:
             frame.to_parquet(part, index=False)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

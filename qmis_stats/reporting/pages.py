@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from qmis_stats.errors import InputError
+from qmis_stats.whole_files import whole_file
 
 __all__ = ["render_page", "write_files"]
 
@@ -62,21 +62,13 @@ def write_files(directory: str | os.PathLike[str], contents: Mapping[str, str]) 
     folder = Path(directory)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return [_write_atomically(folder / name, text) for name, text in contents.items()]
+        return [_write(folder / name, text) for name, text in contents.items()]
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise InputError("out", str(directory), f"a directory that can be written ({reason})") from None
 
 
-def _write_atomically(path: Path, text: str) -> Path:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+def _write(path: Path, text: str) -> Path:
+    with whole_file(path) as part:
+        part.write_text(text, encoding="utf-8")
     return path

@@ -11,6 +11,7 @@ from qmis_stats.audit.attacks.solvable import MeanModel
 from qmis_stats.audit.attacks.statistic import logit_confidence
 from qmis_stats.audit.data import from_arrays
 from qmis_stats.audit.models import Linear, Logistic, Softmax
+from qmis_stats.audit.tables import bundled
 from qmis_stats.errors import InputError
 from qmis_stats.quantizers import quantizer
 
@@ -197,3 +198,49 @@ def test_refused_games():
     ):
         with pytest.raises(InputError):
             play(source, model, None, n, **settings)
+
+
+class Counted(Logistic):
+    """A head that counts its trainings, and is interrupted at one of them."""
+
+    fitted, last = 0, None
+
+    def fit_path(self, X, y, rng):
+        type(self).fitted += 1
+        if type(self).fitted == type(self).last:
+            raise KeyboardInterrupt
+        return super().fit_path(X, y, rng)
+
+
+def test_an_interrupted_game_goes_on_and_repeats_no_training(tmp_path):
+    data, settings = bundled("breast_cancer"), {"trainings": 4, "shadows": 3, "calibrations": 3, "seed": 2}
+    Counted.fitted, Counted.last = 0, 6
+    with pytest.raises(KeyboardInterrupt):
+        play(data, Counted(), None, 60, **settings, store=tmp_path)
+    Counted.fitted, Counted.last = 0, None
+    resumed = play(data, Counted(), None, 60, **settings, store=tmp_path)
+    assert Counted.fitted == 5
+    whole = play(data, Counted(), None, 60, **settings)
+    for mine, theirs in zip(resumed.target.shown.weights, whole.target.shown.weights, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(mine, theirs, strict=True))
+    assert np.array_equal(resumed.calibration.shown.losses, whole.calibration.shown.losses)
+    Counted.fitted = 0
+    more = play(data, Counted(), None, 60, **{**settings, "trainings": 6}, store=tmp_path)
+    assert Counted.fitted == 2
+    assert np.array_equal(more.target.shown.losses[:4], whole.target.shown.losses)
+
+
+def test_the_store_of_another_game_is_refused(tmp_path):
+    data = bundled("breast_cancer")
+    play(data, Logistic(), None, 60, trainings=2, shadows=2, calibrations=2, store=tmp_path)
+    with pytest.raises(InputError, match=r"store = .*a folder of the same specification \(n: 60 there, 50 here\)"):
+        play(data, Logistic(), None, 50, trainings=2, shadows=2, calibrations=2, store=tmp_path)
+
+
+def test_a_damaged_training_is_repeated(tmp_path):
+    data, settings = bundled("breast_cancer"), {"trainings": 2, "shadows": 2, "calibrations": 2}
+    first = play(data, Logistic(), None, 60, **settings, store=tmp_path)
+    for file in tmp_path.glob("training-*.npz"):
+        file.write_bytes(file.read_bytes()[:100])
+    again = play(data, Logistic(), None, 60, **settings, store=tmp_path)
+    assert np.array_equal(first.target.shown.losses, again.target.shown.losses)

@@ -231,18 +231,18 @@ class Ready(Logistic):
 
 
 def test_a_trained_model_is_not_said_to_be_trained_again(binary):
-    """One final model: no indicator, nothing private, and no word of subsets that nobody drew."""
+    """One final model: no indicator, what its losses tell, and no word of subsets that nobody drew."""
     given = {"runs": 1, "evaluation": range(100)}
     result = audit(binary, Ready(checkpoints=1), QUANTIZERS, **given)
     assert result.ranking is None
-    assert result.pareto() == ()
+    assert set(result.pareto()) <= {q.name for q in QUANTIZERS}
     assert all(np.isnan(value) for value in result.indicators().values())
     assert result.notes[0].startswith("The model was trained before: 1 checkpoint was given, and no training subset")
     found, page = answer(result), report_html(result)
     assert found.choice is None
-    assert found.sure == (
-        "Theory has no answer: the model was trained elsewhere. "
-        "Nothing could be ranked; further checkpoints of its training would give rivals."
+    assert found.sure.startswith(
+        "Theory has no answer: the model was trained elsewhere. Measured on this one model by the losses of its 140 "
+        "training points and of 100 held-out ones, a weak lower bound"
     )
     for text in (str(result), page, json.dumps(result.to_dict()), *vars(found).values()):
         assert "bootstrap subsets" not in str(text)

@@ -13,7 +13,7 @@ from qmis_stats.audit.head_leak import head_leak
 from qmis_stats.audit.leak_answer import leak_sure, leak_which
 from qmis_stats.audit.leak_lines import leak_lines
 from qmis_stats.audit.models import MLP, Logistic, SklearnModel
-from qmis_stats.leak.results import FIGURES
+from qmis_stats.leak.releases import FIGURES
 from qmis_stats.quantizers import quantizer
 
 NAMES = ("sign", "sparse-90", "uniform-8")

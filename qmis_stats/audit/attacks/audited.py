@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
@@ -52,6 +53,7 @@ def audit_attacks(
     seed: int = 0,
     jobs: int = 1,
     progress: Progress | None = None,
+    store: str | os.PathLike[str] | None = None,
 ) -> AttackAudit:
     """Attack a model under each quantizer and without one, beside two checks of the attacks themselves.
 
@@ -83,6 +85,8 @@ def audit_attacks(
         Processes.
     progress : callable, optional
         Wraps what is iterated over: first trainings, then quantizers.
+    store : path, optional
+        Folder for finished trainings.
 
     Returns
     -------
@@ -121,9 +125,11 @@ def audit_attacks(
         seed=seed,
         jobs=jobs,
         progress=progress,
+        store=store,
     )
     wanted: list[Quantizer | None] = [*chosen, None]
-    results = chain(_reports(game, wanted, attacks, level, jobs), _later(attacks, seed, level))
+    ready = [attack.prepared(game.known) if isinstance(attack, ReadOut) else attack for attack in attacks]
+    results = chain(_reports(game, wanted, ready, level, jobs), _later(attacks, seed, level))
     *reports, check = [next(results) for _ in (progress or iter)(range(len(wanted) + 1))]
     predicted = _predicted(dataset, model, chosen, game, seed)
     return AttackAudit(

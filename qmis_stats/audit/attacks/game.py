@@ -6,6 +6,7 @@ on which thresholds are fixed; *target* trainings, on which attacks are scored.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
@@ -13,9 +14,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from qmis_stats.audit.attacks.training_store import TrainingStore
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Model, Weights, checked_count
-from qmis_stats.audit.models.calls import checked_model, checkpoints_of, description_of, losses_of, mask_of
+from qmis_stats.audit.models.calls import checked_model, description_of, last_weights, losses_of, mask_of
 from qmis_stats.audit.processes import in_processes
 from qmis_stats.audit.quantizers import Quantizer, quantized_weights
 from qmis_stats.audit.run import generator
@@ -106,6 +108,8 @@ class Known:
         Of the game.
     shadow : Trainings
         The attacker's own trainings.
+    plain : Trainings
+        The same before quantization, with the true labels in a control too.
     """
 
     source: Dataset | Sampler
@@ -114,10 +118,11 @@ class Known:
     n: int
     seed: int
     shadow: Trainings
+    plain: Trainings
 
     def train(self, X: FloatArray, y: FloatArray, rng: np.random.Generator) -> Weights:
         """Return the released weights of a training on these points."""
-        return self.release(_trained(self.model, X, y, rng))
+        return self.release(last_weights(self.model, X, y, rng))
 
     def release(self, weights: Weights) -> Weights:
         """Return what is released of trained weights."""
@@ -246,17 +251,13 @@ def _losses(model: Model, weights: tuple[Weights, ...], X: FloatArray, y: FloatA
     return np.array([losses_of(model, w, a, b) for w, a, b in zip(weights, X, y, strict=True)])
 
 
-def _trained(model: Model, X: FloatArray, y: FloatArray, rng: np.random.Generator) -> Weights:
-    *_, last = checkpoints_of(model, X, y, rng)
-    return last
-
-
 @dataclass(frozen=True)
 class _Plan:
     source: Dataset | Sampler
     model: Model
     n: int
     seed: int
+    store: TrainingStore | None = None
 
 
 _One = tuple[Weights, FloatArray, FloatArray, Flags, NDArray[np.intp] | None, Flags | None]
@@ -291,7 +292,11 @@ def _one(plan: _Plan, role: int, number: int, members: int) -> _One:
         chosen = np.r_[np.arange(members), plan.n + np.arange(members)]
         shown_X, shown_y = points[chosen], targets[chosen]
     order = draw.permutation(2 * members)
-    weights = _trained(plan.model, X, y, fit)
+    weights = plan.store.load(role, number) if plan.store is not None else None
+    if weights is None:
+        weights = last_weights(plan.model, X, y, fit)
+        if plan.store is not None:
+            plan.store.save(role, number, weights)
     return weights, shown_X[order], shown_y[order], order < members, None if rows is None else rows[order], trained
 
 
@@ -350,6 +355,7 @@ def play(
     seed: int = 0,
     jobs: int = 1,
     progress: Progress | None = None,
+    store: str | os.PathLike[str] | None = None,
 ) -> AttackGame:
     """Train many times, and show of each training points that it used and points that it did not use.
 
@@ -379,6 +385,8 @@ def play(
         Processes.
     progress : callable, optional
         Wraps what is iterated over, as ``tqdm`` and ``rich.progress.track`` do.
+    store : path, optional
+        Folder for the trainings of a game with a data set: one that was interrupted goes on, and more can be added.
 
     Returns
     -------
@@ -417,9 +425,13 @@ def play(
     for field, value in (("members", members), ("shown", wide)):
         if value > room:
             raise InputError(field, value, f"at most {room}: that many are members and that many strangers")
-    plan = _Plan(source, model, n, checked_draws(1000, seed)[1])
+    seed = checked_draws(1000, seed)[1]
+    kept = (
+        TrainingStore.of(store, source, model, n, seed) if store is not None and isinstance(source, Dataset) else None
+    )
+    plan = _Plan(source, model, n, seed, kept)
     counts = {_SHADOW: (shadows, wide), _CALIBRATION: (calibrations, wide), _TARGET: (trainings, members)}
     found = _all(plan, counts, jobs, progress or iter)
-    known = Known(source, model, None, n, plan.seed, found[_SHADOW])
+    known = Known(source, model, None, n, plan.seed, found[_SHADOW], found[_SHADOW])
     game = AttackGame(known, found[_CALIBRATION], found[_TARGET])
     return game if quantizer is None else game.quantized(quantizer)

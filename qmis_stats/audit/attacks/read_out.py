@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from qmis_stats.audit.attacks.base import Scorer
+from qmis_stats.audit.attacks.base import Attack, Scorer
 from qmis_stats.audit.attacks.game import Flags, Known, Shown
 from qmis_stats.audit.attacks.lira import LiRA
 from qmis_stats.audit.attacks.measured_weights import MeasuredWeights
 from qmis_stats.audit.attacks.member_law import MemberLaw, contrasts
+from qmis_stats.audit.attacks.shadow_fits import ShadowFits
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Weights, checked_count
 from qmis_stats.audit.models.linear import Linear, Logistic, Softmax
@@ -50,6 +51,8 @@ class ReadOut:
         Shadow trainings whose second moments are averaged.
     name : str
         For tables.
+    shadows : ShadowFits, optional
+        From :meth:`prepared`; by default those of the game.
 
     Examples
     --------
@@ -60,33 +63,45 @@ class ReadOut:
     fits: int = 8
     name: str = "read-out"
     threshold: float | None = None
+    shadows: ShadowFits | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Check the settings."""
         checked_count("fits", self.fits, 1)
 
+    def prepared(self, known: Known) -> Attack:
+        """Return the attack with what is the same for every quantizer."""
+        shadows = self._shadows(known)
+        return LiRA("online", name=self.name) if shadows is None else replace(self, shadows=shadows)
+
     def fit(self, known: Known) -> Scorer:
         """Return the log likelihood ratio of the read-out."""
-        source, trained = known.source, known.shadow.trained
-        heads = (Linear, Logistic, Softmax)
-        if not isinstance(source, Dataset) or trained is None or not isinstance(known.model, heads):
-            return LiRA("online").fit(known)
-        if source.X.shape[1] > _WIDEST:
-            return LiRA("online").fit(known)
+        shadows = self.shadows or self._shadows(known)
+        return LiRA("online").fit(known) if shadows is None else _Head(known, shadows).score
+
+    def _shadows(self, known: Known) -> ShadowFits | None:
+        data = known.source
+        if not isinstance(data, Dataset) or not isinstance(known.model, (Linear, Logistic, Softmax)):
+            return None
+        if data.X.shape[1] > _WIDEST:
+            return None
         try:
-            return _Head(known, source, trained, self.fits).score
+            return ShadowFits.of(known, data, self.fits)
         except DomainError:  # not at a minimum, or one that interpolates: there is no law to read by
-            return LiRA("online").fit(known)
+            return None
 
 
 class _Head:
     """The read-out of a linear head, fitted on shadow trainings."""
 
-    def __init__(self, known: Known, data: Dataset, trained: Flags, fits: int) -> None:
-        self.weights = MeasuredWeights(known, fits)
+    def __init__(self, known: Known, shadows: ShadowFits) -> None:
+        data, trained = known.source, known.shadow.trained
+        assert isinstance(data, Dataset)
+        assert trained is not None
+        self.shadows, self.weights = shadows, MeasuredWeights(known, shadows)
         units = self.weights.units
         self.rows = np.column_stack([(data.X - units.location) / units.scale, np.ones(data.rows)])
-        self.basis = contrasts(self.weights.plain.shape[1])
+        self.basis = contrasts(shadows.plain.shape[1])
         self.law = self._law(known, (data.y - units.centre) / units.unit, ~trained)
         self._calibrate(known, trained)
 
@@ -99,9 +114,9 @@ class _Head:
 
     def _law(self, known: Known, y: FloatArray, out: Flags) -> MemberLaw:
         """Return the law of each row's read-outs, and keep what makes these standard normal for a stranger."""
-        C, G, inverse = self.weights.covariance, self.weights.response, self.weights.inverse
+        C, G, inverse = self.shadows.covariance, self.shadows.response, self.weights.inverse
         kk, kd, dd = (self._forms(left @ inverse @ right) for left, right in ((C, C), (C, G), (G, G)))
-        fitted = self.rows @ (self.basis.T @ self.weights.plain).transpose(0, 2, 1)
+        fitted = self.rows @ (self.basis.T @ self.shadows.plain).transpose(0, 2, 1)
         precision = np.asarray(np.linalg.inv(self._forms(C)), dtype=np.float64)
         self.unit = _units(kk, kd, dd)
         back = self.unit.transpose(0, 2, 1)
@@ -115,7 +130,7 @@ class _Head:
     def _read(self, weights: Weights) -> FloatArray:
         """Return the read-outs of all rows, shape (N, 2k)."""
         z, outputs = self.weights.read(weights), self.basis.shape[0]
-        images = [self.basis.T @ (M @ z).reshape(outputs, -1) for M in (self.weights.covariance, self.weights.response)]
+        images = [self.basis.T @ (M @ z).reshape(outputs, -1) for M in (self.shadows.covariance, self.shadows.response)]
         return np.asarray(np.einsum("nab,na->nb", self.unit, self.rows @ np.concatenate(images).T))
 
     def _calibrate(self, known: Known, trained: Flags) -> None:

@@ -69,6 +69,8 @@ class AttackResult(NotebookResult):
         Kind of control, empty for the game itself.
     level : float
         Confidence level of the intervals.
+    rehearsal : AttackResult or None
+        The same attack on the calibration trainings: one that is chosen by it is judged on others.
 
     Examples
     --------
@@ -87,6 +89,7 @@ class AttackResult(NotebookResult):
     delta: float | None = None
     control: str = ""
     level: float = 0.95
+    rehearsal: AttackResult | None = None
 
     @property
     def trainings(self) -> int:

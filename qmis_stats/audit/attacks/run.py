@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,8 +90,9 @@ def _result(
     member = game.calibration.member
     threshold = accuracy_threshold(calibration, member) if attack.threshold is None else attack.threshold
     cuts = tuple((rate, *rate_threshold(calibration[~member], rate)) for rate in rates)
+    rehearsal = AttackResult(attack.name, calibration, member, threshold, cuts, delta, game.control, level)
     scores = _scored(attack, scorer, game.target.shown)
-    return AttackResult(attack.name, scores, game.target.member, threshold, cuts, delta, game.control, level)
+    return replace(rehearsal, scores=scores, member=game.target.member, rehearsal=rehearsal)
 
 
 def run_attacks(

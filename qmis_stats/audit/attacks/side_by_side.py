@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from qmis_stats.audit.attacks.attack_leak import AttackLeak, attack_leak
 from qmis_stats.audit.attacks.read_out import ReadOut
 from qmis_stats.audit.attacks.report import FALSE_ALARM, AttackReport
 from qmis_stats.audit.attacks.results import AttackResult
@@ -86,6 +87,23 @@ class AttackAudit(NotebookResult):
             area = float(theory.auc[q])
             found.append(Compared(name, area, result.auc, abs(result.auc - area) <= room))
         return tuple(found)
+
+    def leak(self, bits: Mapping[str, float] | None = None) -> AttackLeak:
+        """Return what the strongest attack on each release measures of its leak, a lower bound, paired over releases.
+
+        Parameters
+        ----------
+        bits : dict of str to float, optional
+            Bits per weight of the quantizers.
+
+        Raises
+        ------
+        InputError
+            If thresholds were fixed for other false positive rates than those of an audit.
+        """
+        n = int(next(iter(self.reports.values())).game["n"])
+        found = {name: report.results for name, report in self.reports.items()}
+        return attack_leak(found, bits or {}, n, self.level)
 
     def pairs(self) -> Iterator[tuple[str, AttackResult, AttackResult]]:
         """Yield quantizer, result, and result of the same attack where membership is random."""

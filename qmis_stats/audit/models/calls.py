@@ -9,6 +9,7 @@ import numpy as np
 
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Model, Weights
+from qmis_stats.audit.models.linear import last_only
 from qmis_stats.errors import InputError, QmisError
 from qmis_stats.foreign import blamed, raised_by, returned_numbers, steps_of
 from qmis_stats.scores.base import FloatArray
@@ -17,6 +18,7 @@ __all__ = [
     "checked_model",
     "checkpoints_of",
     "description_of",
+    "last_weights",
     "losses_of",
     "mask_of",
     "predictions_of",
@@ -68,6 +70,12 @@ def checkpoints_of(model: Model, X: FloatArray, y: FloatArray, rng: np.random.Ge
         yield tuple(weights)
     if not count:
         raise InputError("model", f"{type(model).__name__} without checkpoints", "one whose fit_path yields weights")
+
+
+def last_weights(model: Model, X: FloatArray, y: FloatArray, rng: np.random.Generator) -> Weights:
+    """Return the weights at the end of a training."""
+    *_, last = checkpoints_of(last_only(model), X, y, rng)
+    return last
 
 
 def mask_of(model: Model, weights: Weights) -> tuple[bool, ...]:

@@ -7,7 +7,7 @@ features: the objectives of scikit-learn's Ridge(alpha) and LogisticRegression(C
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +15,7 @@ from scipy.special import expit, softmax
 
 from qmis_stats.audit.data import Task
 from qmis_stats.audit.models.base import (
+    Model,
     Standardise,
     Weights,
     checked_count,
@@ -26,7 +27,7 @@ from qmis_stats.audit.models.base import (
 from qmis_stats.errors import InputError
 from qmis_stats.scores.base import FloatArray
 
-__all__ = ["Linear", "Logistic", "Softmax"]
+__all__ = ["Linear", "Logistic", "Softmax", "last_only"]
 
 _POWER_STEPS = 50
 
@@ -108,11 +109,14 @@ class _LinearHead:
     def _descend(self, Z: FloatArray, y: FloatArray) -> Iterator[tuple[FloatArray, FloatArray]]:
         """Yield checkpoints of accelerated gradient descent from zero, then the minimiser."""
         ridge = self.alpha / y.size
-        step = 1.0 / (self._curvature * _largest_eigenvalue(Z) + ridge)
         W, b = np.zeros((Z.shape[1], self._outputs(y))), np.zeros(self._outputs(y))
+        if self.checkpoints == 1:
+            yield self._minimum(Z, y, W, b, ridge)
+            return
+        step = 1.0 / (self._curvature * _largest_eigenvalue(Z) + ridge)
         ahead_W, ahead_b = W, b
-        steps = set(checkpoint_steps(self.iterations, self.checkpoints - 1)) if self.checkpoints > 1 else set()
-        for t in range(1, self.iterations + 1 if steps else 1):
+        steps = set(checkpoint_steps(self.iterations, self.checkpoints - 1))
+        for t in range(1, self.iterations + 1):
             dW, db = self._gradient(Z, y, ahead_W, ahead_b, ridge)
             next_W, next_b = ahead_W - step * dW, ahead_b - step * db
             momentum = (t - 1.0) / (t + 2.0)
@@ -188,6 +192,19 @@ class _LinearHead:
     def describe(self) -> dict[str, Any]:
         """Return what identifies the model."""
         return {"model": type(self).__name__, **asdict(self)}
+
+
+def last_only(model: Model) -> Model:
+    """Return the model without the checkpoints before the last, where these are of no use.
+
+    A linear head then needs no path to its minimum.
+
+    Examples
+    --------
+    >>> last_only(Linear(alpha=2.0))
+    Linear(alpha=2.0, iterations=200, checkpoints=1, batch=None, standardise='auto')
+    """
+    return replace(model, checkpoints=1) if isinstance(model, _LinearHead) else model
 
 
 def _largest_eigenvalue(Z: FloatArray) -> float:

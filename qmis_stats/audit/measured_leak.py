@@ -1,0 +1,57 @@
+"""Leaks that were measured and not predicted: lower bounds, ordered by areas under ROC curves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from qmis_stats.audit.attacks.intervals import mean_bounds
+from qmis_stats.audit.attacks.results import ATTACK_FPR
+from qmis_stats.leak.releases import ReleaseLeak
+from qmis_stats.scores.base import FloatArray
+
+__all__ = ["MeasuredLeak"]
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredLeak(ReleaseLeak):
+    """Leak of a model under each quantizer and without one, as something attained it: a lower bound."""
+
+    figures: ClassVar[tuple[str, ...]] = ("delta", "auc", *(f"tpr_{rate:g}" for rate in ATTACK_FPR))
+    measured: ClassVar[bool] = True
+
+    @property
+    def ordered_by(self) -> tuple[FloatArray, FloatArray]:
+        """What ranks and reductions are of, with its covariance: twice the area above chance, 2·AUC − 1.
+
+        An area needs no threshold: it is measured better than an advantage, and is not 0 where a threshold is missed.
+        """
+        return np.asarray(2.0 * self.auc - 1.0), np.asarray(4.0 * self.covariance[1])
+
+    def conf_int(self, level: float | None = None, figure: str = "delta") -> FloatArray:
+        """Return the interval of a figure for each release by itself, within [0, 1], shape (Q, 2).
+
+        It is Student's, or one that is guaranteed where all that was measured agrees (Hoeffding 1963).
+
+        Parameters
+        ----------
+        level : float, optional
+            By default the result's.
+        figure : str
+            One of ``figures``.
+        """
+        ends = super().conf_int(level, figure)
+        width = 2.0 if figure == "delta" else 1.0
+        chosen = self.level if level is None else level
+        for q in np.flatnonzero(self.std_errors(figure) == 0.0):
+            value = float(self.estimates[q, self._place(figure)])
+            middle = (value + width - 1.0) / width  # an advantage is in [−1, 1]
+            low, high = (width * end - (width - 1.0) for end in mean_bounds(middle, self.sample()[0], chosen))
+            ends[q] = max(low, 0.5 if figure == "auc" else 0.0), max(high, 0.0)
+        return ends
+
+    def to_dict(self, level: float | None = None) -> dict[str, Any]:
+        """Return JSON-ready data; infinities and NaN become ``None``."""
+        return {"measured": True, **super().to_dict(level)}
