@@ -162,7 +162,7 @@ def write(path, table):
         "# Rates of generalized linear laws",
         "",
         "Largest relative error of each quantity against mpmath, which integrates the definitions with 25 digits and",
-        "shares no code with the package. Random coefficients, covariances, intercepts; codebooks of two codewords with",
+        "shares no code with the package. Random coefficients, covariances and intercepts; two codewords with",
         "the true coefficients and without, thresholds on a line. Made by `python docs/studies/generalized_linear.py`;",
         "every problem is in `generalized_linear.csv`.",
         "",

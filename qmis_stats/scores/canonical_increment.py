@@ -34,6 +34,7 @@ _SMALL = 1e-3
 _LINE_NODES, _PLANE_NODES, _COUNTED_NODES = 20001, 701, 301
 _RARE = 1e-16
 _KEPT = 4
+_ROUNDING = 1e-14
 
 Box = tuple[tuple[float, float], ...]
 
@@ -148,8 +149,9 @@ class CanonicalIncrement(Increment):
 
     @cached_property
     def mean(self) -> float:  # type: ignore[override]
-        """The mean δ."""
-        return self._moments[0]
+        """The mean δ; zero where only rounding tells it from zero."""
+        mean, square = self._moments
+        return mean if abs(mean) > _ROUNDING * math.sqrt(square) else 0.0
 
     @cached_property
     def variance(self) -> float:  # type: ignore[override]
@@ -240,10 +242,11 @@ class CanonicalIncrement(Increment):
         while True:
             step *= 0.5
             found = self._at(s, box, step)
+            scale = math.sqrt(found.second)
             if (
-                abs(found.log_mass - before.log_mass) <= _CONVERGED * abs(found.log_mass)
+                abs(found.log_mass - before.log_mass) <= _CONVERGED * abs(found.log_mass) + _ROUNDING * abs(s) * scale
                 and abs(found.second - before.second) <= _CONVERGED * found.second
-                and abs(found.first - before.first) <= _CONVERGED * abs(s) * found.second
+                and abs(found.first - before.first) <= _CONVERGED * abs(s) * found.second + _ROUNDING * scale
             ):
                 return found
             before = found
