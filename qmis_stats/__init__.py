@@ -27,7 +27,14 @@ if TYPE_CHECKING:
     from qmis_stats.inference.losses import LossBlocks
     from qmis_stats.inference.ranking import Ranking, rank
     from qmis_stats.inference.tracker import Tracker
-    from qmis_stats.laws import FiniteLaw, GaussianMean, GaussianMixture, LinearRegression
+    from qmis_stats.laws import (
+        FiniteLaw,
+        GaussianMean,
+        GaussianMixture,
+        LinearRegression,
+        LogisticRegression,
+        PoissonRegression,
+    )
     from qmis_stats.leak import LeakageResult, leakage
     from qmis_stats.problem import Face, Problem
     from qmis_stats.procedures import CodebookERM, LossTable, ReleasedHistogram, ThresholdPTQ
@@ -56,7 +63,14 @@ _HOMES = {
     "inference.ranking": ("Ranking", "rank"),
     "inference.tracker": ("Tracker",),
     "leak": ("LeakageResult", "leakage"),
-    "laws": ("FiniteLaw", "GaussianMean", "GaussianMixture", "LinearRegression"),
+    "laws": (
+        "FiniteLaw",
+        "GaussianMean",
+        "GaussianMixture",
+        "LinearRegression",
+        "LogisticRegression",
+        "PoissonRegression",
+    ),
     "problem": ("Face", "Problem"),
     "procedures": ("CodebookERM", "LossTable", "ReleasedHistogram", "ThresholdPTQ"),
     "quantizers": ("FixedThresholds", "LloydMax", "Sign", "Ternary", "Uniform"),
@@ -81,10 +95,12 @@ __all__ = [
     "LeakageResult",
     "LinearRegression",
     "LloydMax",
+    "LogisticRegression",
     "LossBlocks",
     "LossTable",
     "MISResult",
     "MissingExtraError",
+    "PoissonRegression",
     "Problem",
     "QmisError",
     "ROCCurve",

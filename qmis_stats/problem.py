@@ -18,7 +18,7 @@ from qmis_stats.validation import sample_size
 
 __all__ = ["ChainFace", "Face", "Problem"]
 
-FaceKind = Literal["regular", "tie", "duplicate", "unreachable"]
+FaceKind = Literal["regular", "tie", "duplicate", "unreachable", "heavy"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,9 +33,10 @@ class Face:
         Law of X; the face is crossed when the sum of the increments is negative.
     cell : int or None
         Index of the cell behind the face among the problem's cells, where these are enumerated.
-    kind : {"regular", "tie", "duplicate", "unreachable"}
+    kind : {"regular", "tie", "duplicate", "unreachable", "heavy"}
         ``tie``: the mean is zero, the rival is as good as the best; ``duplicate``: X = 0 almost surely, the rival
-        is never returned; ``unreachable``: no sample crosses the face (I = ∞).
+        is never returned; ``unreachable``: no sample crosses the face (I = ∞); ``heavy``: tails so heavy that no tilt
+        brings the mean to zero (Proposition S18.4).
     exact : bool
         Whether the increment is exact; ``False`` for the linearised increments of post-training quantization.
     """
@@ -102,6 +103,8 @@ def _face_kind(increment: Increment, tilt: Tilt) -> FaceKind:
         return "duplicate" if increment.mean == 0.0 else "unreachable"
     if tilt.exponent == np.inf:
         return "unreachable"
+    if tilt.variance == np.inf:
+        return "heavy"
     return "tie" if tilt.exponent == 0.0 else "regular"
 
 
@@ -250,7 +253,25 @@ class Problem:
     @cached_property
     def crossable_faces(self) -> tuple[Face, ...]:
         """The faces that some sample crosses: neither duplicates nor unreachable."""
-        return tuple(f for f in self.faces if f.kind in ("regular", "tie"))
+        return tuple(f for f in self.faces if f.kind in ("regular", "tie", "heavy"))
+
+    def refuse_heavy(self, method: str) -> None:
+        """Refuse a method that needs a tilt for every face.
+
+        Raises
+        ------
+        DomainError
+            If the tails of an increment are too heavy for one.
+        """
+        name = next((f.name for f in self.faces if f.kind == "heavy"), None)
+        if name is None:
+            name = next(
+                (f"cell {f.outer} against {f.inner}" for f in self.chain_faces or () if f.tilt.variance == np.inf), None
+            )
+        if name is not None:
+            raise DomainError(
+                method, f"the increment of {name} has tails too heavy for a tilt of mean zero", "use method = crude"
+            )
 
     @cached_property
     def scores_reachable(self) -> tuple[bool, ...]:

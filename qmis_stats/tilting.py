@@ -30,7 +30,8 @@ class Tilt:
     exponent : float
         The Chernoff exponent I = −K(−λ); infinite for a face that can never be crossed.
     variance : float
-        σ̃² = K''(−λ), the variance of X under the tilted law dP̃/dP = exp(−λX + I).
+        σ̃² = K''(−λ), the variance of X under the tilted law dP̃/dP = exp(−λX + I); infinite where tails are so heavy
+        that no tilt makes the mean zero, λ and I being those of the largest tilt that exists (Proposition S18.4).
     """
 
     lam: float
@@ -44,8 +45,8 @@ class Tilt:
 
     @property
     def proper(self) -> bool:
-        """Whether a tilted law exists (finite λ and positive variance)."""
-        return math.isfinite(self.lam) and self.variance > 0.0
+        """Whether a tilted law of mean zero exists (finite λ, positive and finite variance)."""
+        return math.isfinite(self.lam) and 0.0 < self.variance < math.inf
 
 
 def solve_tilt(

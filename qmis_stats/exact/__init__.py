@@ -7,22 +7,24 @@ import math
 import numpy as np
 
 from qmis_stats.errors import DomainError
-from qmis_stats.exact import finite, gaussian_line, histogram, quadratic_form
+from qmis_stats.exact import canonical_pair, finite, gaussian_line, histogram, quadratic_form
 from qmis_stats.laws import FiniteLaw
 from qmis_stats.problem import Problem
 from qmis_stats.procedures import ReleasedHistogram
 from qmis_stats.results import REPORTED_FPR, MISResult, ROCCurve
-from qmis_stats.scores import FiniteScores, QuadraticScores
+from qmis_stats.scores import CanonicalIncrement, CanonicalScores, FiniteScores, QuadraticScores
+from qmis_stats.scores.base import ScoreModel
 from qmis_stats.validation import sample_size
 
-__all__ = ["exact", "finite", "gaussian_line", "histogram", "quadratic_form"]
+__all__ = ["canonical_pair", "exact", "finite", "gaussian_line", "histogram", "quadratic_form"]
 
 
 def exact(problem: Problem, n: int) -> MISResult:
     """Return Δ_n by the oracle that fits the problem (Statement S9).
 
-    A Gaussian estimate on a line (S9a), two cells of a linear regression (S9b), a finite law by enumeration in
-    rational arithmetic (S9c, with the most powerful attack's ROC), a released histogram (S9d).
+    A Gaussian estimate on a line (S9a), two cells of a linear regression (S9b) or of a generalized linear law (S18),
+    a finite law by enumeration in rational arithmetic (S9c, with the most powerful attack's ROC), a released histogram
+    (S9d).
 
     Parameters
     ----------
@@ -66,6 +68,11 @@ def exact(problem: Problem, n: int) -> MISResult:
         found = _two_cells(scores, n)
         if found is not None:
             return found
+    if isinstance(scores, CanonicalScores):
+        problem.refuse_heavy("exact")
+        found = _canonical_pair(scores, n)
+        if found is not None:
+            return found
     raise DomainError(
         "exact",
         "no oracle is known for this law and procedure",
@@ -93,9 +100,13 @@ def _finite(scores: FiniteScores, n: int) -> MISResult:
     )
 
 
+def _distinct(scores: ScoreModel) -> list[int]:
+    return [k for k in range(scores.cells) if not any(scores.same(k, j) for j in range(k))]
+
+
 def _two_cells(scores: QuadraticScores, n: int) -> MISResult | None:
     """Return the oracle's value when exactly two distinct cells remain, with an increment of both signs."""
-    distinct = [k for k in range(scores.cells) if not any(scores.same(k, j) for j in range(k))]
+    distinct = _distinct(scores)
     domain = "Bessel-density quadrature, relative error below 1e-8"
     if len(distinct) == 1:
         return MISResult("exact", n, -math.inf, domain="one cell: nothing can leak")
@@ -106,3 +117,19 @@ def _two_cells(scores: QuadraticScores, n: int) -> MISResult | None:
     if len(eigenvalues) != 2 or not eigenvalues[0] < 0.0 < eigenvalues[1]:
         return None
     return MISResult("exact", n, quadratic_form.log_delta(eigenvalues[1], -eigenvalues[0], n), domain=domain)
+
+
+def _canonical_pair(scores: CanonicalScores, n: int) -> MISResult | None:
+    """Return the oracle's value when exactly two distinct cells remain."""
+    distinct = _distinct(scores)
+    if len(distinct) == 1:
+        return MISResult("exact", n, -math.inf, domain="one cell: nothing can leak")
+    if len(distinct) != 2:
+        return None
+    rival = next(k for k in distinct if not scores.same(k, scores.best))
+    increment = scores.increment(rival, scores.best)
+    assert isinstance(increment, CanonicalIncrement)
+    value, error = canonical_pair.log_delta(increment, n)
+    return MISResult(
+        "exact", n, value, domain=f"inversion of the tilted characteristic function, relative error about {error:.0e}"
+    )

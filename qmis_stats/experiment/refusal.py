@@ -15,8 +15,6 @@ from qmis_stats.experiment.shown import shown
 
 __all__ = ["ExperimentError", "refusal"]
 
-_LATER_KINDS = ("logistic_regression",)
-
 
 class ExperimentError(InputError):
     """An entry of an experiment file that cannot be used; the line starts with the file's name.
@@ -140,8 +138,6 @@ def _wrong_kind(path: str, location: tuple[int | str, ...], table: Mapping[str, 
     if key not in table:
         return ExperimentError(path, field, None, allowed, missing=True)
     value = table[key]
-    if value in _LATER_KINDS:
-        allowed += f"; {value} is not available in this version"
     near = get_close_matches(value, choices, 1) if isinstance(value, str) else []
     if near:
         allowed += f"; did you mean {near[0]}?"

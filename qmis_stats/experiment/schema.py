@@ -26,7 +26,16 @@ from qmis_stats.experiment.fields import (
     refuse,
 )
 from qmis_stats.experiment.shown import shown
-from qmis_stats.laws import FiniteLaw, GaussianMean, GaussianMixture, Law, LinearRegression, ParametricLaw
+from qmis_stats.laws import (
+    FiniteLaw,
+    GaussianMean,
+    GaussianMixture,
+    Law,
+    LinearRegression,
+    LogisticRegression,
+    ParametricLaw,
+    PoissonRegression,
+)
 from qmis_stats.procedures import CodebookERM, LossTable, Procedure, ReleasedHistogram, ThresholdPTQ
 from qmis_stats.quantizers import FixedThresholds, LloydMax, ScalarQuantizer, Sign, Ternary, Uniform
 
@@ -118,6 +127,43 @@ class LinearRegressionTable(LawTable):
         d = _dimension("law.coefficients", self.coefficients, self.dimension)
         covariance = _covariance(self.covariance, d, self.dimension is not None)
         return LinearRegression(_vector(self.coefficients, d), covariance, self.noise_std)
+
+
+class GeneralizedLinearTable(LawTable):
+    """x ~ N(0, covariance), y with the natural parameter intercept + xᵀcoefficients."""
+
+    coefficients: ScalarOrVector = Field(description="a list of d numbers, or one number together with dimension = d")
+    covariance: ScalarOrArray = Field(
+        description="a (d, d) list of rows, d variances, or one number together with dimension = d"
+    )
+    intercept: Number = 0.0
+    dimension: Annotated[int | None, Integer(1, LARGEST_DIMENSION)] = None
+
+    def arguments(self) -> tuple[list[float], Any, float]:
+        """Return coefficients, covariance and intercept."""
+        d = _dimension("law.coefficients", self.coefficients, self.dimension)
+        covariance = _covariance(self.covariance, d, self.dimension is not None)
+        return _vector(self.coefficients, d), covariance, self.intercept
+
+
+class LogisticRegressionTable(GeneralizedLinearTable):
+    """Responses 0 and 1."""
+
+    kind: Literal["logistic_regression"]
+
+    def build(self) -> Law:
+        """Return the law."""
+        return LogisticRegression(*self.arguments())
+
+
+class PoissonRegressionTable(GeneralizedLinearTable):
+    """Counts."""
+
+    kind: Literal["poisson_regression"]
+
+    def build(self) -> Law:
+        """Return the law."""
+        return PoissonRegression(*self.arguments())
 
 
 class FiniteTable(LawTable):
@@ -322,9 +368,23 @@ class RunTable(Table):
     backend: Annotated[str, PlainValidator(lambda value: _choice(value, _BACKENDS))] = "auto"
 
 
-LawUnion = GaussianMeanTable | LinearRegressionTable | FiniteTable | GaussianMixtureTable
+LawUnion = (
+    GaussianMeanTable
+    | LinearRegressionTable
+    | LogisticRegressionTable
+    | PoissonRegressionTable
+    | FiniteTable
+    | GaussianMixtureTable
+)
 PTQUnion = ThresholdsTable | SignTable | TernaryTable | UniformTable | LloydMaxTable
-LAW_KINDS = ("gaussian_mean", "linear_regression", "finite", "gaussian_mixture")
+LAW_KINDS = (
+    "gaussian_mean",
+    "linear_regression",
+    "logistic_regression",
+    "poisson_regression",
+    "finite",
+    "gaussian_mixture",
+)
 PROCEDURE_KINDS = ("erm", "ptq", "histogram")
 QUANTIZERS = ("thresholds", "sign", "ternary", "uniform", "lloyd_max")
 

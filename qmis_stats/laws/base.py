@@ -10,7 +10,7 @@ import numpy as np
 
 from qmis_stats.errors import DomainError, InputError
 from qmis_stats.increments import Increment, check_scale
-from qmis_stats.scores import FiniteScores, GaussianScores, MixtureScores, QuadraticScores
+from qmis_stats.scores import CanonicalScores, FiniteScores, GaussianScores, MixtureScores, QuadraticScores
 
 __all__ = [
     "MAX_CELLS",
@@ -27,7 +27,7 @@ __all__ = [
 
 from qmis_stats.scores.base import FloatArray
 
-Scores = GaussianScores | QuadraticScores | FiniteScores | MixtureScores
+Scores = GaussianScores | QuadraticScores | FiniteScores | MixtureScores | CanonicalScores
 Thresholds = tuple[FloatArray, ...]
 
 MAX_CELLS = 4096

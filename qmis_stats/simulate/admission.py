@@ -7,11 +7,14 @@ import math
 from qmis_stats.errors import DomainError
 from qmis_stats.problem import Problem
 from qmis_stats.results import MISResult
-from qmis_stats.scores import FiniteScores, MixtureScores
+from qmis_stats.scores import CanonicalScores, FiniteScores, MixtureScores
 from qmis_stats.scores.base import ScoreModel
 from qmis_stats.simulate.settings import MAX_TERMS, Settings
 
-__all__ = ["admit", "nothing_leaks"]
+__all__ = ["MOST_DRAWN", "admit", "nothing_leaks"]
+
+MOST_DRAWN = 100_000
+"""Largest sample size where the points of a sum are drawn one by one."""
 
 
 def admit(method: str, problem: Problem, n: int) -> ScoreModel | None:
@@ -20,7 +23,7 @@ def admit(method: str, problem: Problem, n: int) -> ScoreModel | None:
     Raises
     ------
     DomainError
-        If the cells are not an argmin of enumerable sums, or the sums cannot be drawn.
+        If the cells are not an argmin of enumerable sums, the sums cannot be drawn, or there is no tilt.
     """
     scores = problem.scores
     if scores is None:
@@ -29,6 +32,10 @@ def admit(method: str, problem: Problem, n: int) -> ScoreModel | None:
             "the cells of this procedure are not an argmin of enumerable sums",
             "use method = likelihood_ratio (diagonal covariance), critical or high_dimension",
         )
+    if method == "tilted":
+        problem.refuse_heavy(method)
+    if isinstance(scores, CanonicalScores) and n > MOST_DRAWN:
+        raise DomainError(method, f"the {n} points of each sum would be drawn one by one", f"use n up to {MOST_DRAWN}")
     if n > MAX_TERMS and isinstance(scores, (FiniteScores, MixtureScores)):
         raise DomainError(method, f"drawing counts of n = {n} points would not end", f"use n up to {MAX_TERMS}")
     return scores if any(problem.scores_reachable) else None

@@ -10,10 +10,12 @@ import numpy as np
 from qmis_stats.errors import DomainError, InputError
 from qmis_stats.problem import Problem
 from qmis_stats.results import LinearEstimate, MISResult, finite_or_none
+from qmis_stats.scores import CanonicalScores
 from qmis_stats.scores.base import FloatArray, ScoreModel
 from qmis_stats.simulate.admission import admit, nothing_leaks
 from qmis_stats.simulate.design import Design, tilted_design
 from qmis_stats.simulate.estimator import log_crossing_probability
+from qmis_stats.simulate.half_sums import half_sums
 from qmis_stats.simulate.mass import Mass, recovered_masses
 from qmis_stats.simulate.memory import fit_sums
 from qmis_stats.simulate.nets import MAX_DIMENSION
@@ -65,7 +67,8 @@ def tilted(
     sampling : {"auto", "sobol", "random"}
         ``"sobol"``: 32 independently scrambled Sobol' nets, for Gaussian means and regressions, with sums drawn mostly
         near the faces; the standard error has 31 degrees of freedom. ``"random"``: random numbers, for every law.
-        ``"auto"``: nets where they exist, unless there are so many rivals that the smallest are too large.
+        ``"auto"``: nets where they exist, unless there are so many rivals that the smallest are too large, and all
+        pairs of half sums for two cells of a generalized linear law (Statement S18).
 
     Returns
     -------
@@ -94,6 +97,8 @@ def tilted(
     if scores is None:
         return nothing_leaks("tilted", n, settings)
     fit_sums("tilted", scores, settings, tilt=True)
+    if isinstance(scores, CanonicalScores) and scores.cells == 2 and n > 2 and sampling == "auto":
+        return half_sums(scores, n, settings)
     return simulate_design(scores, n, tilted_design(scores, n), settings, sampling)
 
 

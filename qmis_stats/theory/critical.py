@@ -10,19 +10,19 @@ import math
 from collections import Counter
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qmis_stats.errors import DomainError
 from qmis_stats.increments import DiscreteIncrement
-from qmis_stats.laws import FiniteLaw, GaussianMean, LinearRegression, ParametricLaw, ProductCells
+from qmis_stats.laws import FiniteLaw, GaussianMean, GeneralizedLinear, LinearRegression, ParametricLaw, ProductCells
 from qmis_stats.laws.base import MAX_CELLS, product_index
 from qmis_stats.numerics import gauss_legendre_panels
 from qmis_stats.problem import Problem
 from qmis_stats.procedures import ReleasedHistogram
 from qmis_stats.results import MISResult
 from qmis_stats.scores import FiniteScores, GaussianScores, reduce_rank
-from qmis_stats.scores.base import FloatArray
+from qmis_stats.theory.canonical_critical import mean_influence
 from qmis_stats.theory.certificates import worst_case_constant
+from qmis_stats.theory.limit_cells import cell_centroids, centroids, line_edges
 from qmis_stats.theory.points import normal_rule
 from qmis_stats.theory.retained import CellMoments, cell_moments
 from qmis_stats.validation import sample_size
@@ -44,7 +44,8 @@ def critical(problem: Problem, n: int) -> MISResult:
     Parameters
     ----------
     problem : Problem
-        Gaussian mean, linear regression or a finite law; codebook, thresholds or a released histogram.
+        Gaussian mean, linear, logistic or Poisson regression, or a finite law; codebook, thresholds or a released
+        histogram.
     n : int
         Sample size, at least 2.
 
@@ -74,7 +75,11 @@ def critical(problem: Problem, n: int) -> MISResult:
         constant = worst_case_constant(problem.law)
         return _result(n, math.log(constant / math.sqrt(2.0 * math.pi * n)) if constant > 0.0 else -math.inf, [])
     reasons = _face_reasons(problem, n)
-    if problem.product is not None and problem.product.independent:
+    if isinstance(problem.law, GeneralizedLinear):
+        value = 0.5 * mean_influence(problem, problem.law, n)
+        if problem.product is not None:
+            reasons += _centred_reasons(product_moments(problem.product, n), n)
+    elif problem.product is not None and problem.product.independent:
         moments = product_moments(problem.product, n)
         value = 0.5 * _factor(problem) * mean_norm(moments)
         reasons += _centred_reasons(moments, n)
@@ -86,7 +91,7 @@ def critical(problem: Problem, n: int) -> MISResult:
         local = _local_scores(problem)
         value = 0.5 * _factor(problem) * _mean_centroid_norm(local, n)
         if local.rank == 1:
-            reasons += _centred_reasons([cell_moments(math.sqrt(n) * _line_edges(local))], n)
+            reasons += _centred_reasons([cell_moments(math.sqrt(n) * line_edges(local))], n)
     if value < _SMALLEST_VALUE and problem.crossable_faces:
         raise DomainError(
             "critical", "the faces are too many standard errors away for the normal limit", "use method = sharp"
@@ -105,6 +110,8 @@ def _face_reasons(problem: Problem, n: int) -> list[str]:
         reasons.append(f"the nearest face is {gap:.3g} > {_LARGEST_GAP} standard deviations of one point away")
     # The normal law has e^{−nr} where the truth has e^{−nI}.
     skewed = n * abs(nearest.chernoff_exponent - nearest.moderate_deviation_rate)
+    if nearest.kind == "heavy":  # no exponent to compare with: the third cumulant, which is what the two differ by
+        skewed = n * abs(nearest.increment.shape(0.0)[0]) * gap**3 / 6.0
     if skewed > _LARGEST_ERROR:
         reasons.append(f"n |I - r| = {skewed:.2g}: the tail at the nearest face is not yet normal")
     if isinstance(nearest.increment, DiscreteIncrement):
@@ -222,13 +229,8 @@ def _correlated_product_norm(problem: Problem, n: int) -> float:
         for i, (t, location) in enumerate(zip(problem.thresholds, problem.law.parameter, strict=True))
     ]
     cell = np.ravel_multi_index(index, [t.size + 1 for t in problem.thresholds])
-    probability, centroid = _cell_centroids(np.asarray(cell), nodes, weights)
+    probability, centroid = cell_centroids(np.asarray(cell), nodes, weights)
     return float(probability @ np.linalg.norm(centroid, axis=1))
-
-
-def _cells_of_limit(scores: GaussianScores, nodes: FloatArray, n: int) -> NDArray[np.int64]:
-    totals = math.sqrt(n) * scores.constant + nodes @ scores.linear.T
-    return np.asarray(np.argmin(totals, axis=1), dtype=np.int64)
 
 
 def _mean_centroid_norm(scores: GaussianScores, n: int) -> float:
@@ -236,47 +238,10 @@ def _mean_centroid_norm(scores: GaussianScores, n: int) -> float:
     if scores.rank == 0:
         return 0.0
     if scores.rank == 1:
-        edges = _line_edges(scores)
+        edges = line_edges(scores)
         return mean_norm([cell_moments(math.sqrt(n) * edges)])
-    probability, centroid = _centroids(scores, n)
+    probability, centroid = centroids(scores, n)
     return float(probability @ np.linalg.norm(centroid, axis=1))
-
-
-def _line_edges(scores: GaussianScores) -> FloatArray:
-    """Return the break points of the lower envelope of ``constant + linear·w``, sorted."""
-    slopes = scores.linear[:, 0]
-    order = np.lexsort((scores.constant, -slopes))
-    hull: list[int] = []
-    cuts: list[float] = []
-    for k in order:
-        if hull and slopes[k] == slopes[hull[-1]]:
-            continue
-        while hull:
-            top = hull[-1]
-            cut = float((scores.constant[k] - scores.constant[top]) / (slopes[top] - slopes[k]))
-            if not cuts or cut > cuts[-1]:
-                cuts.append(cut)
-                break
-            hull.pop()
-            cuts.pop()
-        hull.append(int(k))
-    return np.array(cuts)
-
-
-def _centroids(scores: GaussianScores, n: int) -> tuple[FloatArray, FloatArray]:
-    """Return probabilities and centroids of the limit's cells by the rule for N(0, I_q)."""
-    nodes, weights = normal_rule(scores.rank)
-    return _cell_centroids(_cells_of_limit(scores, nodes, n), nodes, weights)
-
-
-def _cell_centroids(cell: NDArray[np.int64], nodes: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the cells' probabilities (K,) and centroids (K, q) from weighted nodes and the cell of each."""
-    probability = np.bincount(cell, weights)
-    first = np.stack([np.bincount(cell, weights * column) for column in nodes.T], axis=1)
-    seen = probability > 0.0
-    centroid = np.zeros(first.shape)
-    centroid[seen] = first[seen] / probability[seen, None]
-    return np.asarray(probability, dtype=np.float64), centroid
 
 
 def _finite(scores: FiniteScores, n: int) -> float:
@@ -296,10 +261,10 @@ def _finite(scores: FiniteScores, n: int) -> float:
     local = GaussianScores(mean, linear - linear[best], best)
     influence = u[:, :rank] / np.sqrt(points.weights)[:, None]
     if rank == 1:
-        moments = cell_moments(math.sqrt(n) * _line_edges(local))
+        moments = cell_moments(math.sqrt(n) * line_edges(local))
         probability, centroid = moments.probability, moments.centroid[:, None]
     else:
-        probability, centroid = _centroids(local, n)
+        probability, centroid = centroids(local, n)
     projections = np.abs(influence @ centroid.T)
     return 0.5 * float(points.weights @ projections @ probability)
 

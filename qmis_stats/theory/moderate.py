@@ -41,6 +41,7 @@ def moderate(problem: Problem, n: int) -> MISResult:
     """
     n = sample_size(n)
     problem = problem.at(n)
+    problem.refuse_heavy("moderate")
     rate = problem.indicator
     gap = math.sqrt(2.0 * rate)
     reasons = []

@@ -81,6 +81,7 @@ def sharp2(problem: Problem, n: int) -> MISResult:
     """
     n = sample_size(n)
     problem = problem.at(n)
+    problem.refuse_heavy("sharp2")
     scores = problem.scores
     if scores is None:
         raise DomainError("sharp2", "the cells are not an argmin of enumerable sums", "use method = critical or auto")

@@ -203,6 +203,7 @@ def sharp(problem: Problem, n: int) -> MISResult:
     """
     n = sample_size(n)
     problem = problem.at(n)
+    problem.refuse_heavy("sharp")
     scores = problem.scores
     if scores is None:
         raise DomainError(

@@ -67,7 +67,23 @@ BAD = {
     "unknown law": (law("gaussian_mean", "gausian_mean"), "law.kind = 'gausian_mean'", "did you mean gaussian_mean?"),
     "law kind a number": (law('"gaussian_mean"', "3"), "law.kind = 3", "one of gaussian_mean,"),
     "law kind a list": (law('"gaussian_mean"', '["finite"]'), "law.kind = ['finite']", "one of gaussian_mean,"),
-    "later law": (law("gaussian_mean", "logistic_regression"), "law.kind", "is not available in this version"),
+    "keys of a regression": (
+        law("gaussian_mean", "logistic_regression"),
+        "law.mean = [0.0]",
+        "coefficients, covariance",
+    ),
+    "intercept a word": (
+        law(
+            'kind = "gaussian_mean"\nmean = [0.0]', 'kind = "poisson_regression"\ncoefficients = [0.5]\nintercept = "x"'
+        ),
+        "law.intercept = 'x'",
+        "a finite number",
+    ),
+    "predictor too wide": (
+        law('kind = "gaussian_mean"\nmean = [0.0]', 'kind = "poisson_regression"\ncoefficients = [9.0]'),
+        "law.coefficients = [9.0]",
+        "is at most 3",
+    ),
     "misspelt key": (law("covariance", "covarance"), "law.covarance = [[1.0]]", "did you mean covariance?"),
     "key of another law": (law("mean =", "weights ="), "law.weights = [0.0]", "covariance, dimension, kind, mean"),
     "missing mean": (law("mean = [0.0]\n", ""), "law.mean is missing", "a list of d numbers"),
