@@ -8,6 +8,7 @@ from typing import Literal
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Model
 from qmis_stats.audit.models.linear import Linear, Logistic, Softmax
+from qmis_stats.audit.models.single_head import single_head
 from qmis_stats.audit.models.sklearn_adapter import SklearnModel
 from qmis_stats.audit.quantizers import IDENTITY, Quantizer
 from qmis_stats.audit.splits import Indices
@@ -33,7 +34,7 @@ def head_fit(model: Model, X: FloatArray, y: FloatArray) -> Fit:
         If it is not the one minimum of a penalised likelihood: by its objective, or because it stops short of it.
     """
     try:
-        return fit_of(*model.fitted(X, y)) if isinstance(model, SklearnModel) else fit_of(model, X, y)
+        return fit_of(*single_head(*model.fitted(X, y))) if isinstance(model, SklearnModel) else fit_of(model, X, y)
     except InputError as error:
         reason = f"the head is not the minimum of a penalised likelihood ({error})"
         raise DomainError("leakage", reason, "train to convergence") from error
@@ -56,7 +57,8 @@ def head_leak(
     dataset : Dataset
         The data.
     model : Model
-        Linear, logistic and softmax heads have a theory, the estimators of scikit-learn among them.
+        Linear, logistic and softmax heads have a theory, the estimators of scikit-learn among them, also as the one
+        head of a pipeline, a search or a transformed target.
     quantizers : sequence of Quantizer
         With different names.
     rows : (n,) ndarray of int
