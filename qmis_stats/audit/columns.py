@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from qmis_stats.audit.room import check_memory
 from qmis_stats.audit.values import numerals, refuse_nearly_numbers
 from qmis_stats.audit.wording import listed
-from qmis_stats.errors import InputError
+from qmis_stats.errors import InputError, setting
 from qmis_stats.scores.base import FloatArray
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _numbers(file: Path, column: str, values: pd.Series[Any], decimal: str) -> F
         try:
             found[row] = float(entry)
         except (TypeError, ValueError):
-            allowed = f"a number or text; leave the column out by ignore=[{column!r}]"
+            allowed = f"a number or text; leave the column out by {setting('ignore', [column])}"
             raise InputError(f"{field}, row {row + 1}", str(entry), allowed) from None
     there = np.array([entry is not None for entry in entries])
     if not (there & np.isnan(found)).any():
@@ -129,7 +129,7 @@ def _encoded(file: Path, column: str, values: list[Any]) -> tuple[list[str], Flo
             f"{file.name}: column {column!r}, row {int(np.argmax(there)) + 1}",
             str(values[int(np.argmax(there))]),
             f"a number, or one of few texts, not of {len(texts)} in {len(values)} rows; leave the column out by "
-            f"ignore=[{column!r}] (SMILES are read by smiles=)",
+            f"{setting('ignore', [column])} (SMILES are read by {setting('smiles', column)})",
         )
     wanted = np.arange(len(texts)) if len(texts) > 2 else np.arange(1, len(texts))
     made = np.full((len(values), wanted.size), np.nan)
@@ -151,7 +151,8 @@ def _notes(encoded: dict[str, list[str]]) -> Iterator[str]:
     for column, texts in others.items():
         marks = [text for text in texts if text in _MARKS]
         if marks:
-            yield f"{column}: {marks[0]!r} counts as a text; missing_values=[{marks[0]!r}] says that it is missing."
+            said = setting("missing_values", marks[:1])
+            yield f"{column}: {marks[0]!r} counts as a text; {said} says that it is missing."
 
 
 def group_labels(file: Path, groups: str, column: pd.Series[Any], missing: str) -> NDArray[Any]:
@@ -165,6 +166,6 @@ def group_labels(file: Path, groups: str, column: pd.Series[Any], missing: str) 
     gone = column.isna().to_numpy()
     if gone.any() and missing == "refuse":
         row = int(np.argmax(gone)) + 1
-        allowed = "a group in every row; missing='drop' leaves the others out"
+        allowed = f"a group in every row; {setting('missing', 'drop')} leaves the others out"
         raise InputError(f"{file.name}: groups {groups!r}, row {row}", "missing", allowed)
     return np.array([None if absent else str(value) for value, absent in zip(column, gone, strict=True)], dtype=object)

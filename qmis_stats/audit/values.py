@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qmis_stats.errors import InputError
+from qmis_stats.errors import InputError, setting
 from qmis_stats.scores.base import FloatArray
 
 __all__ = ["labels", "numbers", "numerals", "refuse_nearly_numbers"]
@@ -167,7 +167,8 @@ def refuse_nearly_numbers(field: str, values: Sequence[Any], decimal: str = ".")
         return
     row = int(np.argmax(odd))
     if marked[row]:
-        allowed = f"a number with decimals after {decimal!r}; decimal={other!r} reads the other mark"
+        allowed = f"a number with decimals after {decimal!r}; {setting('decimal', other)} reads the other mark"
     else:
-        allowed = f"a number, as most others are; missing_values=[{texts[row]!r}] says that it marks what is missing"
+        mark = setting("missing_values", [texts[row]])
+        allowed = f"a number, as most others are; {mark} says that it marks what is missing"
     raise InputError(f"{field}, row {row + 1}", texts[row], allowed)
