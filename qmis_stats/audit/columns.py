@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qmis_stats.audit.room import check_memory
-from qmis_stats.audit.values import numerals, refuse_nearly_numbers
+from qmis_stats.audit.values import numerals, refuse_large, refuse_nearly_numbers
 from qmis_stats.audit.wording import listed
 from qmis_stats.errors import InputError, setting
 from qmis_stats.scores.base import FloatArray
@@ -75,6 +75,10 @@ def features(
     chosen = frame[list(columns)]
     if not len(columns):
         return np.empty((len(frame), 0)), [], []
+    for column in columns:
+        if frame[column].dtype.kind in "iu":
+            advice = f"; leave the column out by {setting('ignore', [column])}"
+            refuse_large(f"{file.name}: column {str(column)!r}", frame[column].dropna(), advice)
     if all(isinstance(dtype, np.dtype) and dtype.kind in "fiub" for dtype in chosen.dtypes):
         return chosen.to_numpy(dtype=np.float64), list(map(str, columns)), []
     blocks: list[FloatArray] = []

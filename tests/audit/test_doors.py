@@ -108,6 +108,20 @@ def arrays(features=X, labels=LABELS):
     return lambda _: from_arrays(features, labels)
 
 
+class Table:
+    """A table whose methods are those of polars, not of pandas."""
+
+    def __init__(self, values):
+        self.columns = [f"x{i}" for i in range(values.shape[1])]
+        self._values = values
+
+    def __getitem__(self, name):
+        return self._values[:, self.columns.index(name)]
+
+    def to_numpy(self):
+        return self._values
+
+
 DOORS = {
     "csv": text("t.csv"),
     "csv, no target by chance": text("t.csv", target=" rich "),
@@ -135,6 +149,11 @@ DOORS = {
     "two indices": text("t.csv", FRAME.assign(**{"Unnamed: 0": range(ROWS)}), index=True),
     "empty lines": text("t.csv", change=lambda lines: ["", lines[0], "", *lines[1:], "", ""]),
     "Windows": text("t.csv", end="\r\n", encoding="utf-8-sig"),
+    "UTF-16": text("t.tsv", sep="\t", encoding="utf-16"),
+    "a separator told to Excel": text("t.csv", sep=";", change=lambda lines: ["sep=;", *lines]),
+    "a separator told to Excel, Windows": text(
+        "t.csv", sep="|", change=lambda lines: ['"sep=|"', *lines], end="\r\n", encoding="utf-8-sig"
+    ),
     "all quoted": text("t.csv", quoting=1),
     "yes and no": text("t.csv", FRAME.assign(member=FRAME.member.astype(int))),
     "other spellings": text(
@@ -182,6 +201,7 @@ DOORS = {
     "lists": arrays(X.tolist(), LABELS.tolist()),
     "objects": arrays(X.astype(object), LABELS.astype(object)),
     "pandas": arrays(pd.DataFrame(X), FRAME.rich),
+    "another library": arrays(Table(X), LABELS),
     "pandas, nullable": arrays(pd.DataFrame(X).convert_dtypes(), FRAME.rich.astype("string")),
     "pandas, categories": arrays(pd.DataFrame(X), FRAME.rich.astype("category")),
 }

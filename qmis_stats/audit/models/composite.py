@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from qmis_stats.audit.models.estimator_parts import forget_times, head_arrays, h
 from qmis_stats.errors import InputError
 from qmis_stats.scores.base import FloatArray
 
-__all__ = ["Carrier", "Composite", "carrying", "reading"]
+__all__ = ["Carrier", "Composite", "carrying", "marked", "reading"]
 
 
 def reading(fitted: Any, Z: FloatArray, task: Task, margins: bool) -> str:
@@ -61,6 +62,35 @@ def reading(fitted: Any, Z: FloatArray, task: Task, margins: bool) -> str:
     return "predict_proba"
 
 
+def marked(value: Any) -> str:
+    """Return a hash of an object, 32 digits, that is the same in every process.
+
+    Functions count by their code, so that lambdas have one too, and changed functions another one.
+
+    Examples
+    --------
+    >>> marked([lambda x: x + 1]) == marked([lambda x: x + 1]), marked([lambda x: x + 1]) == marked([lambda x: x + 2])
+    (True, False)
+    """
+    return hashlib.blake2b(_spelt(value).encode(), digest_size=16).hexdigest()
+
+
+def _spelt(value: Any) -> str:
+    import joblib
+
+    if hasattr(value, "__code__"):
+        held = [cell.cell_contents for cell in value.__closure__ or ()]
+        return _spelt([value.__code__, held, value.__defaults__])
+    if hasattr(value, "co_code"):
+        return _spelt([value.co_code, value.co_names, *value.co_consts])
+    try:
+        return str(joblib.hash(value))
+    except Exception:  # of many kinds, where a function is inside that has no name to be found by
+        parts = vars(value) if hasattr(value, "__dict__") else value
+        inside = [*parts.items()] if isinstance(parts, dict) else parts if isinstance(parts, (list, tuple)) else []
+        return f"{type(value).__qualname__}({', '.join(map(_spelt, inside))})"
+
+
 class Composite:
     """A fitted estimator that predicts by its own code, with weights that are put into its heads.
 
@@ -94,11 +124,9 @@ class Composite:
 
     def released(self) -> list[FloatArray]:
         """Return matrices and intercepts of all heads, in turn, and a mark of all else."""
-        import joblib
-
         arrays = [array for own in self._arrays for array in own]
         self._put([np.zeros_like(array) for array in arrays])
-        mark = joblib.hash(self.fitted)
+        mark = marked(self.fitted)
         self._put(arrays)
         return [*arrays, np.array([int(mark[place : place + 8], 16) for place in range(0, 32, 8)], dtype=np.float64)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -19,7 +20,7 @@ from qmis_stats.audit.models.base import (
     output_prediction,
     scaling,
 )
-from qmis_stats.audit.models.composite import Carrier, Composite, carrying, reading
+from qmis_stats.audit.models.composite import Carrier, Composite, carrying, marked, reading
 from qmis_stats.audit.models.estimator_losses import deviance, own_losses, power_of
 from qmis_stats.audit.models.estimator_parts import head_arrays, heads, refuse_by_name, searched, seeds
 from qmis_stats.audit.models.estimator_path import earlier, path_of, settled
@@ -316,7 +317,7 @@ class SklearnModel:
         kind = type(self.estimator)
         return {
             "model": f"{kind.__module__}.{kind.__qualname__}",
-            "parameters": {name: repr(value) for name, value in sorted(self.estimator.get_params().items())},
+            "parameters": {name: _told(value) for name, value in sorted(self.estimator.get_params().items())},
             "task": self._task,
             "path": self.path,
             "checkpoints": self.checkpoints,
@@ -337,6 +338,12 @@ def _is_regressor(estimator: Any) -> bool:
     if isinstance(estimator, type) or not any(found):
         raise InputError("estimator", estimator, "a scikit-learn regressor or classifier with coef_")
     return found[0]
+
+
+def _told(value: Any) -> str:
+    """Return what tells a parameter apart in any process: where it lies in memory does not."""
+    shown = repr(value)
+    return re.sub(r" at 0x[0-9A-Fa-f]+", "", shown) + f" {marked(value)}" if " at 0x" in shown else shown
 
 
 def _plain(fitted: Any) -> list[FloatArray]:
