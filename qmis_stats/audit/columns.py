@@ -75,12 +75,8 @@ def features(
     chosen = frame[list(columns)]
     if not len(columns):
         return np.empty((len(frame), 0)), [], []
-    for column in columns:
-        if frame[column].dtype.kind in "iu":
-            advice = f"; leave the column out by {setting('ignore', [column])}"
-            refuse_large(f"{file.name}: column {str(column)!r}", frame[column].dropna(), advice)
     if all(isinstance(dtype, np.dtype) and dtype.kind in "fiub" for dtype in chosen.dtypes):
-        return chosen.to_numpy(dtype=np.float64), list(map(str, columns)), []
+        return _exact(file, chosen), list(map(str, columns)), []
     blocks: list[FloatArray] = []
     names: list[str] = []
     encoded: dict[str, list[str]] = {}
@@ -99,10 +95,22 @@ def features(
     return np.hstack(blocks), names, list(_notes(encoded))
 
 
+def _exact(file: Path, columns: pd.DataFrame) -> FloatArray:
+    """Return columns of numbers, integers that floats do not tell apart refused."""
+    made = columns.to_numpy(dtype=np.float64, na_value=np.nan)
+    for place in np.flatnonzero((np.abs(made) >= 2.0**53).any(axis=0)):
+        name = str(columns.columns[place])
+        values: Any = columns.iloc[:, place]
+        if values.dtype.kind in "iu":
+            advice = f"; leave the column out by {setting('ignore', [name])}"
+            refuse_large(f"{file.name}: column {name!r}", values.dropna(), advice)
+    return made
+
+
 def _numbers(file: Path, column: str, values: pd.Series[Any], decimal: str) -> FloatArray | None:
     """Return a column of numbers, or None for one of text."""
     if values.dtype.kind in "fiub":
-        return values.to_numpy(dtype=np.float64, na_value=np.nan).reshape(-1, 1)
+        return _exact(file, values.to_frame(column))
     entries = [None if value is None or value != value else value for value in values.tolist()]
     texts = [entry if isinstance(entry, str) else "" for entry in entries]
     found = numerals(texts, decimal)
