@@ -25,6 +25,7 @@ _FEWEST_A_VALUE = 5
 """Rows for each different text, on average: with fewer a column of text is a name and not a feature."""
 
 _NAMELESS = re.compile(r"(Unnamed: \d+(\.\d+)?|__index_level_\d+__)")
+_WHOLE = re.compile(r"\s*[+-]?\d+\s*").fullmatch
 _MARKS = ("?", "-", "--", ".", "*")
 
 
@@ -98,7 +99,7 @@ def features(
 def _exact(file: Path, columns: pd.DataFrame) -> FloatArray:
     """Return columns of numbers, integers that floats do not tell apart refused."""
     made = columns.to_numpy(dtype=np.float64, na_value=np.nan)
-    for place in np.flatnonzero((np.abs(made) >= 2.0**53).any(axis=0)):
+    for place in np.flatnonzero((np.abs(made) >= 2.0**53).any(axis=0)).tolist():
         name = str(columns.columns[place])
         values: Any = columns.iloc[:, place]
         if values.dtype.kind in "iu":
@@ -125,6 +126,9 @@ def _numbers(file: Path, column: str, values: pd.Series[Any], decimal: str) -> F
             raise InputError(f"{field}, row {row + 1}", str(entry), allowed) from None
     there = np.array([entry is not None for entry in entries])
     if not (there & np.isnan(found)).any():
+        large = [str(entries[row]) for row in np.flatnonzero(np.abs(found) >= 2.0**53)]
+        whole = [int(text) for text in large if _WHOLE(text)]
+        refuse_large(field, np.array(whole, dtype=object), f"; leave the column out by {setting('ignore', [column])}")
         return found.reshape(-1, 1)
     refuse_nearly_numbers(field, entries, decimal)
     return None

@@ -91,7 +91,10 @@ def head_leak(
     if groups is not None and len(set(groups.tolist())) < _FEWEST_GROUPS:
         groups = None
     try:
-        found = leakage(head_fit(model, X, y), quantizers, game=game, fraction=fraction, groups=groups, seed=seed)
+        fit = head_fit(model, X, y)
+        if fit.weights.size > _WIDEST:  # of the features that a pipeline makes
+            return None, f"the head has {fit.weights.size} weights, more than the {_WIDEST} that it is computed for"
+        found = leakage(fit, quantizers, game=game, fraction=fraction, groups=groups, seed=seed)
     except DomainError as error:
         return None, error.reason
     # All is compared with no quantization in the population: without its domain nothing is known.

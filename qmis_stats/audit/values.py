@@ -175,15 +175,21 @@ def numerals(texts: Sequence[str], decimal: str = ".") -> FloatArray:
     >>> numerals(["True", "false", ""]).tolist(), numerals(["True", "1"]).tolist()
     ([1.0, 0.0, nan], [nan, 1.0])
     """
+    distinct = list(dict.fromkeys(texts))  # few, where many rows have text
+    values = dict(zip(distinct, _spelt(distinct, decimal), strict=True))
+    return np.array([values[text] for text in texts], dtype=np.float64)
+
+
+def _spelt(texts: Sequence[str], decimal: str) -> list[float]:
     import pandas as pd
 
     words = {text.strip().lower() for text in texts}
     if words & set(_TRUTH) and words <= {*_TRUTH, ""}:
-        return np.array([_TRUTH.get(text.strip().lower(), np.nan) for text in texts])
+        return [_TRUTH.get(text.strip().lower(), np.nan) for text in texts]
     swapped = texts if decimal == "." else [text.replace(".", "_").replace(decimal, ".") for text in texts]
     found = pd.to_numeric(pd.Series(swapped, dtype=object), errors="coerce").to_numpy(dtype=np.float64)
     # Which texts are numbers is asked of pandas, as for text tables; Python reads the nearest number.
-    return np.array([np.nan if np.isnan(f) else float(text) for f, text in zip(found, swapped, strict=True)])
+    return [np.nan if np.isnan(f) else float(text) for f, text in zip(found, swapped, strict=True)]
 
 
 def refuse_nearly_numbers(field: str, values: Sequence[Any], decimal: str = ".") -> None:
@@ -201,7 +207,8 @@ def refuse_nearly_numbers(field: str, values: Sequence[Any], decimal: str = ".")
     other = "," if decimal == "." else "."
     known = ~np.isnan(numerals(texts, decimal))
     marked = ~np.isnan(numerals(texts, other))
-    grouped = np.array([bool(_GROUPED[decimal].fullmatch(text.strip())) for text in texts])
+    marks = {text: bool(_GROUPED[decimal].fullmatch(text.strip())) for text in dict.fromkeys(texts)}
+    grouped = np.array([marks[text] for text in texts])
     odd = there & ~known
     if not odd.any() or 2 * (known | marked | grouped).sum() <= there.sum():
         return

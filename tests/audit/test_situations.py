@@ -62,9 +62,12 @@ def test_integers_that_floats_do_not_tell_apart_are_refused(tmp_path):
     ids, y = [LARGE + i for i in COUNT], [i % 2 for i in COUNT]
     (tmp_path / "t.csv").write_text("\n".join(["id,y", *(f"{i},{v}" for i, v in zip(ids, y, strict=True))]) + "\n")
     np.save(tmp_path / "t.npy", np.column_stack([ids, y]))
+    pytest.importorskip("pyarrow", reason="Parquet needs the extra 'parquet'")
+    pd.DataFrame({"id": list(map(str, ids)), "y": y}).to_parquet(tmp_path / "t.parquet")
     for load in (
         lambda: load_table(tmp_path / "t.csv", "y"),
         lambda: load_table(tmp_path / "t.npy", 1),
+        lambda: load_table(tmp_path / "t.parquet", "y"),
         lambda: from_arrays(ids, y),
         lambda: from_arrays(pd.DataFrame({"id": ids, "x": np.linspace(0.0, 1.0, 60)}), y),
         lambda: from_arrays(pd.DataFrame({"id": pd.array([None, *ids[1:]], dtype="Int64")}), y, missing="drop"),

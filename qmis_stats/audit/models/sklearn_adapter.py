@@ -206,15 +206,11 @@ class SklearnModel:
             return
         classes = np.unique(y).tolist()
         if absent := set(range(classes[-1])) - set(classes):
-            raise InputError(
-                "training subset", f"without class {min(absent)}", "one with every class: ask for more points"
-            )
+            allowed = "one with every class: ask for more points"
+            raise InputError("training subset", f"without class {min(absent)}", allowed)
         for name, weights in self.estimator.get_params().items():
-            if (
-                name.split("__")[-1] == "class_weight"
-                and isinstance(weights, Mapping)
-                and not set(weights) <= {*classes}
-            ):
+            named = name.split("__")[-1] == "class_weight" and isinstance(weights, Mapping)
+            if named and not set(weights) <= set(classes):
                 allowed = f"weights of {', '.join(map(str, classes))}: classes are numbered, as data.classes lists them"
                 raise InputError(f"estimator: {name}", dict(weights), allowed)
 
@@ -235,11 +231,8 @@ class SklearnModel:
             raise InputError("estimator", who, allowed) from None
         scores = made.outputs(arrays, Z)
         if scores.shape[1] != (wanted := self._columns(fitted)):
-            raise InputError(
-                "estimator",
-                f"{name} with {scores.shape[1]} columns of scores",
-                f"one with {wanted} for a {self._task} task",
-            )
+            who = f"{name} with {scores.shape[1]} columns of scores"
+            raise InputError("estimator", who, f"one with {wanted} for a {self._task} task")
         without = made.outputs([W * (place % 2) for place, W in enumerate(arrays)], Z)
         moved = not np.array_equal(scores, without) or np.ptp(scores) == 0.0
         if not moved:
@@ -290,7 +283,8 @@ class SklearnModel:
         if len(weights) % 2:
             # Means of the releases of several trainings carry nothing: they are read as the latest release was.
             self._last = scale.carried if isinstance(scale, Carrier) and scale.carried else self._last
-            assert self._last is not None
+            if self._last is None:
+                raise InputError("weights", "arrays alone", "those that a training of this model released")
             return self._last.outputs(layers[:-1], (X - location) / np.asarray(scale))
         W = layers[0] / scale
         return self._outputs([W, layers[1] - W @ location, *layers[2:]], X)
