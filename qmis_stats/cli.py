@@ -12,13 +12,14 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from qmis_stats import __version__
-from qmis_stats.errors import DomainWarning, InputError, QmisError, no_file
+from qmis_stats.errors import DomainWarning, InputError, QmisError, no_file, with_options
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,6 +34,8 @@ _BAD_INPUT = 2
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
 _PLOTS = (".png", ".svg", ".pdf")
+_SWITCHES = {"no_header": "header", "no_axis_check": "check_axes"}
+"""Arguments of functions that options switch off."""
 
 
 class _Stop(Exception):  # noqa: N818  (ends the command; not always for an error)
@@ -46,16 +49,20 @@ class _Stop(Exception):  # noqa: N818  (ends the command; not always for an erro
 class _Command(click.Command):
     """A command in whose messages arguments of functions have the names of its options."""
 
+    @property
+    def options(self) -> dict[str, str]:
+        """Options by the arguments of functions that they are."""
+        return {_SWITCHES.get(str(p.name), str(p.name)): p.opts[0] for p in self.params if isinstance(p, click.Option)}
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; ``level = 95`` of a function is ``--level = 95`` here."""
+        """Run the command; ``level = 95`` of a function is ``--level = 95`` here, ``header=False`` ``--no-header``."""
         try:
             return super().invoke(ctx)
         except InputError as error:
-            options = {str(p.name): p.opts[0] for p in self.params if isinstance(p, click.Option)}
-            option, text = options.get(error.field), str(error)
-            if option is None or not text.startswith(f"{error.field} = "):
-                raise
-            line = option + text.removeprefix(error.field)
+            option, line = self.options.get(error.field, error.field), str(error)
+            if line.startswith(f"{error.field} = "):
+                line = option + line.removeprefix(error.field)
+            line = with_options(line, self.options)
             raise InputError(option, error.value, error.allowed, line=line) from error.__cause__
 
 
@@ -416,7 +423,8 @@ def _dataset(data: str, target: str | None, options: dict[str, Any]) -> Dataset:
         given = {"target": target, **{key: options[key] for key in ("smiles", "groups", "task", "ignore")}}
         for option, value in given.items():
             if value:
-                raise InputError(f"--{option}", value, f"left out: {data} comes with its target and features")
+                shown = value if isinstance(value, str) else value[0]
+                raise InputError(f"--{option}", shown, f"left out: {data} comes with its target and features")
         try:
             return bundled(name)
         except InputError as error:
@@ -424,7 +432,10 @@ def _dataset(data: str, target: str | None, options: dict[str, Any]) -> Dataset:
     if target is None:
         allowed = f"the column of {data} to predict"
         raise InputError("--target", target, allowed, line=f"--target is missing: must be {allowed}")
-    return load_table(data, target, **options)
+    dataset = load_table(data, target, **options)
+    command = click.get_current_context().command
+    assert isinstance(command, _Command)
+    return replace(dataset, notes=tuple(with_options(note, command.options) for note in dataset.notes))
 
 
 def _processors() -> int:
@@ -454,11 +465,13 @@ def _command_line() -> str:
 
 @contextlib.contextmanager
 def _naming(file: Path) -> Iterator[None]:
-    """Put the name of the file in front of what is wrong in it."""
+    """Put the name of the file in front of what is wrong in it, and not in an option."""
     try:
         yield
     except InputError as error:
-        raise _Stop(_BAD_INPUT, str(error) if error.field == "file" else f"{file}: {error}") from None
+        if error.field in ("file", "draws", "seed"):
+            raise
+        raise InputError(error.field, error.value, error.allowed, line=f"{file}: {error}") from None
 
 
 def _save(axes: Axes, path: Path) -> None:

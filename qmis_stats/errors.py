@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+from collections.abc import Mapping
 from typing import Any
 
 __all__ = [
@@ -13,6 +16,8 @@ __all__ = [
     "QmisError",
     "no_file",
     "one_line",
+    "setting",
+    "with_options",
 ]
 
 _LONGEST_VALUE = 160
@@ -35,6 +40,60 @@ def one_line(text: str, longest: int = _LONGEST_MESSAGE) -> str:
     cut = text[: 2 * longest]
     line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in " ".join(cut.split()))
     return line if len(line) <= longest and len(cut) == len(text) else line[: longest - 1] + "…"
+
+
+def setting(name: str, value: object = None, *, word: str = "") -> str:
+    """Return a setting as messages and notes write it, an argument in Python, which commands write as their option.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument.
+    value : str, bool or list of str
+        Its value.
+    word : str
+        What stands for any value, in capitals, where there is none.
+
+    Examples
+    --------
+    >>> setting("ignore", ["sex"]), setting("smiles", word="COLUMN")
+    ("ignore=['sex']", 'smiles=COLUMN')
+    """
+    return f"{name}={word or repr(value)}"
+
+
+_QUOTED = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
+_SETTING = re.compile(rf"\b([a-z_]+)=((?:{_QUOTED})|\[(?:{_QUOTED}|, )*\]|False|[A-Z]+\b)")
+
+
+def with_options(text: str, options: Mapping[str, str]) -> str:
+    """Return a text in which settings, see :func:`setting`, are options of a command.
+
+    Parameters
+    ----------
+    text : str
+        A message or a note.
+    options : mapping of str to str
+        From names of arguments to options.
+
+    Examples
+    --------
+    >>> with_options("leave it out by ignore=['a', 'b c'], not by kind='x'", {"ignore": "--ignore"})
+    "leave it out by --ignore a --ignore 'b c', not by kind='x'"
+    >>> with_options("header=False numbers columns", {"header": "--no-header"})
+    '--no-header numbers columns'
+    """
+
+    def option(found: re.Match[str]) -> str:
+        name, value = found.groups()
+        if name not in options:
+            return found.group()
+        if value == "False":
+            return options[name]
+        plain = [re.sub(r"\\(.)", r"\1", quoted[1:-1]) for quoted in re.findall(_QUOTED, value)]
+        return " ".join(f"{options[name]} {shown}" for shown in ([shlex.quote(one) for one in plain] or [value]))
+
+    return _SETTING.sub(option, text)
 
 
 class QmisError(Exception):

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qmis_stats.audit.room import check_memory
-from qmis_stats.audit.values import numerals, refuse_nearly_numbers
+from qmis_stats.audit.values import numerals, refuse_large, refuse_nearly_numbers
 from qmis_stats.audit.wording import listed
-from qmis_stats.errors import InputError
+from qmis_stats.errors import InputError, setting
 from qmis_stats.scores.base import FloatArray
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ _FEWEST_A_VALUE = 5
 """Rows for each different text, on average: with fewer a column of text is a name and not a feature."""
 
 _NAMELESS = re.compile(r"(Unnamed: \d+(\.\d+)?|__index_level_\d+__)")
+_WHOLE = re.compile(r"\s*[+-]?\d+\s*").fullmatch
 _MARKS = ("?", "-", "--", ".", "*")
 
 
@@ -76,7 +77,7 @@ def features(
     if not len(columns):
         return np.empty((len(frame), 0)), [], []
     if all(isinstance(dtype, np.dtype) and dtype.kind in "fiub" for dtype in chosen.dtypes):
-        return chosen.to_numpy(dtype=np.float64), list(map(str, columns)), []
+        return _exact(file, chosen), list(map(str, columns)), []
     blocks: list[FloatArray] = []
     names: list[str] = []
     encoded: dict[str, list[str]] = {}
@@ -95,10 +96,22 @@ def features(
     return np.hstack(blocks), names, list(_notes(encoded))
 
 
+def _exact(file: Path, columns: pd.DataFrame) -> FloatArray:
+    """Return columns of numbers, integers that floats do not tell apart refused."""
+    made = columns.to_numpy(dtype=np.float64, na_value=np.nan)
+    for place in np.flatnonzero((np.abs(made) >= 2.0**53).any(axis=0)).tolist():
+        name = str(columns.columns[place])
+        values: Any = columns.iloc[:, place]
+        if values.dtype.kind in "iu":
+            advice = f"; leave the column out by {setting('ignore', [name])}"
+            refuse_large(f"{file.name}: column {name!r}", values.dropna(), advice)
+    return made
+
+
 def _numbers(file: Path, column: str, values: pd.Series[Any], decimal: str) -> FloatArray | None:
     """Return a column of numbers, or None for one of text."""
     if values.dtype.kind in "fiub":
-        return values.to_numpy(dtype=np.float64, na_value=np.nan).reshape(-1, 1)
+        return _exact(file, values.to_frame(column))
     entries = [None if value is None or value != value else value for value in values.tolist()]
     texts = [entry if isinstance(entry, str) else "" for entry in entries]
     found = numerals(texts, decimal)
@@ -109,10 +122,13 @@ def _numbers(file: Path, column: str, values: pd.Series[Any], decimal: str) -> F
         try:
             found[row] = float(entry)
         except (TypeError, ValueError):
-            allowed = f"a number or text; leave the column out by ignore=[{column!r}]"
+            allowed = f"a number or text; leave the column out by {setting('ignore', [column])}"
             raise InputError(f"{field}, row {row + 1}", str(entry), allowed) from None
     there = np.array([entry is not None for entry in entries])
     if not (there & np.isnan(found)).any():
+        large = [str(entries[row]) for row in np.flatnonzero(np.abs(found) >= 2.0**53)]
+        whole = [int(text) for text in large if _WHOLE(text)]
+        refuse_large(field, np.array(whole, dtype=object), f"; leave the column out by {setting('ignore', [column])}")
         return found.reshape(-1, 1)
     refuse_nearly_numbers(field, entries, decimal)
     return None
@@ -129,7 +145,7 @@ def _encoded(file: Path, column: str, values: list[Any]) -> tuple[list[str], Flo
             f"{file.name}: column {column!r}, row {int(np.argmax(there)) + 1}",
             str(values[int(np.argmax(there))]),
             f"a number, or one of few texts, not of {len(texts)} in {len(values)} rows; leave the column out by "
-            f"ignore=[{column!r}] (SMILES are read by smiles=)",
+            f"{setting('ignore', [column])} (SMILES are read by {setting('smiles', column)})",
         )
     wanted = np.arange(len(texts)) if len(texts) > 2 else np.arange(1, len(texts))
     made = np.full((len(values), wanted.size), np.nan)
@@ -151,7 +167,8 @@ def _notes(encoded: dict[str, list[str]]) -> Iterator[str]:
     for column, texts in others.items():
         marks = [text for text in texts if text in _MARKS]
         if marks:
-            yield f"{column}: {marks[0]!r} counts as a text; missing_values=[{marks[0]!r}] says that it is missing."
+            said = setting("missing_values", marks[:1])
+            yield f"{column}: {marks[0]!r} counts as a text; {said} says that it is missing."
 
 
 def group_labels(file: Path, groups: str, column: pd.Series[Any], missing: str) -> NDArray[Any]:
@@ -165,6 +182,6 @@ def group_labels(file: Path, groups: str, column: pd.Series[Any], missing: str) 
     gone = column.isna().to_numpy()
     if gone.any() and missing == "refuse":
         row = int(np.argmax(gone)) + 1
-        allowed = "a group in every row; missing='drop' leaves the others out"
+        allowed = f"a group in every row; {setting('missing', 'drop')} leaves the others out"
         raise InputError(f"{file.name}: groups {groups!r}, row {row}", "missing", allowed)
     return np.array([None if absent else str(value) for value, absent in zip(column, gone, strict=True)], dtype=object)

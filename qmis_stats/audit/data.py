@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qmis_stats.audit.values import labels, numbers, numerals, refuse_nearly_numbers
-from qmis_stats.errors import InputError
+from qmis_stats.errors import InputError, setting
 from qmis_stats.scores.base import FloatArray
 
 __all__ = [
@@ -331,6 +331,6 @@ def whole_rows(name: str, X: FloatArray, y: NDArray[Any], features: Sequence[str
         raise InputError(
             f"{name}: {where}, row {first + 1}",
             "missing",
-            f"a number ({rows.size} rows with missing values: {shown}); they are left out where missing is drop",
+            f"a number ({rows.size} rows with missing values: {shown}); {setting('missing', 'drop')} leaves them out",
         )
     return cast("NDArray[np.bool_]", whole)

@@ -8,6 +8,7 @@ from typing import Literal
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Model, Weights
 from qmis_stats.audit.models.linear import Linear, Logistic, Softmax
+from qmis_stats.audit.models.single_head import single_head
 from qmis_stats.audit.models.sklearn_adapter import SklearnModel
 from qmis_stats.audit.quantizers import IDENTITY, Quantizer
 from qmis_stats.audit.splits import Indices
@@ -35,7 +36,7 @@ def head_fit(model: Model, X: FloatArray, y: FloatArray, weights: Weights | None
     try:
         if weights is not None:
             return fit_of_weights(model, weights, X, y)
-        return fit_of(*model.fitted(X, y)) if isinstance(model, SklearnModel) else fit_of(model, X, y)
+        return fit_of(*single_head(*model.fitted(X, y))) if isinstance(model, SklearnModel) else fit_of(model, X, y)
     except InputError as error:
         reason = f"the head is not the minimum of a penalised likelihood ({error})"
         raise DomainError("leakage", reason, "train to convergence") from error
@@ -58,7 +59,8 @@ def head_leak(
     dataset : Dataset
         The data.
     model : Model
-        Linear, logistic and softmax heads have a theory, the estimators of scikit-learn among them.
+        Linear, logistic and softmax heads have a theory, the estimators of scikit-learn among them, also as the one
+        head of a pipeline, a search or a transformed target.
     quantizers : sequence of Quantizer
         With different names.
     rows : (n,) ndarray of int
@@ -91,7 +93,10 @@ def head_leak(
     if groups is not None and len(set(groups.tolist())) < _FEWEST_GROUPS:
         groups = None
     try:
-        found = leakage(head_fit(model, X, y), quantizers, game=game, fraction=fraction, groups=groups, seed=seed)
+        fit = head_fit(model, X, y)
+        if fit.weights.size > _WIDEST:  # of the features that a pipeline makes
+            return None, f"the head has {fit.weights.size} weights, more than the {_WIDEST} that it is computed for"
+        found = leakage(fit, quantizers, game=game, fraction=fraction, groups=groups, seed=seed)
     except DomainError as error:
         return None, error.reason
     # All is compared with no quantization in the population: without its domain nothing is known.

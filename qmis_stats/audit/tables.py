@@ -20,7 +20,7 @@ from qmis_stats.audit.stored_arrays import read_arrays
 from qmis_stats.audit.text_tables import TEXT_SUFFIXES, Dialect, read_text
 from qmis_stats.audit.values import labels, numerals
 from qmis_stats.audit.wording import listed
-from qmis_stats.errors import InputError
+from qmis_stats.errors import InputError, setting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -163,15 +163,15 @@ def _roles(file: Path, frame: pd.DataFrame, wanted: _Wanted) -> _Roles:
         raise InputError(f"{file.name}: column names", repeated, "different from each other")
     by_scaffold = groups == "scaffold" and "scaffold" not in known
     if by_scaffold and smiles is None:
-        raise InputError("groups", groups, "the name of a column, or used with smiles=COLUMN")
+        raise InputError("groups", groups, f"the name of a column, or used with {setting('smiles', word='COLUMN')}")
     if groups is not None and groups in (target, smiles):
         raise InputError("groups", groups, "another column than those of the target and of the molecules")
     special = [target, *([smiles] if smiles else []), *([groups] if groups and not by_scaffold else [])]
     for column in [*special, *(columns or ()), *ignore]:
         if column.strip() not in known:
             numbered = not np.isnan(numerals(list(known))).all()
-            hint = "; header=False numbers columns that have no names" if numbered else ""
-            hint += "; another separator= may split it" if len(known) == 1 else ""
+            hint = f"; {setting('header', False)} numbers columns that have no names" if numbered else ""
+            hint += f"; another {setting('separator', word='CHARACTER')} may split it" if len(known) == 1 else ""
             raise InputError(f"{file.name}: column", column, f"one of {listed(list(known), _SHOWN)}{hint}")
     special, ignored = [c.strip() for c in special], [c.strip() for c in ignore]
     chosen = [] if columns is None else [c.strip() for c in columns]

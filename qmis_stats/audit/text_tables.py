@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -88,10 +89,12 @@ def read_text(file: Path, dialect: Dialect, target: str) -> tuple[pd.DataFrame, 
     InputError
         If the file cannot be read, does not fit in memory, or is no table.
     """
-    separator, names = _names(file, dialect, target)
+    hint, encoding = _hint(file), _encoding(file)
+    separator, names = _names(file, dialect, target, hint, encoding)
     usual = _USUAL.get(file.suffix.lower(), ",")
     notes = [] if separator == usual else [f"Fields are separated by {separator!r}."]
     options = dialect.options(separator)
+    options |= {"encoding": encoding, "skiprows": 1 if hint else 0}
     return _read(file, header=0 if dialect.header else None, names=names, **options), notes
 
 
@@ -105,6 +108,7 @@ def read_column(file: Path, dialect: Dialect, rows: int) -> pd.Series[Any]:
     """
     check_size(file)
     options = dialect.options(dialect.mark or _USUAL.get(file.suffix.lower(), ";" if dialect.decimal == "," else ","))
+    options["encoding"] = _encoding(file)
     table = _read(file, header=None, **options).dropna(axis=1, how="all")
     if len(table) == rows + 1:  # a line with the name of the column
         table = _read(file, header=0, **options).dropna(axis=1, how="all")
@@ -136,14 +140,34 @@ def _read(file: Path, **options: Any) -> pd.DataFrame:
         raise InputError("file", str(file), f"a table with as many fields in every line ({reason})") from None
 
 
-def _names(file: Path, dialect: Dialect, target: str) -> tuple[str, list[str]]:
+def _encoding(file: Path) -> str:
+    """Return the encoding that a mark at the beginning tells, as in Excel's Unicode text, or UTF-8."""
+    try:
+        with file.open("rb") as stream:
+            return "utf-16" if stream.read(2) in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    except OSError as error:
+        raise no_file("file", file, "read", error.strerror or error) from None
+
+
+def _hint(file: Path) -> str | None:
+    """Return the separator that a first line such as ``sep=;`` tells Excel."""
+    with file.open(encoding=_encoding(file), errors="replace", newline="") as stream:
+        found = re.fullmatch(r'"?sep=(.)"?\r?\n', stream.readline(16))
+    return found.group(1) if found else None
+
+
+def _names(file: Path, dialect: Dialect, target: str, hint: str | None, encoding: str) -> tuple[str, list[str]]:
     """Return the separator and the names of columns; the size is checked before a table is parsed."""
     check_size(file)
     usual = _USUAL.get(file.suffix.lower(), ",")
-    allowed = [dialect.mark] if dialect.mark else [usual, *(s for s in _SEPARATORS if s != usual)]
+    known = dialect.mark or hint
+    allowed = [known] if known else [usual, *(s for s in _SEPARATORS if s != usual)]
+    skip = 1 if hint else 0
     try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
-            rows = {mark: _first_row(stream, mark, mark == allowed[0]) for mark in allowed if mark != dialect.decimal}
+        with file.open(encoding=encoding, newline="") as stream:
+            rows = {
+                mark: _first_row(stream, mark, mark == allowed[0], skip) for mark in allowed if mark != dialect.decimal
+            }
             stream.seek(0)
             next((line for line in stream if line.strip()), "")
             line = len(stream.readline())
@@ -167,8 +191,10 @@ def _names(file: Path, dialect: Dialect, target: str) -> tuple[str, list[str]]:
     return separator, names
 
 
-def _first_row(stream: Any, separator: str, usual: bool) -> list[str]:
+def _first_row(stream: Any, separator: str, usual: bool, skip: int) -> list[str]:
     stream.seek(0)
+    for _ in range(skip):
+        stream.readline()
     lines = (" ".join(line.split()) for line in stream) if separator == " " else stream
     try:
         return next((row for row in csv.reader(lines, delimiter=separator, skipinitialspace=True) if row), [])

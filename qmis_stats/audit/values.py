@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qmis_stats.errors import InputError
+from qmis_stats.errors import InputError, setting
 from qmis_stats.scores.base import FloatArray
 
-__all__ = ["labels", "numbers", "numerals", "refuse_nearly_numbers"]
+__all__ = ["labels", "numbers", "numerals", "refuse_large", "refuse_nearly_numbers"]
 
 
 _TRUTH = {"true": 1.0, "false": 0.0}
+_GROUPED = {
+    decimal: re.compile(rf"[+-]?[1-9]\d{{0,2}}([{re.escape(other)}'’_\s]\d{{3}})+({re.escape(decimal)}\d*)?")
+    for decimal, other in ((".", ","), (",", "."))
+}
+"""Numbers with marks between thousands."""
 
 
 def numbers(field: str, value: ArrayLike) -> FloatArray:
@@ -34,13 +40,30 @@ def numbers(field: str, value: ArrayLike) -> FloatArray:
     """
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # of longer floats; infinities are refused by who uses them
-            matrix = _floats(value)
+            matrix = _floats(field, value)
+    except InputError:
+        raise
     except (TypeError, ValueError):
         raise InputError(field, value, "an array of numbers of shape (N, p)") from None
     return matrix.reshape(-1, 1) if matrix.ndim == 1 else matrix
 
 
-def _floats(value: Any) -> FloatArray:
+def refuse_large(field: str, integers: Any, advice: str = "") -> None:
+    """Refuse integers that are not told apart as float64.
+
+    Examples
+    --------
+    >>> refuse_large("X", np.array([1, 2**53 + 1]))
+    Traceback (most recent call last):
+    ...
+    qmis_stats.errors.InputError: X = 9007199254740993: must be integers of at most 2⁵³ in size, which floats tell apart
+    """
+    if len(integers) and max(abs(int(integers.min())), abs(int(integers.max()))) > 2**53:
+        largest = max(int(integers.min()), int(integers.max()), key=abs)
+        raise InputError(field, largest, f"integers of at most 2⁵³ in size, which floats tell apart{advice}")
+
+
+def _floats(field: str, value: Any) -> FloatArray:
     if hasattr(value, "detach"):
         value = value.detach().cpu().double()
     elif hasattr(value, "toarray"):
@@ -48,11 +71,25 @@ def _floats(value: Any) -> FloatArray:
     elif isinstance(value, np.ma.MaskedArray):
         value = np.where(np.ma.getmaskarray(value), np.nan, np.asarray(value.data, dtype=np.float64))
     elif hasattr(value, "columns") and hasattr(value, "to_numpy"):
-        value = value.to_numpy(dtype=np.float64, na_value=np.nan)
+        value = _of_table(field, value)
     array = np.asarray(value)
+    if array.dtype.kind in "iu":
+        refuse_large(field, array)
     if array.dtype.kind in "cmM":
         raise TypeError(f"array of {array.dtype}")
     return np.array(array, dtype=np.float64)
+
+
+def _of_table(field: str, table: Any) -> Any:
+    """Return what a table of pandas, or of another library, holds."""
+    for name in table.columns:
+        column = table[name].dropna() if hasattr(table[name], "dropna") else table[name]
+        if np.asarray(column).dtype.kind in "iu":
+            refuse_large(f"{field}: column {name!r}", np.asarray(column))
+    try:
+        return table.to_numpy(dtype=np.float64, na_value=np.nan)
+    except TypeError:  # of another library, which knows no such arguments
+        return table.to_numpy()
 
 
 def labels(field: str, value: ArrayLike, rows: int) -> NDArray[Any]:
@@ -74,6 +111,8 @@ def labels(field: str, value: ArrayLike, rows: int) -> NDArray[Any]:
     """
     array = _one_a_row(field, value, rows)
     if array.dtype.kind in "fiub":
+        if array.dtype.kind in "iu":
+            refuse_large(field, array)
         return array.astype(np.float64)
     if array.dtype.kind not in "OUS":
         raise InputError(field, f"array of {array.dtype}", "numbers, booleans or text")
@@ -136,15 +175,21 @@ def numerals(texts: Sequence[str], decimal: str = ".") -> FloatArray:
     >>> numerals(["True", "false", ""]).tolist(), numerals(["True", "1"]).tolist()
     ([1.0, 0.0, nan], [nan, 1.0])
     """
+    distinct = list(dict.fromkeys(texts))  # few, where many rows have text
+    values = dict(zip(distinct, _spelt(distinct, decimal), strict=True))
+    return np.array([values[text] for text in texts], dtype=np.float64)
+
+
+def _spelt(texts: Sequence[str], decimal: str) -> list[float]:
     import pandas as pd
 
     words = {text.strip().lower() for text in texts}
     if words & set(_TRUTH) and words <= {*_TRUTH, ""}:
-        return np.array([_TRUTH.get(text.strip().lower(), np.nan) for text in texts])
+        return [_TRUTH.get(text.strip().lower(), np.nan) for text in texts]
     swapped = texts if decimal == "." else [text.replace(".", "_").replace(decimal, ".") for text in texts]
     found = pd.to_numeric(pd.Series(swapped, dtype=object), errors="coerce").to_numpy(dtype=np.float64)
     # Which texts are numbers is asked of pandas, as for text tables; Python reads the nearest number.
-    return np.array([np.nan if np.isnan(f) else float(text) for f, text in zip(found, swapped, strict=True)])
+    return [np.nan if np.isnan(f) else float(text) for f, text in zip(found, swapped, strict=True)]
 
 
 def refuse_nearly_numbers(field: str, values: Sequence[Any], decimal: str = ".") -> None:
@@ -162,12 +207,17 @@ def refuse_nearly_numbers(field: str, values: Sequence[Any], decimal: str = ".")
     other = "," if decimal == "." else "."
     known = ~np.isnan(numerals(texts, decimal))
     marked = ~np.isnan(numerals(texts, other))
+    marks = {text: bool(_GROUPED[decimal].fullmatch(text.strip())) for text in dict.fromkeys(texts)}
+    grouped = np.array([marks[text] for text in texts])
     odd = there & ~known
-    if not odd.any() or 2 * (known | marked).sum() <= there.sum():
+    if not odd.any() or 2 * (known | marked | grouped).sum() <= there.sum():
         return
     row = int(np.argmax(odd))
-    if marked[row]:
-        allowed = f"a number with decimals after {decimal!r}; decimal={other!r} reads the other mark"
+    if grouped[odd].all():
+        allowed = f"a number without marks between thousands, and with decimals after {decimal!r}"
+    elif marked[row]:
+        allowed = f"a number with decimals after {decimal!r}; {setting('decimal', other)} reads the other mark"
     else:
-        allowed = f"a number, as most others are; missing_values=[{texts[row]!r}] says that it marks what is missing"
+        mark = setting("missing_values", [texts[row]])
+        allowed = f"a number, as most others are; {mark} says that it marks what is missing"
     raise InputError(f"{field}, row {row + 1}", texts[row], allowed)

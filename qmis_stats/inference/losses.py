@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qmis_stats.errors import InputError, QmisError
+from qmis_stats.errors import InputError, QmisError, setting
 from qmis_stats.foreign import steps_of
 from qmis_stats.scores.base import FloatArray
 
@@ -24,7 +24,8 @@ FEWEST_POINTS = 10
 _NUMBERS_A_BLOCK = 2**19
 _WIDEST_BLOCK = 4096
 _MULTIPLE = 128
-_TRANSPOSED = "more rows than columns are probably (N, K), to be transposed; if not, switch the check of the axes off"
+_ALLOWED = setting("check_axes", False)
+_TRANSPOSED = f"more rows than columns are probably (N, K), to be transposed; {_ALLOWED} allows them"
 
 
 def _width(candidates: int) -> int:

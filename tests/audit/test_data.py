@@ -60,7 +60,7 @@ def test_classes_are_numbered_and_said():
 def test_missing_values():
     holes, target = X.copy(), Y.copy()
     holes[4, 1] = holes[7, 0] = target[9] = np.nan
-    refused(r"column 'x1', row 5 = 'missing'.*3 rows with missing values: 5, 8, 10.*missing is drop", holes, target)
+    refused(r"column 'x1', row 5 = 'missing'.*3 rows .*: 5, 8, 10.*missing='drop' leaves them out", holes, target)
     data = from_arrays(holes, target, missing="drop")
     assert data.rows == 37
     assert data.notes == ("3 of 40 rows have missing values and are left out.",)

@@ -6,10 +6,16 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn import linear_model
+from scipy.special import expit
+from sklearn import ensemble, feature_selection, linear_model, model_selection, multiclass
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.decomposition import PCA
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from qmis_stats.audit.data import from_arrays
-from qmis_stats.audit.models import Linear, SklearnModel, TorchModel
+from qmis_stats.audit.models import Linear, Logistic, SklearnModel, TorchModel
 from qmis_stats.audit.tables import load_table
 
 ROWS = 60
@@ -102,6 +108,20 @@ def arrays(features=X, labels=LABELS):
     return lambda _: from_arrays(features, labels)
 
 
+class Table:
+    """A table whose methods are those of polars, not of pandas."""
+
+    def __init__(self, values):
+        self.columns = [f"x{i}" for i in range(values.shape[1])]
+        self._values = values
+
+    def __getitem__(self, name):
+        return self._values[:, self.columns.index(name)]
+
+    def to_numpy(self):
+        return self._values
+
+
 DOORS = {
     "csv": text("t.csv"),
     "csv, no target by chance": text("t.csv", target=" rich "),
@@ -129,6 +149,11 @@ DOORS = {
     "two indices": text("t.csv", FRAME.assign(**{"Unnamed: 0": range(ROWS)}), index=True),
     "empty lines": text("t.csv", change=lambda lines: ["", lines[0], "", *lines[1:], "", ""]),
     "Windows": text("t.csv", end="\r\n", encoding="utf-8-sig"),
+    "UTF-16": text("t.tsv", sep="\t", encoding="utf-16"),
+    "a separator told to Excel": text("t.csv", sep=";", change=lambda lines: ["sep=;", *lines]),
+    "a separator told to Excel, Windows": text(
+        "t.csv", sep="|", change=lambda lines: ['"sep=|"', *lines], end="\r\n", encoding="utf-8-sig"
+    ),
     "all quoted": text("t.csv", quoting=1),
     "yes and no": text("t.csv", FRAME.assign(member=FRAME.member.astype(int))),
     "other spellings": text(
@@ -176,6 +201,7 @@ DOORS = {
     "lists": arrays(X.tolist(), LABELS.tolist()),
     "objects": arrays(X.astype(object), LABELS.astype(object)),
     "pandas": arrays(pd.DataFrame(X), FRAME.rich),
+    "another library": arrays(Table(X), LABELS),
     "pandas, nullable": arrays(pd.DataFrame(X).convert_dtypes(), FRAME.rich.astype("string")),
     "pandas, categories": arrays(pd.DataFrame(X), FRAME.rich.astype("category")),
 }
@@ -207,12 +233,75 @@ def torch_module(**options):
     return TorchModel(module, [{"model": given, "epoch": 1}] if options else train, task="regression")
 
 
+def sklearn(estimator):
+    return lambda: SklearnModel(estimator, standardise="none")
+
+
+RIDGE = linear_model.Ridge(alpha=2.0)
+ALPHAS = {"alpha": [2.0]}
 MODELS = {
     "Linear": lambda: Linear(alpha=2.0, standardise="none"),
-    "Ridge": lambda: SklearnModel(linear_model.Ridge(alpha=2.0), standardise="none"),
-    "Ridge, solved otherwise": lambda: SklearnModel(linear_model.Ridge(2.0, solver="svd"), standardise="none"),
+    "Ridge": sklearn(RIDGE),
+    "Ridge, solved otherwise": sklearn(linear_model.Ridge(2.0, solver="svd")),
+    "RidgeCV": sklearn(linear_model.RidgeCV([2.0])),
+    "TweedieRegressor": sklearn(linear_model.TweedieRegressor(power=0, alpha=2.0 / ROWS, solver="newton-cholesky")),
+    "ElasticNet": sklearn(linear_model.ElasticNet(2.0 / ROWS, l1_ratio=0.0, tol=1e-12, max_iter=10**6)),
+    "Pipeline": sklearn(make_pipeline(RIDGE)),
+    "Pipeline, rotated": sklearn(make_pipeline(PCA(), RIDGE)),
+    "GridSearchCV": sklearn(model_selection.GridSearchCV(RIDGE, ALPHAS)),
+    "RandomizedSearchCV": sklearn(model_selection.RandomizedSearchCV(RIDGE, ALPHAS, n_iter=1)),
+    "HalvingGridSearchCV": sklearn(model_selection.HalvingGridSearchCV(RIDGE, ALPHAS)),
+    "GridSearchCV of a Pipeline": sklearn(model_selection.GridSearchCV(make_pipeline(RIDGE), {"ridge__alpha": [2.0]})),
+    "TransformedTargetRegressor": sklearn(TransformedTargetRegressor(RIDGE)),
+    "TransformedTargetRegressor, scaled": sklearn(TransformedTargetRegressor(RIDGE, transformer=StandardScaler())),
+    "VotingRegressor": sklearn(ensemble.VotingRegressor([("a", RIDGE), ("b", RIDGE)])),
+    "BaggingRegressor": sklearn(ensemble.BaggingRegressor(RIDGE, 2, bootstrap=False)),
+    "RANSACRegressor": sklearn(linear_model.RANSACRegressor(RIDGE, min_samples=ROWS, residual_threshold=10.0)),
     "torch": torch_module,
     "torch, given": lambda: torch_module(given=True),
+}
+
+
+def logistic(features, labels, alpha):
+    """Penalised logistic regression by Newton's method."""
+    Z = np.column_stack([features, np.ones(len(features))])
+    penalty = np.append(np.full(features.shape[1], alpha), 0.0)
+    theta = np.zeros(Z.shape[1])
+    for _ in range(30):
+        mean = expit(Z @ theta)
+        hessian = (Z.T * (mean * (1.0 - mean))) @ Z + np.diag(penalty)
+        theta -= np.linalg.solve(hessian, Z.T @ (mean - labels) + penalty * theta)
+    return Z @ theta
+
+
+SCORES = logistic((X - X.mean(axis=0)) / X.std(axis=0), Y, 2.0)
+LOG = {"C": 0.5, "solver": "newton-cholesky", "tol": 1e-10}
+CLASSIFIER = linear_model.LogisticRegression(**LOG)
+INSIDE = make_pipeline(StandardScaler(), CLASSIFIER)
+
+
+def classifier(estimator):
+    return lambda: SklearnModel(estimator, standardise="all")
+
+
+CLASSIFIERS = {
+    "Logistic": lambda: Logistic(alpha=2.0, iterations=2000, standardise="all"),
+    "LogisticRegression": classifier(CLASSIFIER),
+    "LogisticRegressionCV": classifier(
+        linear_model.LogisticRegressionCV(Cs=[0.5], cv=3, solver="newton-cholesky", tol=1e-10)
+    ),
+    "Pipeline": lambda: SklearnModel(INSIDE),
+    "GridSearchCV of a Pipeline": lambda: SklearnModel(
+        model_selection.GridSearchCV(INSIDE, {"logisticregression__C": [0.5]})
+    ),
+    "GridSearchCV": classifier(model_selection.GridSearchCV(CLASSIFIER, {"C": [0.5]})),
+    "OneVsRestClassifier": classifier(multiclass.OneVsRestClassifier(CLASSIFIER)),
+    "OneVsRestClassifier of a GridSearchCV": classifier(
+        multiclass.OneVsRestClassifier(model_selection.GridSearchCV(CLASSIFIER, {"C": [0.5]}))
+    ),
+    "VotingClassifier": classifier(ensemble.VotingClassifier([("a", CLASSIFIER), ("b", CLASSIFIER)], voting="soft")),
+    "BaggingClassifier": classifier(ensemble.BaggingClassifier(CLASSIFIER, 2, bootstrap=False)),
+    "RFE": classifier(feature_selection.RFE(CLASSIFIER, n_features_to_select=X.shape[1])),
 }
 
 
@@ -232,3 +321,14 @@ def test_doors(door, model, tmp_path):
     estimator = MODELS[model]()
     *_, weights = estimator.fit_path(data.X, data.y, np.random.default_rng(0))
     assert np.allclose(estimator.losses(weights, data.X, data.y), EXPECTED, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore")  # of what the next release of scikit-learn changes
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_classifiers(name):
+    estimator = CLASSIFIERS[name]()
+    *_, weights = estimator.fit_path(X, Y, np.random.default_rng(0))
+    assert np.allclose(
+        estimator.losses(weights, X, Y), np.logaddexp(0.0, np.where(Y == 1.0, -SCORES, SCORES)), atol=1e-6
+    )
+    assert np.allclose(estimator.predict(weights, X), expit(SCORES), atol=1e-6)

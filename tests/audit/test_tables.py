@@ -87,7 +87,7 @@ WRONG = {
     "both marks": ("'a', row 1 = '1.5': .* after ','", ["a;y", "1.5;1", *["1,5;2"] * 40], {"decimal": ","}),
     "a mark": (r"row 4 = '-': .*missing_values=\['-'\]", ["a,y", *(f"{i},{'-' if i == 3 else i}" for i in COUNT)], {}),
     "another name": ("column = 'y': must be one of a, b, z$", ["a;b;z", *["1;2;3"] * 30], {}),
-    "another separator": ("one of a,y; another separator= may", ["a,y", *["1,2"] * 30], {"separator": ";"}),
+    "another separator": ("one of a,y; another separator=CHARACTER may", ["a,y", *["1,2"] * 30], {"separator": ";"}),
     "no names": ("column = 'y': must be one of 1, 2, 3; header=False", ["1,2,3", *["1,2,3"] * 30], {}),
     "free text": ("'a', row 1 = 'n0': .* not of 60 in 60 rows", ["a,y", *(f"n{i},{i}" for i in COUNT)], {}),
     "separator": ("separator = '::': must be one character", ["a,y", "1,2"], {"separator": "::"}),

@@ -1,15 +1,19 @@
 """Messages read well from every door: no option of a command in the library, no Python on the command line."""
 
 import ast
+import json
 import pickle
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import qmis_stats
 from qmis_stats import InputError
 from qmis_stats.audit.data import from_arrays
 from qmis_stats.audit.tables import load_table
+from qmis_stats.cli import cli
 from qmis_stats.errors import DomainError, MissingExtraError, no_file
 from qmis_stats.experiment import load_experiment
 from qmis_stats.inference.areas import delong
@@ -55,7 +59,7 @@ def test_commands_speak_of_their_options(qmis, tmp_path):
         (("audit", table), f"--target is missing: must be the column of {table} to predict"),
         (
             ("audit", table, "--target", "y"),
-            "t.csv: column 'b', row 4 = 'x': must be a number, as most others are; missing_values=['x'] says that it "
+            "t.csv: column 'b', row 4 = 'x': must be a number, as most others are; --missing-values x says that it "
             "marks what is missing",
         ),
         (("evaluate", tmp_path / "no.toml"), f"{tmp_path}/no.toml: cannot be read: No such file or directory"),
@@ -65,6 +69,73 @@ def test_commands_speak_of_their_options(qmis, tmp_path):
         result = qmis(*arguments)
         assert result.exit_code == 2
         assert result.stderr == line + "\n"
+
+
+COUNT = range(40)
+MESSAGES = {
+    "a mark": ("a,y", ["- -" if i == 3 else i for i in COUNT], [], "--missing-values '- -' says that it marks"),
+    "decimal commas": ("a;y", [f"{i},5" for i in COUNT], [], "--decimal , reads the other mark"),
+    "decimal points": ("a;y", [f"{i}.5" for i in COUNT], ["--decimal", ","], "--decimal . reads the other mark"),
+    "names": ("a b,y", [f"n{i}" for i in COUNT], [], "--ignore 'a b' (SMILES are read by --smiles 'a b')"),
+    "quotes": ("it's,y", [f"n{i}" for i in COUNT], [], """--ignore 'it'"'"'s' (SMILES are read by --smiles"""),
+    "missing values": ("a,y", ["" if i == 3 else i for i in COUNT], [], "values: 4); --missing drop leaves them out"),
+    "missing groups": ("a,g,y", [f"{i},{i or ''}" for i in COUNT], ["--groups", "g"], "--missing drop leaves the"),
+    "scaffolds": ("a,y", COUNT, ["--groups", "scaffold"], "--groups = 'scaffold': must be the name of a column, or"),
+    "SMILES": ("a,y", COUNT, ["--groups", "scaffold"], "used with --smiles COLUMN"),
+    "no names": ("1,2", COUNT, [], "must be one of 1, 2; --no-header numbers columns that have no names"),
+    "one column": ("a,y", COUNT, ["--separator", "|"], "another --separator CHARACTER may split it"),
+    "a separator": ("a,y", COUNT, ["--separator", "||"], "--separator = '||': must be one character"),
+    "a decimal mark": ("a,y", COUNT, ["--decimal", ";"], "--decimal = ';': must be '.' or ','"),
+    "an ignored column": ("a,y", COUNT, ["--ignore", "b"], "t.csv: column = 'b': must be one of a, y"),
+}
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_advice_is_given_in_options(name, qmis, tmp_path):
+    header, values, options, words = MESSAGES[name]
+    mark = ";" if ";" in header else ","
+    lines = [header, *(f"{value}{mark}{i % 2}" for i, value in enumerate(values))]
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
+    result = qmis("audit", tmp_path / "t.csv", "--target", "y", *options)
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_advice_in_notes_is_given_in_options(qmis, tmp_path):
+    table = tmp_path / "t.csv"
+    table.write_text("a,b,y\n" + "".join(f"{i},{'?xz'[i % 3]},{i % 2}\n" for i in range(60)))
+    result = qmis("audit", table, "--target", "y", "--runs", 1, "--attacks", 0, "--quantizers", "sign", "--json")
+    (note,) = [note for note in json.loads(result.stdout)["notes"] if "counts as a text" in note]
+    assert note == "b: '?' counts as a text; --missing-values '?' says that it is missing."
+    assert "b: '?' counts as a text; missing_values=['?'] says that it is missing." in load_table(table, "y").notes
+
+
+def test_ranks_speak_of_their_options(qmis, tmp_path):
+    file = tmp_path / "l.npz"
+    np.savez(file, a=np.random.default_rng(1).random((30, 12)))
+    for options, line in (
+        ((), "more rows than columns are probably (N, K), to be transposed; --no-axis-check allows them\n"),
+        (("--no-axis-check", "--draws", 1), "--draws = 1: must be an integer from 199 to 1000000\n"),
+        (("--no-axis-check", "--seed", -1), "--seed = -1: must be an integer from 0 to 4294967295\n"),
+    ):
+        result = qmis("rank", file, *options)
+        assert result.exit_code == 2
+        assert result.stderr.endswith(line)
+
+
+def by_hand(tree, names):
+    """Return strings that write a setting themselves: ``name=`` at their end or before a value."""
+    written = re.compile(rf"\b({'|'.join(names)})=($|['\"\[]|None|True|False|[A-Z]+\b)")
+    return [f"{line}: {text}" for line, text in texts(tree) if " " in text and written.search(text)]
+
+
+def test_settings_are_written_in_one_way():
+    names = {str(p.name) for command in cli.commands.values() for p in command.params} | {"header", "check_axes"}
+    found = {str(path): by_hand(ast.parse(path.read_text()), names) for path in ROOT.rglob("*.py")}
+    assert {path: lines for path, lines in found.items() if lines} == {}
+    assert by_hand(ast.parse("""f"leave it out by ignore=[{column!r}]" """), names) == ["1: leave it out by ignore=["]
+    assert by_hand(ast.parse("f'used with smiles={column!r}'"), names) == ["1: used with smiles="]
 
 
 def test_files_that_cannot_be_read(tmp_path):
@@ -79,7 +150,7 @@ def test_files_that_cannot_be_read(tmp_path):
 def test_no_number_is_said_to_be_without_nan():
     with pytest.raises(InputError, match=r"^scores = nan: must be numbers, none of them NaN$"):
         delong([0.1, float("nan")], [0.2, 0.3])
-    with pytest.raises(InputError, match="missing is drop"):
+    with pytest.raises(InputError, match="missing='drop' leaves them out"):
         from_arrays([[float("nan")]] + [[float(i)] for i in range(30)], [0, 1] * 15 + [0])
     with pytest.raises(InputError, match="must be a file that exists"):
         load_table("no.csv", "y")

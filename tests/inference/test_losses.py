@@ -48,7 +48,7 @@ def spoiled(value, row=2, column=577):
         (
             GOOD.T,
             "losses['q'] = (700, 4): must be of shape (K, N), candidates by points: more rows than columns are "
-            "probably (N, K), to be transposed; if not, switch the check of the axes off",
+            "probably (N, K), to be transposed; check_axes=False allows them",
         ),
     ],
 )

@@ -1,10 +1,11 @@
-"""scikit-learn estimators whose prediction is linear in ``coef_``, and its multilayer perceptrons (``coefs_``)."""
+"""scikit-learn estimators whose predictions are made of weights: ``coef_``, or ``coefs_`` of perceptrons."""
 
 from __future__ import annotations
 
 import contextlib
+import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,18 +16,18 @@ from qmis_stats.audit.models.base import (
     Standardise,
     Weights,
     checked_count,
-    checkpoint_steps,
     output_losses,
     output_prediction,
     scaling,
 )
+from qmis_stats.audit.models.composite import Carrier, Composite, carrying, marked, reading
+from qmis_stats.audit.models.estimator_losses import deviance, own_losses, power_of
+from qmis_stats.audit.models.estimator_parts import head_arrays, heads, refuse_by_name, searched, seeds
+from qmis_stats.audit.models.estimator_path import earlier, path_of, settled
 from qmis_stats.errors import InputError
 from qmis_stats.scores.base import FloatArray
 
-__all__ = ["LOSSES", "SklearnModel"]
-
-LOSSES = ("log", "hinge")
-"""Losses of classifiers: minus the log-likelihood of the scores, or the hinge loss of a support vector machine."""
+__all__ = ["SklearnModel"]
 
 _ACTIVATIONS: dict[str, Callable[[FloatArray], FloatArray]] = {
     "identity": lambda z: z,
@@ -34,14 +35,16 @@ _ACTIVATIONS: dict[str, Callable[[FloatArray], FloatArray]] = {
     "tanh": np.tanh,
     "logistic": expit,
 }
-_STRONGER = 1000.0
 _TOLERANCE = 1e-6
+_CHECKED = 200
 
 
 class SklearnModel:
     """A scikit-learn estimator as a model: it is cloned, and never fitted itself.
 
-    The last checkpoint is what ``fit`` returns. The path before it is made of, in this order of preference:
+    Linear models and perceptrons, and what is made of them: pipelines, searches (the search is part of every training,
+    and its best estimator is released), calibration, one against the rest, ensembles, transformed targets. The last
+    checkpoint is what ``fit`` returns. The path before it is made of, in this order of preference:
 
     - ``partial_fit``, where the estimator has it: epochs over the training subset, at geometric numbers of them (not
       with early stopping or balanced classes, which ``partial_fit`` refuses);
@@ -49,31 +52,37 @@ class SklearnModel:
     - a regularisation path, from a thousand times the strength (``alpha``, or 1/``C``) down to that of the estimator;
     - fits on growing parts of the training subset, in random order (ordinary least squares).
 
-    Fits before the last that the estimator refuses (too few points, too few iterations) are left out.
+    Settings are those of the innermost estimator, and of a search those that it has found. Fits before the last that
+    the estimator refuses (too few points, too few iterations) are left out.
 
-    Released are the coefficients, which are quantized, the intercepts, and location and scale of the features.
+    Released are the coefficients of every estimator inside, each of which is quantized by itself, and all else as it
+    is: intercepts, fitted transformers and calibration, location and scale of the features.
 
     Parameters
     ----------
     estimator : scikit-learn estimator
-        A regressor or classifier with ``coef_`` or ``coefs_`` after ``fit``; a ``random_state`` of ``None`` is replaced
-        by one from the seed of the run. Classes are the numbers 0, 1, ... of the data set, in ``class_weight`` too.
+        A regressor or classifier whose weights are ``coef_`` or ``coefs_`` after ``fit``, of its own or of what it is
+        made of; a ``random_state`` of ``None`` is replaced by one from the seed of the run. Classes are the numbers 0,
+        1, ... of the data set, in ``class_weight`` too.
     task : str, optional
         By default regression for regressors, binary for classifiers; several classes have to be named.
     checkpoints : int
         Length of the path, the final fit included.
     epochs : int, optional
         Of ``partial_fit``; by default ``max_iter`` of the estimator, at most 100.
-    loss : {"log", "hinge"}, optional
-        Of classifiers; by default hinge for estimators that are trained by it.
+    loss : {"log", "hinge", "squared", "deviance"}, optional
+        Of classifiers minus the log-likelihood of their own probabilities, or of their scores as if these were
+        log-odds where they have none; by default hinge for estimators that are trained by it. Of regressors the squared
+        error of the prediction; by default the unit deviance of generalised linear models.
     standardise : {"auto", "all", "none"}
-        Features that are standardised by the training subset.
+        Features that are standardised by the training subset; none by default where there is a pipeline, which has
+        transformers of its own.
 
     Raises
     ------
     InputError
         If the estimator has no coefficients, cannot be fitted to a training subset, or its own prediction is not that
-        of its coefficients.
+        of its coefficients; what is to blame is named.
 
     Examples
     --------
@@ -102,8 +111,10 @@ class SklearnModel:
         chosen: Task = task or ("regression" if regressor else "binary")
         if (chosen == "regression") != regressor:
             raise InputError("task", chosen, f"that of {type(estimator).__name__}")
-        if loss is not None and loss not in LOSSES:
-            raise InputError("loss", loss, f"one of {', '.join(LOSSES)}")
+        refuse_by_name(estimator)
+        losses = own_losses(estimator, regressor)
+        if loss is not None and loss not in losses:
+            raise InputError("loss", loss, f"one of {', '.join(losses)} for {type(estimator).__name__}")
         if standardise not in ("auto", "all", "none"):
             raise InputError("standardise", standardise, "one of auto, all, none")
         self.estimator = estimator
@@ -111,8 +122,9 @@ class SklearnModel:
         self.checkpoints = checked_count("checkpoints", checkpoints)
         self.epochs = None if epochs is None else checked_count("epochs", epochs)
         self.standardise: Standardise = standardise
-        self.loss = loss or ("hinge" if chosen != "regression" and _margin(estimator) else "log")
+        self.loss = loss or losses[0]
         self._activation = str(estimator.get_params().get("activation", "identity"))
+        self._last: Composite | None = None
 
     @property
     def task(self) -> Task:
@@ -122,31 +134,36 @@ class SklearnModel:
     @property
     def path(self) -> str:
         """What the checkpoints before the last are."""
-        parameters = self.estimator.get_params()
-        refused = parameters.get("early_stopping") is True or parameters.get("class_weight") == "balanced"
-        if hasattr(self.estimator, "partial_fit") and not refused:
-            return "partial_fit"
-        if isinstance(parameters.get("max_iter"), int) and parameters["max_iter"] > 0:
-            return "max_iter"
-        if _strength(parameters) is not None:
-            return "regularisation"
-        return "growing"
+        estimator = self.estimator
+        while type(estimator).__name__.endswith("SearchCV"):
+            estimator = estimator.estimator
+        return path_of(estimator)
 
     def fit_path(self, X: FloatArray, y: FloatArray, rng: np.random.Generator) -> Iterator[Weights]:
         """Train clones of the estimator, and yield the weights at each checkpoint."""
         from sklearn.exceptions import ConvergenceWarning
 
-        location, scale = scaling(X, self.standardise)
-        settings = self._settings(rng)
+        location, scale = self._scaling(X)
+        settings = seeds(self.estimator, rng)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             # First: an estimator that cannot be used is refused for what it is.
-            final, Z, target = self._fitted(X, y, settings)
-            last = self._weights(final)
+            final, Z, target, reads = self._fitted(X, y, settings)
+
+            def release(fitted: Any) -> Weights:
+                if reads is None:
+                    return (*_plain(searched(fitted)), location, scale)
+                made = Composite(fitted, self._task, reads)
+                return (*made.released(), location, carrying(scale, made))
+
+            last = release(final)
             if self.checkpoints > 1:
-                for weights in self._before(Z, target, settings, rng):
-                    yield (*weights, location, scale)
-        yield (*last, location, scale)
+                best = searched(final)
+                estimator = settled(self.estimator, settings) if best is final else best
+                given: dict[str, Any] = {"count": self.checkpoints - 1, "epochs": self.epochs, "rng": rng}
+                with self._refusals():
+                    yield from earlier(estimator, Z, target, **given, release=release)
+        yield last
 
     def fitted(self, X: FloatArray, y: FloatArray) -> tuple[Any, FloatArray, Any]:
         """Return a fitted clone of the estimator, and the features and targets that it was given."""
@@ -154,22 +171,24 @@ class SklearnModel:
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            return self._fitted(X, y, self._settings(np.random.default_rng(0)))
+            return self._fitted(X, y, seeds(self.estimator, np.random.default_rng(0)))[:3]
 
-    def _settings(self, rng: np.random.Generator) -> dict[str, Any]:
-        if self.estimator.get_params().get("random_state", 0) is None:
-            return {"random_state": int(rng.integers(2**31))}
-        return {}
+    def _scaling(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
+        parts = (self.estimator, *self.estimator.get_params().values())
+        own = self.standardise == "auto" and any(hasattr(part, "steps") for part in parts)
+        return scaling(X, "none" if own else self.standardise)
 
-    def _fitted(self, X: FloatArray, y: FloatArray, settings: dict[str, Any]) -> tuple[Any, FloatArray, Any]:
-        location, scale = scaling(X, self.standardise)
+    def _fitted(
+        self, X: FloatArray, y: FloatArray, settings: dict[str, Any]
+    ) -> tuple[Any, FloatArray, Any, str | None]:
+        location, scale = self._scaling(X)
         Z = (X - location) / scale
         target = y if self._task == "regression" else y.astype(np.int64)
         with self._refusals():
             self._check_classes(target)
-            final = self._clone(settings).fit(Z, target)
-            self._check(final, (*self._weights(final), np.zeros(Z.shape[1]), np.ones(Z.shape[1])), Z)
-        return final, Z, target
+            final = settled(self.estimator, settings).fit(Z, target)
+            reads = self._reading(searched(final), Z[:_CHECKED])
+        return final, Z, target, reads
 
     @contextlib.contextmanager
     def _refusals(self) -> Iterator[None]:
@@ -183,113 +202,100 @@ class SklearnModel:
             raise InputError("estimator", type(self.estimator).__name__, reason) from error
 
     def _check_classes(self, y: Any) -> None:
-        weights = self.estimator.get_params().get("class_weight")
-        classes = [] if self._task == "regression" else np.unique(y).tolist()
-        if isinstance(weights, Mapping) and not set(weights) <= set(classes):
-            allowed = f"weights of {', '.join(map(str, classes))}: classes are numbered, as data.classes lists them"
-            raise InputError("estimator: class_weight", dict(weights), allowed)
-
-    def _clone(self, settings: dict[str, Any]) -> Any:
-        from sklearn.base import clone
-
-        return clone(self.estimator).set_params(**settings)
-
-    def _before(
-        self, Z: FloatArray, y: Any, settings: dict[str, Any], rng: np.random.Generator
-    ) -> Iterator[list[FloatArray]]:
-        """Yield the weights before the final ones."""
-        parameters = self.estimator.get_params()
-        count = self.checkpoints - 1
-        if self.path == "partial_fit":
-            fitted = self._clone(settings)
-            extra = {} if self._task == "regression" else {"classes": np.unique(y)}
-            epochs = self.epochs or min(100, int(parameters.get("max_iter") or 100))
-            steps = set(checkpoint_steps(epochs, count))
-            for epoch in range(1, epochs + 1):
-                order = rng.permutation(len(y))
-                with self._refusals():
-                    fitted.partial_fit(Z[order], y[order], **(extra if epoch == 1 else {}))
-                if epoch in steps:
-                    yield self._weights(fitted)
-        elif self.path == "max_iter":
-            steps_before = [
-                s for s in checkpoint_steps(parameters["max_iter"], count + 1) if s < parameters["max_iter"]
-            ]
-            for step in steps_before:
-                yield from self._tried({**settings, "max_iter": step}, Z, y)
-        elif self.path == "regularisation":
-            field = _strength(parameters)
-            assert field is not None
-            for factor in np.geomspace(_STRONGER, 1.0, count + 1)[:-1]:
-                value = parameters[field] / factor if field == "C" else parameters[field] * factor
-                yield from self._tried({**settings, field: float(value)}, Z, y)
-        else:
-            order = rng.permutation(len(y))
-            least = min(len(y), max(2, Z.shape[1] + 2))
-            sizes = [int(s) for s in np.linspace(least, len(y), count + 1)[:-1]]
-            for size in sizes:
-                rows = order[:size]
-                if self._task == "regression" or np.unique(y[rows]).size == np.unique(y).size:
-                    yield from self._tried(settings, Z[rows], y[rows])
-
-    def _tried(self, settings: dict[str, Any], Z: FloatArray, y: Any) -> Iterator[list[FloatArray]]:
-        """Yield the weights of a fit before the last, unless the estimator refuses it."""
-        try:
-            fitted = self._clone(settings).fit(Z, y)
-        except Exception:  # whatever it says: the final fit, of the estimator as it is, went through
-            return
-        yield self._weights(fitted)
-
-    def _weights(self, fitted: Any) -> list[FloatArray]:
-        """Return matrices (outputs, inputs) and intercepts, in turn."""
-        if hasattr(fitted, "coefs_"):
-            pairs = zip(fitted.coefs_, fitted.intercepts_, strict=True)
-            return [np.array(a.T, dtype=np.float64) for pair in pairs for a in pair]
-        if not hasattr(fitted, "coef_"):
-            raise InputError("estimator", type(fitted).__name__, "one with coef_ or coefs_ after fit")
-        coef = fitted.coef_
-        coef = np.atleast_2d(np.asarray(coef.toarray() if hasattr(coef, "toarray") else coef, dtype=np.float64))
-        intercept = np.atleast_1d(np.asarray(getattr(fitted, "intercept_", 0.0), dtype=np.float64))
-        return [coef.copy(), np.broadcast_to(intercept, (coef.shape[0],)).copy()]
-
-    def _check(self, fitted: Any, weights: Weights, Z: FloatArray) -> None:
-        """Check that the estimator predicts by its coefficients as this adapter does."""
-        rows = Z[:200]
-        own = np.asarray(fitted.predict(rows), dtype=np.float64).ravel()
-        scores = self._scores(weights, rows)
-        wanted = 1 if self._task != "multiclass" else len(fitted.classes_)
-        if scores.shape[1] != wanted:
-            what = f"{type(self.estimator).__name__} with {scores.shape[1]} columns of coefficients"
-            raise InputError("estimator", what, f"one with {wanted} for a {self._task} task")
         if self._task == "regression":
-            same = bool(np.allclose(own, scores[:, 0], rtol=_TOLERANCE, atol=_TOLERANCE * (1.0 + np.abs(own).max())))
+            return
+        classes = np.unique(y).tolist()
+        if absent := set(range(classes[-1])) - set(classes):
+            allowed = "one with every class: ask for more points"
+            raise InputError("training subset", f"without class {min(absent)}", allowed)
+        for name, weights in self.estimator.get_params().items():
+            named = name.split("__")[-1] == "class_weight" and isinstance(weights, Mapping)
+            if named and not set(weights) <= set(classes):
+                allowed = f"weights of {', '.join(map(str, classes))}: classes are numbered, as data.classes lists them"
+                raise InputError(f"estimator: {name}", dict(weights), allowed)
+
+    def _reading(self, fitted: Any, Z: FloatArray) -> str | None:
+        """Return how the estimator's own code gives outputs, or None where its weights are all that is needed."""
+        name = type(fitted).__name__
+        alone = heads(fitted)[0] is fitted
+        if alone and self.loss != "deviance" and self._agrees(fitted, _plain(fitted), Z):
+            return None
+        reads = reading(fitted, Z, self._task, self.loss == "hinge")
+        made = Composite(fitted, self._task, reads)
+        try:
+            arrays = made.released()[:-1]
+        except AttributeError:
+            parts = ", ".join(sorted({type(head).__name__ for head in made.heads}))
+            who = name if alone else f"{parts} in {name}"
+            allowed = "one whose coef_ is what it predicts by: LinearSVC, LinearSVR and SGDClassifier are"
+            raise InputError("estimator", who, allowed) from None
+        scores = made.outputs(arrays, Z)
+        if scores.shape[1] != (wanted := self._columns(fitted)):
+            who = f"{name} with {scores.shape[1]} columns of scores"
+            raise InputError("estimator", who, f"one with {wanted} for a {self._task} task")
+        without = made.outputs([W * (place % 2) for place, W in enumerate(arrays)], Z)
+        moved = not np.array_equal(scores, without) or np.ptp(scores) == 0.0
+        if not moved:
+            raise InputError("estimator", name, "one whose predictions follow from its coefficients")
+        if not self._same_classes(fitted, scores, Z):
+            raise InputError("estimator", name, f"one whose classes are those of the largest {reads}: its own differ")
+        return reads
+
+    def _columns(self, fitted: Any) -> int:
+        return 1 if self._task != "multiclass" else len(fitted.classes_)
+
+    def _same_classes(self, fitted: Any, scores: FloatArray, Z: FloatArray) -> bool:
+        if self._task == "regression":
+            return True
+        found = scores[:, 0] > 0.0 if self._task == "binary" else np.argmax(scores, axis=1)
+        return bool(np.mean(np.ravel(fitted.predict(Z)) == found) > 0.99)
+
+    def _agrees(self, fitted: Any, arrays: Sequence[FloatArray], Z: FloatArray) -> bool:
+        """Return whether an estimator predicts by its weights as this adapter does."""
+        scores = self._outputs(arrays, Z)
+        if scores.shape[1] != self._columns(fitted) or not self._same_classes(fitted, scores, Z):
+            return False
+        pairs = []
+        if self._task == "regression":
+            pairs.append((fitted.predict(Z), scores))
         else:
-            found = scores[:, 0] > 0.0 if self._task == "binary" else np.argmax(scores, axis=1)
-            same = bool(np.mean(own == found) > 0.99)
-        if not same:
-            raise InputError("estimator", type(self.estimator).__name__, "one whose prediction is linear in coef_")
+            if hasattr(fitted, "decision_function"):
+                pairs.append((fitted.decision_function(Z), scores))
+            if self.loss == "log" and hasattr(fitted, "predict_proba"):
+                pairs.append((fitted.predict_proba(Z)[:, -scores.shape[1] :], output_prediction(scores, self._task)))
+        return all(_close(np.ravel(own), np.ravel(found)) for own, found in pairs)
 
     def quantizable(self, weights: Weights) -> tuple[bool, ...]:
         """Return that matrices are quantized; intercepts, locations and scales are not."""
-        return tuple(place < len(weights) - 2 and place % 2 == 0 for place in range(len(weights)))
+        released = len(weights) - len(weights) % 2 - 2
+        return tuple(place < released and place % 2 == 0 for place in range(len(weights)))
+
+    def _outputs(self, layers: Sequence[FloatArray], Z: FloatArray) -> FloatArray:
+        active = Z
+        for place in range(0, len(layers), 2):
+            if place:
+                active = _ACTIVATIONS[self._activation](active)
+            active = active @ layers[place].T + layers[place + 1]
+        return np.asarray(active)
 
     def _scores(self, weights: Weights, X: FloatArray) -> FloatArray:
         *layers, location, scale = weights
-        active = X
-        for place in range(0, len(layers), 2):
-            W, b = layers[place], layers[place + 1]
-            if place == 0:
-                W = W / scale
-                b = b - W @ location
-            else:
-                active = _ACTIVATIONS[self._activation](active)
-            active = active @ W.T + b
-        return np.asarray(active)
+        if len(weights) % 2:
+            # Means of the releases of several trainings carry nothing: they are read as the latest release was.
+            self._last = scale.carried if isinstance(scale, Carrier) and scale.carried else self._last
+            if self._last is None:
+                raise InputError("weights", "arrays alone", "those that a training of this model released")
+            return self._last.outputs(layers[:-1], (X - location) / np.asarray(scale))
+        W = layers[0] / scale
+        return self._outputs([W, layers[1] - W @ location, *layers[2:]], X)
 
     def losses(self, weights: Weights, X: FloatArray, y: FloatArray) -> FloatArray:
-        """Return the loss of each point: squared error, minus the log-likelihood, or hinge loss."""
+        """Return the loss of each point, shape (N,)."""
         scores = self._scores(weights, X)
-        if self._task == "regression" or self.loss == "log":
+        if self.loss == "deviance":
+            assert self._last is not None
+            return deviance(y, scores[:, 0], power_of(self._last.heads[0]))
+        if self.loss in ("log", "squared"):
             return output_losses(scores, y, self._task)
         if self._task == "binary":
             return np.asarray(np.maximum(0.0, 1.0 - np.where(y == 1.0, 1.0, -1.0) * scores[:, 0]))
@@ -305,7 +311,7 @@ class SklearnModel:
         kind = type(self.estimator)
         return {
             "model": f"{kind.__module__}.{kind.__qualname__}",
-            "parameters": {name: repr(value) for name, value in sorted(self.estimator.get_params().items())},
+            "parameters": {name: _told(value) for name, value in sorted(self.estimator.get_params().items())},
             "task": self._task,
             "path": self.path,
             "checkpoints": self.checkpoints,
@@ -328,16 +334,20 @@ def _is_regressor(estimator: Any) -> bool:
     return found[0]
 
 
-def _margin(estimator: Any) -> bool:
-    """Return whether a classifier is trained by a hinge loss."""
-    loss = str(estimator.get_params().get("loss", ""))
-    return "hinge" in loss or type(estimator).__name__ in ("SVC", "NuSVC", "Perceptron")
+def _told(value: Any) -> str:
+    """Return what tells a parameter apart in any process: where it lies in memory does not."""
+    shown = repr(value)
+    return re.sub(r" at 0x[0-9A-Fa-f]+", "", shown) + f" {marked(value)}" if " at 0x" in shown else shown
 
 
-def _strength(parameters: dict[str, Any]) -> str | None:
-    """Return the name of the parameter that sets the regularisation."""
-    for field in ("alpha", "C"):
-        value = parameters.get(field)
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0.0:
-            return field
-    return None
+def _plain(fitted: Any) -> list[FloatArray]:
+    """Return matrices and intercepts of an estimator with weights of its own, an intercept for each output."""
+    arrays = head_arrays(fitted)
+    arrays[1] = np.broadcast_to(arrays[1], arrays[0].shape[:1]).copy()
+    return arrays
+
+
+def _close(own: Any, found: FloatArray) -> bool:
+    return own.shape == found.shape and np.allclose(
+        own, found, rtol=_TOLERANCE, atol=_TOLERANCE * (1.0 + np.abs(own).max())
+    )
