@@ -144,8 +144,8 @@ def who_leaks_most(result: AuditResult, lines: Sequence[GroupLine]) -> str:
         elif not told:
             parts.append(f"{where} no two groups are large enough to be compared.")
         elif more:
-            named = [f"{line.name} by {number(gap)} {interval(ends)}" for line, gap, ends in more]
-            parts.append(f"{where} more leaks than of the rest from {listed(named, _SHOWN)}.")
+            named = [f"{line.name} (by {number(gap)} {interval(ends)})" for line, gap, ends in more]
+            parts.append(f"{where} more leaks from {listed(named, _SHOWN)} than from the rest.")
         else:
             parts.append(f"{where} no difference between groups is shown.")
     first = lines[0].release if lines else IDENTITY

@@ -14,6 +14,7 @@ from qmis_stats.audit.attack_view import attack_view
 from qmis_stats.audit.group_lines import GroupLine, group_lines, shown_releases, who_leaks_most
 from qmis_stats.audit.leak_lines import LeakLine
 from qmis_stats.audit.quantizers import release_name
+from qmis_stats.audit.record_view import record_view
 from qmis_stats.audit.tradeoff_plot import score_limits
 from qmis_stats.audit.wording import interval, metric_name, number, percent
 from qmis_stats.reporting.figures import STYLE, inline_svg
@@ -111,6 +112,7 @@ def report_html(
         below=any(line.score < score_limits(lines)[0] for line in lines),
         unknown=any(line.rank is None and not line.reference for line in lines),
         groups=_groups(result, shown_releases(found), level),
+        records=record_view(result, shown_releases(found)),
         ranks=_ranks(result, level),
         details=list(_details(result, level)),
         runs=_runs(result, level),

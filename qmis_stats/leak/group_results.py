@@ -179,7 +179,7 @@ class GroupLeak(NotebookResult):
         if len(self.groups) > 1:
             found = self.exposed(self.quantizers[-1])
             shown = [
-                f"{group} by {row['difference']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+                f"{group} (by {row['difference']:.3f} [{row['low']:.3f}, {row['high']:.3f}])"
                 for group, row in found.iterrows()
             ]
             said = (

@@ -70,7 +70,7 @@ def test_columns_of_groups(result):
 def test_who_leaks_most_is_said_where_it_is_shown(result):
     lines = group_lines(result, ("identity", "sign"))
     said = who_leaks_most(result, lines)
-    assert said.startswith("Without quantization more leaks than of the rest from sex = f by 0.")
+    assert said.startswith("Without quantization more leaks from sex = f (by 0.")
     assert "Under sign " in said
     assert "clinic = rare (" in said
     equal = [dataclasses.replace(line, difference=0.0, difference_interval=(-0.1, 0.1)) for line in lines]
@@ -88,7 +88,7 @@ def test_the_screen_fits(result):
     assert max(map(len, text.splitlines())) <= 80
     assert "sex = f" in text
     assert HOSTILE in text.replace("\n", "").replace(" ", "")
-    assert "more leaks than of the rest" in " ".join(text.split())
+    assert "more leaks from sex = f" in " ".join(text.split())
 
 
 def test_the_page_and_the_json_hold_them(result):

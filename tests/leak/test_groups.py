@@ -115,7 +115,7 @@ def test_what_comes_out(by_sex):
     assert (frame["tpr_0.01"] > 0.01).all()
     data = json.loads(json.dumps(by_sex.to_dict(), allow_nan=False))
     assert data["groups"][1]["difference"] == pytest.approx(frame.loc[("f", "identity"), "difference"])
-    assert "Without quantization more is shown to leak from f by" in str(by_sex)
+    assert "Without quantization more leaks from f (by 0." in str(by_sex)
     assert "<table" in by_sex._repr_html_()
 
 
