@@ -182,10 +182,8 @@ class GroupLeak(NotebookResult):
                 f"{group} (by {row['difference']:.3f} [{row['low']:.3f}, {row['high']:.3f}])"
                 for group, row in found.iterrows()
             ]
-            said = (
-                f"more is shown to leak from {', '.join(shown)}" if shown else "no difference between groups is shown"
-            )
-            lines.append(f"Without quantization {said}.")
+            more = f"more leaks from {', '.join(shown)} than from the rest"
+            lines.append(f"Without quantization {more if shown else 'no difference between groups is shown'}.")
         if self.small:
             named = ", ".join(f"{name} ({count})" for name, count in self.small.items())
             lines.append(f"Too few records for figures of their own: {named}.")
