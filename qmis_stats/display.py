@@ -220,7 +220,7 @@ def group_table(result: AuditResult, releases: Sequence[str], level: float = 0.9
         title_style="bold",
         box=box.SIMPLE_HEAD,
         show_edge=False,
-        padding=(0, 0, 0, 1),
+        padding=0,
         pad_edge=False,
     )
     table.add_column("group", overflow="fold", min_width=15)

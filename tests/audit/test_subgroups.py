@@ -86,6 +86,8 @@ def test_the_screen_fits(result):
     console.print(group_table(result, ("identity", "sign")))
     text = console.file.getvalue()
     assert max(map(len, text.splitlines())) <= 80
+    [header] = [line for line in text.splitlines() if line.startswith("group")]
+    assert header.split() == ["group", "rows", "Δ", "low", "high", "more", "low", "high", "score", "low", "high"]
     assert "sex = f" in text
     assert HOSTILE in text.replace("\n", "").replace(" ", "")
     assert "more leaks from sex = f" in " ".join(text.split())
