@@ -220,7 +220,7 @@ def _one_group(
     # What all points of the group share: the law that their means are read from, and the scale of the variance.
     rest = []
     for part, scale in enumerate(_log_scales(basis, parts)):
-        kept = law_places[parts[law_rows] != part]
+        kept = _kept(fit, law_places, parts[law_rows] != part)
         other = points_of(fit, found, basis.game, kept, float(scale)).some(few)
         rest.append(np.concatenate([other.mean.ravel(), other.factor.ravel(), [scale]]))
     shifts = np.array(rest) - np.mean(rest, axis=0)
@@ -234,6 +234,14 @@ def _one_group(
         changed = at(base.moved(mean, factor, float(move[-1])), here) - start
         deviations += (left[:, k] / unit)[:, None, None] * changed
     return _Of(whole, deviations, slopes)
+
+
+def _kept(fit: Fit, rows: Indices, stay: NDArray[np.bool_]) -> Indices:
+    """Return the rows that stay, and those of a class of which none would."""
+    if fit.loss.name not in ("logistic", "softmax"):
+        return rows[stay]
+    own = fit.y[rows]
+    return rows[stay | ~np.isin(own, own[stay])]
 
 
 def _log_scales(basis: Basis, parts: Indices) -> FloatArray:

@@ -108,6 +108,18 @@ def test_groups_of_few_independent_records_are_small(found):
     assert again.small == {"f": 107}
 
 
+def test_a_class_that_a_group_hardly_has_is_read_from_all():
+    rng = np.random.default_rng(7)
+    X = rng.normal(size=(160, 12))
+    y = (X @ rng.normal(size=12) + rng.logistic(size=160) > 0.0) * 1.0
+    y[:80] = np.arange(80) == 5
+    result = leakage(LogisticRegression(tol=1e-10, max_iter=2000).fit(X, y), [], X=X, y=y)
+    found = result.by_group(np.arange(160) < 80)
+    assert found.groups == ("False", "True")
+    assert np.isfinite(found.estimates).all()
+    assert np.isfinite(found.covariance).all()
+
+
 def test_what_comes_out(by_sex):
     frame = by_sex.to_frame()
     assert list(frame.index) == [("f", "sign"), ("f", "identity"), ("m", "sign"), ("m", "identity")]
