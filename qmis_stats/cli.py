@@ -244,6 +244,7 @@ def rank(
     "--kind", default="fingerprints", show_default=True, help="Of molecules: fingerprints, descriptors, both."
 )
 @click.option("--groups", metavar="COLUMN", help="Column of groups: whole groups are held out.")
+@click.option("--by", metavar="COLUMN", multiple=True, help="Tell leak and performance by this column's groups too.")
 @click.option("--ignore", metavar="COLUMN", multiple=True, help="Leave this column out; may be repeated.")
 @click.option("--task", help="regression, binary or multiclass.  [default: by the target]")
 @click.option("--model", default="linear", show_default=True, help="linear, or mlp: one hidden layer.")
@@ -276,6 +277,7 @@ def audit(
     smiles: str | None,
     kind: str,
     groups: str | None,
+    by: tuple[str, ...],
     ignore: tuple[str, ...],
     task: str | None,
     model: str,
@@ -325,6 +327,7 @@ def audit(
     from qmis_stats.audit.algorithm import audit as run_audit
     from qmis_stats.audit.algorithm import head_for
     from qmis_stats.audit.answer import answer, checked_margin, chosen_names
+    from qmis_stats.audit.group_lines import shown_releases
     from qmis_stats.audit.report import report_data, write_report
     from qmis_stats.quantizers.weights.names import DEFAULT_QUANTIZERS, quantizer
     from qmis_stats.validation import checked_level
@@ -345,6 +348,7 @@ def audit(
             "kind": kind,
             "ignore": ignore,
             "groups": "scaffold" if split == "scaffold" else groups,
+            "by": by,
             "task": task,
             "missing": missing,
             "missing_values": missing_values,
@@ -371,9 +375,11 @@ def audit(
         )
         written = [] if out is None else write_report(result, out, level, **shown)
     if not as_json:  # before the attacks, which take longest
-        from qmis_stats.display import attack_table, audit_table, print_to_stdout
+        from qmis_stats.display import attack_table, audit_table, group_table, print_to_stdout
 
         print_to_stdout(audit_table(result, level, margin))
+        if result.groups:
+            print_to_stdout(group_table(result, shown_releases(answer(result, level, margin)), level))
         sys.stdout.flush()
     if attacks:
         from qmis_stats.audit.attacks.audited import audit_attacks
@@ -420,7 +426,7 @@ def _dataset(data: str, target: str | None, options: dict[str, Any]) -> Dataset:
 
     scheme, _, name = data.partition(":")
     if scheme == "bundled":
-        given = {"target": target, **{key: options[key] for key in ("smiles", "groups", "task", "ignore")}}
+        given = {"target": target, **{key: options[key] for key in ("smiles", "groups", "by", "task", "ignore")}}
         for option, value in given.items():
             if value:
                 shown = value if isinstance(value, str) else value[0]

@@ -28,6 +28,7 @@ __all__ = [
     "attack_table",
     "audit_table",
     "environment_table",
+    "group_table",
     "outcome_tables",
     "power_of_ten",
     "print_to_stdout",
@@ -207,6 +208,45 @@ def audit_table(
     )
     legend = f"set: possible ranks, 1 the most private; {privacy}; price: loss against no quantization; P: Pareto set"
     return Group(table, Text("\n" + legend + "\n"), words)
+
+
+def group_table(result: AuditResult, releases: Sequence[str], level: float = 0.95) -> RenderableType:
+    """Return what leaks of each group under some releases and how well it is predicted, then who leaks most."""
+    from qmis_stats.audit.group_lines import group_lines, who_leaks_most
+    from qmis_stats.audit.quantizers import release_name
+    from qmis_stats.audit.wording import metric_name
+
+    lines = group_lines(result, releases, level)
+    metric = metric_name(result.groups[0].metric)
+    table = Table(
+        title=f"\nWho leaks most: {100.0 * level:g} % intervals, all groups together",
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        padding=0,
+        pad_edge=False,
+    )
+    table.add_column("group", overflow="fold", min_width=15)
+    leaks = () if result.leak is None else ("Δ", "low", "high", "more", "low", "high")
+    for column in ("rows", *leaks, "score", "low", "high"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for release in releases:
+        table.add_row(Text(release_name(release), style="italic"))
+        for line in lines:
+            if line.release == release:
+                cells = [
+                    cell
+                    for value, ends in (
+                        *([(line.delta, line.interval), (line.difference, line.difference_interval)] if leaks else []),
+                        (line.score, line.score_interval),
+                    )
+                    for cell in (["-", "", ""] if value is None or ends is None else map(_narrow, (value, *ends)))
+                ]
+                table.add_row(Text(line.name), str(line.records), *cells)
+    more = "more: Δ less that of the rest, by column; " if leaks else ""
+    legend = f"rows: training records; {more}score: {metric} of the held out; -: too small a group, or not known"
+    return Group(table, Text("\n" + legend + "\n"), Text(who_leaks_most(result, lines)))
 
 
 def _privacy_cells(line: Line) -> list[str]:

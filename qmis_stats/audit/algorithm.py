@@ -27,10 +27,13 @@ from qmis_stats.audit.results import AuditResult
 from qmis_stats.audit.run import Run, RunPlan, Visited, generator, merged, one_run, probes
 from qmis_stats.audit.splits import GIVEN, SUBSETS, Indices, further, held_out
 from qmis_stats.audit.store import RunStore
+from qmis_stats.audit.subgroups import Subgroups, group_performance
 from qmis_stats.errors import InputError
 from qmis_stats.foreign import raised_by
 from qmis_stats.inference.indicator import DRAWS, checked_draws, indicator
 from qmis_stats.inference.ranking import Progress, Ranking, rank
+from qmis_stats.leak.results import LeakageResult
+from qmis_stats.scores.base import FloatArray
 
 __all__ = ["IDENTIFY", "audit", "head_for"]
 
@@ -270,20 +273,56 @@ def _result(
     if visited[IDENTITY].varied:
         reference = indicator(visited[IDENTITY].losses, IDENTITY, draws=draws, seed=plan.seed, check_axes=False)
     data = plan.dataset
-    scores = measure(
-        data.task,
-        data.y[plan.held],
-        {name: [run.visited[name].prediction for run in runs] for name in names},
-        None if data.groups is None else data.groups[plan.held],
-    )
+    predictions: dict[str, Sequence[FloatArray]] = {
+        name: [run.visited[name].prediction for run in runs] for name in names
+    }
+    clusters = None if data.groups is None else data.groups[plan.held]
+    scores = measure(data.task, data.y[plan.held], predictions, clusters)
     bits = {**{q.name: float(q.bits) for q in plan.quantizers}, IDENTITY: _REFERENCE_BITS}
     notes = tuple(_notes(plan, runs, visited, ranking))
     result = AuditResult(data.name, ranking, reference, scores, bits, visited, runs, notes, specification)
-    if bool(getattr(plan.model, "trained_elsewhere", False)):
-        return replace(result, leak=trained_leak(plan, bits), no_leak="the model was trained elsewhere")
     rows = _released(plan)
-    leak, no_leak = head_leak(data, plan.model, plan.quantizers, rows, seed=plan.seed)
-    return replace(result, leak=leak, no_leak=no_leak, leak_rows=rows if data.origin is None else data.origin[rows])
+    elsewhere = bool(getattr(plan.model, "trained_elsewhere", False))
+    leak, no_leak = (
+        (None, "the model was trained elsewhere")
+        if elsewhere
+        else head_leak(data, plan.model, plan.quantizers, rows, seed=plan.seed)
+    )
+    return replace(
+        result,
+        leak=trained_leak(plan, bits) if elsewhere else leak,
+        no_leak=no_leak,
+        leak_rows=rows if data.origin is None else data.origin[rows],
+        groups=tuple(_groups(plan, predictions, rows, leak)),
+        notes=(*notes, *_near_note(leak)),
+    )
+
+
+def _groups(
+    plan: RunPlan, predictions: dict[str, Sequence[FloatArray]], rows: Indices, leak: LeakageResult | None
+) -> Iterator[Subgroups]:
+    data, held = plan.dataset, plan.held
+    for name, labels in data.subgroups.items():
+        clusters = None if data.groups is None else data.groups[held]
+        found = group_performance(data.task, data.y[held], predictions, labels[held], clusters)
+        metric = "mae" if data.task == "regression" else "accuracy"
+        yield Subgroups(name, labels[rows], leak, *found, metric)
+
+
+def _near_note(leak: LeakageResult | None) -> Iterator[str]:
+    if leak is None:
+        return
+    near = leak.near_duplicates
+    if near is None:
+        yield (
+            "Near duplicates among the training records were not looked for, there are too many; what such records "
+            "leak is understated."
+        )
+    elif np.any(near >= 0):
+        yield (
+            f"{np.sum(near >= 0)} of {near.size} training records nearly repeat another one; what they leak is "
+            "understated. The file of records names them."
+        )
 
 
 def _released(plan: RunPlan) -> Indices:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -13,9 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from qmis_stats.audit.values import labels, numbers, numerals, refuse_nearly_numbers
 from qmis_stats.errors import InputError, setting
+from qmis_stats.leak.groups import group_names
 from qmis_stats.scores.base import FloatArray
 
 __all__ = [
+    "CLASS",
     "FEWEST_ROWS",
     "MOST_CLASSES",
     "TASKS",
@@ -35,6 +37,9 @@ FEWEST_ROWS = 20
 
 MOST_CLASSES = 20
 """More distinct integers than this are a regression unless the task is named."""
+
+CLASS = "class"
+"""Name of the groups that the classes of the target are."""
 
 _FEWEST_A_CLASS = 5
 _SHOWN = 3
@@ -64,6 +69,8 @@ class Dataset:
         Plain sentences on what was done to the data.
     origin : (N,) ndarray of int64 or None
         Number, from 0, of each row in what was read; ``None`` where all rows are there in order.
+    by : dict of str to (N,) ndarray of str
+        Columns of groups that leak and performance are told of, by name. The classes of the target are groups besides.
 
     Examples
     --------
@@ -81,6 +88,7 @@ class Dataset:
     classes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     origin: NDArray[np.int64] | None = None
+    by: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check shapes, finiteness and the target."""
@@ -96,11 +104,14 @@ class Dataset:
             raise InputError(f"{self.name}: groups", self.groups.shape, f"of shape {self.y.shape}, one a row")
         if self.origin is not None and self.origin.shape != self.y.shape:
             raise InputError(f"{self.name}: origin", self.origin.shape, f"of shape {self.y.shape}, one a row")
-        for field, array in (("X", self.X), ("y", self.y)):
+        for column, names in self.by.items():
+            if names.shape != self.y.shape:
+                raise InputError(f"{self.name}: by {column!r}", names.shape, f"of shape {self.y.shape}, one a row")
+        for name, array in (("X", self.X), ("y", self.y)):
             if array.dtype != np.float64:
-                raise InputError(f"{self.name}: type of {field}", str(array.dtype), "float64")
+                raise InputError(f"{self.name}: type of {name}", str(array.dtype), "float64")
             if not np.isfinite(array).all():
-                raise InputError(f"{self.name}: {field}", float(array[~np.isfinite(array)][0]), "finite numbers")
+                raise InputError(f"{self.name}: {name}", float(array[~np.isfinite(array)][0]), "finite numbers")
         if self.rows < FEWEST_ROWS:
             raise InputError(f"{self.name}: rows", self.rows, f"at least {FEWEST_ROWS} different rows")
         _check_target(self.name, self.y, self.task)
@@ -109,6 +120,12 @@ class Dataset:
     def rows(self) -> int:
         """Number N of points."""
         return int(self.X.shape[0])
+
+    @property
+    def subgroups(self) -> dict[str, NDArray[np.str_]]:
+        """Group of each row: by class, where there are classes, and by each column of ``by``."""
+        classes = {CLASS: np.array(self.classes)[self.y.astype(np.int64)]} if self.classes else {}
+        return {**classes, **self.by}
 
     @property
     def columns(self) -> int:
@@ -220,6 +237,7 @@ def from_arrays(
     missing: str = "refuse",
     notes: Sequence[str] = (),
     origin: NDArray[np.intp] | None = None,
+    by: Mapping[str, ArrayLike] | None = None,
 ) -> Dataset:
     """Return a data set from arrays: missing values treated, classes numbered, repeated rows left out.
 
@@ -244,6 +262,9 @@ def from_arrays(
         What was done before.
     origin : (N,) ndarray of int, optional
         Number of each row in what these arrays were made of.
+    by : dict of str to (N,) array_like, optional
+        Columns of groups that leak and performance are told of, such as ``{"sex": sex}``: text or numbers, at most 50
+        different ones each. A missing value is a group of its own. They are not features.
 
     Returns
     -------
@@ -269,6 +290,7 @@ def from_arrays(
     names = (
         tuple(f"x{i}" for i in range(math.prod(matrix.shape[1:]))) if features is None else tuple(map(str, features))
     )
+    told = {column: _group_column(name, column, values, len(matrix)) for column, values in (by or {}).items()}
     sides = None if groups is None else np.asarray(groups)
     if sides is not None and sides.dtype.kind == "O":  # of mixed types, which have no order
         sides = np.array([str(value) for value in sides])
@@ -278,6 +300,7 @@ def from_arrays(
     places = np.arange(whole.size) if origin is None else np.asarray(origin)
     matrix, target, places = matrix[whole], target[whole], places[whole]
     sides = None if sides is None else sides[whole]
+    told = {column: found[whole] for column, found in told.items()}
     if target.dtype.kind == "O":
         target = np.array([str(value) for value in target])
     if target.size == 0:
@@ -287,7 +310,19 @@ def from_arrays(
     codes = None if sides is None else np.unique(sides[kept], return_inverse=True)[1].astype(np.int64)
     said += [*more, *repeated]
     places = places[kept].astype(np.int64)
-    return Dataset(name, matrix[kept], encoded[kept], chosen, names, codes, classes, tuple(said), places)
+    told = {column: found[kept] for column, found in told.items()}
+    return Dataset(name, matrix[kept], encoded[kept], chosen, names, codes, classes, tuple(said), places, told)
+
+
+def _group_column(name: str, column: str, values: ArrayLike, rows: int) -> NDArray[np.str_]:
+    """Return the group of each row, checked."""
+    field_name = f"{name}: by {column!r}"
+    if column == CLASS:
+        raise InputError(field_name, column, "another name: the classes of the target are groups already")
+    found = group_names(field_name, values, rows)
+    if np.unique(found).size < 2:
+        raise InputError(field_name, found[0], "of at least 2 different values, not the same in every row")
+    return found
 
 
 def missing_note(whole: NDArray[np.bool_]) -> list[str]:
@@ -316,10 +351,10 @@ def whole_rows(name: str, X: FloatArray, y: NDArray[Any], features: Sequence[str
         gone, endless = np.isnan(y), np.isinf(y)
     else:
         gone, endless = np.array([value is None for value in y.tolist()], dtype=bool), np.zeros(y.size, dtype=bool)
-    for field, bad in (("target", endless[:, None]), ("column", np.isinf(flat))):
+    for side, bad in (("target", endless[:, None]), ("column", np.isinf(flat))):
         if bad.any():
             row, column = (int(i) for i in np.argwhere(bad)[0])
-            where = "target" if field == "target" else f"column {features[column]!r}"
+            where = "target" if side == "target" else f"column {features[column]!r}"
             raise InputError(f"{name}: {where}, row {row + 1}", float("inf"), "a finite number")
     holes = np.isnan(flat)
     whole = ~(holes.any(axis=1) | gone)

@@ -123,7 +123,7 @@ def leak_sure(
     told, pairs = leak.told_apart(checked_level(level))
     parts = [f"Theory has no answer: {no_theory}."] if no_theory else []
     parts.append(
-        f"{leak.basis()}; {told} of {pairs} pairs of quantizers are told apart ({100.0 * level:g} %, all together)."
+        f"{leak.source()}; {told} of {pairs} pairs of quantizers are told apart ({100.0 * level:g} %, all together)."
     )
     if leak.measured and not leak.found:
         parts.append(

@@ -38,7 +38,7 @@ class LossLeak(MeasuredLeak):
 
     strangers: int
 
-    def basis(self) -> str:
+    def source(self) -> str:
         """Return where the figures come from, a clause."""
         return (
             f"Measured on this one model by the losses of its {self.points} training points and of {self.strangers} "
@@ -51,7 +51,7 @@ class LossLeak(MeasuredLeak):
 
     def remarks(self) -> list[str]:
         """Return what has to be known to read the numbers."""
-        return [f"{self.basis()}. Both kinds of points must come from one population."]
+        return [f"{self.source()}. Both kinds of points must come from one population."]
 
 
 def loss_leak(

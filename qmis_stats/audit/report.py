@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qmis_stats.audit.answer import MARGIN, answer, chosen_names, table_lines
 from qmis_stats.audit.attack_view import attack_view
+from qmis_stats.audit.group_lines import GroupLine, group_lines, shown_releases, who_leaks_most
 from qmis_stats.audit.leak_lines import LeakLine
 from qmis_stats.audit.quantizers import release_name
+from qmis_stats.audit.record_view import record_view
 from qmis_stats.audit.tradeoff_plot import score_limits
 from qmis_stats.audit.wording import interval, metric_name, number, percent
 from qmis_stats.reporting.figures import STYLE, inline_svg
@@ -112,6 +114,8 @@ def report_html(
         tradeoff=_tradeoff(result, level),
         below=any(line.score < score_limits(lines)[0] for line in lines),
         unknown=any(line.rank is None and not line.reference for line in lines),
+        groups=_groups(result, shown_releases(found), level),
+        records=record_view(result, shown_releases(found)),
         ranks=_ranks(result, level),
         details=list(_details(result, level)),
         runs=_runs(result, level),
@@ -199,6 +203,30 @@ def _tradeoff(result: AuditResult, level: float) -> Markup:
             f"Pareto set: {', '.join(result.pareto())}. The table beside has all numbers."
         )
         return inline_svg(figure, "tradeoff", alt)
+
+
+def _groups(result: AuditResult, releases: Sequence[str], level: float) -> dict[str, Any] | None:
+    """Return who leaks most, a table for each release."""
+    if not result.groups:
+        return None
+    lines = group_lines(result, releases, level)
+    tables = [
+        {"name": release_name(release), "rows": [_group_cells(line) for line in lines if line.release == release]}
+        for release in releases
+    ]
+    return {"said": who_leaks_most(result, lines), "tables": tables, "metric": metric_name(result.groups[0].metric)}
+
+
+def _group_cells(line: GroupLine) -> dict[str, str]:
+    cells = {"name": line.name, "records": str(line.records)}
+    for key, value, ends in (
+        ("delta", line.delta, line.interval),
+        ("more", line.difference, line.difference_interval),
+        ("score", line.score, line.score_interval),
+    ):
+        cells[key] = "-" if value is None else number(value)
+        cells[f"{key}_interval"] = "" if ends is None else interval(ends)
+    return cells
 
 
 def _ranks(result: AuditResult, level: float) -> dict[str, Any] | None:

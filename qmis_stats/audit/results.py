@@ -14,6 +14,7 @@ from qmis_stats.audit.over_runs import OverRuns, over_runs
 from qmis_stats.audit.performance import Performance
 from qmis_stats.audit.quantizers import IDENTITY
 from qmis_stats.audit.run import Run, Visited
+from qmis_stats.audit.subgroups import Subgroups
 from qmis_stats.errors import InputError
 from qmis_stats.inference.indicator import Indicator
 from qmis_stats.inference.losses import Losses
@@ -67,6 +68,8 @@ class AuditResult(NotebookResult):
         Why theory has none.
     leak_rows : ndarray of int or None
         Number, from 0, in what was read of each record that the leak is of.
+    groups : tuple of Subgroups
+        Leak and performance of groups, a column each: of the classes, and of the columns that the data set has for it.
     """
 
     dataset: str
@@ -81,6 +84,7 @@ class AuditResult(NotebookResult):
     leak: ReleaseLeak | None = None
     no_leak: str = ""
     leak_rows: NDArray[np.int64] | None = None
+    groups: tuple[Subgroups, ...] = ()
 
     @property
     def metric(self) -> str:
@@ -129,7 +133,8 @@ class AuditResult(NotebookResult):
 
         Column ``row`` counts the rows of what was read from 1, as messages do; ``exposure`` is the total variation of
         the release with and without the record among the training points. A record that resembles others is
-        understated: what leaks through its likes is not counted.
+        understated: what leaks through its likes is not counted. ``near_duplicate_of`` is the row of a training record
+        that this one nearly repeats; ``by_class`` and the like are its groups.
 
         Raises
         ------
@@ -140,8 +145,33 @@ class AuditResult(NotebookResult):
             line = f"no records: theory has no answer, {self.no_leak or 'and none was asked for'}"
             raise InputError("records", None, "those of an audit whose leak theory knows", line=line)
         frame = self.leak.records()
-        frame["row"] = self.leak_rows[frame["row"].to_numpy()] + 1
+        place, near = frame["row"].to_numpy(), frame["near_duplicate_of"]
+        frame["row"] = self.leak_rows[place] + 1
+        like = self.leak_rows[near.fillna(0).to_numpy(dtype=np.int64)] + 1
+        frame["near_duplicate_of"] = near.mask(near.notna(), like)
+        for column in self.groups:
+            frame[f"by_{column.name}"] = column.labels[place]
         return frame
+
+    def by_group(self, level: float = 0.95) -> pd.DataFrame:
+        """Return a row per column, group and release: leak and performance, with simultaneous intervals.
+
+        Parameters
+        ----------
+        level : float
+            For all groups of all columns together: over all releases for the leak, under each for the score.
+
+        Raises
+        ------
+        InputError
+            If the data set has no groups: it is a regression, and no column was named.
+        """
+        import pandas as pd
+
+        if not self.groups:
+            raise InputError("by", (), "a column of groups: load_table(..., by=[...]), --by COLUMN")
+        each = 1.0 - (1.0 - level) / len(self.groups)
+        return pd.concat({column.name: column.to_frame(each) for column in self.groups}, names=["column"])
 
     def run_indicators(self) -> pd.DataFrame:
         """Return the indicator from the codewords of each run alone, (runs, quantizers); NaN for a single codeword."""
@@ -343,6 +373,7 @@ class AuditResult(NotebookResult):
             ],
             "leak": None if self.leak is None else self.leak.to_dict(level),
             "no_leak": self.no_leak,
+            "groups": self._groups_to_dict(level),
             "pareto": list(self.pareto()),
             "over_runs": None if self.over_runs is None else self.over_runs.to_dict(level),
             "runs": [{"run": r.number, "checkpoints": r.checkpoints, "distinct_points": r.distinct} for r in self.runs],
@@ -350,6 +381,19 @@ class AuditResult(NotebookResult):
             "notes": list(self.notes),
             "specification": dict(self.specification),
         }
+
+    def _groups_to_dict(self, level: float) -> list[dict[str, Any]]:
+        if not self.groups:
+            return []
+        rows = []
+        for row in self.by_group(level).reset_index().to_dict("records"):
+            named = {key: row[key] for key in ("column", "group", "quantizer")}
+            whole = {key: int(row[key]) for key in ("records", "held_out")}
+            numbers = {
+                str(k): finite_or_none(float(v)) for k, v in row.items() if k not in {*named, *whole, "in_domain"}
+            }
+            rows.append({**named, **whole, **numbers})
+        return rows
 
     def __str__(self) -> str:
         return str(self.summary())

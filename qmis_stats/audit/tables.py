@@ -42,6 +42,7 @@ def load_table(
     columns: Sequence[str] | None = None,
     ignore: Sequence[str] = (),
     groups: str | None = None,
+    by: Sequence[str] = (),
     task: Task | None = None,
     missing: Literal["refuse", "drop"] = "refuse",
     missing_values: Sequence[str] = (),
@@ -75,6 +76,9 @@ def load_table(
     groups : str, optional
         Column of groups, or ``"scaffold"`` for the Bemis-Murcko scaffolds of molecules: points of one group go to the
         same side of the split.
+    by : sequence of str
+        Columns of groups that leak and performance are told of: text or numbers, at most 50 different ones each. They
+        are features too, unless ``ignore`` names them.
     task : str, optional
         By default :func:`~qmis_stats.audit.data.infer_task` decides.
     missing : {"refuse", "drop"}
@@ -120,7 +124,7 @@ def load_table(
         raise InputError("file", str(file), "a file that exists")
     dialect = Dialect(separator, decimal, header, missing_values)
     if file.suffix.lower() in (".npy", ".npz"):
-        for option, value in (("smiles", smiles), ("columns", columns), ("groups", groups)):
+        for option, value in (("smiles", smiles), ("columns", columns), ("groups", groups), ("by", by or None)):
             if value is not None:
                 raise InputError(option, value, f"left out: {file.name} holds arrays without column names")
         X, y = read_arrays(file, target, dialect)
@@ -129,7 +133,7 @@ def load_table(
         frame, said = read_parquet(file), list[str]()
     else:
         frame, said = read_text(file, dialect, str(target).strip())
-    wanted = _Wanted(str(target).strip(), smiles, kind, columns, tuple(ignore), groups)
+    wanted = _Wanted(str(target).strip(), smiles, kind, columns, tuple(ignore), groups, _texts("by", by))
     return _dataset(file, title, cleaned(frame, missing_values), wanted, decimal, task, missing, said)
 
 
@@ -142,6 +146,14 @@ class _Wanted(NamedTuple):
     columns: Sequence[str] | None
     ignore: tuple[str, ...]
     groups: str | None
+    by: tuple[str, ...]
+
+
+def _texts(option: str, given: Sequence[str]) -> tuple[str, ...]:
+    """Return names of columns; a single text is not a sequence of them."""
+    if isinstance(given, str):
+        raise InputError(option, given, f"a sequence of columns, [{given!r}]")
+    return tuple(name.strip() for name in given)
 
 
 class _Roles(NamedTuple):
@@ -155,7 +167,7 @@ class _Roles(NamedTuple):
 
 def _roles(file: Path, frame: pd.DataFrame, wanted: _Wanted) -> _Roles:
     """Check the names of columns and say which ones are features."""
-    target, smiles, _, columns, ignore, groups = wanted
+    target, smiles, _, columns, ignore, groups, by = wanted
     known = {str(column).strip(): column for column in frame.columns}
     if len(known) < frame.shape[1]:
         names = [str(column).strip() for column in frame.columns]
@@ -167,7 +179,10 @@ def _roles(file: Path, frame: pd.DataFrame, wanted: _Wanted) -> _Roles:
     if groups is not None and groups in (target, smiles):
         raise InputError("groups", groups, "another column than those of the target and of the molecules")
     special = [target, *([smiles] if smiles else []), *([groups] if groups and not by_scaffold else [])]
-    for column in [*special, *(columns or ()), *ignore]:
+    for column in by:
+        if column == target:
+            raise InputError("by", column, "another column than the target, whose classes are groups already")
+    for column in [*special, *(columns or ()), *ignore, *by]:
         if column.strip() not in known:
             numbered = not np.isnan(numerals(list(known))).all()
             hint = f"; {setting('header', False)} numbers columns that have no names" if numbered else ""
@@ -181,7 +196,7 @@ def _roles(file: Path, frame: pd.DataFrame, wanted: _Wanted) -> _Roles:
     unnamed = [column for column in nameless(list(known)) if column not in (*special, *chosen)]
     if columns is None and not smiles:
         chosen = [c for c in known if c not in (*special, *ignored, *unnamed)]
-    used = {*special, *ignored, *chosen, *unnamed}
+    used = {*special, *ignored, *chosen, *unnamed, *by}
     unused = [c for c in known if c not in used]
     notes = [f"Columns that are not used: {listed(unused, _SHOWN)}."] if smiles and unused else []
     if left := [column for column in unnamed if column not in ignored]:
@@ -237,7 +252,15 @@ def _dataset(
         sides = sides[rows]
     elif wanted.groups is not None and found is not None:
         sides = found.groups
-    given: dict[str, Any] = {"task": task, "features": names, "groups": sides, "missing": missing, "notes": notes}
+    told = {column: frame[known[column]].to_numpy(dtype=object)[rows] for column in wanted.by}
+    given: dict[str, Any] = {
+        "by": told,
+        "task": task,
+        "features": names,
+        "groups": sides,
+        "missing": missing,
+        "notes": notes,
+    }
     return from_arrays(X, y[rows], name=title, origin=rows, **given)
 
 

@@ -14,6 +14,7 @@ from qmis_stats.foreign import raised_by
 from qmis_stats.leak.domain import objections
 from qmis_stats.leak.fits import Indices
 from qmis_stats.leak.game import Game
+from qmis_stats.leak.groups import Basis
 from qmis_stats.leak.law import exposures
 from qmis_stats.leak.leave_one_out import leave_one_out
 from qmis_stats.leak.posterior import points_of
@@ -147,6 +148,9 @@ def leakage(
         points=fit.points,
         weights=fit.weights.size,
         level=level,
+        basis=Basis(
+            fit, found, played, spread.influence, directions, readings, None if groups is None else group, seed, backend
+        ),
     )
 
 

@@ -70,7 +70,7 @@ class ReleaseLeak(NotebookResult):
     figures: ClassVar[tuple[str, ...]] = FIGURES
     measured: ClassVar[bool] = False
 
-    def basis(self) -> str:
+    def source(self) -> str:
         """Return where the figures come from, a clause."""
         raise NotImplementedError
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
+from qmis_stats.errors import InputError
 from qmis_stats.leak.game import Game
 from qmis_stats.leak.releases import ReleaseLeak
 from qmis_stats.scores.base import FloatArray
@@ -15,6 +18,9 @@ from qmis_stats.validation import checked_level
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from qmis_stats.leak.group_results import GroupLeak
+    from qmis_stats.leak.groups import Basis
 
 __all__ = ["LeakageResult"]
 
@@ -37,6 +43,8 @@ class LeakageResult(ReleaseLeak):
         Population or pool.
     weights : int
         Quantized weights.
+    basis : Basis or None
+        What the figures were computed from, for :meth:`by_group`.
     """
 
     exposure: FloatArray
@@ -45,21 +53,36 @@ class LeakageResult(ReleaseLeak):
     notes: tuple[str, ...]
     game: Game
     weights: int
+    basis: Basis | None = field(default=None, repr=False)
 
-    def basis(self) -> str:
+    def source(self) -> str:
         """Return where the figures come from, a clause."""
         return f"By theory (S15 to S17) from one fit of {self.points} points"
+
+    @cached_property
+    def near_duplicates(self) -> NDArray[np.int64] | None:
+        """For each record the one that it nearly repeats, −1 where there is none; ``None`` with too many to compare.
+
+        What such a record leaks is understated: the likes of it tell of it too. See
+        :func:`~qmis_stats.leak.near.near_duplicates` for the rule.
+        """
+        from qmis_stats.leak.near import near_duplicates
+
+        return None if self.basis is None else near_duplicates(self.basis.fit.X)
 
     def records(self) -> pd.DataFrame:
         """Return a row per record and quantizer: exposure with its interval.
 
         The interval tells what the fit leaves open about the record's own mean; figures outside of the domain are
-        marked in ``in_domain``.
+        marked in ``in_domain``. ``near_duplicate_of`` is the record that this one nearly repeats: its exposure is then
+        understated.
         """
         import pandas as pd
 
         half = float(ndtri(0.5 + 0.5 * checked_level(self.level))) * self.exposure_error
         n, count = self.exposure.shape
+        near = self.near_duplicates
+        like = pd.array([pd.NA] * n if near is None else np.where(near < 0, np.nan, near), dtype="Int64")
         return pd.DataFrame(
             {
                 "row": np.repeat(np.arange(n), count),
@@ -68,8 +91,51 @@ class LeakageResult(ReleaseLeak):
                 "exposure_low": np.clip(self.exposure - half, 0.0, 1.0).ravel(),
                 "exposure_high": np.clip(self.exposure + half, 0.0, 1.0).ravel(),
                 "in_domain": np.tile(np.array(self.in_domain), n),
+                "near_duplicate_of": like.repeat(count),
             }
         )
+
+    def by_group(self, labels: ArrayLike, level: float | None = None) -> GroupLeak:
+        """Return what groups of records leak, to an attacker who knows the group, with simultaneous intervals.
+
+        A group's Δ is the mean exposure of its records; its ROC is that of the best test within the group. The law
+        over points from which mean fitted values are read is that of the group (Statement S17).
+
+        Parameters
+        ----------
+        labels : (n,) array_like
+            Group of each training record, of any type; a missing one is a group of its own. At most 50 different ones.
+            Groups of fewer than 50 records have no figures, and are named as too small.
+        level : float, optional
+            Of intervals; by default the result's.
+
+        Raises
+        ------
+        InputError
+            If there is not one label per record, or there are too many different ones.
+
+        Notes
+        -----
+        Of a group with more than 5000 records the figures are those of 5000 drawn at random.
+
+        Examples
+        --------
+        >>> from sklearn.linear_model import Ridge
+        >>> from qmis_stats import leakage
+        >>> rng = np.random.default_rng(1)
+        >>> sex = np.where(rng.random(600) < 0.3, "f", "m")
+        >>> X = rng.normal(size=(600, 64)) * np.where(sex == "f", 2.0, 1.0)[:, None]
+        >>> y = X @ rng.normal(size=64) / 8.0 + rng.normal(size=600)
+        >>> found = leakage(Ridge(alpha=1.0).fit(X, y), ["sign"], X=X, y=y).by_group(sex)
+        >>> found.groups, found.exposed("identity").index.tolist()
+        (('f', 'm'), ['f'])
+        """
+        from qmis_stats.leak.groups import group_leak
+
+        chosen = checked_level(self.level if level is None else level)
+        if self.basis is None:
+            raise InputError("basis", None, "that of a result of leakage")
+        return group_leak(self.basis, labels, self.names, self.in_domain, chosen)
 
     def to_frame(self, level: float | None = None) -> pd.DataFrame:
         """Return a row per quantizer: figures with intervals, retained share, domain."""

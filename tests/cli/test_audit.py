@@ -310,3 +310,24 @@ def test_records_are_written_or_missed_after_the_answer(csv: Path, qmis: Qmis, t
     (tmp_path / "file").write_text("")
     result = qmis("audit", *FAST, "--records", tmp_path / "file" / "records.csv")
     assert result.stderr.startswith(f"--records = '{tmp_path / 'file'}' cannot be written: ")
+
+
+def test_groups_are_told(qmis: Qmis, tmp_path: Path) -> None:
+    """Three features are too few for the theory: how well groups are predicted is told all the same."""
+    file = tmp_path / "people.csv"
+    table().assign(site=np.where(np.arange(160) % 3 == 0, "far", "near"), age=np.arange(160)).to_csv(file, index=False)
+    arguments = ("audit", file, "--target", "tall", "--ignore", "site", "--ignore", "age", *FAST)
+    result = qmis(*arguments, "--by", "site")
+    assert result.exit_code == 0
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    for word in ("Who leaks most", "class = no", "site = near", "What each group leaks is not known"):
+        assert word in result.stdout
+    for more, message in (
+        (("--by", "age"), "people: by 'age' = '160 different values': must be at most 50 of them"),
+        (("--by", "tall"), "by = 'tall': must be another column than the target"),
+    ):
+        refused = qmis(*arguments, *more)
+        assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+        assert message in refused.stderr
+    bundled = qmis("audit", "bundled:diabetes", "--by", "age", *FAST)
+    assert bundled.stderr.startswith("--by = ")

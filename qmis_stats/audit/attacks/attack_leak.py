@@ -37,7 +37,7 @@ class AttackLeak(MeasuredLeak):
     attacks: tuple[str, ...]
     trainings: int
 
-    def basis(self) -> str:
+    def source(self) -> str:
         """Return where the figures come from, a clause."""
         return (
             f"Measured by attacks ({', '.join(dict.fromkeys(self.attacks))}) on {self.trainings} trainings with "

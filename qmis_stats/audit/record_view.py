@@ -1,0 +1,83 @@
+"""Exposures of records on the page of an audit: how they are spread, and which rows are exposed most."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from qmis_stats.audit.quantizers import IDENTITY, release_name
+from qmis_stats.audit.wording import interval, number
+from qmis_stats.reporting.figures import STYLE, inline_svg
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+    from qmis_stats.audit.results import AuditResult
+
+__all__ = ["record_view"]
+
+_MOST = 10
+_BINS = 40
+_QUANTILES = (0.1, 0.5, 0.9, 0.99)
+
+
+def record_view(result: AuditResult, releases: Sequence[str]) -> dict[str, Any] | None:
+    """Return a histogram of the exposures, their quantiles, and the rows of the most exposed records.
+
+    Parameters
+    ----------
+    result : AuditResult
+        From :func:`~qmis_stats.audit.algorithm.audit`.
+    releases : sequence of str
+        Quantizers and ``"identity"``.
+
+    Returns
+    -------
+    dict or None
+        ``None`` where theory has no leak.
+    """
+    import pandas as pd
+
+    leak = result.leak
+    if leak is None:
+        return None
+    exposure = {name: leak.exposure[:, leak.names.index(name)] for name in releases}
+    rows = []
+    frame = result.records()
+    whole = frame[frame["quantizer"] == IDENTITY].nlargest(_MOST, "exposure")["row"].tolist()
+    some = frame[frame["row"].isin(whole)].set_index(["quantizer", "row"]).to_dict("index")
+    for row in whole:
+        found = [some[name, row] for name in releases]
+        like = found[0]["near_duplicate_of"]
+        cells = [(number(one["exposure"]), interval((one["exposure_low"], one["exposure_high"]))) for one in found]
+        rows.append({"row": row, "cells": cells, "like": "" if pd.isna(like) else str(like)})
+    quantiles = [
+        {"name": release_name(name), "cells": [number(q) for q in np.quantile(values, _QUANTILES)]}
+        for name, values in exposure.items()
+    ]
+    return {
+        "svg": _histogram(exposure),
+        "releases": [release_name(name) for name in releases],
+        "shares": [f"{100.0 * q:g} %" for q in _QUANTILES],
+        "quantiles": quantiles,
+        "rows": rows,
+    }
+
+
+def _histogram(exposure: dict[str, Any]) -> Markup:
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    edges = np.linspace(0.0, max(float(values.max()) for values in exposure.values()) * (1.0 + 1e-9), _BINS + 1)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(6.0, 3.0), layout="constrained")
+        axes = figure.add_subplot()
+        for name, values in exposure.items():
+            axes.hist(values, edges.tolist(), histtype="step", label=release_name(name))
+        axes.set_xlabel("exposure of a record")
+        axes.set_ylabel("records")
+        axes.legend(frameon=False)
+        alt = f"Histogram of the exposures of records under {', '.join(map(release_name, exposure))}."
+        return inline_svg(figure, "exposures", alt)
