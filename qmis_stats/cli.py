@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from qmis_stats import __version__
 from qmis_stats.errors import DomainWarning, InputError, QmisError, no_file
@@ -97,8 +98,9 @@ class _OneLineGroup(click.Group):
             raise _Stop(_BAD_INPUT, f"out of the range of floating-point numbers: {error}") from None
         except MemoryError as error:
             raise _Stop(_BAD_INPUT, f"out of memory: {str(error) or 'ask for a smaller problem'}") from None
-        except KeyboardInterrupt:
-            raise _Stop(_INTERRUPTED, "interrupted") from None
+        except KeyboardInterrupt as stop:
+            said = "; ".join(getattr(stop, "__notes__", ()))
+            raise _Stop(_INTERRUPTED, f"interrupted: {said}" if said else "interrupted") from None
         except BrokenPipeError:
             # Python would complain once more when it flushes standard output at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -106,6 +108,64 @@ class _OneLineGroup(click.Group):
         except OSError as error:
             raise _Stop(_BAD_INPUT, str(error)) from None
         return status
+
+
+class _Choice(click.Choice[str]):
+    """One of a few words, which completion offers; another is refused as every other value is."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the word."""
+        if value not in self.choices:
+            raise InputError(_label(param, ctx), value, f"one of {', '.join(self.choices)}")
+        return value
+
+
+class _Known(click.ParamType[str]):
+    """A name that the package knows, such as a claim's; completion offers all, and the command says what is wrong.
+
+    Parameters
+    ----------
+    names : callable
+        Returns them; called for completion alone, because it may import much.
+    """
+
+    name = "name"
+
+    def __init__(self, names: Callable[[], Iterable[str]]) -> None:
+        self.names = names
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Return the names that begin so."""
+        return [CompletionItem(name) for name in self.names() if name.lower().startswith(incomplete.lower())]
+
+
+def _label(param: click.Parameter | None, ctx: click.Context | None) -> str:
+    """Return what a user calls a parameter."""
+    assert param is not None
+    assert ctx is not None
+    return param.opts[0] if isinstance(param, click.Option) else param.make_metavar(ctx)
+
+
+def _statements() -> Iterable[str]:
+    from qmis_stats.verify.statements import STATEMENTS
+
+    return STATEMENTS
+
+
+def _claims() -> Iterable[str]:
+    from qmis_stats.verify.registry import CLAIMS
+
+    return [claim.key for claim in CLAIMS]
+
+
+@contextlib.contextmanager
+def _if_interrupted(line: str) -> Iterator[None]:
+    """Add how to go on to an interruption, after what the library says is done."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        stop.add_note(line)
+        raise
 
 
 def _complain(line: str) -> None:
@@ -151,17 +211,40 @@ def evaluate(file: Path, as_json: bool) -> None:
 
 
 @cli.command()
+@click.argument("statements", metavar="[STATEMENT]...", nargs=-1, type=_Known(_statements))
+@click.option("--claim", "keys", metavar="KEY", multiple=True, type=_Known(_claims), help="Check it; may be repeated.")
+@click.option("--list", "listed", is_flag=True, help="List the claims and check none.")
+@click.option("--seed", default=2026, show_default=True, help="Two runs with one seed give the same report.")
 @click.option("--quick", is_flag=True, help="Smaller samples, in less than half the time.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for report.json and report.html.")
-def verify(quick: bool, as_json: bool, out: Path | None) -> int:
-    """Check every theorem; exit status 1 when a claim fails."""
+def verify(
+    statements: tuple[str, ...],
+    keys: tuple[str, ...],
+    listed: bool,
+    seed: int,
+    quick: bool,
+    as_json: bool,
+    out: Path | None,
+) -> int:
+    """Check the theorems: all, or those of each STATEMENT (S1 to S17) and --claim; exit status 1 when a claim fails."""
+    from qmis_stats.verify.registry import chosen_claims
+
+    claims = chosen_claims(statements, keys)
+    if listed:
+        if as_json:
+            _print_json([{"key": c.key, "statement": c.statement, "title": c.title} for c in claims])
+        else:
+            from qmis_stats.display import claims_table, print_to_stdout
+
+            print_to_stdout(claims_table(claims))
+        return 0
     if out is not None:
         _make_folder(out)
-    with _warnings_as_lines():
+    with _warnings_as_lines(), _if_interrupted("qmis verify --claim KEY checks one of them"):
         from qmis_stats.verify import run_verification
 
-        report = run_verification(quick=quick, progress=sys.stderr.isatty())
+        report = run_verification(quick=quick, progress=True, seed=seed, claims=claims)
         written = report.write(out) if out is not None else []
     if as_json:
         _print_json(report.to_dict())

@@ -14,6 +14,8 @@ from rich.markup import escape as rich_escape
 from rich.table import Table
 from rich.text import Text
 
+from qmis_stats.reporting.terminal import Fitted
+
 if TYPE_CHECKING:
     from qmis_stats.audit.answer import Line
     from qmis_stats.audit.attacks.results import AttackResult
@@ -23,10 +25,12 @@ if TYPE_CHECKING:
     from qmis_stats.problem import Face
     from qmis_stats.results import MISResult
     from qmis_stats.sweep import Progress
+    from qmis_stats.verify.evidence import Claim
 
 __all__ = [
     "attack_table",
     "audit_table",
+    "claims_table",
     "environment_table",
     "outcome_tables",
     "power_of_ten",
@@ -70,8 +74,17 @@ def _table(title: str, *columns: str, left: int = 1) -> Table:
     """Return an empty table; the first ``left`` columns hold words, the others numbers."""
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, show_edge=False)
     for i, column in enumerate(columns):
-        table.add_column(column, justify="left" if i < left else "right", overflow="fold")
+        table.add_column(column, justify="left" if i < left else "right", no_wrap=True)
     return table
+
+
+def claims_table(claims: Sequence[Claim]) -> RenderableType:
+    """Return claims by their keys."""
+    table = _table("Claims", "statement", "key", "what it says", left=3)
+    table.columns[2].no_wrap = False
+    for claim in claims:
+        table.add_row(claim.statement, Text(claim.key), Text(claim.title))
+    return Fitted(table, names=2)
 
 
 def outcome_tables(outcome: Outcome) -> RenderableType:

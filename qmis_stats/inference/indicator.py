@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
-from qmis_stats.errors import InputError
 from qmis_stats.inference.adjusted import rates
 from qmis_stats.inference.chernoff import ChernoffEstimate, smallest_chernoff
 from qmis_stats.inference.losses import LossBlocks, Losses, check_shapes
@@ -19,7 +18,7 @@ from qmis_stats.inference.minimum import SCREENING_SHARE, UNSETTLED, NearMinimum
 from qmis_stats.inference.moments import Gaps, gaps
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.results import finite_or_none
-from qmis_stats.validation import checked_level
+from qmis_stats.validation import checked_level, checked_seed, whole_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -248,10 +247,7 @@ def checked_draws(draws: int, seed: int) -> tuple[int, int]:
     >>> checked_draws(2000, 1)
     (2000, 1)
     """
-    for name, value, low, high in (("draws", draws, _FEWEST_DRAWS, _MOST_DRAWS), ("seed", seed, 0, 2**32 - 1)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not low <= value <= high:
-            raise InputError(name, value, f"an integer from {low} to {high}")
-    return int(draws), int(seed)
+    return whole_number("draws", draws, _FEWEST_DRAWS, _MOST_DRAWS), checked_seed(seed)
 
 
 def indicator(

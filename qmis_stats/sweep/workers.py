@@ -18,6 +18,7 @@ from typing import Any
 
 from qmis_stats.errors import InputError, MissingExtraError
 from qmis_stats.sweep.work import SweepError
+from qmis_stats.validation import whole_number
 
 __all__ = ["Cluster", "Inline", "Processes", "Workers", "lost", "workers"]
 
@@ -191,8 +192,7 @@ def workers(jobs: int, cluster: str | None, backend: str) -> Workers:
     InputError
         If ``jobs`` is not a positive integer, or no scheduler answers.
     """
-    if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
-        raise InputError("jobs", jobs, "an integer of at least 1")
+    whole_number("jobs", jobs, 1)
     if cluster is not None:
         return Cluster(cluster, gpu=backend == "cupy")
     return Inline() if jobs == 1 else Processes(jobs)

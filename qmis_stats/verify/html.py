@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 from qmis_stats.reporting.pages import render_page
 from qmis_stats.verify.decisions import FAMILY_WISE_RATE
 from qmis_stats.verify.plots import numbers, svg
-from qmis_stats.verify.registry import STATEMENTS
+from qmis_stats.verify.statements import STATEMENTS
 
 if TYPE_CHECKING:
     from qmis_stats.verify.report import CheckedClaim, Report
@@ -26,14 +26,32 @@ _KINDS = (
 )
 
 
-def render(report: Report) -> str:
-    """Return the page."""
+def render(report: Report, theory: str | None = None) -> str:
+    """Return the page.
+
+    Parameters
+    ----------
+    report : Report
+        What was found.
+    theory : str, optional
+        Where the documentation's pages of the theory are, seen from the page: ``"../docs/theory/{}.md"``. Without it
+        they are named and not linked.
+    """
     sections = []
-    for label, title in STATEMENTS.items():
+    for label, statement in STATEMENTS.items():
         claims = [_claim(c, report.level) for c in report.checked if c.claim.statement == label]
         if claims:
             passed = all(c["passed"] for c in claims)
-            sections.append({"label": label, "title": title, "claims": claims, "passed": passed})
+            sections.append(
+                {
+                    "label": label,
+                    "title": statement.title,
+                    "page": f"theory/{statement.page}",
+                    "address": None if theory is None else f"{theory.format(statement.page)}#{label.lower()}",
+                    "claims": claims,
+                    "passed": passed,
+                }
+            )
     kinds = [(kind, report.kinds[kind], meaning) for kind, meaning in _KINDS if report.kinds[kind]]
     return render_page(
         "qmis_stats.verify", "report.html.j2", report=report, sections=sections, kinds=kinds, rate=FAMILY_WISE_RATE

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.verify.decisions import FAMILY_WISE_RATE, level_per_check
 from qmis_stats.verify.evidence import Claim, Plot, Row, Scale
+from qmis_stats.verify.statements import STATEMENTS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -152,6 +153,7 @@ class Report(NotebookResult):
                 {
                     "key": c.claim.key,
                     "statement": c.claim.statement,
+                    "proof": f"theory/{STATEMENTS[c.claim.statement].page}.html#{c.claim.statement.lower()}",
                     "title": c.claim.title,
                     "text": c.claim.text,
                     "formula": c.claim.formula,
@@ -168,29 +170,30 @@ class Report(NotebookResult):
         }
 
     def table(self) -> Group:
-        """Return a rich renderable: one line a claim, the failing rows in full, and the verdict.
-
-        Readable at 80 columns.
-        """
+        """Return a rich renderable: a claim per line, the failing rows in full, and the verdict."""
         from rich import box
         from rich.console import Group
         from rich.table import Table
         from rich.text import Text
 
+        from qmis_stats.reporting.terminal import Fitted
+
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-        table.add_column("")
-        table.add_column("Claim", ratio=1)
-        table.add_column("Checks", justify="right")
-        table.add_column("Verdict")
+        for column in ("", "Claim"):
+            table.add_column(column, no_wrap=True)
+        table.add_column("What it says", ratio=1)
+        table.add_column("Checks", justify="right", no_wrap=True)
+        table.add_column("Verdict", no_wrap=True)
         for c in self.checked:
             passed = c.passed(self.level)
             table.add_row(
                 c.claim.statement,
+                Text(c.claim.key),
                 Text(c.claim.title),
                 str(len(c.rows)),
                 Text("passed", style="green") if passed else Text("FAILED", style="bold red"),
             )
-        parts: list[Table | Text] = [table]
+        parts: list[Fitted | Text] = [Fitted(table, names=2)]
         for c in self.failures:
             parts.append(Text(f"{c.claim.statement} {c.claim.title} ({c.claim.key})", style="bold red"))
             parts += [
@@ -240,6 +243,18 @@ class Report(NotebookResult):
 
         contents = {
             "report.json": json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
-            "report.html": render(self),
+            "report.html": render(self, _theory_from(Path(directory))),
         }
         return write_files(directory, contents)
+
+
+def _theory_from(folder: Path) -> str | None:
+    """Return how a page in a folder of a checkout addresses a page of the theory, if there is one.
+
+    A page elsewhere may be moved or sent, and an installed package has no documentation: there the page is named.
+    """
+    root, folder = Path(__file__).resolve().parents[2], folder.resolve()
+    for pages, suffix in ((root / "docs" / "_build" / "html" / "theory", ".html"), (root / "docs" / "theory", ".md")):
+        if folder.is_relative_to(root) and pages.is_dir():
+            return f"{os.path.relpath(pages, folder)}/{{}}{suffix}"
+    return None

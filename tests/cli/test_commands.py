@@ -124,8 +124,8 @@ def test_verify_status_and_streams(
 ) -> None:
     asked = []
 
-    def run_verification(quick: bool, progress: bool) -> _Report:
-        asked.append((quick, progress))
+    def run_verification(quick: bool, progress: bool, seed: int, claims: tuple[Any, ...]) -> _Report:
+        asked.append((quick, progress, seed, len(claims) > 1 and {c.statement for c in claims}))
         return _Report(passed)
 
     monkeypatch.setattr(qmis_stats.verify, "run_verification", run_verification)
@@ -135,8 +135,37 @@ def test_verify_status_and_streams(
     as_json = qmis("verify", "--quick", "--json", "--out", out)
     assert (as_json.exit_code, json.loads(as_json.stdout)) == (status, {"passed": passed})
     assert as_json.stderr == f"wrote {out / 'report.json'}\n"
-    # Standard error is no terminal here: no progress bar.
-    assert asked == [(False, False), (True, False)]
+    assert qmis("verify", "s4", "--claim", "definition.range", "--seed", 5).exit_code == status
+    assert [a[:3] for a in asked] == [(False, True, 2026), (True, True, 2026), (False, True, 5)]
+    assert len(asked[0][3]) == 17
+    assert asked[2][3] == {"S1", "S4"}
+
+
+def test_verify_lists_claims_and_checks_none(qmis: Qmis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qmis_stats.verify, "run_verification", lambda **_: pytest.fail("ran"))
+    text = qmis("verify", "--list", "S5")
+    assert (text.exit_code, text.stderr) == (0, "")
+    assert " S5          certificates.lines " in text.stdout
+    data = json.loads(qmis("verify", "--list", "--json").stdout)
+    assert len(data) > 50
+    assert data[0].keys() == {"key", "statement", "title"}
+    for arguments, line in (
+        (["S99"], "statement = 'S99': must be one of S1, "),
+        (["--claim", "sharp.ordr"], "--claim = 'sharp.ordr': must be the key of a claim; did you mean sharp.order?"),
+    ):
+        refused = qmis("verify", *arguments)
+        assert (refused.exit_code, refused.stdout) == (2, "")
+        assert refused.stderr.startswith(line)
+
+
+def test_an_interrupted_verification_says_what_is_done(qmis: Qmis, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(qmis_stats.verify.evidence.Context, "evaluate", interrupt)
+    done = qmis("verify", "S5")
+    assert (done.exit_code, done.stdout) == (130, "")
+    assert done.stderr == "interrupted: 0 of 2 claims were checked; qmis verify --claim KEY checks one of them\n"
 
 
 def test_verify_refuses_a_folder_before_it_runs(qmis: Qmis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
