@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from qmis_stats.problem import Face, Problem
     from qmis_stats.procedures import CodebookERM, LossTable, ReleasedHistogram, ThresholdPTQ
     from qmis_stats.quantizers import FixedThresholds, LloydMax, Sign, Ternary, Uniform
-    from qmis_stats.results import MISResult, ROCCurve
+    from qmis_stats.results import MISResult, MISSeries, ROCCurve
 
 try:
     __version__ = version("qmis_stats")
@@ -60,7 +60,7 @@ _HOMES = {
     "problem": ("Face", "Problem"),
     "procedures": ("CodebookERM", "LossTable", "ReleasedHistogram", "ThresholdPTQ"),
     "quantizers": ("FixedThresholds", "LloydMax", "Sign", "Ternary", "Uniform"),
-    "results": ("MISResult", "ROCCurve"),
+    "results": ("MISResult", "MISSeries", "ROCCurve"),
 }
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)
 
@@ -84,6 +84,7 @@ __all__ = [
     "LossBlocks",
     "LossTable",
     "MISResult",
+    "MISSeries",
     "MissingExtraError",
     "Problem",
     "QmisError",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import Any, SupportsIndex
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -159,7 +159,7 @@ def checked_seed(seed: object) -> int:
     return whole_number("seed", seed, 0, 2**32 - 1)
 
 
-def whole_number(field: str, value: object, least: int, most: int | None = None) -> int:
+def whole_number(field: str, value: Any, least: int, most: int | None = None) -> int:
     """Return ``value`` as an int of at least ``least`` and at most ``most``.
 
     Raises
@@ -174,9 +174,11 @@ def whole_number(field: str, value: object, least: int, most: int | None = None)
     ...
     qmis_stats.errors.InputError: draws = 2.5: must be an integer from 200 to 10000
     """
-    # An array of one integer, which has an index too, is no number.
-    number = operator.index(value) if isinstance(value, SupportsIndex) and not isinstance(value, np.ndarray) else None
-    if number is None or isinstance(value, bool) or number < least or (most is not None and number > most):
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or number < least or (most is not None and number > most):
         bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
         raise InputError(field, value, f"an integer {bounds}")
     return number

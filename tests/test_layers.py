@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parents[1] / "qmis_stats"
 
 FLOOR = {
     "_lazy": 1.0,
+    "by_value": 1.0,
     "errors": 1.0,
     "foreign": 1.1,
     "tilting": 1.1,

@@ -76,6 +76,7 @@ def have():
         fit=fit_exponent(n, -0.125 * n - 0.5 * np.log(n), np.full(4, 0.01)),
         exact=mis(problem, 9),
         tilted=mis(problem, 9, method="tilted", replicates=400, seed=1),
+        several=mis(problem, [9, 16]),
         regression=Problem(LinearRegression([0.0], [[1.0]], 1.0), CodebookERM([[0.0], [4.0]])),
     )
 
@@ -172,6 +173,7 @@ CONFIDENCE = {
     "leak.results.LeakageResult.told_apart": of("leak.told_apart"),
     "leak.results.LeakageResult.to_frame": of("leak.to_frame"),
     "results.MISResult.conf_int": of("tilted.conf_int"),
+    "results.MISSeries.conf_int": of("several.conf_int"),
     "results.error_interval": lambda level: error_interval(0.0, 1.0, level=level),
     "simulate.roc.empirical_roc": lambda level: empirical_roc(np.arange(50.0), np.arange(50.0), level),
     "validation.checked_level": checked_level,
@@ -240,6 +242,6 @@ def test_levels_of_tests(name):
 
 
 def test_a_result_without_an_error_checks_the_level_too():
-    assert have().exact.conf_int(0.9) is None
+    assert have().exact.conf_int(0.9) == (have().exact.log_delta, have().exact.log_delta)
     with pytest.raises(InputError, match="level = 95"):
         have().exact.conf_int(95)

@@ -22,17 +22,17 @@ from qmis_stats.inference.rank_results import RankResults
 from qmis_stats.inference.ranking import Ranking
 from qmis_stats.leak.results import LeakageResult
 from qmis_stats.reporting.notebook import NotebookResult
+from qmis_stats.reporting.summary import Summary
 from qmis_stats.results import finite_or_none
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-    from statsmodels.iolib.summary import Summary
 
 __all__ = ["AuditResult"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class AuditResult(NotebookResult):
     """Quantizers ranked by privacy, with the performance of the quantized models.
 
@@ -215,7 +215,7 @@ class AuditResult(NotebookResult):
 
     def summary(self, level: float = 0.95) -> Summary:
         """Return a table as statsmodels prints it: privacy, then performance, then notes."""
-        from statsmodels.iolib.summary import Summary
+        from statsmodels.iolib.summary import Summary as Tables
         from statsmodels.iolib.table import SimpleTable
 
         frame = self.to_frame(level)
@@ -241,7 +241,7 @@ class AuditResult(NotebookResult):
             )
         head = ["bits", "rank", f"{percent} set", "indicator", f"{percent} interval", "codewords"]
         head += [f"{metric} {percent}" for metric in metrics] + [f"price in {metrics[0]}"]
-        summary = Summary()
+        summary = Tables()
         if self.leak is not None:
             summary.tables.append(_leak_table(frame, percent))
         summary.tables.append(SimpleTable(rows, head, list(frame.index), title=self.title()))
@@ -261,7 +261,7 @@ class AuditResult(NotebookResult):
             head = ["rank", f"{percent} set", "indicator", f"{percent} interval", "mean gap", "sd over runs"]
             summary.tables.append(SimpleTable(rows, head, list(runs.to_frame(level).index), title=runs.title()))
         summary.add_extra_txt(self.remarks())
-        return summary
+        return Summary.of(summary)
 
     def _frame_shown(self) -> pd.DataFrame:
         """Return privacy and the first score; ``to_frame`` has the others."""
@@ -330,9 +330,6 @@ class AuditResult(NotebookResult):
             "notes": list(self.notes),
             "specification": dict(self.specification),
         }
-
-    def __str__(self) -> str:
-        return str(self.summary())
 
 
 def _leak_table(frame: pd.DataFrame, percent: str) -> Any:

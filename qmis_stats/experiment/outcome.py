@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Outcome", "run_experiment"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Outcome(NotebookResult):
     """The results of an experiment.
 

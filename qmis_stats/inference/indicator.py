@@ -17,6 +17,7 @@ from qmis_stats.inference.losses import LossBlocks, Losses, check_shapes
 from qmis_stats.inference.minimum import SCREENING_SHARE, UNSETTLED, NearMinimum, near_minimum
 from qmis_stats.inference.moments import Gaps, gaps
 from qmis_stats.reporting.notebook import NotebookResult
+from qmis_stats.reporting.summary import Summary
 from qmis_stats.results import finite_or_none
 from qmis_stats.validation import checked_level, checked_seed, whole_number
 
@@ -33,7 +34,7 @@ _FEWEST_DRAWS, _MOST_DRAWS = 199, 10**6
 _FEWEST_EFFECTIVE_POINTS = 30.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Indicator(NotebookResult):
     """The privacy indicator of one quantizer, estimated from losses.
 
@@ -198,10 +199,11 @@ class Indicator(NotebookResult):
 
         return gap_plot(self, ax, level)
 
-    def __str__(self) -> str:
+    def summary(self) -> Summary:
+        """Return a line, and what has to be known to read it."""
         low, high = self.conf_int()
         line = f"{self.name}: indicator {self.indicator:.4g}, 95 % interval [{low:.4g}, {high:.4g}]"
-        return "\n".join([line, *self.warnings()])
+        return Summary("\n".join([line, *self.warnings()]))
 
     def to_dict(self, level: float = 0.95) -> dict[str, Any]:
         """Return JSON-ready data; infinities become ``None``."""

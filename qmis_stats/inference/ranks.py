@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from qmis_kernels import backend
+from qmis_stats.by_value import ByValue
 from qmis_stats.errors import InputError
 from qmis_stats.inference.minimum import ROUNDING, bootstrap_quantile
 from qmis_stats.scores.base import FloatArray
@@ -30,8 +31,8 @@ _SHIFT_SHARE = 1e-4
 """Probability with which errors may be shifted too far: taken off the level, and too little to widen sets of ranks."""
 
 
-@dataclass(frozen=True)
-class Comparisons:
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparisons(ByValue):
     """Studentised comparisons of G groups, each represented by the smallest of its statistics.
 
     The comparison (g, h) has the null hypothesis "g is not below h"; a large statistic decides for "g is below h".

@@ -15,6 +15,7 @@ from qmis_stats.inference.rank_results import EstimateRanking, rank_estimates
 from qmis_stats.leak.game import Game
 from qmis_stats.leak.law import RATES
 from qmis_stats.reporting.notebook import NotebookResult
+from qmis_stats.reporting.summary import Summary
 from qmis_stats.results import finite_or_none
 from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import checked_level
@@ -31,7 +32,7 @@ FIGURES = ("delta", "auc", *(f"tpr_{rate:g}" for rate in RATES))
 _REFERENCE = "identity"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LeakageResult(NotebookResult):
     """Leak of a fit under each quantizer and without one.
 
@@ -287,7 +288,7 @@ class LeakageResult(NotebookResult):
         frame = self.to_frame()
         return frame[["bits", "delta", "delta_low", "delta_high", "auc", "tpr_0.01", "retained", "in_domain"]]
 
-    def summary(self) -> str:
+    def summary(self) -> Summary:
         """Return an aligned table and the remarks."""
         percent = f"{100.0 * self.level:g}% interval"
         ends, at = self.conf_int(), self._place("tpr_0.01")
@@ -313,7 +314,7 @@ class LeakageResult(NotebookResult):
             for row in rows
         ]
         rule = "-" * len(lines[0])
-        return "\n".join([self.title(), rule, lines[0], rule, *lines[1:], rule, *self.remarks()])
+        return Summary("\n".join([self.title(), rule, lines[0], rule, *lines[1:], rule, *self.remarks()]))
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw Δ of each quantizer with its interval; returns the axes.
@@ -326,6 +327,3 @@ class LeakageResult(NotebookResult):
         from qmis_stats.leak.plot import leak_plot
 
         return leak_plot(self.names, self.delta, self.conf_int(), self.in_domain, ax)
-
-    def __str__(self) -> str:
-        return self.summary()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Table", "shown", "table_of"]
+__all__ = ["Table", "lines_of", "shown", "table_of"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,25 @@ def shown(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "" if value is None or value is pd.NA else str(value)
+
+
+def lines_of(table: Table) -> list[str]:
+    """Return a table as lines of text: the caption, the heads, and a row per line.
+
+    Examples
+    --------
+    >>> lines_of(Table("Results", ["method", "n"], [["sharp", "50"], ["tilted", "100"]]))
+    ['Results', 'method    n', 'sharp    50', 'tilted  100']
+    """
+    rows = [list(table.columns), *map(list, table.rows)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [table.caption] + [
+        "  ".join(
+            cell.ljust(width) if place in table.words else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
 
 
 def table_of(frame: pd.DataFrame, caption: str) -> Table:

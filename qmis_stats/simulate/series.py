@@ -34,7 +34,7 @@ _FEWEST_BATCHES = 8
 _MOST_BATCHES = 10_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class SimulatedSeries(NotebookResult):
     """Estimates of log Δ_n at m sample sizes with their estimated covariance.
 

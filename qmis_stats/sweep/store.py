@@ -228,7 +228,7 @@ class Store:
 
     def finish(self, key: str, rule: str, result: MISResult, blocks: int, seconds: float) -> None:
         """Write the result of a cell."""
-        low, high = result.conf_int() or (None, None)
+        low, high = (None, None) if result.std_error is None else result.conf_int()
         fraction = None if result.fraction is None else result.to_dict()["fraction"]
         with telling(self.path):
             self._connection.execute(

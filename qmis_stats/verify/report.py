@@ -74,7 +74,7 @@ class CheckedClaim:
         return Counter(row.decision.kind for row in self.rows)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Report(NotebookResult):
     """What a verification found.
 
