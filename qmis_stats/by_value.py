@@ -29,7 +29,7 @@ class ByValue:
     >>> class Law(ByValue):
     ...     def __init__(self, mean, unit=1.0):
     ...         self.mean, self.unit = np.array(mean), unit
-    >>> Law([0.0, 0.5]), Law([0.0]) == Law([0]), Law([0.0]) == Law([1.0])
+    >>> Law([0.0, 0.5]), Law([0.0]) == Law([0.0]), Law([0.0]) == Law([1.0])
     (Law(mean=[0.0, 0.5]), True, False)
     """
 

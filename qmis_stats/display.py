@@ -14,7 +14,9 @@ from rich.markup import escape as rich_escape
 from rich.table import Table
 from rich.text import Text
 
+from qmis_stats.reporting.tables import power_of_ten
 from qmis_stats.reporting.terminal import Fitted
+from qmis_stats.results import domain_remarks, shown_mis
 
 if TYPE_CHECKING:
     from qmis_stats.audit.answer import Line
@@ -33,7 +35,6 @@ __all__ = [
     "claims_table",
     "environment_table",
     "outcome_tables",
-    "power_of_ten",
     "print_to_stdout",
     "progress_table",
     "ranking_table",
@@ -51,23 +52,6 @@ def print_to_stdout(content: RenderableType) -> None:
     text = "\n".join(line.rstrip() for line in capture.get().splitlines())
     encoding = sys.stdout.encoding or "utf-8"
     print(text.encode(encoding, "backslashreplace").decode(encoding))
-
-
-def power_of_ten(log_value: float, digits: int = 5) -> str:
-    """Return e^log_value in decimal, also far below the smallest float.
-
-    Examples
-    --------
-    >>> power_of_ten(-1.0), power_of_ten(-5000.0), power_of_ten(-math.inf)
-    ('0.36788', '3.3697e-2172', '0')
-    """
-    if log_value == -math.inf:
-        return "0"
-    if log_value > -600.0:
-        return f"{math.exp(log_value):.{digits}g}"
-    exponent, mantissa = divmod(log_value / math.log(10.0), 1.0)
-    shown = f"{10.0**mantissa:.{digits - 1}f}"
-    return f"1e{int(exponent) + 1}" if shown.startswith("10") else f"{shown}e{int(exponent)}"
 
 
 def _table(title: str, *columns: str, left: int = 1) -> Table:
@@ -101,11 +85,11 @@ def outcome_tables(outcome: Outcome) -> RenderableType:
         rates = f"indicator r = {problem.indicator:.6g}, exponent I = {problem.exponent:.6g}"
         parts.append(Text(f"{rates}{where}\n"))
     parts.append(_results_table(outcome.results))
-    parts.extend(Text(line) for result in outcome.results for line in result.remarks())
+    parts.extend(Text(f"* {line}") for line in domain_remarks(outcome.results))
     return Group(*parts)
 
 
-def _faces_table(title: str, faces: tuple[Face, ...]) -> Table:
+def _faces_table(title: str, faces: tuple[Face, ...]) -> RenderableType:
     remarks = [face.kind if face.exact else f"{face.kind}, linearised" for face in faces]
     shown = any(remark != "regular" for remark in remarks)
     kind = ["kind"] * shown
@@ -117,7 +101,7 @@ def _faces_table(title: str, faces: tuple[Face, ...]) -> Table:
         rates = (face.moderate_deviation_rate, face.chernoff_exponent, face.tilt.lam)
         kind = [remarks[i]] * shown
         table.add_row(face.name, *kind, *(f"{x:.4g}" for x in (face.delta, face.sigma2, *rates)))
-    return table
+    return Fitted(table)
 
 
 def _short_fraction(result: MISResult) -> str:
@@ -126,23 +110,23 @@ def _short_fraction(result: MISResult) -> str:
     return str(fraction) if fraction is not None and fraction.denominator < _LARGEST_DENOMINATOR else ""
 
 
-def _results_table(results: tuple[MISResult, ...]) -> Table:
+def _results_table(results: tuple[MISResult, ...]) -> RenderableType:
     fractions = [_short_fraction(result) for result in results]
     shown = any(fractions)
     table = _table("Results", "method", "n", "log delta", "std err", "delta", "MIS", *["exact"] * shown)
     for result, fraction in zip(results, fractions, strict=True):
         row = [
-            result.method,
+            result.method + ("" if result.in_domain else "*"),
             str(result.n),
             f"{result.log_delta:.6f}",
             "" if result.std_error is None else f"{result.std_error:.2g}",
             power_of_ten(result.log_delta),
-            f"{result.mis:.6f}",
+            shown_mis(result.log_delta),
         ]
         if shown:
             row.append(fraction)
         table.add_row(*row)
-    return table
+    return Fitted(table)
 
 
 def ranking_table(data: dict[str, Any]) -> RenderableType:
@@ -168,7 +152,7 @@ def ranking_table(data: dict[str, Any]) -> RenderableType:
     ]
     if not all(row["regular"] for row in data["quantizers"]):
         notes.append("*: not regular, see the warnings")
-    return Group(table, Text("\n" + "\n".join(notes)))
+    return Group(Fitted(table), Text("\n" + "\n".join(notes)))
 
 
 def audit_table(
@@ -191,7 +175,7 @@ def audit_table(
         padding=(0, 0, 0, 1),
         pad_edge=False,
     )
-    table.add_column("quantizer", overflow="fold", min_width=len(release_name(lines[-1].name)))
+    table.add_column("quantizer", no_wrap=True)
     shown = ("set", "Δ", "low", "high", "AUC", "TPR", "less") if by_leak else ("set", "r", "low", "high")
     for column in (*shown, metric, *(() if by_leak else ("low", "high")), "price"):
         table.add_column(column, justify="right", no_wrap=True)
@@ -215,7 +199,7 @@ def audit_table(
         else "r: indicator"
     )
     legend = f"set: possible ranks, 1 the most private; {privacy}; price: loss against no quantization; P: Pareto set"
-    return Group(table, Text("\n" + legend + "\n"), words)
+    return Group(Fitted(table), Text("\n" + legend + "\n"), words)
 
 
 def _privacy_cells(line: Line) -> list[str]:
@@ -273,7 +257,7 @@ def attack_table(attacks: AttackAudit, shown: Sequence[str]) -> RenderableType:
         show_edge=False,
         padding=0,
     )
-    table.add_column("", overflow="fold")
+    table.add_column("", no_wrap=True)
     rates = [f"{rate.nominal:g}" for rate in attacks.check.results[0].rates]
     for column in ("acc.", "low", "high", "area", "low", "high", *rates):
         table.add_column(column, justify="right", no_wrap=True)
@@ -288,7 +272,7 @@ def attack_table(attacks: AttackAudit, shown: Sequence[str]) -> RenderableType:
         "; *: too few strangers to fix the threshold"
     )
     verdicts = "\n".join(f"- {line}" for line in (*attacks.verdicts(), *attacks_and_theory(attacks, attacks.level)))
-    return Group(Text(), table, Text(f"\n{legend}\n\n{verdicts}"))
+    return Group(Text(), Fitted(table), Text(f"\n{legend}\n\n{verdicts}"))
 
 
 def _attack_cells(result: AttackResult) -> list[str]:

@@ -119,7 +119,7 @@ def mis(
     >>> round(mis(problem, 50, "exact").log_delta, 4), round(mis(problem, 50, "sharp").log_delta, 4)
     (-9.3578, -9.3611)
     >>> mis(problem, [50, 100], "exact").log_delta.round(4)
-    array([ -9.3578, -15.9528])
+    array([ -9.3578, -15.9561])
     """
     if not isinstance(problem, Problem):
         raise InputError("problem", problem, "a Problem")

@@ -16,6 +16,7 @@ from qmis_stats.reporting.decay_plot import DecayPoint, decay_plot
 from qmis_stats.reporting.figures import INK, axes_or_new
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.reporting.summary import Summary
+from qmis_stats.reporting.tables import power_of_ten
 from qmis_stats.validation import checked_level
 
 if TYPE_CHECKING:
@@ -28,16 +29,19 @@ __all__ = [
     "MISResult",
     "MISSeries",
     "ROCCurve",
+    "domain_remarks",
     "error_interval",
     "finite_or_none",
     "frame_of",
     "log1mexp",
+    "shown_mis",
 ]
 
 REPORTED_FPR = (1e-1, 1e-2, 1e-3, 1e-4)
 """False positive rates at which every ROC reports its true positive rate."""
 
 CONFIDENCE_LEVEL = 0.95
+_LOG_SMALL = math.log(1e-3)
 
 
 def log1mexp(x: float) -> float:
@@ -274,7 +278,7 @@ class MISResult(NotebookResult):
 
     def remarks(self) -> list[str]:
         """Return where the result is outside its method's domain."""
-        return [] if self.in_domain else [f"outside its domain: {self.method} at n = {self.n}: {self.domain}"]
+        return domain_remarks([self])
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw log₁₀ Δ at n with its 95 % interval; returns the axes, to which other results can be added.
@@ -298,7 +302,7 @@ class MISResult(NotebookResult):
             ("n", str(self.n)),
             ("log delta", f"{self.log_delta:.6g}"),
             ("delta", f"{self.delta:.6g}"),
-            ("MIS", f"{self.mis:.6g}"),
+            ("MIS", shown_mis(self.log_delta)),
             ("best attack's accuracy", f"{self.accuracy:.6g}"),
         ]
         if self.std_error is not None:
@@ -370,7 +374,7 @@ class MISSeries(NotebookResult):
 
     def remarks(self) -> list[str]:
         """Return which results are outside their method's domain."""
-        return [line for result in self.results for line in result.remarks()]
+        return domain_remarks(self.results)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw log₁₀ Δ against n, a series per method, with 95 % intervals; returns the axes.
@@ -381,6 +385,34 @@ class MISSeries(NotebookResult):
             Where to draw; by default a new figure.
         """
         return decay_plot([result.decay_point() for result in self.results], ax)
+
+
+def domain_remarks(results: Iterable[MISResult]) -> list[str]:
+    """Return which results are outside their method's domain, once for all sizes with one reason.
+
+    Examples
+    --------
+    >>> domain_remarks(MISResult("sharp", n, -1.0, in_domain=False, domain="n < 10") for n in (3, 4))
+    ['outside its domain: sharp at n = 3, 4: n < 10']
+    """
+    sizes: dict[tuple[str, str], list[str]] = {}
+    for result in results:
+        if not result.in_domain:
+            sizes.setdefault((result.method, result.domain), []).append(str(result.n))
+    return [f"outside its domain: {method} at n = {', '.join(n)}: {why}" for (method, why), n in sizes.items()]
+
+
+def shown_mis(log_delta: float) -> str:
+    """Return 1 − Δ for a table, as a difference where six decimals would hide Δ.
+
+    Examples
+    --------
+    >>> shown_mis(math.log(0.25)), shown_mis(-23.03), shown_mis(-math.inf)
+    ('0.750000', '1 − 9.96e-11', '1')
+    """
+    if log_delta == -math.inf:
+        return "1"
+    return f"{-math.expm1(log_delta):.6f}" if log_delta > _LOG_SMALL else f"1 − {power_of_ten(log_delta, 3)}"
 
 
 def _fraction_text(value: Fraction) -> str | None:

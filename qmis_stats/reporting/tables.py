@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Table", "lines_of", "shown", "table_of"]
+__all__ = ["Table", "lines_of", "power_of_ten", "shown", "table_of"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,23 @@ def lines_of(table: Table) -> list[str]:
         ).rstrip()
         for row in rows
     ]
+
+
+def power_of_ten(log_value: float, digits: int = 5) -> str:
+    """Return e^log_value in decimal, also far below the smallest float.
+
+    Examples
+    --------
+    >>> power_of_ten(-1.0), power_of_ten(-5000.0), power_of_ten(-math.inf)
+    ('0.36788', '3.3697e-2172', '0')
+    """
+    if log_value == -math.inf:
+        return "0"
+    if log_value > -600.0:
+        return f"{math.exp(log_value):.{digits}g}"
+    exponent, mantissa = divmod(log_value / math.log(10.0), 1.0)
+    shown = f"{10.0**mantissa:.{digits - 1}f}"
+    return f"1e{int(exponent) + 1}" if shown.startswith("10") else f"{shown}e{int(exponent)}"
 
 
 def table_of(frame: pd.DataFrame, caption: str) -> Table:

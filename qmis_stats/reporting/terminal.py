@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.measure import Measurement
 from rich.table import Table
@@ -38,8 +39,7 @@ class Fitted:
         self.names = names
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        least = Measurement.get(console, options.update_width(_UNBOUNDED), self.table).minimum
-        if least <= options.max_width:
+        if self._least_width(console, options) <= options.max_width:
             yield self.table
             return
         if self.table.title is not None:
@@ -55,3 +55,12 @@ class Fitted:
                 if text:
                     block.add_row(f"  {head}", text)
             yield block
+
+    def _least_width(self, console: Console, options: ConsoleOptions) -> int:
+        """Return the width below which a word, or a text of a column that is not wrapped, would be broken."""
+        width = Measurement.get(console, options.update_width(_UNBOUNDED), self.table).maximum
+        for column in self.table.columns:
+            texts = [str(cell) for cell in (column.header, *column.cells)]
+            pieces = texts if column.no_wrap else [word for text in texts for word in text.split()]
+            width -= max(map(cell_len, texts)) - max(map(cell_len, pieces), default=0)
+        return width

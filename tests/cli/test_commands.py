@@ -31,7 +31,6 @@ run = {n = 3, methods = ["exact"]}
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "Missing command"),
         (["bogus"], "bogus"),
         (["--bogus"], "--bogus"),
         (["evaluate"], "FILE"),
@@ -53,7 +52,7 @@ def test_wrong_usage_is_one_line(arguments: list[str], words: str, qmis: Qmis) -
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["-h"], ["evaluate", "--help"], ["verify", "--help"], ["rank", "--help"], ["audit", "--help"]],
+    [[], ["--help"], ["-h"], ["evaluate", "--help"], ["verify", "--help"], ["rank", "--help"], ["audit", "--help"]],
 )
 def test_help(arguments: list[str], qmis: Qmis) -> None:
     result = qmis(*arguments)
@@ -65,6 +64,33 @@ def test_help_lists_exactly_the_commands_that_exist(qmis: Qmis) -> None:
     listed = qmis("--help").stdout.partition("Commands:")[2].splitlines()
     found = [line.split()[0] for line in listed if line.strip()]
     assert found == ["audit", "evaluate", "figures", "info", "merge", "rank", "status", "sweep", "verify"]
+
+
+def test_help_of_the_group_is_in_whole_phrases(qmis: Qmis) -> None:
+    assert qmis().stdout == qmis("--help").stdout
+    listed = qmis("--help", terminal_width=40).stdout.partition("Commands:")[2]
+    assert "..." not in listed
+    assert all(len(line) <= 80 for line in qmis("--help").stdout.splitlines())
+    phrases = " ".join(listed.split())
+    assert phrases.endswith("Check the theorems; exit status 1 when a claim fails.")
+    assert phrases.count(".") >= 9
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("qmis audit --model ", {"linear", "mlp"}),
+        ("qmis audit --split sc", {"scaffold"}),
+        ("qmis verify S1", {"S1", *(f"S1{i}" for i in range(8))}),
+        ("qmis verify --claim certificates.", {"certificates.finite", "certificates.lines"}),
+        ("qmis figures high", {"high_dimension"}),
+        ("qmis st", {"status"}),
+    ],
+)
+def test_completion_offers_choices(words: str, offered: set[str], qmis: Qmis) -> None:
+    env = {"_QMIS_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
+    done = qmis(*(), env=env)
+    assert {line.partition(",")[2] for line in done.stdout.splitlines()} == offered
 
 
 def test_version(qmis: Qmis) -> None:
@@ -183,7 +209,7 @@ def test_verify_refuses_a_folder_before_it_runs(qmis: Qmis, tmp_path: Path, monk
 @pytest.mark.parametrize(
     ("error", "status", "line"),
     [
-        (KeyboardInterrupt(), 130, "interrupted\n"),
+        (KeyboardInterrupt(), 130, "interrupted: nothing is kept of this command\n"),
         (MemoryError(), 2, "out of memory: ask for a smaller problem\n"),
         (OverflowError("too large"), 2, "out of the range of floating-point numbers: too large\n"),
         (OSError(errno.ENOSPC, "No space left on device"), 2, "[Errno 28] No space left on device\n"),
