@@ -197,7 +197,9 @@ class Indicator(NotebookResult):
         """
         from qmis_stats.inference.gap_plot import gap_plot
 
-        return gap_plot(self, ax, level)
+        interval = self.conf_int(level)
+        unsettled = np.isin(self.gaps.rivals, self.near_ties)
+        return gap_plot(self.name, self.indicator, interval, 0.5 * self.gaps.s**2, unsettled, ax, level=level)
 
     def summary(self) -> Summary:
         """Return a line, and what has to be known to read it."""

@@ -155,9 +155,22 @@ class RankResults(NotebookResult):
 
     def plot(self, ax: Axes | None = None, level: float = 0.95) -> Axes:
         """Draw ranks with their confidence sets; returns the axes."""
-        from qmis_stats.inference.rank_plot import rank_plot
+        from qmis_stats.inference.rank_plot import RankBar, rank_plot
 
-        return rank_plot(self, ax, level)
+        together, alone = self.rank_sets(level), self.rank_sets(level, kind="marginal")
+        interval = self.conf_int(level)
+        bars = [
+            RankBar(
+                self.names[q],
+                float(self.params[q]),
+                (float(interval[q, 0]), float(interval[q, 1])),
+                int(self.ranks[q]),
+                (int(together[q, 0]), int(together[q, 1])),
+                (int(alone[q, 0]), int(alone[q, 1])),
+            )
+            for q in self.order()
+        ]
+        return rank_plot(bars, ax, level=level)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

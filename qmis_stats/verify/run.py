@@ -7,9 +7,10 @@ from contextlib import nullcontext
 
 from qmis_stats.reporting.progress import steps
 from qmis_stats.validation import checked_seed
+from qmis_stats.verify.checked import CheckedClaim
 from qmis_stats.verify.decisions import Statistical
 from qmis_stats.verify.evidence import Claim, Context
-from qmis_stats.verify.report import CheckedClaim, Report
+from qmis_stats.verify.report import Report
 
 __all__ = ["DEFAULT_SEED", "run_verification"]
 

@@ -155,7 +155,11 @@ class AttackReport(NotebookResult):
         """
         from qmis_stats.audit.attacks.accuracy_plot import accuracy_plot
 
-        return accuracy_plot(self, ax)
+        attacks, controls = (
+            [(result.name, result.accuracy, result.accuracy_interval()) for result in results]
+            for results in (self.results, self.controls)
+        )
+        return accuracy_plot(attacks, controls, self.delta, ax)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready data."""
