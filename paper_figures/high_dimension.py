@@ -30,7 +30,7 @@ def compute(quick: bool) -> pd.DataFrame:
         for d in DIMENSIONS:
             theory = mis_anywhere(problem(name, d), N, "high_dimension")
             simulated = mis(problem(name, d), N, "likelihood_ratio", replicates=replicates, seed=SEED)
-            low, high = np.exp(simulated.conf_int() or ())
+            low, high = np.exp(simulated.conf_int())
             retained = theory.details["retained_information"]
             rows.append((name, d, N, retained, theory.delta, theory.in_domain, simulated.delta, low, high, SEED))
     columns = ["quantizer", "d", "n", "retained", "theory", "in_domain", "delta", "low", "high", "seed"]

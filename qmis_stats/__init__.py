@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from qmis_stats.problem import Face, Problem
     from qmis_stats.procedures import CodebookERM, LossTable, ReleasedHistogram, ThresholdPTQ
     from qmis_stats.quantizers import FixedThresholds, LloydMax, Sign, Ternary, Uniform
-    from qmis_stats.results import MISResult, ROCCurve
+    from qmis_stats.results import MISResult, MISSeries, ROCCurve
 
 try:
     __version__ = version("qmis_stats")
@@ -74,7 +74,7 @@ _HOMES = {
     "problem": ("Face", "Problem"),
     "procedures": ("CodebookERM", "LossTable", "ReleasedHistogram", "ThresholdPTQ"),
     "quantizers": ("FixedThresholds", "LloydMax", "Sign", "Ternary", "Uniform"),
-    "results": ("MISResult", "ROCCurve"),
+    "results": ("MISResult", "MISSeries", "ROCCurve"),
 }
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)
 
@@ -99,6 +99,7 @@ __all__ = [
     "LossBlocks",
     "LossTable",
     "MISResult",
+    "MISSeries",
     "MissingExtraError",
     "PoissonRegression",
     "Problem",

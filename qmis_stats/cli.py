@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from qmis_stats import __version__
 from qmis_stats.errors import DomainWarning, InputError, QmisError, no_file, with_options
+from qmis_stats.reporting.progress import steps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,6 +73,13 @@ class _OneLineGroup(click.Group):
 
     command_class = _Command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands, each with its whole first sentence."""
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, self.commands[name].get_short_help_str(limit=1000)) for name in self.list_commands(ctx)]
+            )
+
     def main(
         self,
         args: Sequence[str] | None = None,
@@ -104,8 +113,9 @@ class _OneLineGroup(click.Group):
             raise _Stop(_BAD_INPUT, f"out of the range of floating-point numbers: {error}") from None
         except MemoryError as error:
             raise _Stop(_BAD_INPUT, f"out of memory: {str(error) or 'ask for a smaller problem'}") from None
-        except KeyboardInterrupt:
-            raise _Stop(_INTERRUPTED, "interrupted") from None
+        except KeyboardInterrupt as stop:
+            said = "; ".join(getattr(stop, "__notes__", ()))
+            raise _Stop(_INTERRUPTED, f"interrupted: {said}" if said else "interrupted") from None
         except BrokenPipeError:
             # Python would complain once more when it flushes standard output at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -115,18 +125,86 @@ class _OneLineGroup(click.Group):
         return status
 
 
+class _Choice(click.Choice[str]):
+    """One of a few words, which completion offers; another is refused as every other value is."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the word."""
+        if value not in self.choices:
+            raise InputError(_label(param, ctx), value, f"one of {', '.join(self.choices)}")
+        return value
+
+
+class _Known(click.ParamType[str]):
+    """A name that the package knows, such as a claim's; completion offers all, and the command says what is wrong.
+
+    Parameters
+    ----------
+    names : callable
+        Returns them; called for completion alone, because it may import much.
+    """
+
+    name = "name"
+
+    def __init__(self, names: Callable[[], Iterable[str]]) -> None:
+        self.names = names
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Return the names that begin so."""
+        return [CompletionItem(name) for name in self.names() if name.lower().startswith(incomplete.lower())]
+
+
+def _label(param: click.Parameter | None, ctx: click.Context | None) -> str:
+    """Return what a user calls a parameter."""
+    assert param is not None
+    assert ctx is not None
+    return param.opts[0] if isinstance(param, click.Option) else param.make_metavar(ctx)
+
+
+def _statements() -> Iterable[str]:
+    from qmis_stats.verify.statements import STATEMENTS
+
+    return STATEMENTS
+
+
+def _figures() -> Iterable[str]:
+    from paper_figures import FIGURES
+
+    return FIGURES
+
+
+def _claims() -> Iterable[str]:
+    from qmis_stats.verify.registry import CLAIMS
+
+    return [claim.key for claim in CLAIMS]
+
+
+@contextlib.contextmanager
+def _if_interrupted(line: str) -> Iterator[None]:
+    """Add how to go on to an interruption, after what the library says is done."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        stop.add_note(line)
+        raise
+
+
 def _complain(line: str) -> None:
     if line:
         click.echo(" ".join(line.split()), err=True)
 
 
 @contextlib.contextmanager
-def _warnings_as_lines() -> Iterator[None]:
-    """Print each warning as one line on standard error, after the work is done; none when it fails."""
+def _warnings_as_lines(shown: bool = False) -> Iterator[None]:
+    """Print each warning as one line on standard error, after the work is done; none when it fails.
+
+    With ``shown``, what is said of domains is left to the table, which marks its rows.
+    """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", DomainWarning)
         yield
-    for line in dict.fromkeys(f"warning: {warning.message}" for warning in caught):
+    said = [warning for warning in caught if not (shown and issubclass(warning.category, DomainWarning))]
+    for line in dict.fromkeys(f"warning: {warning.message}" for warning in said):
         _complain(line)
 
 
@@ -134,10 +212,13 @@ def _print_json(data: Any) -> None:
     click.echo(json.dumps(data, indent=2, allow_nan=False))
 
 
-@click.group(cls=_OneLineGroup, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_OneLineGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="%(prog)s %(version)s")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """Membership inference security of quantized models."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 @cli.command()
@@ -145,7 +226,7 @@ def cli() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def evaluate(file: Path, as_json: bool) -> None:
     """Compute 1 - MIS for the experiment in FILE (TOML)."""
-    with _warnings_as_lines():
+    with _warnings_as_lines(shown=not as_json), _if_interrupted("nothing is kept of this command"):
         from qmis_stats.experiment import load_experiment, run_experiment
 
         outcome = run_experiment(load_experiment(file))
@@ -158,17 +239,43 @@ def evaluate(file: Path, as_json: bool) -> None:
 
 
 @cli.command()
+@click.argument("statements", metavar="[STATEMENT]...", nargs=-1, type=_Known(_statements))
+@click.option("--claim", "keys", metavar="KEY", multiple=True, type=_Known(_claims), help="Check it; may be repeated.")
+@click.option("--list", "listed", is_flag=True, help="List the claims and check none.")
+@click.option("--seed", default=2026, show_default=True, help="Two runs with one seed give the same report.")
 @click.option("--quick", is_flag=True, help="Smaller samples, in less than half the time.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for report.json and report.html.")
-def verify(quick: bool, as_json: bool, out: Path | None) -> int:
-    """Check every theorem; exit status 1 when a claim fails."""
+def verify(
+    statements: tuple[str, ...],
+    keys: tuple[str, ...],
+    listed: bool,
+    seed: int,
+    quick: bool,
+    as_json: bool,
+    out: Path | None,
+) -> int:
+    """Check the theorems; exit status 1 when a claim fails.
+
+    All of them, or those of each STATEMENT (S1 to S17) and each --claim.
+    """
+    from qmis_stats.verify.registry import chosen_claims
+
+    claims = chosen_claims(statements, keys)
+    if listed:
+        if as_json:
+            _print_json([{"key": c.key, "statement": c.statement, "title": c.title} for c in claims])
+        else:
+            from qmis_stats.display import claims_table, print_to_stdout
+
+            print_to_stdout(claims_table(claims))
+        return 0
     if out is not None:
         _make_folder(out)
-    with _warnings_as_lines():
+    with _warnings_as_lines(), _if_interrupted("qmis verify --claim KEY checks one of them"):
         from qmis_stats.verify import run_verification
 
-        report = run_verification(quick=quick, progress=sys.stderr.isatty())
+        report = run_verification(quick=quick, progress=True, seed=seed, claims=claims)
         written = report.write(out) if out is not None else []
     if as_json:
         _print_json(report.to_dict())
@@ -202,7 +309,10 @@ def _make_folder(path: Path, option: str = "--out") -> None:
 def rank(
     losses: Path, as_json: bool, level: float, draws: int, seed: int, plot: Path | None, no_axis_check: bool
 ) -> None:
-    """Rank quantizers by privacy from LOSSES (.npz, one candidates-by-points matrix a quantizer)."""
+    """Rank quantizers by privacy from the losses of your own models.
+
+    LOSSES is a file .npz with one candidates-by-points matrix per quantizer.
+    """
     if plot is not None:
         _check_plot(plot)
     from qmis_stats.inference.loss_file import load_losses
@@ -210,7 +320,7 @@ def rank(
     from qmis_stats.validation import checked_level
 
     checked_level(level)
-    with _naming(losses):
+    with _naming(losses), _if_interrupted("nothing is kept of this command"):
         ranking = rank_losses(
             load_losses(losses),
             draws=draws,
@@ -241,13 +351,25 @@ def rank(
 @click.option("--target", metavar="COLUMN", help="Column to predict.")
 @click.option("--smiles", metavar="COLUMN", help="Column of SMILES: features are fingerprints of the molecules.")
 @click.option(
-    "--kind", default="fingerprints", show_default=True, help="Of molecules: fingerprints, descriptors, both."
+    "--kind",
+    type=_Choice(("fingerprints", "descriptors", "both")),
+    default="fingerprints",
+    show_default=True,
+    help="Features of molecules.",
 )
 @click.option("--groups", metavar="COLUMN", help="Column of groups: whole groups are held out.")
 @click.option("--by", metavar="COLUMN", multiple=True, help="Tell leak and performance by this column's groups too.")
 @click.option("--ignore", metavar="COLUMN", multiple=True, help="Leave this column out; may be repeated.")
-@click.option("--task", help="regression, binary or multiclass.  [default: by the target]")
-@click.option("--model", default="linear", show_default=True, help="linear, or mlp: one hidden layer.")
+@click.option(
+    "--task", type=_Choice(("regression", "binary", "multiclass")), help="What is predicted.  [default: by the target]"
+)
+@click.option(
+    "--model",
+    type=_Choice(("linear", "mlp")),
+    default="linear",
+    show_default=True,
+    help="A linear head, or a perceptron with one hidden layer.",
+)
 @click.option("--quantizers", metavar="NAME,NAME,...", help="Quantizers to compare.  [default: 15 from 1 to 8 bits]")
 @click.option("--runs", default=10, show_default=True, help="Independent trainings.")
 @click.option("--n", type=int, help="Points in each training subset.  [default: half of the data]")
@@ -257,8 +379,20 @@ def rank(
 @click.option("--jobs", type=int, help="Processes.  [default: one a processor]")
 @click.option("--level", default=0.95, show_default=True, help="Confidence level.")
 @click.option("--margin", default=0.02, show_default=True, help="Performance that may be given up.")
-@click.option("--split", default="random", show_default=True, help="random, or scaffold: whole scaffolds are held out.")
-@click.option("--missing", default="refuse", show_default=True, help="Rows with missing values: refuse or drop.")
+@click.option(
+    "--split",
+    type=_Choice(("random", "scaffold")),
+    default="random",
+    show_default=True,
+    help="How points are held out: at random, or whole scaffolds of molecules.",
+)
+@click.option(
+    "--missing",
+    type=_Choice(("refuse", "drop")),
+    default="refuse",
+    show_default=True,
+    help="What is done with rows that have missing values.",
+)
 @click.option("--missing-values", metavar="TEXT", multiple=True, help="What marks a missing value, e.g. '?'.")
 @click.option("--separator", metavar="CHARACTER", help="Of fields, or tab.  [default: by the line of names]")
 @click.option("--decimal", default=".", show_default=True, help="Mark before the decimals: . or ,")
@@ -301,21 +435,12 @@ def audit(
     records: Path | None,
     as_json: bool,
 ) -> None:
-    """Rank quantizers by privacy on DATA, with what each costs in performance.
+    """Rank quantizers by privacy on a data set, with what each costs.
 
     DATA is a table (.csv, .tsv, .txt, .data, .parquet), embeddings (.npy, .npz), bundled:breast_cancer or
     bundled:diabetes. Half of the points are held out; a model is trained on the other half again and again, and each
     quantizer is applied to its weights. Attacks on membership, on further trainings, check the answer.
     """
-    for option, value, allowed in (
-        ("--kind", kind, ("fingerprints", "descriptors", "both")),
-        ("--task", task, (None, "regression", "binary", "multiclass")),
-        ("--model", model, ("linear", "mlp")),
-        ("--split", split, ("random", "scaffold")),
-        ("--missing", missing, ("refuse", "drop")),
-    ):
-        if value not in allowed:
-            raise InputError(option, value, f"one of {', '.join(word for word in allowed if word)}")
     if split == "scaffold" and smiles is None:
         raise InputError("--split", split, "random, or used with --smiles COLUMN")
     if kind != "fingerprints" and smiles is None:
@@ -360,7 +485,8 @@ def audit(
     head, processes = head_for(dataset, model), _processors() if jobs is None else jobs
     found = None
     shown: dict[str, Any] = {"margin": margin, "command": _command_line()}
-    with _warnings_as_lines():
+    kept = "--store FOLDER keeps finished training runs" if store is None else "the same command goes on with its store"
+    with _warnings_as_lines(), _if_interrupted(kept):
         result = run_audit(
             dataset,
             head,
@@ -384,7 +510,7 @@ def audit(
     if attacks:
         from qmis_stats.audit.attacks.audited import audit_attacks
 
-        with _warnings_as_lines():
+        with _warnings_as_lines(), _if_interrupted("the ranking is finished, its check by attacks is not"):
             found = audit_attacks(
                 dataset,
                 head,
@@ -514,7 +640,10 @@ def sweep(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    """Compute a grid of experiments, FILE (TOML), into a store: safe to interrupt, and to resume."""
+    """Compute a grid of experiments into a store; safe to interrupt.
+
+    FILE (TOML) is an experiment with a grid; --resume goes on with a store.
+    """
     if cluster is not None and jobs is not None:
         raise InputError("--jobs", jobs, "left out with --cluster: the cluster has its workers")
     from qmis_stats.sweep import Store, load_sweep, run_sweep
@@ -525,14 +654,14 @@ def sweep(
     cells = load_sweep(file)
     if out is not None:
         _make_folder(out)
-    with _reporting() as report:
+    with steps("cells") as tell, _if_interrupted("the same command with --resume goes on"):
         progress = run_sweep(
             cells,
             store,
             resume=resume,
             jobs=_processors() if jobs is None else jobs,
             cluster=cluster,
-            report=report,
+            report=lambda done, total: tell(done, total, ""),
         )
     if progress.refused:
         _complain(f"warning: {progress.refused} of {progress.cells} cells have no result: see the column refusal")
@@ -548,7 +677,7 @@ def sweep(
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for report.html and report.json.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def status(store: Path, export: Path | None, out: Path | None, as_json: bool) -> None:
-    """Show how far the sweep of STORE is, also while it runs."""
+    """Show how far the sweep of a store is, also while it runs."""
     from qmis_stats.sweep import Store
 
     with Store(store, read_only=True) as opened:
@@ -563,7 +692,10 @@ def status(store: Path, export: Path | None, out: Path | None, as_json: bool) ->
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def merge(store: Path, sources: tuple[Path, ...], as_json: bool) -> None:
-    """Copy into STORE what other stores hold and it lacks; it is made when it does not exist."""
+    """Copy into one store what others hold and it lacks.
+
+    STORE is made when it does not exist.
+    """
     from qmis_stats.sweep import merge_stores
 
     _print_progress(merge_stores(store, sources), as_json)
@@ -594,40 +726,28 @@ def _print_progress(progress: Progress, as_json: bool) -> None:
         print_to_stdout(progress_table(progress))
 
 
-@contextlib.contextmanager
-def _reporting() -> Iterator[Callable[[int, int], None] | None]:
-    """Give what shows the cells of a sweep on standard error, where that is a terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
-    with Bar(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("cells", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _progress(*stages: str) -> Callable[[Iterable[Any]], Iterable[Any]] | None:
-    """Return what shows the progress of an iteration on standard error, where that is a terminal.
-
-    It is called once a stage, in their order.
-    """
-    if not sys.stderr.isatty():
-        return None
-    from rich.console import Console
-    from rich.progress import track
-
+def _progress(*stages: str) -> Callable[[Iterable[Any]], Iterable[Any]]:
+    """Return what shows the progress of iterations on standard error; it is called once per stage, in their order."""
     names = iter(stages)
-    return lambda work: track(list(work), description=next(names), console=Console(stderr=True), transient=True)
+
+    def shown(work: Iterable[Any]) -> Iterator[Any]:
+        items = list(work)
+        with steps(next(names)) as tell:
+            for done, item in enumerate(items):
+                tell(done, len(items), "")
+                yield item
+
+    return shown
 
 
 @cli.command()
-@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.argument("names", metavar="[NAME]...", nargs=-1, type=_Known(_figures))
 @click.option("--out", default=Path("figures"), show_default=True, type=click.Path(path_type=Path), help="Folder.")
 @click.option("--quick", is_flag=True, help="Smaller samples: two minutes for all on 2 cores.")
 def figures(names: tuple[str, ...], out: Path, quick: bool) -> None:
-    """Draw the figures NAME... of paper_figures, by default all: NAME.csv, NAME.pdf, NAME.png.
+    """Draw figures of paper_figures, by default all of them.
+
+    Each is written as NAME.csv, NAME.pdf and NAME.png.
 
     A figure of a committed study needs a checkout of the source; among all figures it is left out with a warning where
     there is none.
@@ -639,16 +759,20 @@ def figures(names: tuple[str, ...], out: Path, quick: bool) -> None:
     for name in names:
         recipe(name)
     _make_folder(out)
-    for name in names or FIGURES:
-        try:
-            written = make(name, out, quick)
-        except MissingStudyError as error:
-            if names:
-                raise
-            _complain(f"warning: no figure {name}: {error}")
-            continue
-        for path in written:
-            _complain(f"wrote {path}")
+    wanted = names or tuple(FIGURES)
+    with steps("figures") as tell:
+        for done, name in enumerate(wanted):
+            tell(done, len(wanted), name)
+            try:
+                with _if_interrupted(f"{done} of {len(wanted)} figures are drawn; qmis figures {name} draws the next"):
+                    written = make(name, out, quick)
+            except MissingStudyError as error:
+                if names:
+                    raise
+                _complain(f"warning: no figure {name}: {error}")
+                continue
+            for path in written:
+                _complain(f"wrote {path}")
 
 
 @cli.command()

@@ -14,23 +14,28 @@ from rich.markup import escape as rich_escape
 from rich.table import Table
 from rich.text import Text
 
+from qmis_stats.reporting.tables import power_of_ten
+from qmis_stats.reporting.terminal import Fitted
+from qmis_stats.results import domain_remarks, shown_mis
+
 if TYPE_CHECKING:
-    from qmis_stats.audit.answer import Line
     from qmis_stats.audit.attacks.results import AttackResult
     from qmis_stats.audit.attacks.side_by_side import AttackAudit
+    from qmis_stats.audit.lines import Line
     from qmis_stats.audit.results import AuditResult
     from qmis_stats.experiment import Outcome
     from qmis_stats.problem import Face
     from qmis_stats.results import MISResult
     from qmis_stats.sweep import Progress
+    from qmis_stats.verify.evidence import Claim
 
 __all__ = [
     "attack_table",
     "audit_table",
+    "claims_table",
     "environment_table",
     "group_table",
     "outcome_tables",
-    "power_of_ten",
     "print_to_stdout",
     "progress_table",
     "ranking_table",
@@ -50,29 +55,21 @@ def print_to_stdout(content: RenderableType) -> None:
     print(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
-def power_of_ten(log_value: float, digits: int = 5) -> str:
-    """Return e^log_value in decimal, also far below the smallest float.
-
-    Examples
-    --------
-    >>> power_of_ten(-1.0), power_of_ten(-5000.0), power_of_ten(-math.inf)
-    ('0.36788', '3.3697e-2172', '0')
-    """
-    if log_value == -math.inf:
-        return "0"
-    if log_value > -600.0:
-        return f"{math.exp(log_value):.{digits}g}"
-    exponent, mantissa = divmod(log_value / math.log(10.0), 1.0)
-    shown = f"{10.0**mantissa:.{digits - 1}f}"
-    return f"1e{int(exponent) + 1}" if shown.startswith("10") else f"{shown}e{int(exponent)}"
-
-
 def _table(title: str, *columns: str, left: int = 1) -> Table:
     """Return an empty table; the first ``left`` columns hold words, the others numbers."""
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, show_edge=False)
     for i, column in enumerate(columns):
-        table.add_column(column, justify="left" if i < left else "right", overflow="fold")
+        table.add_column(column, justify="left" if i < left else "right", no_wrap=True)
     return table
+
+
+def claims_table(claims: Sequence[Claim]) -> RenderableType:
+    """Return claims by their keys."""
+    table = _table("Claims", "statement", "key", "what it says", left=3)
+    table.columns[2].no_wrap = False
+    for claim in claims:
+        table.add_row(claim.statement, Text(claim.key), Text(claim.title))
+    return Fitted(table, names=2)
 
 
 def outcome_tables(outcome: Outcome) -> RenderableType:
@@ -89,11 +86,11 @@ def outcome_tables(outcome: Outcome) -> RenderableType:
         rates = f"indicator r = {problem.indicator:.6g}, exponent I = {problem.exponent:.6g}"
         parts.append(Text(f"{rates}{where}\n"))
     parts.append(_results_table(outcome.results))
-    parts.extend(Text(line) for result in outcome.results for line in result.remarks())
+    parts.extend(Text(f"* {line}") for line in domain_remarks(outcome.results))
     return Group(*parts)
 
 
-def _faces_table(title: str, faces: tuple[Face, ...]) -> Table:
+def _faces_table(title: str, faces: tuple[Face, ...]) -> RenderableType:
     remarks = [face.kind if face.exact else f"{face.kind}, linearised" for face in faces]
     shown = any(remark != "regular" for remark in remarks)
     kind = ["kind"] * shown
@@ -105,7 +102,7 @@ def _faces_table(title: str, faces: tuple[Face, ...]) -> Table:
         rates = (face.moderate_deviation_rate, face.chernoff_exponent, face.tilt.lam)
         kind = [remarks[i]] * shown
         table.add_row(face.name, *kind, *(f"{x:.4g}" for x in (face.delta, face.sigma2, *rates)))
-    return table
+    return Fitted(table)
 
 
 def _short_fraction(result: MISResult) -> str:
@@ -114,23 +111,23 @@ def _short_fraction(result: MISResult) -> str:
     return str(fraction) if fraction is not None and fraction.denominator < _LARGEST_DENOMINATOR else ""
 
 
-def _results_table(results: tuple[MISResult, ...]) -> Table:
+def _results_table(results: tuple[MISResult, ...]) -> RenderableType:
     fractions = [_short_fraction(result) for result in results]
     shown = any(fractions)
     table = _table("Results", "method", "n", "log delta", "std err", "delta", "MIS", *["exact"] * shown)
     for result, fraction in zip(results, fractions, strict=True):
         row = [
-            result.method,
+            result.method + ("" if result.in_domain else "*"),
             str(result.n),
             f"{result.log_delta:.6f}",
             "" if result.std_error is None else f"{result.std_error:.2g}",
             power_of_ten(result.log_delta),
-            f"{result.mis:.6f}",
+            shown_mis(result.log_delta),
         ]
         if shown:
             row.append(fraction)
         table.add_row(*row)
-    return table
+    return Fitted(table)
 
 
 def ranking_table(data: dict[str, Any]) -> RenderableType:
@@ -156,7 +153,7 @@ def ranking_table(data: dict[str, Any]) -> RenderableType:
     ]
     if not all(row["regular"] for row in data["quantizers"]):
         notes.append("*: not regular, see the warnings")
-    return Group(table, Text("\n" + "\n".join(notes)))
+    return Group(Fitted(table), Text("\n" + "\n".join(notes)))
 
 
 def audit_table(
@@ -180,7 +177,7 @@ def audit_table(
         padding=(0, 0, 0, 1),
         pad_edge=False,
     )
-    table.add_column("quantizer", overflow="fold", min_width=len(release_name(lines[-1].name)))
+    table.add_column("quantizer", no_wrap=True)
     shown = ("set", "Δ", "low", "high", "AUC", "TPR", "less") if by_leak else ("set", "r", "low", "high")
     for column in (*shown, metric, *(() if by_leak else ("low", "high")), "price"):
         table.add_column(column, justify="right", no_wrap=True)
@@ -207,7 +204,7 @@ def audit_table(
         "quantization, in %; *: outside of the theory's domain"
     )
     legend = f"set: possible ranks, 1 the most private; {privacy}; price: loss against no quantization; P: Pareto set"
-    return Group(table, Text("\n" + legend + "\n"), words)
+    return Group(Fitted(table), Text("\n" + legend + "\n"), words)
 
 
 def group_table(result: AuditResult, releases: Sequence[str], level: float = 0.95) -> RenderableType:
@@ -304,7 +301,7 @@ def attack_table(attacks: AttackAudit, shown: Sequence[str]) -> RenderableType:
         show_edge=False,
         padding=0,
     )
-    table.add_column("", overflow="fold")
+    table.add_column("", no_wrap=True)
     rates = [f"{rate.nominal:g}" for rate in attacks.check.results[0].rates]
     for column in ("acc.", "low", "high", "area", "low", "high", *rates):
         table.add_column(column, justify="right", no_wrap=True)
@@ -319,7 +316,7 @@ def attack_table(attacks: AttackAudit, shown: Sequence[str]) -> RenderableType:
         "; *: too few strangers to fix the threshold"
     )
     verdicts = "\n".join(f"- {line}" for line in (*attacks.verdicts(), *attacks_and_theory(attacks, attacks.level)))
-    return Group(Text(), table, Text(f"\n{legend}\n\n{verdicts}"))
+    return Group(Text(), Fitted(table), Text(f"\n{legend}\n\n{verdicts}"))
 
 
 def _attack_cells(result: AttackResult) -> list[str]:

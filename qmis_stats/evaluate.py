@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
+from typing import overload
 
 from qmis_stats.errors import DomainError, DomainWarning, InputError
 from qmis_stats.laws import LinearRegression
 from qmis_stats.problem import Problem
-from qmis_stats.results import MISResult
+from qmis_stats.results import MISResult, MISSeries
 from qmis_stats.validation import sample_size
 
 __all__ = ["METHODS", "mis"]
@@ -36,24 +37,50 @@ _SIMULATED = ("crude", "conditional", "tilted", "likelihood_ratio")
 _AUTO_ORDER = ("exact", "conditional", "likelihood_ratio", "tilted", "proportional", "critical", "high_dimension")
 
 
+@overload
 def mis(
     problem: Problem,
     n: int,
+    method: str = ...,
+    *,
+    replicates: int = ...,
+    seed: int = ...,
+    backend: str = ...,
+    block: int = ...,
+) -> MISResult: ...
+
+
+@overload
+def mis(
+    problem: Problem,
+    n: Iterable[int],
+    method: str = ...,
+    *,
+    replicates: int = ...,
+    seed: int = ...,
+    backend: str = ...,
+    block: int = ...,
+) -> MISSeries: ...
+
+
+def mis(
+    problem: Problem,
+    n: int | Iterable[int],
     method: str = "auto",
     *,
     replicates: int = 100_000,
     seed: int = 0,
     backend: str = "auto",
     block: int = 0,
-) -> MISResult:
+) -> MISResult | MISSeries:
     """Return Δ_n = 1 − MIS_n of a problem by one method.
 
     Parameters
     ----------
     problem : Problem
         A law with a procedure.
-    n : int
-        Sample size, at least 2.
+    n : int or iterable of int
+        Sample size, at least 2; or several.
     method : str
         One of :data:`METHODS`. ``auto`` takes the first that reaches the problem inside its domain: exact, conditional,
         likelihood_ratio, tilted, proportional, critical, high_dimension; the first that reaches it at all when none is
@@ -70,8 +97,8 @@ def mis(
 
     Returns
     -------
-    MISResult
-        The primary number is ``log_delta``.
+    MISResult or MISSeries
+        The primary number is ``log_delta``. A series for several sample sizes: it plots, prints and is a frame.
 
     Raises
     ------
@@ -91,17 +118,32 @@ def mis(
     >>> problem = Problem(GaussianMean([0.0], [[1.0]]), CodebookERM([[0.0], [1.0]]))
     >>> round(mis(problem, 50, "exact").log_delta, 4), round(mis(problem, 50, "sharp").log_delta, 4)
     (-9.3578, -9.3611)
+    >>> mis(problem, [50, 100], "exact").log_delta.round(4)
+    array([ -9.3578, -15.9561])
     """
     if not isinstance(problem, Problem):
         raise InputError("problem", problem, "a Problem")
-    n = sample_size(n)
+    sizes = _sizes(n)
     if method not in METHODS:
         raise InputError("method", method, f"one of {', '.join(METHODS)}")
     run = _routes(replicates, seed, backend, block)
-    result = _first_in_reach(run, problem, n) if method == "auto" else run[method](problem, n)
-    if not result.in_domain:
-        warnings.warn(f"{result.method} at n = {n}: {result.domain}", DomainWarning, stacklevel=2)
-    return result
+    results = tuple(
+        _first_in_reach(run, problem, size) if method == "auto" else run[method](problem, size) for size in sizes
+    )
+    for result in results:
+        if not result.in_domain:
+            warnings.warn(f"{result.method} at n = {result.n}: {result.domain}", DomainWarning, stacklevel=2)
+    return MISSeries(results) if isinstance(n, Iterable) else results[0]
+
+
+def _sizes(n: object) -> list[int]:
+    """Return one sample size, or several."""
+    if isinstance(n, (str, bytes)) or not isinstance(n, Iterable):
+        return [sample_size(n)]
+    sizes = list(n)
+    if not sizes:
+        raise InputError("n", sizes, "an integer of at least 2, or several")
+    return [sample_size(size) for size in sizes]
 
 
 def _routes(replicates: int, seed: int, backend: str, block: int) -> dict[str, Callable[[Problem, int], MISResult]]:

@@ -65,6 +65,12 @@ def gauss_legendre_panels(edges: ArrayLike, order: int = 16) -> tuple[FloatArray
     return (middle + half * unit_nodes).reshape(shape), (half * unit_weights).reshape(shape)
 
 
+@lru_cache
+def _mills_rule() -> tuple[tuple[np.float64, np.float64], ...]:
+    """Return nodes and weights on [0, 1]."""
+    return tuple(zip(*gauss_legendre_panels([0.0, 1.0], _MILLS_ORDER), strict=True))
+
+
 def log_ndtr_ratio(start: ArrayLike, shift: ArrayLike) -> FloatArray:
     """``log Φ(start + shift) − log Φ(start)``, accurate relative to itself also for tiny shifts.
 
@@ -84,7 +90,7 @@ def log_ndtr_ratio(start: ArrayLike, shift: ArrayLike) -> FloatArray:
     start, shift = np.broadcast_arrays(np.asarray(start, float), np.asarray(shift, float))
     small = np.clip(shift, -_LARGEST_MILLS_SHIFT, _LARGEST_MILLS_SHIFT)
     ratio = np.zeros(start.shape)
-    for node, weight in zip(*gauss_legendre_panels([0.0, 1.0], _MILLS_ORDER), strict=True):
+    for node, weight in _mills_rule():
         ratio += weight / erfcx((start + node * small) * -math.sqrt(0.5))
     ratio *= math.sqrt(2.0 / math.pi) * small
     far = np.abs(shift) > _LARGEST_MILLS_SHIFT

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from qmis_stats.by_value import ByValue
 from qmis_stats.errors import DomainError, InputError
 from qmis_stats.increments import GaussianIncrement, Increment
 from qmis_stats.laws import FiniteLaw, Law, ParametricLaw, ProductCells, Scores, Thresholds
@@ -108,8 +109,8 @@ def _face_kind(increment: Increment, tilt: Tilt) -> FaceKind:
     return "tie" if tilt.exponent == 0.0 else "regular"
 
 
-@dataclass(frozen=True, eq=False)
-class Problem:
+@dataclass(frozen=True, eq=False, repr=False)
+class Problem(ByValue):
     """A law, a procedure, and everything that the routes need of them.
 
     Parameters

@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from qmis_stats.by_value import ByValue
 from qmis_stats.errors import InputError
 from qmis_stats.laws import FiniteLaw, Law, LinearRegression, ParametricLaw, Thresholds
 from qmis_stats.laws.finite import Rational, exact_rational
@@ -27,7 +28,7 @@ __all__ = [
 ]
 
 
-class Procedure(ABC):
+class Procedure(ByValue, ABC):
     """A learning procedure with finitely many outputs, symmetric in the sample."""
 
     kind: ClassVar[str]

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
 from qmis_stats.reporting.decay_plot import DecayPoint, decay_plot
 from qmis_stats.reporting.figures import INK, axes_or_new
 from qmis_stats.reporting.notebook import NotebookResult
+from qmis_stats.reporting.summary import Summary
+from qmis_stats.reporting.tables import power_of_ten
 from qmis_stats.validation import checked_level
 
 if TYPE_CHECKING:
@@ -23,17 +27,21 @@ __all__ = [
     "REPORTED_FPR",
     "LinearEstimate",
     "MISResult",
+    "MISSeries",
     "ROCCurve",
+    "domain_remarks",
     "error_interval",
     "finite_or_none",
     "frame_of",
     "log1mexp",
+    "shown_mis",
 ]
 
 REPORTED_FPR = (1e-1, 1e-2, 1e-3, 1e-4)
 """False positive rates at which every ROC reports its true positive rate."""
 
 CONFIDENCE_LEVEL = 0.95
+_LOG_SMALL = math.log(1e-3)
 
 
 def log1mexp(x: float) -> float:
@@ -145,7 +153,7 @@ class LinearEstimate:
         return cls(0.0, 0.0, -math.inf, effective=0.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class MISResult(NotebookResult):
     """Δ_n = 1 − MIS_n at one sample size, by one method.
 
@@ -179,8 +187,8 @@ class MISResult(NotebookResult):
     Examples
     --------
     >>> r = MISResult("sharp", 100, math.log(0.01))
-    >>> round(r.mis, 12), r.conf_int()
-    (0.99, None)
+    >>> round(r.mis, 12), r.conf_int() == (r.log_delta, r.log_delta)
+    (0.99, True)
     """
 
     method: str
@@ -221,14 +229,14 @@ class MISResult(NotebookResult):
         """Relative standard error of Δ_n, to first order the standard error of its logarithm."""
         return self.std_error
 
-    def conf_int(self, level: float = CONFIDENCE_LEVEL) -> tuple[float, float] | None:
-        """Return the interval for ``log_delta``, or ``None`` for deterministic methods.
+    def conf_int(self, level: float = CONFIDENCE_LEVEL) -> tuple[float, float]:
+        """Return the interval for ``log_delta``: of what simulation leaves open, and so of width zero without any.
 
         Student's with ``dof`` degrees of freedom where these are given, else normal.
         """
         checked_level(level)
         if self.std_error is None:
-            return None
+            return self.log_delta, self.log_delta
         if not math.isfinite(self.log_delta) or not math.isfinite(self.std_error):
             # Nothing was seen, or Δ is exactly zero: the interval says which by its upper end.
             return (-math.inf, self.log_delta if self.std_error == 0.0 else 0.0)
@@ -236,7 +244,7 @@ class MISResult(NotebookResult):
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready data in the public form; infinities become ``None``."""
-        interval = self.conf_int()
+        interval = None if self.std_error is None else self.conf_int()
         data: dict[str, Any] = {
             "n": self.n,
             "method": self.method,
@@ -270,7 +278,7 @@ class MISResult(NotebookResult):
 
     def remarks(self) -> list[str]:
         """Return where the result is outside its method's domain."""
-        return [] if self.in_domain else [f"outside its domain: {self.method} at n = {self.n}: {self.domain}"]
+        return domain_remarks([self])
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw log₁₀ Δ at n with its 95 % interval; returns the axes, to which other results can be added.
@@ -284,29 +292,127 @@ class MISResult(NotebookResult):
 
     def decay_point(self) -> DecayPoint:
         """Return what a plot against n shows of the result."""
-        return DecayPoint(self.method, self.n, self.log_delta, self.conf_int())
+        interval = None if self.std_error is None else self.conf_int()
+        return DecayPoint(self.method, self.n, self.log_delta, interval)
 
-    def summary(self) -> str:
+    def summary(self) -> Summary:
         """Return a few aligned lines, in the manner of statsmodels."""
-        interval = self.conf_int()
         lines = [
             ("method", self.method),
             ("n", str(self.n)),
             ("log delta", f"{self.log_delta:.6g}"),
             ("delta", f"{self.delta:.6g}"),
-            ("MIS", f"{self.mis:.6g}"),
+            ("MIS", shown_mis(self.log_delta)),
             ("best attack's accuracy", f"{self.accuracy:.6g}"),
         ]
         if self.std_error is not None:
+            low, high = self.conf_int()
             lines.append(("std err of log delta", f"{self.std_error:.3g}"))
-        if interval is not None:
-            lines.append(("95 % interval of log delta", f"[{interval[0]:.6g}, {interval[1]:.6g}]"))
+            lines.append(("95 % interval of log delta", f"[{low:.6g}, {high:.6g}]"))
         lines.append(("in domain", "yes" if self.in_domain else f"NO: {self.domain}"))
         width = max(len(name) for name, _ in lines)
-        return "\n".join(f"{name:<{width}}  {value}" for name, value in lines)
+        return Summary("\n".join(f"{name:<{width}}  {value}" for name, value in lines))
 
-    def __str__(self) -> str:
-        return self.summary()
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MISSeries(NotebookResult):
+    """Δ_n = 1 − MIS_n at several sample sizes: a sequence of results.
+
+    Attributes
+    ----------
+    results : tuple of MISResult
+        In the order that was asked for.
+
+    Examples
+    --------
+    >>> series = MISSeries((MISResult("sharp", 10, -3.0), MISResult("sharp", 20, -5.0)))
+    >>> series.n, series.log_delta, series[-1].n
+    (array([10, 20]), array([-3., -5.]), 20)
+    >>> print(series)
+    Membership inference security, 1 − Δ
+    method   n  log_delta       delta       mis  std_error  in_domain
+    sharp   10         -3   0.0497871  0.950213             yes
+    sharp   20         -5  0.00673795  0.993262             yes
+    """
+
+    results: tuple[MISResult, ...]
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    def __iter__(self) -> Iterator[MISResult]:
+        return iter(self.results)
+
+    def __getitem__(self, place: int) -> MISResult:
+        return self.results[place]
+
+    @property
+    def n(self) -> NDArray[np.int64]:
+        """Sample sizes, shape (k,)."""
+        return np.array([result.n for result in self.results], dtype=np.int64)
+
+    @property
+    def log_delta(self) -> NDArray[np.float64]:
+        """Natural logarithms of Δ_n, shape (k,)."""
+        return np.array([result.log_delta for result in self.results])
+
+    def conf_int(self, level: float = CONFIDENCE_LEVEL) -> NDArray[np.float64]:
+        """Return the interval for each ``log_delta``, shape (k, 2)."""
+        return np.array([result.conf_int(level) for result in self.results])
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per result as a pandas frame."""
+        return frame_of(self.results)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready data in the public form."""
+        return {"results": [result.to_dict() for result in self.results]}
+
+    def title(self) -> str:
+        """Return the caption of the table."""
+        return "Membership inference security, 1 − Δ"
+
+    def remarks(self) -> list[str]:
+        """Return which results are outside their method's domain."""
+        return domain_remarks(self.results)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw log₁₀ Δ against n, a series per method, with 95 % intervals; returns the axes.
+
+        Parameters
+        ----------
+        ax : matplotlib axes, optional
+            Where to draw; by default a new figure.
+        """
+        return decay_plot([result.decay_point() for result in self.results], ax)
+
+
+def domain_remarks(results: Iterable[MISResult]) -> list[str]:
+    """Return which results are outside their method's domain, once for all sizes with one reason.
+
+    Examples
+    --------
+    >>> domain_remarks(MISResult("sharp", n, -1.0, in_domain=False, domain="n < 10") for n in (3, 4))
+    ['outside its domain: sharp at n = 3, 4: n < 10']
+    """
+    sizes: dict[tuple[str, str], list[str]] = {}
+    for result in results:
+        if not result.in_domain:
+            sizes.setdefault((result.method, result.domain), []).append(str(result.n))
+    return [f"outside its domain: {method} at n = {', '.join(n)}: {why}" for (method, why), n in sizes.items()]
+
+
+def shown_mis(log_delta: float) -> str:
+    """Return 1 − Δ for a table, as a difference where six decimals would hide Δ.
+
+    Examples
+    --------
+    >>> shown_mis(math.log(0.25)), shown_mis(-23.03), shown_mis(-math.inf)
+    ('0.750000', '1 − 9.96e-11', '1')
+    """
+    if log_delta == -math.inf:
+        return "1"
+    return f"{-math.expm1(log_delta):.6f}" if log_delta > _LOG_SMALL else f"1 − {power_of_ten(log_delta, 3)}"
 
 
 def _fraction_text(value: Fraction) -> str | None:

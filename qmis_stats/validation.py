@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import Any, SupportsIndex
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,12 +13,14 @@ from qmis_stats.scores.base import FloatArray
 
 __all__ = [
     "checked_level",
+    "checked_seed",
     "checked_significance",
     "covariance_matrix",
     "finite_array",
     "nonnegative_number",
     "positive_number",
     "sample_size",
+    "whole_number",
 ]
 
 _SYMMETRY_TOLERANCE = 1e-12
@@ -143,6 +145,40 @@ def sample_size(n: object, least: int = 2) -> int:
     >>> sample_size(10)
     10
     """
-    if isinstance(n, bool) or not isinstance(n, SupportsIndex) or operator.index(n) < least:
-        raise InputError("n", n, f"an integer of at least {least}")
-    return operator.index(n)
+    return whole_number("n", n, least)
+
+
+def checked_seed(seed: object) -> int:
+    """Return a seed in [0, 2³²), or raise :class:`~qmis_stats.errors.InputError`.
+
+    Examples
+    --------
+    >>> checked_seed(2026)
+    2026
+    """
+    return whole_number("seed", seed, 0, 2**32 - 1)
+
+
+def whole_number(field: str, value: Any, least: int, most: int | None = None) -> int:
+    """Return ``value`` as an int of at least ``least`` and at most ``most``.
+
+    Raises
+    ------
+    InputError
+        If it is no integer, or out of range.
+
+    Examples
+    --------
+    >>> whole_number("draws", 2.5, 200, 10_000)
+    Traceback (most recent call last):
+    ...
+    qmis_stats.errors.InputError: draws = 2.5: must be an integer from 200 to 10000
+    """
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or number < least or (most is not None and number > most):
+        bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
+        raise InputError(field, value, f"an integer {bounds}")
+    return number

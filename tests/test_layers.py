@@ -1,6 +1,7 @@
 """The floors of docs/architecture.md, enforced on the import graph."""
 
 import ast
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[1] / "qmis_stats"
 
 FLOOR = {
     "_lazy": 1.0,
+    "by_value": 1.0,
     "errors": 1.0,
     "foreign": 1.1,
     "tilting": 1.1,
@@ -84,6 +86,67 @@ def test_routes_do_not_import_each_other():
     for path in FILES:
         if room(path) in routes:
             assert not imported_rooms(path) & (routes - {room(path)})
+
+
+def modules(root):
+    """Return the files below a package by their dotted names; of the package itself, whose names are lazy, none."""
+    found = {}
+    for path in sorted(root.rglob("*.py")):
+        parts = [root.name, *path.relative_to(root).with_suffix("").parts]
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    del found[root.name]
+    return found
+
+
+def imports_between(root):
+    """Return for each module those that it imports: at its top, inside functions and for annotations alike."""
+    files = modules(root)
+    graph = {}
+    for name, path in files.items():
+        graph[name] = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                graph[name] |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+                inner = {f"{node.module}.{alias.name}" for alias in node.names}
+                graph[name] |= inner & files.keys() or {node.module}
+        graph[name] = (graph[name] & files.keys()) - {name}
+    return graph
+
+
+def circle(graph):
+    """Return the modules of an import circle, or nothing."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
+
+
+def test_no_module_comes_back_to_itself():
+    assert circle(imports_between(ROOT)) == []
+
+
+def test_a_circle_is_seen_wherever_the_import_stands(tmp_path):
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "result.py").write_text("def plot():\n    from package.figure import draw\n")
+    (package / "figure.py").write_text("import math\n")
+    assert circle(imports_between(package)) == []
+    typed = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from package.result import plot\n"
+    (package / "figure.py").write_text(typed)
+    assert set(circle(imports_between(package))) == {"package.result", "package.figure"}
+
+
+PLOTS = [path for path in FILES if path.stem.endswith("plot") or path.stem == "plots"]
+
+
+@pytest.mark.parametrize("path", PLOTS, ids=lambda p: p.stem)
+def test_plots_take_plain_data(path):
+    """No plot imports a result: another result that has the same numbers can be drawn too."""
+    known = imports_between(ROOT)[".".join(["qmis_stats", *path.relative_to(ROOT).with_suffix("").parts])]
+    assert not {name for name in known if name.endswith(("results", "report", "indicator", "ranking"))}
 
 
 def test_kernels_know_nothing_of_the_package():

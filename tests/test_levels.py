@@ -21,13 +21,10 @@ from qmis_stats.audit.leak_answer import attacks_and_theory, leak_sure
 from qmis_stats.audit.leak_lines import leak_lines
 from qmis_stats.audit.report import report_data, report_html, write_report
 from qmis_stats.audit.tables import bundled
-from qmis_stats.audit.tradeoff_plot import tradeoff_plot
 from qmis_stats.display import audit_table
 from qmis_stats.inference.areas import area_interval
 from qmis_stats.inference.exponent_tests import exponent_against_indicator
-from qmis_stats.inference.gap_plot import gap_plot
 from qmis_stats.inference.intervals import gap_interval
-from qmis_stats.inference.rank_plot import rank_plot
 from qmis_stats.inference.rates import fit_exponent, slope_interval
 from qmis_stats.inference.running import RunningMoments
 from qmis_stats.inference.runs import run_means
@@ -42,8 +39,8 @@ mpl.use("agg")
 
 NOT_CONFIDENCE = (90, 95, 1.5, -0.1, 0.0, 0.5, 1.0, True, None, "a", float("nan"), [0.9])
 NOT_OF_A_TEST = (5, 1.5, -0.1, 0.0, 1.0, True, None, "a", float("nan"), [0.05])
-LEFT_OUT = ("qmis_stats.verify.",)
-"""Levels of claims, which the run sets itself."""
+LEFT_OUT = ("qmis_stats.verify.", "qmis_stats.inference.gap_plot", "qmis_stats.inference.rank_plot")
+"""Levels of claims, which the run sets itself, and plots, which write in a legend what a result has checked."""
 
 
 @cache
@@ -76,6 +73,7 @@ def have():
         fit=fit_exponent(n, -0.125 * n - 0.5 * np.log(n), np.full(4, 0.01)),
         exact=mis(problem, 9),
         tilted=mis(problem, 9, method="tilted", replicates=400, seed=1),
+        several=mis(problem, [9, 16]),
         regression=Problem(LinearRegression([0.0], [[1.0]], 1.0), CodebookERM([[0.0], [4.0]])),
     )
 
@@ -127,14 +125,13 @@ CONFIDENCE = {
     "audit.report.report_html": lambda level: report_html(have().audited, level),
     "audit.report.write_report": lambda level: write_report(have().audited, "/nowhere", level),
     "audit.results.AuditResult.plot": of("audited.plot"),
+    "audit.results.AuditResult.table_lines": of("audited.table_lines"),
     "audit.results.AuditResult.summary": of("audited.summary"),
     "audit.results.AuditResult.to_dict": of("audited.to_dict"),
     "audit.results.AuditResult.to_frame": of("audited.to_frame"),
-    "audit.tradeoff_plot.tradeoff_plot": lambda level: tradeoff_plot(have().audited, level=level),
     "display.audit_table": lambda level: audit_table(have().audited, level),
     "inference.areas.area_interval": lambda level: area_interval(0.6, 0.01, 20, level),
     "inference.chernoff.ChernoffEstimate.interval": of("ranking.indicators.0.chernoff.interval"),
-    "inference.gap_plot.gap_plot": lambda level: gap_plot(have().ranking.indicators[0], level=level),
     "inference.indicator.Indicator.points_needed": of("ranking.indicators.0.points_needed"),
     "inference.indicator.Indicator.conf_int": of("ranking.indicators.0.conf_int"),
     "inference.indicator.Indicator.plot": of("ranking.indicators.0.plot"),
@@ -142,7 +139,6 @@ CONFIDENCE = {
     "inference.indicator.Indicator.to_frame": of("ranking.indicators.0.to_frame"),
     "inference.intervals.gap_interval": lambda level: gap_interval(have().losses[1], level),
     "inference.minimum.NearMinimum.interval": of("ranking.indicators.0.near.interval"),
-    "inference.rank_plot.rank_plot": lambda level: rank_plot(have().ranking, level=level),
     "inference.rank_results.EstimateRanking.conf_int": lambda level: have().means.rank().conf_int(level),
     "inference.rank_results.RankResults.best_set": of("ranking.best_set"),
     "inference.rank_results.RankResults.conf_int": of("ranking.conf_int"),
@@ -172,6 +168,7 @@ CONFIDENCE = {
     "leak.results.LeakageResult.told_apart": of("leak.told_apart"),
     "leak.results.LeakageResult.to_frame": of("leak.to_frame"),
     "results.MISResult.conf_int": of("tilted.conf_int"),
+    "results.MISSeries.conf_int": of("several.conf_int"),
     "results.error_interval": lambda level: error_interval(0.0, 1.0, level=level),
     "simulate.roc.empirical_roc": lambda level: empirical_roc(np.arange(50.0), np.arange(50.0), level),
     "validation.checked_level": checked_level,
@@ -240,6 +237,6 @@ def test_levels_of_tests(name):
 
 
 def test_a_result_without_an_error_checks_the_level_too():
-    assert have().exact.conf_int(0.9) is None
+    assert have().exact.conf_int(0.9) == (have().exact.log_delta, have().exact.log_delta)
     with pytest.raises(InputError, match="level = 95"):
         have().exact.conf_int(95)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qmis_stats.audit.leak_answer import leak_sure, leak_which
-from qmis_stats.audit.leak_lines import LeakLine, leak_lines
+from qmis_stats.audit.lines import Line
 from qmis_stats.audit.quantizers import IDENTITY
 from qmis_stats.audit.splits import further
 from qmis_stats.audit.wording import interval, listed, metric_name, number
@@ -35,52 +35,6 @@ MARGIN = 0.02
 """Performance that may be given up unless told otherwise."""
 
 _PRICED = 3
-
-
-@dataclass(frozen=True)
-class Line:
-    """One quantizer in the table of an audit.
-
-    Attributes
-    ----------
-    name : str
-        The quantizer.
-    bits : float
-        Bits a weight.
-    rank : int or None
-        By the estimates, 1 the most private; ``None`` of the reference and where there is no estimate.
-    rank_set : (int, int) or None
-        Simultaneous confidence set of the rank.
-    indicator : float or None
-        r̂.
-    interval : (float, float) or None
-        Of the indicator.
-    score, price : float
-        Performance, and how much worse it is than without quantization.
-    score_interval, price_interval : (float, float)
-        Of both.
-    pareto, best : bool
-        Whether no other one is at least as private and as good; whether it may be the most private at the level.
-    reference : bool
-        Whether this is the model without quantization.
-    leak : LeakLine or None
-        What is released leaks, where that is known; ranks are then by it.
-    """
-
-    name: str
-    bits: float
-    rank: int | None
-    rank_set: tuple[int, int] | None
-    indicator: float | None
-    interval: tuple[float, float] | None
-    score: float
-    score_interval: tuple[float, float]
-    price: float
-    price_interval: tuple[float, float]
-    pareto: bool
-    best: bool
-    reference: bool
-    leak: LeakLine | None = None
 
 
 @dataclass(frozen=True)
@@ -128,47 +82,7 @@ def table_lines(result: AuditResult, level: float = 0.95) -> tuple[Line, ...]:
     level : float
         Confidence level.
     """
-    scores = result.scores.to_frame(level).to_dict("index")
-    metric = result.metric
-    front, ranking = result.pareto(), result.privacy_ranking
-    ranks: dict[str, tuple[int, tuple[int, int]]] = {}
-    best: Sequence[str] = ()
-    if ranking is not None:
-        best, sets = ranking.best_set(1, level), ranking.rank_sets(level)
-        ranks = {ranking.names[q]: (int(ranking.ranks[q]), (int(sets[q, 0]), int(sets[q, 1]))) for q in ranking.order()}
-    indicators: dict[str, tuple[float, tuple[float, float]]] = {}
-    if result.ranking is not None:
-        ends = result.ranking.conf_int(level)
-        indicators = {
-            name: (float(result.ranking.params[q]), (float(ends[q, 0]), float(ends[q, 1])))
-            for q, name in enumerate(result.ranking.names)
-        }
-    leaks = {} if result.leak is None else leak_lines(result.leak, level)
-    others = [name for name in result.visited if name not in ranks and name != IDENTITY]
-    lines = []
-    for name in [*ranks, *others, IDENTITY]:
-        row = {str(key): float(value) for key, value in scores[name].items()}
-        rank, rank_set = ranks.get(name, (None, None))
-        indicator, ends_of = indicators.get(name, (None, None))
-        lines.append(
-            Line(
-                name=name,
-                bits=float(result.bits[name]),
-                rank=rank,
-                rank_set=rank_set,
-                indicator=indicator,
-                interval=ends_of,
-                score=row[metric],
-                score_interval=(row[f"{metric}_low"], row[f"{metric}_high"]),
-                price=row[f"{metric}_price"],
-                price_interval=(row[f"{metric}_price_low"], row[f"{metric}_price_high"]),
-                pareto=name in front,
-                best=name in best,
-                reference=name == IDENTITY,
-                leak=leaks.get(name),
-            )
-        )
-    return tuple(lines)
+    return result.table_lines(level)
 
 
 def checked_margin(margin: float) -> float:

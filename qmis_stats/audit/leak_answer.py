@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from scipy.special import stdtrit
 
+from qmis_stats.audit.lines import Line
 from qmis_stats.audit.quantizers import release_name
 from qmis_stats.audit.wording import interval, listed, number, percent
 from qmis_stats.leak.releases import ReleaseLeak
 from qmis_stats.validation import checked_level
 
 if TYPE_CHECKING:
-    from qmis_stats.audit.answer import Line
     from qmis_stats.audit.attacks.side_by_side import AttackAudit
 
 __all__ = ["attacks_and_theory", "leak_sure", "leak_which"]

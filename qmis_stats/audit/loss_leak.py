@@ -24,7 +24,7 @@ LEAST_LOSSES = 20
 """Independent training points, and held-out ones, that it takes."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LossLeak(MeasuredLeak):
     """Leak of one trained model under each quantizer and without one: small losses say "member". A lower bound.
 

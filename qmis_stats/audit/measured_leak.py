@@ -15,7 +15,7 @@ from qmis_stats.scores.base import FloatArray
 __all__ = ["MeasuredLeak"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MeasuredLeak(ReleaseLeak):
     """Leak of a model under each quantizer and without one, as something attained it: a lower bound."""
 

@@ -32,7 +32,7 @@ FEWEST_RUNS = 3
 _DRAWS = 1000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class OverRuns(NotebookResult):
     """Means over runs of the standardised gap of one run, with rank sets.
 

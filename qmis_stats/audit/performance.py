@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from qmis_stats.audit.data import Task
+from qmis_stats.by_value import ByValue
 from qmis_stats.inference.areas import cluster_sums, placements
 from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import checked_level
@@ -30,8 +31,8 @@ METRICS: dict[Task, tuple[str, ...]] = {
 _RANGES = {"auroc": (0.0, 1.0), "accuracy": (0.0, 1.0), "r2": (-np.inf, 1.0), "mae": (0.0, np.inf)}
 
 
-@dataclass(frozen=True)
-class Performance:
+@dataclass(frozen=True, eq=False, repr=False)
+class Performance(ByValue):
     """Scores of the final quantized models on the evaluation points, means over the runs.
 
     Attributes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qmis_stats.audit.leak_lines import leak_lines
+from qmis_stats.audit.lines import Line
 from qmis_stats.audit.over_runs import OverRuns, over_runs
 from qmis_stats.audit.performance import Performance
 from qmis_stats.audit.quantizers import IDENTITY
@@ -24,19 +26,19 @@ from qmis_stats.inference.ranking import Ranking
 from qmis_stats.leak.releases import ReleaseLeak
 from qmis_stats.leak.results import LeakageResult
 from qmis_stats.reporting.notebook import NotebookResult
+from qmis_stats.reporting.summary import Summary
 from qmis_stats.results import finite_or_none
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-    from statsmodels.iolib.summary import Summary
 
     from qmis_stats.audit.attacks.side_by_side import AttackAudit
 
 __all__ = ["AuditResult"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class AuditResult(NotebookResult):
     """Quantizers ranked by privacy, with the performance of the quantized models.
 
@@ -264,7 +266,7 @@ class AuditResult(NotebookResult):
 
     def summary(self, level: float = 0.95) -> Summary:
         """Return a table as statsmodels prints it: privacy, then performance, then notes."""
-        from statsmodels.iolib.summary import Summary
+        from statsmodels.iolib.summary import Summary as Tables
         from statsmodels.iolib.table import SimpleTable
 
         frame = self.to_frame(level)
@@ -290,7 +292,7 @@ class AuditResult(NotebookResult):
             )
         head = ["bits", "rank", f"{percent} set", "indicator", f"{percent} interval", "codewords"]
         head += [f"{metric} {percent}" for metric in metrics] + [f"price in {metrics[0]}"]
-        summary = Summary()
+        summary = Tables()
         if self.leak is not None:
             by = "as attacks measured it" if self.leak.measured else "by theory"
             summary.tables.append(_leak_table(frame, percent, f"What each release leaks, {by}"))
@@ -311,7 +313,7 @@ class AuditResult(NotebookResult):
             head = ["rank", f"{percent} set", "indicator", f"{percent} interval", "mean gap", "sd over runs"]
             summary.tables.append(SimpleTable(rows, head, list(runs.to_frame(level).index), title=runs.title()))
         summary.add_extra_txt(self.remarks())
-        return summary
+        return Summary.of(summary)
 
     def _frame_shown(self) -> pd.DataFrame:
         """Return privacy and the first score; ``to_frame`` has the others."""
@@ -335,6 +337,58 @@ class AuditResult(NotebookResult):
             lines.append(f"Left out of ranking and Pareto set, without an estimate: {', '.join(self.single)}.")
         return [*lines, *self.notes]
 
+    def table_lines(self, level: float = 0.95) -> tuple[Line, ...]:
+        """Return the rows of the table: the most private first, those without an estimate, then no quantization.
+
+        Parameters
+        ----------
+        level : float
+            Confidence level.
+        """
+        scores = self.scores.to_frame(level).to_dict("index")
+        metric = self.metric
+        front, ranking = self.pareto(), self.privacy_ranking
+        ranks: dict[str, tuple[int, tuple[int, int]]] = {}
+        best: Sequence[str] = ()
+        if ranking is not None:
+            best, sets = ranking.best_set(1, level), ranking.rank_sets(level)
+            ranks = {
+                ranking.names[q]: (int(ranking.ranks[q]), (int(sets[q, 0]), int(sets[q, 1]))) for q in ranking.order()
+            }
+        indicators: dict[str, tuple[float, tuple[float, float]]] = {}
+        if self.ranking is not None:
+            ends = self.ranking.conf_int(level)
+            indicators = {
+                name: (float(self.ranking.params[q]), (float(ends[q, 0]), float(ends[q, 1])))
+                for q, name in enumerate(self.ranking.names)
+            }
+        leaks = {} if self.leak is None else leak_lines(self.leak, level)
+        others = [name for name in self.visited if name not in ranks and name != IDENTITY]
+        lines = []
+        for name in [*ranks, *others, IDENTITY]:
+            row = {str(key): float(value) for key, value in scores[name].items()}
+            rank, rank_set = ranks.get(name, (None, None))
+            indicator, ends_of = indicators.get(name, (None, None))
+            lines.append(
+                Line(
+                    name=name,
+                    bits=float(self.bits[name]),
+                    rank=rank,
+                    rank_set=rank_set,
+                    indicator=indicator,
+                    interval=ends_of,
+                    score=row[metric],
+                    score_interval=(row[f"{metric}_low"], row[f"{metric}_high"]),
+                    price=row[f"{metric}_price"],
+                    price_interval=(row[f"{metric}_price_low"], row[f"{metric}_price_high"]),
+                    pareto=name in front,
+                    best=name in best,
+                    reference=name == IDENTITY,
+                    leak=leaks.get(name),
+                )
+            )
+        return tuple(lines)
+
     def plot(self, ax: Axes | None = None, level: float = 0.95) -> Axes:
         """Draw privacy against performance with the intervals of both; returns the axes.
 
@@ -347,7 +401,7 @@ class AuditResult(NotebookResult):
         """
         from qmis_stats.audit.tradeoff_plot import tradeoff_plot
 
-        return tradeoff_plot(self, ax, level)
+        return tradeoff_plot(self.table_lines(level), self.metric, ax)
 
     def to_dict(self, level: float = 0.95) -> dict[str, Any]:
         """Return JSON-ready data; infinities and NaN become ``None``.
@@ -394,9 +448,6 @@ class AuditResult(NotebookResult):
             }
             rows.append({**named, **whole, **numbers})
         return rows
-
-    def __str__(self) -> str:
-        return str(self.summary())
 
 
 def _leak_table(frame: pd.DataFrame, percent: str, title: str) -> Any:

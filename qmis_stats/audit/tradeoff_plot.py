@@ -6,15 +6,13 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from qmis_stats.audit.answer import Line, table_lines
+from qmis_stats.audit.lines import Line
 from qmis_stats.audit.quantizers import release_name
 from qmis_stats.audit.wording import metric_name, number
 from qmis_stats.reporting.figures import axes_or_new
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from qmis_stats.audit.results import AuditResult
 
 __all__ = ["score_limits", "tradeoff_plot"]
 
@@ -23,7 +21,7 @@ _DECADES = 1e-5
 _REACH = 10.0
 
 
-def tradeoff_plot(result: AuditResult, ax: Axes | None = None, level: float = 0.95) -> Axes:
+def tradeoff_plot(lines: Sequence[Line], metric: str, ax: Axes | None = None) -> Axes:
     """Draw privacy (more private to the right) and the performance of each quantizer.
 
     Privacy is the leak Δ of the release where it is known, with no quantization as a dashed line; else the indicator on
@@ -33,14 +31,14 @@ def tradeoff_plot(result: AuditResult, ax: Axes | None = None, level: float = 0.
 
     Parameters
     ----------
-    result : AuditResult
-        What to draw.
+    lines : sequence of Line
+        The quantizers, no quantization the last.
+    metric : str
+        What the scores are.
     ax : matplotlib axes, optional
         Where to draw; by default a new figure.
-    level : float
-        Confidence level of the intervals.
     """
-    *lines, reference = table_lines(result, level)
+    *lines, reference = lines
     ax = axes_or_new(ax, 6.4, 4.6)
     by_leak = reference.leak is not None
     privacy = _leak if by_leak else _indicator
@@ -86,7 +84,7 @@ def tradeoff_plot(result: AuditResult, ax: Axes | None = None, level: float = 0.
     if not all(line.pareto for line in lines):
         ax.plot([], [], "o", color=_OTHER, markersize=8.0, label="others")
     ax.set_xlabel(("leak Δ" if by_leak else "indicator r") + " (more private to the right)")
-    ax.set_ylabel(f"{metric_name(result.metric)} (better upwards)")
+    ax.set_ylabel(f"{metric_name(metric)} (better upwards)")
     ax.figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize="small")
     return ax
 

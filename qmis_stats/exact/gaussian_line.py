@@ -50,9 +50,10 @@ def _checked(thresholds: ArrayLike, n: int) -> tuple[FloatArray, int]:
 
 def _cell_changes(thresholds: FloatArray, n: int, w: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return p_k(w) − p_k as (logarithmic scale, factor), for ``w`` of shape (m + 1, points)."""
-    edge = thresholds[:, None]
-    upper_scale, upper = tail_changes(edge, n, w[:-1])
-    lower_scale, lower = tail_changes(edge, n, w[1:])
+    edges = np.concatenate([thresholds, thresholds])[:, None]
+    scales, factors = tail_changes(edges, n, np.concatenate([w[:-1], w[1:]]))
+    upper_scale, lower_scale = np.split(scales, 2)
+    upper, lower = np.split(factors, 2)
     scale = np.full(w.shape, -np.inf)
     scale[:-1] = upper_scale
     scale[1:] = np.maximum(scale[1:], lower_scale)

@@ -132,6 +132,10 @@ def parse_experiment(data: dict[str, Any], path: str = "<memory>") -> Experiment
     ...
     qmis_stats.experiment.refusal.ExperimentError: <memory>: run.n = 1: must be an integer from 2 to ...
     """
+    for key in ("grid", "adaptive"):
+        if isinstance(data, dict) and key in data:
+            line = f"[{key}] makes this a sweep: use qmis sweep, or run_sweep in Python"
+            raise ExperimentError(path, key, data[key], "left out of an experiment", line=line)
     table = validated(data, path)
     try:
         law = table.law.build()

@@ -16,7 +16,7 @@ from qmis_stats.experiment.schema import RunTable
 from qmis_stats.problem import Face, Problem
 from qmis_stats.reporting.decay_plot import decay_plot
 from qmis_stats.reporting.notebook import NotebookResult
-from qmis_stats.results import MISResult, frame_of
+from qmis_stats.results import MISResult, domain_remarks, frame_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Outcome", "run_experiment"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Outcome(NotebookResult):
     """The results of an experiment.
 
@@ -59,7 +59,7 @@ class Outcome(NotebookResult):
             for n, at in self.problems
             if not at.penalised and at.faces
         ]
-        return [*rates, *(line for result in self.results for line in result.remarks())]
+        return [*rates, *domain_remarks(self.results)]
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw log₁₀ Δ against n, a series a method, with 95 % intervals; returns the axes.

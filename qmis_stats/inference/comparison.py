@@ -13,6 +13,7 @@ import numpy as np
 from qmis_stats.errors import InputError
 from qmis_stats.inference.rates import fit_dof
 from qmis_stats.reporting.notebook import NotebookResult
+from qmis_stats.reporting.summary import Summary
 from qmis_stats.scores.base import FloatArray
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["ExponentComparison", "compare_exponents"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ExponentComparison(NotebookResult):
     """Test of equal exponents, with all pairwise differences.
 
@@ -95,7 +96,7 @@ class ExponentComparison(NotebookResult):
         """Return the joint test."""
         return [f"H0: all exponents equal  {self.test} = {self.statistic:.4g}, p = {self.pvalue:.3g}"]
 
-    def summary(self) -> str:
+    def summary(self) -> Summary:
         """Return aligned lines: the fits, the joint test, the pairs."""
         width = max(len(name) for name in self.names)
         lines = [f"{'fit':<{width}}  {'exponent':>12}  {'std err':>9}"]
@@ -107,10 +108,7 @@ class ExponentComparison(NotebookResult):
         ):
             pair = f"{self.names[i]} - {self.names[j]}"
             lines.append(f"{pair:<{2 * width + 3}}  {d:>12.4g}  {e:>9.3g}  Holm p = {p:.3g}")
-        return "\n".join(lines)
-
-    def __str__(self) -> str:
-        return self.summary()
+        return Summary("\n".join(lines))
 
 
 def compare_exponents(fits: Sequence[RegressionResults], names: Sequence[str] | None = None) -> ExponentComparison:

@@ -11,6 +11,7 @@ from qmis_stats.errors import InputError
 from qmis_stats.inference.rates import fit_dof, slope_test
 from qmis_stats.problem import Problem
 from qmis_stats.reporting.notebook import NotebookResult
+from qmis_stats.reporting.summary import Summary
 from qmis_stats.validation import checked_significance
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["IndicatorTest", "exponent_against_indicator"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class IndicatorTest(NotebookResult):
     """The two tests of one slope: against −I_Q and against −r_Q.
 
@@ -75,22 +76,21 @@ class IndicatorTest(NotebookResult):
         """Return the caption of the table."""
         return f"A fitted exponent, {self.fitted:.6g} +- {self.fitted_std_error:.2g}, against I and r"
 
-    def summary(self) -> str:
+    def summary(self) -> Summary:
         """Return aligned lines: the fitted exponent, the two tests, the power."""
         letter = "z" if np.isinf(self.dof) else f"t({self.dof:.0f})"
-        return "\n".join(
-            (
-                f"fitted exponent  {self.fitted:.6g} +- {self.fitted_std_error:.2g}",
-                f"slope = -I       {self.exponent:.6g}  {letter} = {self.exponent_statistic:+.3g}, "
-                f"p = {self.exponent_pvalue:.3g}",
-                f"slope = -r       {self.indicator:.6g}  {letter} = {self.indicator_statistic:+.3g}, "
-                f"p = {self.indicator_pvalue:.3g}",
-                f"power against r  {self.power:.4g} at level {self.level:g}",
+        return Summary(
+            "\n".join(
+                (
+                    f"fitted exponent  {self.fitted:.6g} +- {self.fitted_std_error:.2g}",
+                    f"slope = -I       {self.exponent:.6g}  {letter} = {self.exponent_statistic:+.3g}, "
+                    f"p = {self.exponent_pvalue:.3g}",
+                    f"slope = -r       {self.indicator:.6g}  {letter} = {self.indicator_statistic:+.3g}, "
+                    f"p = {self.indicator_pvalue:.3g}",
+                    f"power against r  {self.power:.4g} at level {self.level:g}",
+                )
             )
         )
-
-    def __str__(self) -> str:
-        return self.summary()
 
 
 def exponent_against_indicator(fit: RegressionResults, problem: Problem, *, level: float = 0.05) -> IndicatorTest:

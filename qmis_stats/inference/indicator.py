@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
-from qmis_stats.errors import InputError
 from qmis_stats.inference.adjusted import rates
 from qmis_stats.inference.chernoff import ChernoffEstimate, smallest_chernoff
 from qmis_stats.inference.losses import LossBlocks, Losses, check_shapes
 from qmis_stats.inference.minimum import SCREENING_SHARE, UNSETTLED, NearMinimum, near_minimum
 from qmis_stats.inference.moments import Gaps, gaps
 from qmis_stats.reporting.notebook import NotebookResult
+from qmis_stats.reporting.summary import Summary
 from qmis_stats.results import finite_or_none
-from qmis_stats.validation import checked_level
+from qmis_stats.validation import checked_level, checked_seed, whole_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +34,7 @@ _FEWEST_DRAWS, _MOST_DRAWS = 199, 10**6
 _FEWEST_EFFECTIVE_POINTS = 30.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Indicator(NotebookResult):
     """The privacy indicator of one quantizer, estimated from losses.
 
@@ -197,12 +197,15 @@ class Indicator(NotebookResult):
         """
         from qmis_stats.inference.gap_plot import gap_plot
 
-        return gap_plot(self, ax, level)
+        interval = self.conf_int(level)
+        unsettled = np.isin(self.gaps.rivals, self.near_ties)
+        return gap_plot(self.name, self.indicator, interval, 0.5 * self.gaps.s**2, unsettled, ax, level=level)
 
-    def __str__(self) -> str:
+    def summary(self) -> Summary:
+        """Return a line, and what has to be known to read it."""
         low, high = self.conf_int()
         line = f"{self.name}: indicator {self.indicator:.4g}, 95 % interval [{low:.4g}, {high:.4g}]"
-        return "\n".join([line, *self.warnings()])
+        return Summary("\n".join([line, *self.warnings()]))
 
     def to_dict(self, level: float = 0.95) -> dict[str, Any]:
         """Return JSON-ready data; infinities become ``None``."""
@@ -248,10 +251,7 @@ def checked_draws(draws: int, seed: int) -> tuple[int, int]:
     >>> checked_draws(2000, 1)
     (2000, 1)
     """
-    for name, value, low, high in (("draws", draws, _FEWEST_DRAWS, _MOST_DRAWS), ("seed", seed, 0, 2**32 - 1)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not low <= value <= high:
-            raise InputError(name, value, f"an integer from {low} to {high}")
-    return int(draws), int(seed)
+    return whole_number("draws", draws, _FEWEST_DRAWS, _MOST_DRAWS), checked_seed(seed)
 
 
 def indicator(

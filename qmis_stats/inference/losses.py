@@ -211,7 +211,7 @@ def check_shapes(shapes: list[tuple[str, int, int]], *, check_axes: bool = True)
         if columns < FEWEST_POINTS:
             raise InputError(field, (rows, columns), f"on at least {FEWEST_POINTS} evaluation points")
     if len({columns for _, _, columns in shapes}) > 1:
-        listed = {field: (rows, columns) for field, rows, columns in shapes}
-        exchanged = len({rows for _, rows, _ in shapes}) == 1
-        hint = "; these look like (N, K), points by candidates: transpose them" if exchanged else ""
-        raise InputError("losses", listed, f"on the same number of points N, in shapes (K, N){hint}")
+        (first, _, most), (other, _, fewer) = max(shapes, key=lambda s: s[2]), min(shapes, key=lambda s: s[2])
+        allowed = "on the same number of points N, in shapes (K, N)"
+        line = f"{first} has {most} points (columns), {other} has {fewer}: all must be {allowed}"
+        raise InputError("losses", {first: most, other: fewer}, allowed, line=line)

@@ -12,12 +12,12 @@ from scipy.special import ndtri, stdtrit
 from qmis_stats.errors import InputError
 from qmis_stats.inference.ranks import Comparisons, Decisions, ranks_from
 from qmis_stats.reporting.notebook import NotebookResult
+from qmis_stats.reporting.summary import Summary
 from qmis_stats.validation import checked_level, finite_array
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-    from statsmodels.iolib.summary import Summary
 
 __all__ = ["KINDS", "EstimateRanking", "RankResults", "rank_estimates"]
 
@@ -25,7 +25,7 @@ KINDS = ("simultaneous", "marginal", "holm")
 """Kinds of rank sets."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class RankResults(NotebookResult):
     """Estimates in order, with confidence sets for their ranks: rank 1 is the largest.
 
@@ -130,7 +130,7 @@ class RankResults(NotebookResult):
 
     def summary(self, level: float = 0.95) -> Summary:
         """Return a table as statsmodels prints it."""
-        from statsmodels.iolib.summary import Summary
+        from statsmodels.iolib.summary import Summary as Tables
         from statsmodels.iolib.table import SimpleTable
 
         frame = self.to_frame(level)
@@ -148,22 +148,32 @@ class RankResults(NotebookResult):
             for _, row in frame.astype(object).iterrows()
         ]
         head = ["rank", f"{percent} set", "alone", "estimate", f"{percent} interval", *further]
-        summary = Summary()
+        summary = Tables()
         summary.tables.append(SimpleTable(rows, head, list(frame.index), title=self.title()))
         summary.add_extra_txt(self.remarks(level))
-        return summary
+        return Summary.of(summary)
 
     def plot(self, ax: Axes | None = None, level: float = 0.95) -> Axes:
         """Draw ranks with their confidence sets; returns the axes."""
-        from qmis_stats.inference.rank_plot import rank_plot
+        from qmis_stats.inference.rank_plot import RankBar, rank_plot
 
-        return rank_plot(self, ax, level)
+        together, alone = self.rank_sets(level), self.rank_sets(level, kind="marginal")
+        interval = self.conf_int(level)
+        bars = [
+            RankBar(
+                self.names[q],
+                float(self.params[q]),
+                (float(interval[q, 0]), float(interval[q, 1])),
+                int(self.ranks[q]),
+                (int(together[q, 0]), int(together[q, 1])),
+                (int(alone[q, 0]), int(alone[q, 1])),
+            )
+            for q in self.order()
+        ]
+        return rank_plot(bars, ax, level=level)
 
-    def __str__(self) -> str:
-        return str(self.summary())
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class EstimateRanking(RankResults):
     """A ranking of estimates with a given covariance.
 

@@ -21,7 +21,7 @@ Progress = Callable[[Iterable[Any]], Iterable[Any]]
 """Wraps what is iterated over, as progress bars do."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Ranking(RankResults):
     """Quantizers ordered by privacy: rank 1 has the largest indicator and betrays least.
 

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from qmis_kernels import backend
+from qmis_stats.by_value import ByValue
 from qmis_stats.errors import InputError
 from qmis_stats.inference.minimum import ROUNDING, bootstrap_quantile
 from qmis_stats.scores.base import FloatArray
-from qmis_stats.validation import checked_level
+from qmis_stats.validation import checked_level, checked_seed, whole_number
 
 __all__ = ["Comparisons"]
 
@@ -30,8 +31,8 @@ _SHIFT_SHARE = 1e-4
 """Probability with which errors may be shifted too far: taken off the level, and too little to widen sets of ranks."""
 
 
-@dataclass(frozen=True)
-class Comparisons:
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparisons(ByValue):
     """Studentised comparisons of G groups, each represented by the smallest of its statistics.
 
     The comparison (g, h) has the null hypothesis "g is not below h"; a large statistic decides for "g is below h".
@@ -129,11 +130,8 @@ class Comparisons:
         values = np.asarray(estimates, dtype=np.float64)
         root = _root(np.asarray(covariance, dtype=np.float64), values.size)
         least = max(199, 2 * values.size)
-        if isinstance(draws, bool) or not isinstance(draws, (int, np.integer)) or draws < least:
-            raise InputError("draws", draws, f"an integer of at least {least}")
-        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
-            raise InputError("seed", seed, f"an integer from 0 to {2**32 - 1}")
-        normals = backend("numba").normals((seed, 0), 13, 0, int(draws), values.size).T
+        draws, seed = whole_number("draws", draws, least), checked_seed(seed)
+        normals = backend("numba").normals((seed, 0), 13, 0, draws, values.size).T
         normals = np.linalg.solve(np.linalg.cholesky(normals @ normals.T / draws), normals)
         found = cls.from_draws([values[g : g + 1] for g in range(values.size)], list((root @ normals)[:, None, :]))
         if not dof >= 1.0:
@@ -218,13 +216,11 @@ class Comparisons:
         For ``tau`` = 1 only comparisons of the truly largest group can be wrong, so that each group's are judged by
         themselves; for more, the simultaneous comparisons are used.
         """
-        groups = len(self.sizes)
-        if isinstance(tau, bool) or not isinstance(tau, (int, np.integer)) or not 1 <= tau <= groups:
-            raise InputError("tau", tau, f"an integer from 1 to {groups}")
+        whole_number("tau", tau, 1, len(self.sizes))
         if tau > 1:
             return np.asarray(self.below(level).sum(axis=1) < tau)
         kept = []
-        for g in range(groups):
+        for g in range(len(self.sizes)):
             family = np.zeros_like(self.statistics, dtype=bool)
             family[g, :] = True
             kept.append(not self.below(level, family).any())

@@ -12,7 +12,7 @@ from qmis_stats.errors import InputError
 from qmis_stats.inference.adjusted import rates
 from qmis_stats.inference.losses import FEWEST_POINTS
 from qmis_stats.scores.base import FloatArray
-from qmis_stats.validation import checked_level
+from qmis_stats.validation import checked_level, whole_number
 
 __all__ = ["OnePassIndicator", "RunningMoments"]
 
@@ -82,9 +82,7 @@ class RunningMoments:
     """
 
     def __init__(self, candidates: int) -> None:
-        if isinstance(candidates, bool) or not isinstance(candidates, (int, np.integer)) or candidates < 2:
-            raise InputError("candidates", candidates, "an integer of at least 2")
-        self.candidates = int(candidates)
+        self.candidates = whole_number("candidates", candidates, 2)
         self.points = 0
         self._first_mean = 0.0
         self._mean = np.zeros(self.candidates)

@@ -20,6 +20,7 @@ from qmis_stats.errors import DomainError, DomainWarning, InputError
 from qmis_stats.inference.rank_results import EstimateRanking, rank_estimates
 from qmis_stats.inference.run_table import RunTable, run_table
 from qmis_stats.reporting.notebook import NotebookResult
+from qmis_stats.reporting.summary import Summary
 from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import checked_level
 
@@ -35,7 +36,7 @@ _LEAST_START = 1e-2
 _TOLERANCE = 1e-8
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class RunMeans(NotebookResult):
     """Mean of each quantizer over runs, with the covariance of the means.
 
@@ -141,7 +142,7 @@ class RunMeans(NotebookResult):
         end = " (at its boundary)" if self.boundary else ""
         return [f"run effect sd {self.run_effect_sd:.3g}{end}, residual sd {self.residual_sd:.3g}"]
 
-    def summary(self) -> str:
+    def summary(self) -> Summary:
         """Return aligned lines: the method, and each quantizer with its 95 % interval and deviations."""
         width = max(9, *(len(name) for name in self.names))
         lines = [f"{self.method}, {self.runs} runs, {self.dof:.3g} degrees of freedom", *self.remarks()]
@@ -152,10 +153,7 @@ class RunMeans(NotebookResult):
             line = f"{name:<{width}}  {self.estimates[i]:>10.5g}  [{low:>9.4g}, {high:>9.4g}]"
             line += f"  {self.between_run_sd[i]:>8.3g}"
             lines.append(line if within is None else f"{line}  {within[i]:>8.3g}")
-        return "\n".join(lines)
-
-    def __str__(self) -> str:
-        return self.summary()
+        return Summary("\n".join(lines))
 
 
 class _Fit(NamedTuple):

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from qmis_stats.by_value import ByValue
 from qmis_stats.errors import DomainError, InputError
 from qmis_stats.increments import Increment, check_scale
 from qmis_stats.scores import CanonicalScores, FiniteScores, GaussianScores, MixtureScores, QuadraticScores
@@ -61,7 +62,7 @@ class ProductCells:
         return len(self.edges)
 
 
-class Law(ABC):
+class Law(ByValue, ABC):
     """A law of one point Z together with the loss that the learner minimises."""
 
     kind: ClassVar[str]

@@ -14,6 +14,7 @@ from qmis_stats.errors import InputError
 from qmis_stats.inference.rank_results import EstimateRanking, rank_estimates
 from qmis_stats.leak.law import RATES
 from qmis_stats.reporting.notebook import NotebookResult
+from qmis_stats.reporting.summary import Summary
 from qmis_stats.results import finite_or_none
 from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import checked_level
@@ -30,7 +31,7 @@ FIGURES = ("delta", "auc", *(f"tpr_{rate:g}" for rate in RATES))
 _REFERENCE = "identity"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ReleaseLeak(NotebookResult):
     """Leak of a model under each quantizer and without one, predicted or measured.
 
@@ -260,7 +261,7 @@ class ReleaseLeak(NotebookResult):
             "TPR at FPR 1%": [f"{rate:.4f}" for rate in self.estimates[:, at]],
         }
 
-    def summary(self) -> str:
+    def summary(self) -> Summary:
         """Return an aligned table and the remarks."""
         names = [name + ("" if inside else " (*)") for name, inside in zip(self.names, self.in_domain, strict=True)]
         columns = {"quantizer": names, **self._columns()}
@@ -268,7 +269,7 @@ class ReleaseLeak(NotebookResult):
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
         rule = "-" * len(lines[0])
-        return "\n".join([self.title(), rule, lines[0], rule, *lines[1:], rule, *self.remarks()])
+        return Summary("\n".join([self.title(), rule, lines[0], rule, *lines[1:], rule, *self.remarks()]))
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw Δ of each quantizer with its interval; returns the axes.
@@ -281,6 +282,3 @@ class ReleaseLeak(NotebookResult):
         from qmis_stats.leak.plot import leak_plot
 
         return leak_plot(self.names, self.delta, self.conf_int(), self.in_domain, ax)
-
-    def __str__(self) -> str:
-        return self.summary()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["LeakageResult"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LeakageResult(ReleaseLeak):
     """Leak of a fit under each quantizer and without one, by theory.
 

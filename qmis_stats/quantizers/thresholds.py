@@ -15,7 +15,7 @@ from scipy.special import ndtr, ndtri
 
 from qmis_stats.errors import InputError
 from qmis_stats.scores.base import FloatArray
-from qmis_stats.validation import finite_array, positive_number
+from qmis_stats.validation import finite_array, positive_number, whole_number
 
 __all__ = ["FixedThresholds", "LloydMax", "ScalarQuantizer", "Sign", "Ternary", "Uniform"]
 
@@ -203,8 +203,7 @@ class LloydMax(ScalarQuantizer):
 
 
 def _check_design(bits: int, scale: float | None) -> None:
-    if isinstance(bits, bool) or not isinstance(bits, int) or not 1 <= bits <= MAX_BITS:
-        raise InputError("procedure.bits", bits, f"an integer from 1 to {MAX_BITS}")
+    whole_number("procedure.bits", bits, 1, MAX_BITS)
     if scale is not None:
         positive_number("procedure.scale", scale)
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from qmis_stats.by_value import ByValue
+from qmis_stats.reporting.summary import Summary
+
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["NotebookResult"]
 
 
-class NotebookResult:
+class NotebookResult(ByValue):
     """A result that notebooks show as a table.
 
-    A subclass has ``to_frame``, and says in ``title`` and ``remarks`` what the table is about.
+    Results compare and pickle by value. A subclass has ``to_frame``, and says in ``title`` and ``remarks`` what the
+    table is about.
 
     Examples
     --------
@@ -36,6 +40,16 @@ class NotebookResult:
     def remarks(self) -> list[str]:
         """Return what has to be known to read the numbers, a sentence each."""
         return []
+
+    def summary(self) -> Summary:
+        """Return title, table and remarks as text."""
+        from qmis_stats.reporting.tables import lines_of, table_of
+
+        lines = lines_of(table_of(self._frame_shown(), self.title()))
+        return Summary("\n".join([*lines, *self.remarks()]), self._repr_html_())
+
+    def __str__(self) -> str:
+        return self.summary()
 
     def _frame_shown(self) -> pd.DataFrame:
         """Return what a notebook shows of the frame, by default all of it."""

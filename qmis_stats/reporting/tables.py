@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Table", "shown", "table_of"]
+__all__ = ["Table", "lines_of", "power_of_ten", "shown", "table_of"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,42 @@ def shown(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "" if value is None or value is pd.NA else str(value)
+
+
+def lines_of(table: Table) -> list[str]:
+    """Return a table as lines of text: the caption, the heads, and a row per line.
+
+    Examples
+    --------
+    >>> lines_of(Table("Results", ["method", "n"], [["sharp", "50"], ["tilted", "100"]]))
+    ['Results', 'method    n', 'sharp    50', 'tilted  100']
+    """
+    rows = [list(table.columns), *map(list, table.rows)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [table.caption] + [
+        "  ".join(
+            cell.ljust(width) if place in table.words else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def power_of_ten(log_value: float, digits: int = 5) -> str:
+    """Return e^log_value in decimal, also far below the smallest float.
+
+    Examples
+    --------
+    >>> power_of_ten(-1.0), power_of_ten(-5000.0), power_of_ten(-math.inf)
+    ('0.36788', '3.3697e-2172', '0')
+    """
+    if log_value == -math.inf:
+        return "0"
+    if log_value > -600.0:
+        return f"{math.exp(log_value):.{digits}g}"
+    exponent, mantissa = divmod(log_value / math.log(10.0), 1.0)
+    shown = f"{10.0**mantissa:.{digits - 1}f}"
+    return f"1e{int(exponent) + 1}" if shown.startswith("10") else f"{shown}e{int(exponent)}"
 
 
 def table_of(frame: pd.DataFrame, caption: str) -> Table:

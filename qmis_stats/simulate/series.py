@@ -22,7 +22,7 @@ from qmis_stats.simulate.memory import fit_sums
 from qmis_stats.simulate.scramblings import SCRAMBLINGS
 from qmis_stats.simulate.settings import Settings
 from qmis_stats.simulate.tilted import Sampling, nets_pay, result_and_scramblings, simulate_design
-from qmis_stats.validation import sample_size
+from qmis_stats.validation import sample_size, whole_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +34,7 @@ _FEWEST_BATCHES = 8
 _MOST_BATCHES = 10_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class SimulatedSeries(NotebookResult):
     """Estimates of log Δ_n at m sample sizes with their estimated covariance.
 
@@ -167,8 +167,7 @@ def tilted_series(
     sizes = [sample_size(size) for size in n]
     if sampling not in get_args(Sampling):
         raise InputError("sampling", sampling, f"one of {', '.join(get_args(Sampling))}")
-    if type(batches) is not int or not _FEWEST_BATCHES <= batches <= _MOST_BATCHES:
-        raise InputError("batches", batches, f"an integer from {_FEWEST_BATCHES} to {_MOST_BATCHES}")
+    whole_number("batches", batches, _FEWEST_BATCHES, _MOST_BATCHES)
     settings = Settings(replicates, seed, backend)
     designs = [_design(problem, size, settings) for size in sizes]
     nets = sampling == "sobol" or (

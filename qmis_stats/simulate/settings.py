@@ -6,9 +6,8 @@ import zlib
 from dataclasses import dataclass
 from types import ModuleType
 
-import numpy as np
-
 from qmis_stats.errors import BackendUnavailableError, InputError
+from qmis_stats.validation import whole_number
 
 __all__ = ["BACKENDS", "MAX_REPLICATES", "MAX_TERMS", "Settings"]
 
@@ -59,10 +58,7 @@ class Settings:
             ("seed", 0, _MAX_SEED - 1),
             ("block", 0, _MAX_BLOCKS - 1),
         ):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not low <= value <= high:
-                raise InputError(name, value, f"an integer from {low} to {high}")
-
+            whole_number(name, getattr(self, name), low, high)
         if self.backend not in BACKENDS:
             raise InputError("backend", self.backend, f"one of {', '.join(BACKENDS)}")
 

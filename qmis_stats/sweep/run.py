@@ -89,8 +89,12 @@ def run_sweep(
             if not resume and not store.empty:
                 raise InputError("store", os.fspath(path), "a new file, or used with resume: it holds cells already")
             store.plan(sweep.cells)
+            loop = _Loop(sweep, store, crew, report)
             try:
-                _Loop(sweep, store, crew, report).run()
+                loop.run()
+            except KeyboardInterrupt as stop:
+                stop.add_note(f"{loop.finished} of {loop.total} cells are finished and kept in {os.fspath(path)}")
+                raise
             finally:
                 store.commit()
             return store.progress()
@@ -122,7 +126,7 @@ class _Loop:
         self._rule_text = _text(sweep.adaptive)
         finished = store.finished(self._rule_text)
         self._states = {cell.key: _State(cell) for cell in sweep.cells if cell.key not in finished}
-        self._total, self._finished = len(sweep.cells), len(sweep.cells) - len(self._states)
+        self.total, self.finished = len(sweep.cells), len(sweep.cells) - len(self._states)
         for key, number, block in store.blocks():
             if key in self._states:
                 self._states[key].blocks[number] = block
@@ -212,13 +216,13 @@ class _Loop:
 
     def _drop(self, key: str) -> None:
         del self._states[key]
-        self._finished += 1
+        self.finished += 1
 
     def _commit(self) -> None:
         self._store.commit()
         self._committed = time.monotonic()
         if self._report is not None:
-            self._report(self._finished, self._total)
+            self._report(self.finished, self.total)
 
 
 def _text(rule: Adaptive | None) -> str:

@@ -141,8 +141,12 @@ class Store:
     def __init__(self, path: str | os.PathLike[str], *, read_only: bool = False) -> None:
         self.path = os.fspath(path)
         place = Path(self.path)
+        if place.is_dir():
+            raise InputError("store", self.path, "a file that qmis sweep has made: this is a folder")
         if read_only and not place.is_file():
             raise InputError("store", self.path, "a store that exists")
+        if read_only and place.stat().st_size == 0:
+            raise InputError("store", self.path, "a store that qmis sweep has made: this file is empty")
         self._lock: Lock | None = None
         with telling(self.path), contextlib.ExitStack() as undo:
             if not read_only:
@@ -228,7 +232,7 @@ class Store:
 
     def finish(self, key: str, rule: str, result: MISResult, blocks: int, seconds: float) -> None:
         """Write the result of a cell."""
-        low, high = result.conf_int() or (None, None)
+        low, high = (None, None) if result.std_error is None else result.conf_int()
         fraction = None if result.fraction is None else result.to_dict()["fraction"]
         with telling(self.path):
             self._connection.execute(

@@ -14,14 +14,18 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from importlib import import_module
 from multiprocessing.connection import wait
+from multiprocessing.context import SpawnContext
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from qmis_stats.errors import InputError, MissingExtraError
 from qmis_stats.sweep.work import SweepError
+from qmis_stats.validation import whole_number
 
 __all__ = ["Cluster", "Inline", "Processes", "Workers", "lost", "workers"]
 
 _PATIENCE = 10.0  # seconds until a scheduler must have answered
+_NO_GUARD = 86  # exit code of a worker that found itself sweeping
 _NEWS = 1.0  # seconds until a scheduler is asked again how many workers it has
 
 Task = Callable[..., Any]
@@ -81,18 +85,34 @@ class Inline(Workers):
         """Nothing is left to do."""
 
 
+class _Spawn(SpawnContext):
+    """Starts fresh processes and remembers them: their exit codes say why one died."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: list[BaseProcess] = []
+
+    def Process(self, *arguments: Any, **options: Any) -> BaseProcess:  # type: ignore[override]
+        process: BaseProcess = super().Process(*arguments, **options)
+        self.started.append(process)
+        return process
+
+
 class Processes(Workers):
     """Processes of this machine; the pool is replaced when one of them dies."""
 
     died = (BrokenProcessPool,)
 
     def __init__(self, count: int) -> None:
+        if getattr(multiprocessing.current_process(), "_inheriting", False):
+            # A worker that is being started runs the script of its parent, which sweeps outside of a guard.
+            os._exit(_NO_GUARD)
         self._count = count
         self._pool = self._new_pool()
 
     def _new_pool(self) -> Executor:
-        context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(self._count, mp_context=context, initializer=_begin)
+        self._context = _Spawn()
+        return ProcessPoolExecutor(self._count, mp_context=self._context, initializer=_begin)
 
     @property
     def width(self) -> int:
@@ -105,6 +125,9 @@ class Processes(Workers):
 
     def revive(self) -> bool:
         """Replace the pool: one that lost a process answers nothing any more."""
+        if any(process.exitcode == _NO_GUARD for process in self._context.started):
+            line = "processes run the script again when they start: put what it does under if __name__ == '__main__':"
+            raise InputError("jobs", self._count, "1, or used under the guard", line=f"jobs = {self._count}: {line}")
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._pool = self._new_pool()
         return True
@@ -191,8 +214,7 @@ def workers(jobs: int, cluster: str | None, backend: str) -> Workers:
     InputError
         If ``jobs`` is not a positive integer, or no scheduler answers.
     """
-    if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
-        raise InputError("jobs", jobs, "an integer of at least 1")
+    whole_number("jobs", jobs, 1)
     if cluster is not None:
         return Cluster(cluster, gpu=backend == "cupy")
     return Inline() if jobs == 1 else Processes(jobs)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
 from markupsafe import Markup, escape
 
 from qmis_stats.reporting.pages import render_page
+from qmis_stats.verify.checked import CheckedClaim, format_estimate, format_value
 from qmis_stats.verify.decisions import FAMILY_WISE_RATE
 from qmis_stats.verify.plots import numbers, svg
-from qmis_stats.verify.registry import STATEMENTS
-
-if TYPE_CHECKING:
-    from qmis_stats.verify.report import CheckedClaim, Report
+from qmis_stats.verify.statements import STATEMENTS
 
 __all__ = ["render", "with_indices"]
 
@@ -26,17 +26,64 @@ _KINDS = (
 )
 
 
-def render(report: Report) -> str:
-    """Return the page."""
+def render(
+    checked: Sequence[CheckedClaim],
+    level: float,
+    theory: str | None = None,
+    *,
+    verdict: str,
+    quick: bool,
+    seed: int,
+    statistical_checks: int,
+) -> str:
+    """Return the page.
+
+    Parameters
+    ----------
+    checked : sequence of CheckedClaim
+        What was found.
+    level : float
+        Of one statistical check.
+    theory : str, optional
+        Where the documentation's pages of the theory are, seen from the page: ``"../docs/theory/{}.md"``. Without it
+        they are named and not linked.
+    verdict : str
+        One sentence.
+    quick : bool
+        Whether it was the short version.
+    seed, statistical_checks : int
+        Of the run.
+    """
     sections = []
-    for label, title in STATEMENTS.items():
-        claims = [_claim(c, report.level) for c in report.checked if c.claim.statement == label]
+    for label, statement in STATEMENTS.items():
+        claims = [_claim(c, level) for c in checked if c.claim.statement == label]
         if claims:
             passed = all(c["passed"] for c in claims)
-            sections.append({"label": label, "title": title, "claims": claims, "passed": passed})
-    kinds = [(kind, report.kinds[kind], meaning) for kind, meaning in _KINDS if report.kinds[kind]]
+            sections.append(
+                {
+                    "label": label,
+                    "title": statement.title,
+                    "page": f"theory/{statement.page}",
+                    "address": None if theory is None else f"{theory.format(statement.page)}#{label.lower()}",
+                    "claims": claims,
+                    "passed": passed,
+                }
+            )
+    found = sum((c.kinds for c in checked), Counter[str]())
+    failures = [c.claim for c in checked if not c.passed(level)]
     return render_page(
-        "qmis_stats.verify", "report.html.j2", report=report, sections=sections, kinds=kinds, rate=FAMILY_WISE_RATE
+        "qmis_stats.verify",
+        "report.html.j2",
+        verdict=verdict,
+        passed=not failures,
+        failures=failures,
+        quick=quick,
+        seed=seed,
+        statistical_checks=statistical_checks,
+        level=level,
+        rate=FAMILY_WISE_RATE,
+        sections=sections,
+        kinds=[(kind, found[kind], meaning) for kind, meaning in _KINDS if found[kind]],
     )
 
 
@@ -53,8 +100,6 @@ def with_indices(formula: str) -> Markup:
 
 
 def _claim(checked: CheckedClaim, level: float) -> dict[str, Any]:
-    from qmis_stats.verify.report import format_estimate, format_value
-
     claim = checked.claim
     rows = [
         {

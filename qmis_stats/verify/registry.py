@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from qmis_stats.errors import InputError
 from qmis_stats.verify.claims import (
     certificates,
     critical,
@@ -21,29 +25,9 @@ from qmis_stats.verify.claims import (
     simulation,
 )
 from qmis_stats.verify.evidence import Claim
+from qmis_stats.verify.statements import STATEMENTS
 
-__all__ = ["CLAIMS", "STATEMENTS"]
-
-STATEMENTS = {
-    "S1": "What is measured: Δ, the likelihood ratio and the attack's ROC",
-    "S2": "Faces and increments",
-    "S3": "Fixed quantizer: the large-deviations exponent",
-    "S4": "The sharp and uniform form",
-    "S5": "Certificates at every n",
-    "S6": "Size-adaptive quantizer: moderate deviations",
-    "S7": "Critical scale: the central limit",
-    "S8": "Retained Fisher information and high dimension",
-    "S9": "Exact oracles",
-    "S10": "Monte Carlo",
-    "S11": "Rates from simulations",
-    "S12": "The second-order sharp form",
-    "S13": "The indicator from losses",
-    "S14": "Ranks with confidence sets",
-    "S15": "Penalised fits: what a member sees",
-    "S16": "Penalised fits: the read-out of quantized weights",
-    "S17": "Penalised fits: estimation from one fit",
-}
-"""Titles of the statements."""
+__all__ = ["CLAIMS", "chosen_claims"]
 
 CLAIMS: tuple[Claim, ...] = tuple(
     sorted(
@@ -69,3 +53,41 @@ CLAIMS: tuple[Claim, ...] = tuple(
     )
 )
 """Every claim; the limits of a statement come after its claims."""
+
+
+def chosen_claims(statements: Sequence[str] = (), keys: Sequence[str] = ()) -> tuple[Claim, ...]:
+    """Return the claims of some statements and those with some keys, in order; all where nothing is chosen.
+
+    Parameters
+    ----------
+    statements : sequence of str
+        Labels, such as ``"S4"``; their case does not matter.
+    keys : sequence of str
+        Keys, such as ``"sharp.order"``.
+
+    Returns
+    -------
+    tuple of Claim
+
+    Raises
+    ------
+    InputError
+        If there is no such statement or claim.
+
+    Examples
+    --------
+    >>> [claim.key for claim in chosen_claims(["S5"], ["sharp.order"])]
+    ['sharp.order', 'certificates.finite', 'certificates.lines']
+    """
+    labels = [label.upper() for label in statements]
+    for given, label in zip(statements, labels, strict=True):
+        if label not in STATEMENTS:
+            raise InputError("statement", given, f"one of {', '.join(STATEMENTS)}")
+    known = [claim.key for claim in CLAIMS]
+    for key in keys:
+        if key not in known:
+            near = get_close_matches(key, known, 1)
+            raise InputError("keys", key, "the key of a claim" + (f"; did you mean {near[0]}?" if near else ""))
+    if not (labels or keys):
+        return CLAIMS
+    return tuple(claim for claim in CLAIMS if claim.statement in labels or claim.key in keys)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections import Counter
 from dataclasses import dataclass
@@ -12,68 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qmis_stats.reporting.notebook import NotebookResult
+from qmis_stats.verify.checked import CheckedClaim
 from qmis_stats.verify.decisions import FAMILY_WISE_RATE, level_per_check
-from qmis_stats.verify.evidence import Claim, Plot, Row, Scale
+from qmis_stats.verify.statements import STATEMENTS
 
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Group
 
-__all__ = ["CheckedClaim", "Report", "format_estimate", "format_value"]
+__all__ = ["Report"]
 
 
-def format_value(value: float | None, scale: Scale) -> str:
-    """Return a value for a table; logarithms are shown as the number itself, whatever its size.
-
-    Examples
-    --------
-    >>> format_value(-1000.0, "log"), format_value(0.25, "plain"), format_value(None, "plain")
-    ('5.0760e-435', '0.25', '')
-    """
-    if value is None:
-        return ""
-    if scale == "plain":
-        return f"{value:.6g}"
-    if value == -math.inf:
-        return "0"
-    if value > math.log(1e-4):
-        return f"{math.exp(value):.5f}"
-    exponent = math.floor(value / math.log(10.0))
-    mantissa = f"{math.exp(value - exponent * math.log(10.0)):.4f}"
-    return f"1.0000e{exponent + 1}" if mantissa == "10.0000" else f"{mantissa}e{exponent}"
-
-
-def format_estimate(row: Row, scale: Scale) -> str:
-    """Return a Monte Carlo value with its standard error (relative on the logarithmic scale) or interval."""
-    if row.estimate is None:
-        return ""
-    text = format_value(row.estimate, scale)
-    if row.interval is not None:
-        return f"{text} [{row.interval[0]:.3f}, {row.interval[1]:.3f}]"
-    if row.std_error is None or not math.isfinite(row.std_error):
-        return text
-    return f"{text} ±{100.0 * row.std_error:.2g} %" if scale == "log" else f"{text} ±{row.std_error:.2g}"
-
-
-@dataclass(frozen=True)
-class CheckedClaim:
-    """A claim with what checking it produced."""
-
-    claim: Claim
-    rows: tuple[Row, ...]
-    plots: tuple[Plot, ...]
-
-    def passed(self, level: float) -> bool:
-        """Return whether every row passed; a claim without rows has shown nothing and fails."""
-        return bool(self.rows) and all(bool(row.decision.passed(level)) for row in self.rows)
-
-    @property
-    def kinds(self) -> Counter[str]:
-        """Number of rows of each kind of decision."""
-        return Counter(row.decision.kind for row in self.rows)
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Report(NotebookResult):
     """What a verification found.
 
@@ -152,6 +101,7 @@ class Report(NotebookResult):
                 {
                     "key": c.claim.key,
                     "statement": c.claim.statement,
+                    "proof": f"theory/{STATEMENTS[c.claim.statement].page}.html#{c.claim.statement.lower()}",
                     "title": c.claim.title,
                     "text": c.claim.text,
                     "formula": c.claim.formula,
@@ -168,29 +118,30 @@ class Report(NotebookResult):
         }
 
     def table(self) -> Group:
-        """Return a rich renderable: one line a claim, the failing rows in full, and the verdict.
-
-        Readable at 80 columns.
-        """
+        """Return a rich renderable: a claim per line, the failing rows in full, and the verdict."""
         from rich import box
         from rich.console import Group
         from rich.table import Table
         from rich.text import Text
 
+        from qmis_stats.reporting.terminal import Fitted
+
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-        table.add_column("")
-        table.add_column("Claim", ratio=1)
-        table.add_column("Checks", justify="right")
-        table.add_column("Verdict")
+        for column in ("", "Claim"):
+            table.add_column(column, no_wrap=True)
+        table.add_column("What it says", ratio=1)
+        table.add_column("Checks", justify="right", no_wrap=True)
+        table.add_column("Verdict", no_wrap=True)
         for c in self.checked:
             passed = c.passed(self.level)
             table.add_row(
                 c.claim.statement,
+                Text(c.claim.key),
                 Text(c.claim.title),
                 str(len(c.rows)),
                 Text("passed", style="green") if passed else Text("FAILED", style="bold red"),
             )
-        parts: list[Table | Text] = [table]
+        parts: list[Fitted | Text] = [Fitted(table, names=2)]
         for c in self.failures:
             parts.append(Text(f"{c.claim.statement} {c.claim.title} ({c.claim.key})", style="bold red"))
             parts += [
@@ -240,6 +191,26 @@ class Report(NotebookResult):
 
         contents = {
             "report.json": json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
-            "report.html": render(self),
+            "report.html": render(
+                self.checked,
+                self.level,
+                _theory_from(Path(directory)),
+                verdict=self.verdict(),
+                quick=self.quick,
+                seed=self.seed,
+                statistical_checks=self.statistical_checks,
+            ),
         }
         return write_files(directory, contents)
+
+
+def _theory_from(folder: Path) -> str | None:
+    """Return how a page in a folder of a checkout addresses a page of the theory, if there is one.
+
+    A page elsewhere may be moved or sent, and an installed package has no documentation: there the page is named.
+    """
+    root, folder = Path(__file__).resolve().parents[2], folder.resolve()
+    for pages, suffix in ((root / "docs" / "_build" / "html" / "theory", ".html"), (root / "docs" / "theory", ".md")):
+        if folder.is_relative_to(root) and pages.is_dir():
+            return f"{os.path.relpath(pages, folder)}/{{}}{suffix}"
+    return None

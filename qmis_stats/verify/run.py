@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import nullcontext
 
+from qmis_stats.reporting.progress import steps
+from qmis_stats.validation import checked_seed
+from qmis_stats.verify.checked import CheckedClaim
 from qmis_stats.verify.decisions import Statistical
 from qmis_stats.verify.evidence import Claim, Context
-from qmis_stats.verify.report import CheckedClaim, Report
+from qmis_stats.verify.report import Report
 
 __all__ = ["DEFAULT_SEED", "run_verification"]
 
@@ -27,7 +30,7 @@ def run_verification(
     quick : bool
         Shorter grids and fewer replicates; every claim is still checked.
     progress : bool
-        Show a progress bar on standard error.
+        Say on standard error how far the run is: a bar on a terminal, elsewhere a line a minute.
     seed : int
         In [0, 2³²); two runs with one seed give the same report.
     claims : sequence of Claim, optional
@@ -37,6 +40,11 @@ def run_verification(
     -------
     Report
         Its verdict, numbers, table and files.
+
+    Raises
+    ------
+    InputError
+        If the seed is out of range.
 
     Examples
     --------
@@ -48,39 +56,17 @@ def run_verification(
         from qmis_stats.verify.registry import CLAIMS
 
         claims = CLAIMS
-    context = Context(quick, seed)
-    checked = []
-    with _steps(len(claims), progress) as step:
+    context = Context(quick, checked_seed(seed))
+    checked: list[CheckedClaim] = []
+    with steps("claims") if progress else nullcontext() as tell:
         for claim in claims:
-            step(f"{claim.statement}  {claim.title}")
-            evidence = claim.check(context)
+            if tell is not None:
+                tell(len(checked), len(claims), f"{claim.statement} {claim.title} ({claim.key})")
+            try:
+                evidence = claim.check(context)
+            except KeyboardInterrupt as stop:
+                stop.add_note(f"{len(checked)} of {len(claims)} claims were checked")
+                raise
             checked.append(CheckedClaim(claim, tuple(evidence.rows), tuple(evidence.plots)))
     statistical = sum(isinstance(row.decision, Statistical) for c in checked for row in c.rows)
     return Report(tuple(checked), quick, seed, statistical)
-
-
-@contextmanager
-def _steps(total: int, progress: bool) -> Iterator[Callable[[str], None]]:
-    """Yield a function that announces the next claim."""
-    if not progress:
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TimeElapsedColumn(),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn("{task.description}", markup=False),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=total)
-        started = False
-
-        def step(name: str) -> None:
-            nonlocal started
-            bar.update(task, description=name, advance=1 if started else 0)
-            started = True
-
-        yield step

@@ -12,7 +12,9 @@ from qmis_stats.cli import cli
 @pytest.fixture
 def qmis() -> Callable[..., Result]:
     """Run the command in this process."""
-    return lambda *arguments: CliRunner().invoke(cli, [str(a) for a in arguments], prog_name="qmis")
+    return lambda *arguments, **options: CliRunner().invoke(
+        cli, [str(a) for a in arguments], prog_name="qmis", **options
+    )
 
 
 @pytest.fixture

@@ -31,7 +31,6 @@ run = {n = 3, methods = ["exact"]}
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "Missing command"),
         (["bogus"], "bogus"),
         (["--bogus"], "--bogus"),
         (["evaluate"], "FILE"),
@@ -53,7 +52,7 @@ def test_wrong_usage_is_one_line(arguments: list[str], words: str, qmis: Qmis) -
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["-h"], ["evaluate", "--help"], ["verify", "--help"], ["rank", "--help"], ["audit", "--help"]],
+    [[], ["--help"], ["-h"], ["evaluate", "--help"], ["verify", "--help"], ["rank", "--help"], ["audit", "--help"]],
 )
 def test_help(arguments: list[str], qmis: Qmis) -> None:
     result = qmis(*arguments)
@@ -65,6 +64,33 @@ def test_help_lists_exactly_the_commands_that_exist(qmis: Qmis) -> None:
     listed = qmis("--help").stdout.partition("Commands:")[2].splitlines()
     found = [line.split()[0] for line in listed if line.strip()]
     assert found == ["audit", "evaluate", "figures", "info", "merge", "rank", "status", "sweep", "verify"]
+
+
+def test_help_of_the_group_is_in_whole_phrases(qmis: Qmis) -> None:
+    assert qmis().stdout == qmis("--help").stdout
+    listed = qmis("--help", terminal_width=40).stdout.partition("Commands:")[2]
+    assert "..." not in listed
+    assert all(len(line) <= 80 for line in qmis("--help").stdout.splitlines())
+    phrases = " ".join(listed.split())
+    assert phrases.endswith("Check the theorems; exit status 1 when a claim fails.")
+    assert phrases.count(".") >= 9
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("qmis audit --model ", {"linear", "mlp"}),
+        ("qmis audit --split sc", {"scaffold"}),
+        ("qmis verify S1", {"S1", *(f"S1{i}" for i in range(8))}),
+        ("qmis verify --claim certificates.", {"certificates.finite", "certificates.lines"}),
+        ("qmis figures high", {"high_dimension"}),
+        ("qmis st", {"status"}),
+    ],
+)
+def test_completion_offers_choices(words: str, offered: set[str], qmis: Qmis) -> None:
+    env = {"_QMIS_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
+    done = qmis(*(), env=env)
+    assert {line.partition(",")[2] for line in done.stdout.splitlines()} == offered
 
 
 def test_version(qmis: Qmis) -> None:
@@ -124,8 +150,8 @@ def test_verify_status_and_streams(
 ) -> None:
     asked = []
 
-    def run_verification(quick: bool, progress: bool) -> _Report:
-        asked.append((quick, progress))
+    def run_verification(quick: bool, progress: bool, seed: int, claims: tuple[Any, ...]) -> _Report:
+        asked.append((quick, progress, seed, len(claims) > 1 and {c.statement for c in claims}))
         return _Report(passed)
 
     monkeypatch.setattr(qmis_stats.verify, "run_verification", run_verification)
@@ -135,8 +161,37 @@ def test_verify_status_and_streams(
     as_json = qmis("verify", "--quick", "--json", "--out", out)
     assert (as_json.exit_code, json.loads(as_json.stdout)) == (status, {"passed": passed})
     assert as_json.stderr == f"wrote {out / 'report.json'}\n"
-    # Standard error is no terminal here: no progress bar.
-    assert asked == [(False, False), (True, False)]
+    assert qmis("verify", "s4", "--claim", "definition.range", "--seed", 5).exit_code == status
+    assert [a[:3] for a in asked] == [(False, True, 2026), (True, True, 2026), (False, True, 5)]
+    assert len(asked[0][3]) == 17
+    assert asked[2][3] == {"S1", "S4"}
+
+
+def test_verify_lists_claims_and_checks_none(qmis: Qmis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qmis_stats.verify, "run_verification", lambda **_: pytest.fail("ran"))
+    text = qmis("verify", "--list", "S5")
+    assert (text.exit_code, text.stderr) == (0, "")
+    assert " S5          certificates.lines " in text.stdout
+    data = json.loads(qmis("verify", "--list", "--json").stdout)
+    assert len(data) > 50
+    assert data[0].keys() == {"key", "statement", "title"}
+    for arguments, line in (
+        (["S99"], "statement = 'S99': must be one of S1, "),
+        (["--claim", "sharp.ordr"], "--claim = 'sharp.ordr': must be the key of a claim; did you mean sharp.order?"),
+    ):
+        refused = qmis("verify", *arguments)
+        assert (refused.exit_code, refused.stdout) == (2, "")
+        assert refused.stderr.startswith(line)
+
+
+def test_an_interrupted_verification_says_what_is_done(qmis: Qmis, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(qmis_stats.verify.evidence.Context, "evaluate", interrupt)
+    done = qmis("verify", "S5")
+    assert (done.exit_code, done.stdout) == (130, "")
+    assert done.stderr == "interrupted: 0 of 2 claims were checked; qmis verify --claim KEY checks one of them\n"
 
 
 def test_verify_refuses_a_folder_before_it_runs(qmis: Qmis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +209,7 @@ def test_verify_refuses_a_folder_before_it_runs(qmis: Qmis, tmp_path: Path, monk
 @pytest.mark.parametrize(
     ("error", "status", "line"),
     [
-        (KeyboardInterrupt(), 130, "interrupted\n"),
+        (KeyboardInterrupt(), 130, "interrupted: nothing is kept of this command\n"),
         (MemoryError(), 2, "out of memory: ask for a smaller problem\n"),
         (OverflowError("too large"), 2, "out of the range of floating-point numbers: too large\n"),
         (OSError(errno.ENOSPC, "No space left on device"), 2, "[Errno 28] No space left on device\n"),

@@ -233,4 +233,40 @@ def test_domain_warning_is_one_line_on_standard_error(qmis: Qmis, experiment: Wr
     assert result.stderr.startswith("warning: sharp at n = 2: ")
     assert result.stderr.count("\n") == 1
     assert [r["in_domain"] for r in json.loads(result.stdout)["results"]] == [False, True]
-    assert "outside its domain: sharp at n = 2" in qmis("evaluate", file).stdout
+
+
+def test_a_row_outside_its_domain_is_marked_and_its_remark_said_once(qmis: Qmis, experiment: Write) -> None:
+    file = experiment(GAUSS.replace("[12, 40]", "[2, 3, 40]").replace('"exact", "sharp", "crude"', '"sharp"'))
+    result = qmis("evaluate", file)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert [line.split()[0] for line in result.stdout.splitlines() if line.startswith(" sharp")] == [
+        "sharp*",
+        "sharp*",
+        "sharp",
+    ]
+    assert result.stdout.count("outside its domain") == 1
+    assert "* outside its domain: sharp at n = 2, 3: n < 10" in result.stdout
+
+
+def test_security_near_one_shows_what_is_missing(qmis: Qmis, experiment: Write) -> None:
+    text = qmis("evaluate", experiment(REGRESSION.replace("[50]", "[500]"))).stdout
+    assert "1.000000" not in text
+    assert "1 − " in text
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_names_and_digits_are_whole_at_any_width(width: int, qmis: Qmis, experiment: Write) -> None:
+    file = experiment(GAUSS)
+    text = qmis("evaluate", file, env={"COLUMNS": str(width)}).stdout
+    assert max(map(len, text.splitlines())) <= width
+    data = evaluated(qmis, file)
+    numbers = [f"{r['log_delta']:.6f}" for r in data["results"]] + [f["face"] for f in data["rates"]["faces"]]
+    for whole in (*numbers, "exponent I", "log delta"):
+        assert whole in text
+
+
+def test_a_sweep_file_is_named_as_such(qmis: Qmis, experiment: Write) -> None:
+    file = experiment(GAUSS + '[grid]\n"run.n" = [20, 40]\n')
+    result = qmis("evaluate", file)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"{file}: [grid] makes this a sweep: use qmis sweep, or run_sweep in Python\n"

@@ -63,6 +63,7 @@ def test_commands_speak_of_their_options(qmis, tmp_path):
             "marks what is missing",
         ),
         (("evaluate", tmp_path / "no.toml"), f"{tmp_path}/no.toml: cannot be read: No such file or directory"),
+        (("verify", "S1", "--seed", "-1"), "--seed = -1: must be an integer from 0 to 4294967295"),
         (("rank", tmp_path / "no.npz"), f"file = '{tmp_path}/no.npz' cannot be read: No such file or directory"),
         (("verify", "--out", table), f"--out = '{table}' cannot be written: File exists"),
     ):

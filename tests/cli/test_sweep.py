@@ -91,6 +91,47 @@ def test_the_status_of_no_store_is_bad_input(qmis, store):
     assert not store.exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("folder", None, "this is a folder"),
+        ("a.csv", "", "this file is empty"),
+        ("b.csv", "a,b\n", "no SQLite database"),
+    ],
+)
+def test_the_status_of_another_thing_says_what_it_is_and_leaves_it_alone(qmis, tmp_path, name, content, said):
+    path = tmp_path / name
+    path.mkdir() if content is None else path.write_text(content)
+    for command in (("status", path), ("merge", tmp_path / "new.sqlite", path)):
+        refused = qmis(*command)
+        assert (refused.exit_code, refused.stdout) == (2, "")
+        assert said in refused.stderr
+        assert refused.stderr.count("\n") == 1
+    assert path.is_dir() if content is None else path.read_text() == content
+    assert sorted(tmp_path.iterdir()) == [path]
+
+
+def test_an_interrupted_sweep_says_what_is_done_and_how_to_go_on(qmis, experiment, store, monkeypatch):
+    from qmis_stats.sweep import run
+
+    decide, asked = run.decide, []
+
+    def interrupt(blocks, rule):
+        asked.append(blocks)
+        if len(asked) > 12:
+            raise KeyboardInterrupt
+        return decide(blocks, rule)
+
+    monkeypatch.setattr(run, "decide", interrupt)
+    file = experiment(FILE)
+    done = qmis("sweep", file, "--store", store, "--jobs", 1)
+    assert (done.exit_code, done.stdout) == (130, "")
+    expected = f"interrupted: 4 of 8 cells are finished and kept in {store}; the same command with --resume goes on\n"
+    assert done.stderr == expected
+    monkeypatch.undo()
+    assert "8 of 8 finished" in qmis("sweep", file, "--store", store, "--jobs", 1, "--resume").stdout
+
+
 def test_a_folder_that_is_no_place_for_files_is_refused(qmis, experiment):
     place = "/proc/results.sqlite" if sys.platform == "linux" else os.devnull
     refused = qmis("sweep", experiment(FILE), "--store", place, "--jobs", 1)

@@ -72,8 +72,10 @@ def test_one_line_that_says_what_is_wrong(losses, message):
         ({"a": GOOD, "b": GOOD[:, :699]}, "must be on the same number of points N, in shapes (K, N)"),
         ({"a": GOOD, "b": spoiled(np.nan, 3, 5)}, "losses['b'][3, 5] = nan"),
         ({"a": GOOD, "b": GOOD.T}, "losses['b'] = (700, 4): must be of shape (K, N), candidates by points"),
-        # As many points as rows, in both: (N, K) matrices with more candidates than points pass alone.
-        ({"a": np.ones((20, 30)), "b": np.ones((20, 40))}, "these look like (N, K), points by candidates"),
+        (
+            {"a": np.ones((3, 100)), "b": np.ones((3, 90))},
+            "losses['a'] has 100 points (columns), losses['b'] has 90: all must be on the same number of points N",
+        ),
     ],
 )
 def test_mappings(losses, message):

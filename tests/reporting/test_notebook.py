@@ -33,6 +33,7 @@ from qmis_stats.inference.runs import run_means
 from qmis_stats.leak import fit_from
 from qmis_stats.quantizers import quantizer
 from qmis_stats.reporting.notebook import NotebookResult
+from qmis_stats.results import MISSeries
 from qmis_stats.simulate import tilted_series
 from qmis_stats.verify import run_verification
 from qmis_stats.verify.decisions import Exact
@@ -97,6 +98,7 @@ def leaked():
 
 RESULTS = {
     "MISResult": lambda: dataclasses.replace(mis(PROBLEM, 10, "exact"), method=HOSTILE),
+    "MISSeries": lambda: MISSeries((dataclasses.replace(mis(PROBLEM, 10, "exact"), method=HOSTILE),)),
     "Outcome": outcome,
     "Indicator": lambda: indicator(losses(0.4), HOSTILE, draws=199),
     "Ranking": lambda: rank({HOSTILE: losses(0.4), "other": losses(0.1)}, draws=199),

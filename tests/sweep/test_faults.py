@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -97,3 +98,24 @@ def test_workers_do_not_outlive_a_killed_sweep(tmp_path):
     child.join()
     _, alive = psutil.wait_procs(workers, timeout=PATIENCE)
     assert not alive
+
+
+UNGUARDED = """
+from qmis_stats.sweep import parse_sweep, run_sweep
+
+run_sweep(parse_sweep({
+    "law": {"kind": "gaussian_mean", "mean": [0.0], "covariance": [[1.0]]},
+    "procedure": {"kind": "erm", "codebook": [[0.0], [1.0]]},
+    "run": {"methods": ["exact"]},
+    "grid": {"run.n": [50, 100]},
+}), "results.sqlite", jobs=2)
+"""
+
+
+def test_a_script_without_a_guard_is_told_of_it_once(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(UNGUARDED)
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.count("Traceback") == 1
+    assert done.stderr.splitlines()[-1].endswith("put what it does under if __name__ == '__main__':")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
+from qmis_stats.errors import InputError
 from qmis_stats.verify.evidence import Claim
-from qmis_stats.verify.registry import CLAIMS, STATEMENTS
+from qmis_stats.verify.registry import CLAIMS, chosen_claims
+from qmis_stats.verify.statements import STATEMENTS
 
 
 def test_every_statement_is_covered_and_in_order() -> None:
@@ -33,3 +36,24 @@ def test_each_claim_says_what_it_states_and_how_it_is_decided(claim: Claim) -> N
 
 def test_limits_are_shown_for_every_approximation() -> None:
     assert {c.statement for c in CLAIMS if c.key.startswith("limits.")} == {"S4", "S6", "S7", "S8", "S10"}
+
+
+@pytest.mark.parametrize("label", STATEMENTS)
+def test_each_statement_is_on_the_page_that_the_report_names(label: str) -> None:
+    theory = Path(__file__).resolve().parents[2] / "docs" / "theory"
+    page = (theory / f"{STATEMENTS[label].page}.md").read_text(encoding="utf-8")
+    assert f"({label})=\n" in page
+
+
+def test_claims_are_chosen_by_statement_and_by_key() -> None:
+    assert chosen_claims() == CLAIMS
+    assert {c.statement for c in chosen_claims(["s4", "S12"])} == {"S4", "S12"}
+    assert [c.key for c in chosen_claims(["S5"], ["definition.range", "certificates.lines"])] == [
+        "definition.range",
+        "certificates.finite",
+        "certificates.lines",
+    ]
+    with pytest.raises(InputError, match=r"^statement = 'S18': must be one of S1, .*, S17$"):
+        chosen_claims(["S18"])
+    with pytest.raises(InputError, match=r"did you mean definition\.range"):
+        chosen_claims((), ["definition.rang"])

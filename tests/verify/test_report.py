@@ -12,12 +12,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+import qmis_stats
 from qmis_stats.errors import InputError
 from qmis_stats.verify import Report, run_verification
+from qmis_stats.verify.checked import format_estimate, format_value
 from qmis_stats.verify.decisions import Exact, Numeric, Statistical
 from qmis_stats.verify.evidence import Claim, Context, Evidence, Plot, Row, Series
+from qmis_stats.verify.html import render
 from qmis_stats.verify.registry import CLAIMS
-from qmis_stats.verify.report import format_estimate, format_value
+from qmis_stats.verify.report import _theory_from
 from tests.page import Page, check_offline, check_readable
 
 KEYS = (
@@ -112,11 +115,12 @@ def test_context_receives_length_and_seed() -> None:
     assert seen[0].choose(1, 2) == 2
 
 
-@pytest.mark.parametrize("width", [80, 100])
+@pytest.mark.parametrize("width", [40, 60, 80, 100])
 def test_table_fits_the_terminal(report: Report, width: int) -> None:
     text = _printed(report, width)
     assert max(len(line) for line in text.splitlines()) <= width
     assert "All 6 claims hold" in text
+    assert all(key in text for key in KEYS)
 
 
 def test_progress_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
@@ -134,6 +138,19 @@ def test_html_is_self_contained(report: Report, tmp_path: Path) -> None:
     check_offline(page)
     check_readable(page)
     assert len(page.all("article")) == len(KEYS)
+
+
+def test_html_names_statement_and_proof_and_links_them_inside_a_checkout(report: Report, tmp_path: Path) -> None:
+    assert "S4 in theory/sharp of the documentation" in Page(_html(report, tmp_path)).text()
+    for theory in ("../docs/theory/{}.md", "../docs/_build/html/theory/{}.html"):
+        text = render(report.checked, 1e-8, theory, verdict="", quick=True, seed=5, statistical_checks=7)
+        links = [e.attributes["href"] for e in Page(text).all("a")]
+        assert [link for link in links if link and link.startswith("..")].count(theory.format("sharp") + "#s4") == 1
+    root = Path(qmis_stats.__file__).parents[1]
+    address = _theory_from(root / "report")
+    assert address is not None
+    assert (root / "report" / address.format("sharp")).resolve().is_file()
+    assert _theory_from(tmp_path) is None
 
 
 def test_two_plots_of_one_claim_have_their_own_names_and_numbers(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ __all__ = ["AttackLeak", "attack_leak"]
 _AHEAD = 3.0
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class AttackLeak(MeasuredLeak):
     """Leak of a model under each quantizer and without one, measured by attacks: a lower bound.
 

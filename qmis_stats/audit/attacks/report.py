@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from qmis_stats.audit.attacks.results import AttackResult
 from qmis_stats.errors import InputError
 from qmis_stats.reporting.notebook import NotebookResult
+from qmis_stats.reporting.summary import Summary
 from qmis_stats.validation import checked_significance
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-    from statsmodels.iolib.summary import Summary
 
 __all__ = ["FALSE_ALARM", "AttackReport"]
 
@@ -22,7 +22,7 @@ FALSE_ALARM = 1e-9
 """Level of the two checks: no attack beats the optimum, every attack is at chance in the control."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class AttackReport(NotebookResult):
     """What the attacks achieved.
 
@@ -83,7 +83,7 @@ class AttackReport(NotebookResult):
 
     def summary(self) -> Summary:
         """Return a table as statsmodels prints it, with the verdicts of the two checks."""
-        from statsmodels.iolib.summary import Summary
+        from statsmodels.iolib.summary import Summary as Tables
         from statsmodels.iolib.table import SimpleTable
 
         first = self.results[0]
@@ -103,10 +103,10 @@ class AttackReport(NotebookResult):
             rows.append(row)
         head = [f"accuracy {percent}", f"area {percent}"]
         head += [f"TPR at {rate.nominal:g}" for rate in first.rates] + ["in the control"]
-        summary = Summary()
+        summary = Tables()
         summary.tables.append(SimpleTable(rows, head, [r.name for r in self.results], title=self.title()))
         summary.add_extra_txt(self.verdicts())
-        return summary
+        return Summary.of(summary)
 
     def title(self) -> str:
         """Return the caption of the table."""
@@ -155,7 +155,11 @@ class AttackReport(NotebookResult):
         """
         from qmis_stats.audit.attacks.accuracy_plot import accuracy_plot
 
-        return accuracy_plot(self, ax)
+        attacks, controls = (
+            [(result.name, result.accuracy, result.accuracy_interval()) for result in results]
+            for results in (self.results, self.controls)
+        )
+        return accuracy_plot(attacks, controls, self.delta, ax)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready data."""
@@ -167,6 +171,3 @@ class AttackReport(NotebookResult):
             "beating_the_optimum": list(self.beating()),
             "off_chance_in_control": list(self.off_chance()),
         }
-
-    def __str__(self) -> str:
-        return str(self.summary())

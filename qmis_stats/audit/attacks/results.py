@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from qmis_stats.audit.attacks.intervals import clustered_share, excess_p_value, mean_bounds, student
 from qmis_stats.inference.areas import area_interval, delong
 from qmis_stats.reporting.notebook import NotebookResult
+from qmis_stats.reporting.summary import Summary
 from qmis_stats.scores.base import FloatArray
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Rate:
     fpr: tuple[float, float, float]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class AttackResult(NotebookResult):
     """One attack against the target trainings.
 
@@ -240,7 +241,7 @@ class AttackResult(NotebookResult):
         """Return the caption of the table."""
         return f"An attack on {self.trainings} trainings with {self.pairs} pair(s) each"
 
-    def summary(self) -> str:
+    def summary(self) -> Summary:
         """Return a few aligned lines."""
         percent = f"{100.0 * self.level:g} %"
 
@@ -261,7 +262,7 @@ class AttackResult(NotebookResult):
             lines.append(("optimal accuracy", f"{0.5 * (1.0 + self.delta):.4f}"))
             lines.append(("p-value of an excess", f"{self.excess_p_value():.3g}"))
         width = max(len(name) for name, _ in lines)
-        return "\n".join(f"{name:<{width}}  {value}" for name, value in lines)
+        return Summary("\n".join(f"{name:<{width}}  {value}" for name, value in lines))
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready data."""
@@ -294,9 +295,6 @@ class AttackResult(NotebookResult):
             "excess_p_value": self.excess_p_value(),
             "chance_p_value": self.chance_p_value(),
         }
-
-    def __str__(self) -> str:
-        return self.summary()
 
 
 def _json(value: float) -> float | None:

@@ -13,11 +13,11 @@ from qmis_stats.audit.attacks.report import FALSE_ALARM, AttackReport
 from qmis_stats.audit.attacks.results import AttackResult
 from qmis_stats.leak.results import LeakageResult
 from qmis_stats.reporting.notebook import NotebookResult
+from qmis_stats.reporting.summary import Summary
 from qmis_stats.validation import checked_level, checked_significance
 
 if TYPE_CHECKING:
     import pandas as pd
-    from statsmodels.iolib.summary import Summary
 
 __all__ = ["AttackAudit", "Compared"]
 
@@ -31,7 +31,7 @@ class Compared(NamedTuple):
     agree: bool
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class AttackAudit(NotebookResult):
     """Attacks on the same trainings under several quantizers.
 
@@ -166,7 +166,7 @@ class AttackAudit(NotebookResult):
 
     def summary(self) -> Summary:
         """Return a table as statsmodels prints it, with the verdicts."""
-        from statsmodels.iolib.summary import Summary
+        from statsmodels.iolib.summary import Summary as Tables
         from statsmodels.iolib.table import SimpleTable
 
         percent = f"{100.0 * self.level:g}%"
@@ -189,10 +189,10 @@ class AttackAudit(NotebookResult):
             )
         head = ["attack", f"accuracy {percent}", f"area {percent}"]
         head += [f"TPR at {rate:g}" for rate in nominal] + ["at random"]
-        summary = Summary()
+        summary = Tables()
         summary.tables.append(SimpleTable(rows, head, stubs, title=self.title()))
         summary.add_extra_txt(self.remarks())
-        return summary
+        return Summary.of(summary)
 
     def title(self) -> str:
         """Return the caption of the table."""
@@ -214,9 +214,6 @@ class AttackAudit(NotebookResult):
             "theory": None if self.predicted is None else self.predicted.to_dict(self.level),
             "compared": [one._asdict() for one in self.compared()],
         }
-
-    def __str__(self) -> str:
-        return str(self.summary())
 
 
 def _read_out(report: AttackReport) -> AttackResult | None:

@@ -13,13 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 from qmis_stats.errors import DomainError, InputError
 from qmis_stats.quantizers.weights.faces import Faces, joined
 from qmis_stats.scores.base import FloatArray
+from qmis_stats.validation import whole_number
 
 __all__ = [
     "GroupCells",
     "WeightQuantizer",
     "bits_in",
     "blocks_of_rows",
-    "integer_in",
     "mean_within",
     "midpoints",
     "number_in",
@@ -178,7 +178,7 @@ class WeightQuantizer(ABC):
         DomainError
             If the faces are not known, or a group of zeros has no cell with an interior.
         """
-        integer_in("nearest", nearest, 1, 2**40)
+        whole_number("nearest", nearest, 1, 2**40)
         groups = list(self._groups(weight_tensor(weights)))
         return joined([self._faces(group, nearest) for _, group, _ in groups], [e for _, _, e in groups])
 
@@ -371,13 +371,7 @@ def mean_within(values: FloatArray) -> float:
 
 def bits_in(bits: Any, least: int, most: int = 8) -> None:
     """Check a number of bits."""
-    integer_in("bits", bits, least, most)
-
-
-def integer_in(field: str, value: Any, least: int, most: int) -> None:
-    """Check an integer."""
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise InputError(field, value, f"an integer from {least} to {most}")
+    whole_number("bits", bits, least, most)
 
 
 def number_in(field: str, value: Any) -> None:

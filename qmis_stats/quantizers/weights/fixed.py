@@ -8,9 +8,10 @@ from typing import ClassVar
 import numpy as np
 
 from qmis_stats.errors import InputError
-from qmis_stats.quantizers.weights.base import IntArray, WeightQuantizer, bits_in, integer_in, midpoints
+from qmis_stats.quantizers.weights.base import IntArray, WeightQuantizer, bits_in, midpoints
 from qmis_stats.quantizers.weights.faces import Faces, threshold_faces
 from qmis_stats.scores.base import FloatArray
+from qmis_stats.validation import whole_number
 
 _LARGEST_POWER = 1023
 _CODE_OF_ONE = 1100  # above −log₂ of the smallest number, so that codes of powers are positive
@@ -112,7 +113,7 @@ class NormalFloat4(_OfLargest):
 
     def __post_init__(self) -> None:
         if self.block is not None:
-            integer_in("block", self.block, 1, 2**40)
+            whole_number("block", self.block, 1, 2**40)
             if self.per_channel:
                 raise InputError("per_channel", True, "False where blocks are given")
 

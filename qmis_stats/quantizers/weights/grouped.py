@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qmis_stats.errors import InputError
-from qmis_stats.quantizers.weights.base import IntArray, WeightQuantizer, blocks_of_rows, integer_in, weight_tensor
+from qmis_stats.quantizers.weights.base import IntArray, WeightQuantizer, blocks_of_rows, weight_tensor
 from qmis_stats.quantizers.weights.faces import Faces
 from qmis_stats.scores.base import FloatArray
+from qmis_stats.validation import whole_number
 
 __all__ = ["SCALES", "Grouped"]
 
@@ -54,7 +55,7 @@ class Grouped(WeightQuantizer):
     scale: str | None = None
 
     def __post_init__(self) -> None:
-        integer_in("block", self.block, 1, 2**40)
+        whole_number("block", self.block, 1, 2**40)
         if self.per_channel or self.inner.per_channel:
             raise InputError("per_channel", True, "False where blocks are given: blocks never leave their row")
         if self.inner._own_blocks:

@@ -205,21 +205,20 @@ def _plane(context: Context) -> Evidence:
         ("Gaussian mixture in ℝ², three rivals", Problem(mixture2, CodebookERM(triangle)), (100, 300)),
     )
     replicates = context.choose(20_000, 400_000)
-    rows = []
+    rows, pairs = [], []
     for name, problem, sizes in settings:
         for n in sizes:
             theory = context.evaluate(problem, n, "sharp")
             found = context.evaluate(problem, n, "tilted", key=f"sharp.plane:{name}", replicates=replicates)
+            pairs.append((theory, found))
             row = simulation_row(name, found, theory.log_delta, model_bound=_SEVERAL / n)
             rows.append(row)
             rows.append(
                 Row(f"{name}: the formula says it is inside its domain", Numeric(0.0, 0.0, theory.in_domain), n)
             )
-    name, problem, sizes = settings[0]
-    found = context.evaluate(problem, sizes[1], "tilted", key=f"sharp.plane:{name}", replicates=replicates)
-    theory = context.evaluate(problem, sizes[1], "sharp")
-    wrong = simulation_row("", found, theory.log_delta + math.log(1.3), model_bound=_SEVERAL / sizes[1])
-    rows.append(Row("a prefactor 30 % too large", Control(wrong.decision), sizes[1], theory.log_delta + math.log(1.3)))  # type: ignore[arg-type]
+    theory, found = pairs[1]
+    wrong = simulation_row("", found, theory.log_delta + math.log(1.3), model_bound=_SEVERAL / found.n)
+    rows.append(Row("a prefactor 30 % too large", Control(wrong.decision), found.n, theory.log_delta + math.log(1.3)))  # type: ignore[arg-type]
     return Evidence(rows)
 
 

@@ -1,0 +1,201 @@
+"""Problems, laws, quantizers and results compare, pickle and print by value; none that is public is left out."""
+
+import dataclasses
+import inspect
+import pickle
+import runpy
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import qmis_stats
+import qmis_stats.laws
+import qmis_stats.procedures
+import qmis_stats.quantizers
+from qmis_stats import CodebookERM, FiniteLaw, GaussianMean, LinearRegression, LossTable, Problem, Sign, ThresholdPTQ
+from qmis_stats.by_value import ByValue, same
+from qmis_stats.experiment import parse_experiment
+from qmis_stats.experiment.outcome import run_experiment
+from qmis_stats.inference.comparison import compare_exponents
+from qmis_stats.inference.exponent_tests import exponent_against_indicator
+from qmis_stats.inference.rates import fit_exponent
+from qmis_stats.inference.runs import run_means
+from qmis_stats.laws import Law
+from qmis_stats.leak import leakage
+from qmis_stats.procedures import Procedure
+from qmis_stats.quantizers import DEFAULT_QUANTIZERS, ScalarQuantizer, quantizer
+from qmis_stats.reporting.notebook import NotebookResult
+from qmis_stats.reporting.summary import Summary
+from qmis_stats.simulate import tilted_series
+from qmis_stats.verify import run_verification
+from qmis_stats.verify.registry import chosen_claims
+
+LAWS = {
+    "FiniteLaw": FiniteLaw(["1/2", "1/3", "1/6"]),
+    "GaussianMean": GaussianMean([0.5, 0.0], [[1.0, 0.2], [0.2, 2.0]]),
+    "GaussianMixture": qmis_stats.GaussianMixture([0.5, 0.5], [[-1.0], [1.0]], [[[1.0]], [[1.0]]]),
+    "LinearRegression": LinearRegression([0.0], [[1.0]], 2.0),
+}
+PROCEDURES = {
+    "CodebookERM": CodebookERM([[0.0], [1.0]], exponent=0.25),
+    "LossTable": LossTable([[0, 1], [1, 0]]),
+    "ReleasedHistogram": qmis_stats.ReleasedHistogram(),
+    "ThresholdPTQ": ThresholdPTQ(Sign(), ridge=0.5),
+}
+SCALAR = {
+    "FixedThresholds": qmis_stats.FixedThresholds((-1.0, 1.0)),
+    "LloydMax": qmis_stats.LloydMax(2),
+    "Sign": Sign(),
+    "Ternary": qmis_stats.Ternary(0.9),
+    "Uniform": qmis_stats.Uniform(3, scale=0.5),
+}
+FINITE = Problem(FiniteLaw(["1/2", "1/2"]), LossTable([[0, 1], [1, 0]]))
+LINE = Problem(GaussianMean([0.0], [[1.0]]), CodebookERM([[0.0], [1.0]]))
+REGRESSION = Problem(LAWS["LinearRegression"], CodebookERM([[0.0], [4.0]]))
+PROBLEMS = [REGRESSION, FINITE, LINE, LINE.at(9), Problem(LAWS["LinearRegression"], PROCEDURES["ThresholdPTQ"])]
+
+
+def below(kind):
+    return {kind} | {deeper for child in kind.__subclasses__() for deeper in below(child)}
+
+
+def concrete(kind):
+    found = {sub.__name__ for sub in below(kind) if sub.__module__.startswith("qmis_stats.")}
+    return {name for name in found if not inspect.isabstract(next(k for k in below(kind) if k.__name__ == name))}
+
+
+def test_none_is_left_out():
+    assert concrete(Law) - {"Law", "ParametricLaw"} == set(LAWS)
+    assert concrete(Procedure) == set(PROCEDURES)
+    assert concrete(ScalarQuantizer) == set(SCALAR)
+    assert {kind.__name__ for kind in below(NotebookResult)} & set(dir(qmis_stats)) <= set(results())
+
+
+@cache
+def results():
+    """Return one of each result."""
+    from sklearn.linear_model import Ridge
+
+    from qmis_stats.audit.algorithm import audit, head_for
+    from qmis_stats.audit.attacks import LossThreshold, audit_attacks
+    from qmis_stats.audit.tables import bundled
+
+    rng = np.random.default_rng(1)
+    data = bundled("diabetes")
+    n = np.array([50.0, 100.0, 200.0, 400.0])
+    fit = fit_exponent(n, -0.125 * n - 0.5 * np.log(n), np.full(4, 0.01))
+    X = rng.normal(size=(80, 3))
+    ranking = qmis_stats.rank({"a": rng.exponential(size=(3, 200)), "b": rng.exponential(size=(2, 200))}, draws=199)
+    audited = audit(data, head_for(data), [quantizer("sign"), quantizer("uniform-3")], runs=3, draws=199)
+    attacks = audit_attacks(data, head_for(data), [], n=20, trainings=16, attacks=[LossThreshold()])
+    experiment = parse_experiment(
+        {
+            "law": {"kind": "finite", "probabilities": ["1/2", "1/2"]},
+            "procedure": {"kind": "erm", "losses": [[0, 1], [1, 0]]},
+            "run": {"n": 3, "methods": ["exact"]},
+        }
+    )
+    return {
+        "MISResult": qmis_stats.mis(LINE, 50, "tilted", replicates=400, seed=1),
+        "MISSeries": qmis_stats.mis(LINE, [50, 100], "sharp"),
+        "Outcome": run_experiment(experiment),
+        "SimulatedSeries": tilted_series(LINE, (50, 100), replicates=400, seed=1),
+        "Ranking": ranking,
+        "Indicator": ranking.indicators[0],
+        "RunMeans": run_means(rng.normal(size=(6, 2))),
+        "EstimateRanking": run_means(rng.normal(size=(6, 2))).rank(),
+        "ExponentComparison": compare_exponents([fit, fit]),
+        "IndicatorTest": exponent_against_indicator(fit, REGRESSION),
+        "LeakageResult": leakage(Ridge().fit(X, X[:, 0]), ["sign"], X=X, y=X[:, 0]),
+        "AuditResult": audited,
+        "OverRuns": audited.over_runs,
+        "AttackAudit": attacks,
+        "AttackReport": attacks.check,
+        "AttackResult": attacks.check.results[0],
+        "Report": run_verification(quick=True, claims=chosen_claims(keys=["definition.range"])),
+    }
+
+
+RESULTS = sorted(kind.__name__ for kind in below(NotebookResult) - {NotebookResult} if kind.__name__ != "RankResults")
+
+
+def check(value):
+    again = pickle.loads(pickle.dumps(value))
+    assert again == value
+    assert value == value
+    assert value != 1
+    return again
+
+
+@pytest.mark.parametrize("value", [*LAWS.values(), *PROCEDURES.values(), *SCALAR.values(), *PROBLEMS], ids=repr)
+def test_what_a_problem_is_made_of(value):
+    assert hash(check(value)) == hash(value)
+    text = repr(value)
+    assert len(text) <= 250
+    assert text.startswith(type(value).__name__ + "(")
+    assert "object at" not in text
+
+
+@pytest.mark.parametrize("name", [*DEFAULT_QUANTIZERS, "uniform-4:channel", "nf4-64"])
+def test_quantizers_of_weights(name):
+    assert hash(check(quantizer(name))) == hash(quantizer(name))
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_results(name):
+    value = results()[name]
+    check(value)
+    assert len(repr(value)) <= 500, repr(value)
+    assert repr(value).startswith(name + "(")
+    assert type(value.summary()) is Summary
+    assert str(value) == value.summary() == repr(value.summary()) == value.summary().as_text()
+    assert "<" in value.summary().as_html()
+    check(value.summary())
+
+
+def test_derived_numbers_are_neither_compared_nor_pickled():
+    problem = Problem(GaussianMean(np.zeros(40), np.eye(40)), CodebookERM(np.eye(40)))
+    before = len(pickle.dumps(problem))
+    assert len(problem.faces) == 39
+    assert len(pickle.dumps(problem)) == before
+    assert problem == Problem(GaussianMean(np.zeros(40), np.eye(40)), CodebookERM(np.eye(40)))
+
+
+def test_others_differ():
+    assert GaussianMean([0.0], [[1.0]]) != GaussianMean([0.0], [[1.1]])
+    assert GaussianMean([-0.0], [[1.0]]) == GaussianMean([0.0], [[1.0]])
+    assert hash(GaussianMean([-0.0], [[1.0]])) == hash(GaussianMean([0.0], [[1.0]]))
+    assert LINE.at(9) != LINE or not LINE.procedure.size_adaptive
+    assert FINITE != LINE
+    first = results()["Ranking"]
+    assert dataclasses.replace(first, seed=1) != first
+    assert dataclasses.replace(first, params=first.params + 1e-16) != first
+    assert not same(np.array([1.0]), np.array([1]))
+    assert same({"a": [float("nan")]}, {"a": (float("nan"),)})
+    assert not same(float("nan"), 1.0)
+
+
+def test_long_parameters_are_shortened():
+    law = GaussianMean(np.zeros(100), np.eye(100))
+    assert repr(law) == "GaussianMean(mean=<array of shape (100,)>, covariance=<array of shape (100, 100)>)"
+    assert repr(FiniteLaw(["1/3", "2/3"])) == "FiniteLaw(probabilities=['1/3', '2/3'])"
+    assert repr(Problem(GaussianMean([0.0], [[1.0]]), ThresholdPTQ(Sign()))) == (
+        "Problem(law=GaussianMean(mean=[0.0], covariance=[[1.0]]), procedure=ThresholdPTQ(quantizer=Sign()))"
+    )
+
+
+def test_a_class_may_be_written_by_a_user():
+    class Law(ByValue):
+        def __init__(self, mean, *, unit=1.0):
+            self.mean, self.unit = np.array(mean), unit
+            self.derived = object()
+
+    assert Law([0.0]) == Law([0.0])
+    assert repr(Law([0.0], unit=2.0)) == "Law(mean=[0.0], unit=2.0)"
+
+
+def test_the_script_of_a_user_runs(capsys):
+    runpy.run_path(str(Path(__file__).with_name("user_script.py")))
+    assert "log Δ between" in capsys.readouterr().out
