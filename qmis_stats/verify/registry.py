@@ -7,6 +7,7 @@ from qmis_stats.verify.claims import (
     critical,
     definition,
     faces,
+    generalized_linear,
     high_dimension,
     large_deviations,
     limits,
@@ -42,6 +43,7 @@ STATEMENTS = {
     "S15": "Penalised fits: what a member sees",
     "S16": "Penalised fits: the read-out of quantized weights",
     "S17": "Penalised fits: estimation from one fit",
+    "S18": "Generalized linear laws",
 }
 """Titles of the statements."""
 
@@ -62,6 +64,7 @@ CLAIMS: tuple[Claim, ...] = tuple(
             *rates.CLAIMS,
             *rankings.CLAIMS,
             *penalised.CLAIMS,
+            *generalized_linear.CLAIMS,
             *second_order.CLAIMS,
             *limits.CLAIMS,
         ),
