@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 from scipy.special import logsumexp
 
 from qmis_stats.errors import DomainError
 from qmis_stats.scores.base import Draw, FloatArray, fixed_order_dot
-
-if TYPE_CHECKING:
-    from qmis_stats.scores.canonical import CanonicalScores
+from qmis_stats.scores.families import Family
 
 __all__ = ["Envelope", "accepted_sums"]
 
@@ -59,8 +57,51 @@ class Envelope:
         return np.asarray(self.constant + logsumexp(fixed_order_dot(w, self.shifts), axis=1))
 
 
+class Drawn(Protocol):
+    """What is drawn here: scores of points whose target has an exponential family given q standard normals."""
+
+    @property
+    def family(self) -> Family:
+        """The law of a target."""
+        ...
+
+    @property
+    def cells(self) -> int:
+        """Number K."""
+        ...
+
+    @property
+    def rank(self) -> int:
+        """Number q of normals."""
+        ...
+
+    def eta(self, w: FloatArray) -> FloatArray:
+        """Return the natural parameter at (M, q) normals."""
+        ...
+
+    def values(self, w: FloatArray, y: FloatArray) -> FloatArray:
+        """Return the scores, (M, K)."""
+        ...
+
+    def conditional(self, w: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return expected scores and slopes given the normals, (M, K) each."""
+        ...
+
+    def tilted_exponent(self, w: FloatArray, cell: int, lam: float) -> FloatArray:
+        """Return the logarithm of the tilted density ratio at the normals."""
+        ...
+
+    def envelope(self, cell: int, lam: float) -> Envelope:
+        """Return what lies above it."""
+        ...
+
+    def log_acceptance(self, cell: int, lam: float) -> float:
+        """Return the logarithm of the probability that a candidate is accepted."""
+        ...
+
+
 def accepted_sums(
-    scores: CanonicalScores, draw: Draw, first: int, count: int, terms: int, tilt: tuple[int, float] | None
+    scores: Drawn, draw: Draw, first: int, count: int, terms: int, tilt: tuple[int, float] | None
 ) -> FloatArray:
     """Return sums of ``terms`` points, shape (count, K).
 
@@ -85,7 +126,7 @@ def accepted_sums(
 
 
 def _in_blocks(
-    scores: CanonicalScores,
+    scores: Drawn,
     draw: Draw,
     first: int,
     count: int,
@@ -106,7 +147,7 @@ def _in_blocks(
 
 
 def _sums(
-    scores: CanonicalScores,
+    scores: Drawn,
     draw: Draw,
     first: int,
     count: int,

@@ -30,7 +30,7 @@ def admit(method: str, problem: Problem, n: int) -> ScoreModel | None:
         raise DomainError(
             method,
             "the cells of this procedure are not an argmin of enumerable sums",
-            "use method = likelihood_ratio (diagonal covariance), critical or high_dimension",
+            "use method = likelihood_ratio or high_dimension (independent coordinates), or critical",
         )
     if method == "tilted":
         problem.refuse_heavy(method)

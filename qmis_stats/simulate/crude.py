@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from qmis_stats.laws import LinearRegression
+from qmis_stats.laws import LinearRegression, LogisticRegression
 from qmis_stats.problem import Problem
 from qmis_stats.results import MISResult
 from qmis_stats.simulate.admission import admit, nothing_leaks
 from qmis_stats.simulate.design import plain_design
+from qmis_stats.simulate.logistic_crude import crude_logistic
 from qmis_stats.simulate.memory import fit_sums
 from qmis_stats.simulate.random_sums import estimate_from_random_sums, random_result
 from qmis_stats.simulate.regression_crude import crude_regression
@@ -27,8 +28,9 @@ def crude(
     Parameters
     ----------
     problem : Problem
-        Any problem whose cells are an argmin of sums, or post-training quantization of a linear regression into at most
-        4096 cells, where regressions of n − 1 points take the place of sums.
+        Any problem whose cells are an argmin of sums, or post-training quantization of a linear or a logistic
+        regression into at most 4096 cells, where regressions take the place of sums; ``replicates`` is the number of
+        regressions of n − 1 points, or of logistic fits of n.
     n : int
         Sample size, at least 2.
     replicates : int
@@ -65,6 +67,8 @@ def crude(
     problem = problem.at(n)
     if isinstance(problem.law, LinearRegression) and problem.thresholds is not None and problem.law.dimension > 1:
         return crude_regression(problem.law, problem.thresholds, n, settings)
+    if isinstance(problem.law, LogisticRegression) and problem.thresholds is not None and problem.law.dimension > 1:
+        return crude_logistic(problem.law, problem.thresholds, n, settings)
     scores = admit("crude", problem, n)
     if scores is None:
         return nothing_leaks("crude", n, settings)

@@ -15,11 +15,11 @@ from qmis_stats.simulate.memory import fit_regressions
 from qmis_stats.simulate.settings import Settings
 from qmis_stats.simulate.verdict import doubts
 
-__all__ = ["crude_regression"]
+__all__ = ["BATCHES", "cross_fitted_counts", "crude_regression"]
 
 _STREAM = 2_400_000
 _REGRESSIONS, _POINTS = range(_STREAM, _STREAM + 2)
-_BATCHES = 32  # a half; their spread gives the standard error
+BATCHES = 32  # a half; their spread gives the standard error
 _BUDGET = 2_000_000_000
 _FEWEST_POINTS, _MOST_POINTS = 64, 50_000
 _COUNTS = 1 << 18
@@ -67,11 +67,11 @@ def crude_regression(law: LinearRegression, thresholds: Thresholds, n: int, sett
         )
     if n <= d:
         raise DomainError("crude", f"n = {n} points do not determine {d} coefficients", f"use n of at least {d + 1}")
-    share = -(-settings.replicates // (2 * _BATCHES))
-    points = _points(2 * _BATCHES * share, d, cells)
-    fit_regressions(settings, 2 * _BATCHES * points * cells, min(share * d * d, _NUMBERS))
+    share = -(-settings.replicates // (2 * BATCHES))
+    points = _points(2 * BATCHES * share, d, cells)
+    fit_regressions(settings, 2 * BATCHES * points * cells, min(share * d * d, _NUMBERS))
     counts = _counts(law, thresholds, n, settings, share, points, cells)
-    return _cross_fitted(counts, share, n, settings)
+    return cross_fitted_counts(counts, share, n, settings, _REMEDY)
 
 
 def _points(regressions: int, dimension: int, cells: int) -> int:
@@ -93,10 +93,10 @@ def _counts(
     response = design @ law.coefficients + law.noise_std * normals[:, d]
     edges = np.concatenate(thresholds)
     offsets = np.concatenate(([0], np.cumsum([t.size for t in thresholds]))).astype(np.int64)
-    counts = np.zeros((2 * _BATCHES, points, cells), dtype=np.int32)
+    counts = np.zeros((2 * BATCHES, points, cells), dtype=np.int32)
     size = max(1, _NUMBERS // (d * d))
-    for batch in range(2 * _BATCHES):
-        first = (2 * _BATCHES * settings.block + batch) * share
+    for batch in range(2 * BATCHES):
+        first = (2 * BATCHES * settings.block + batch) * share
         for start in range(0, share, size):
             rows = min(size, share - start)
             drawn = kernels.regression_factors(
@@ -106,7 +106,8 @@ def _counts(
     return counts
 
 
-def _cross_fitted(counts: NDArray[np.int32], share: int, n: int, settings: Settings) -> MISResult:
+def cross_fitted_counts(counts: NDArray[np.int32], share: int, n: int, settings: Settings, remedy: str) -> MISResult:
+    """Return the cross-fitted estimate from counts (2 · 32, M, K) of ``share`` regressions a batch."""
     batches, points, _ = counts.shape
     per_half = batches // 2
     halves = [counts[:per_half], counts[per_half:]]
@@ -128,7 +129,7 @@ def _cross_fitted(counts: NDArray[np.int32], share: int, n: int, settings: Setti
     effective = batches * share * (1.0 - typical)
     error = math.sqrt(total_variance)
     linear = LinearEstimate(delta, error, 0.0, gap=plug_in - delta, effective=effective)
-    reasons = doubts(linear, _REMEDY, balanced=False)
+    reasons = doubts(linear, remedy, balanced=False)
     return MISResult(
         "crude",
         n,

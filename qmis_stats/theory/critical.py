@@ -35,6 +35,8 @@ _LARGEST_GAP = 0.5
 _LARGEST_ERROR = 0.05
 _REACH = 9.5
 _LOG_REACH = 75.0
+_ORDER = "of order 1/n, of order n^(-1/2) for a centred cell"
+_SKEWED = "of order n^(-1/2), by the skewness of the scores"
 _LOG_NODES = 3001
 
 
@@ -96,7 +98,8 @@ def critical(problem: Problem, n: int) -> MISResult:
         raise DomainError(
             "critical", "the faces are too many standard errors away for the normal limit", "use method = sharp"
         )
-    return _result(n, math.log(value) - 0.5 * math.log(n) if value > 0.0 else -math.inf, reasons)
+    order = _SKEWED if isinstance(problem.law, GeneralizedLinear) else _ORDER
+    return _result(n, math.log(value) - 0.5 * math.log(n) if value > 0.0 else -math.inf, reasons, order)
 
 
 def _face_reasons(problem: Problem, n: int) -> list[str]:
@@ -150,7 +153,7 @@ def _factor(problem: Problem) -> float:
     )
 
 
-def _result(n: int, log_delta: float, reasons: list[str]) -> MISResult:
+def _result(n: int, log_delta: float, reasons: list[str], order: str = _ORDER) -> MISResult:
     if n < SMALLEST_N:
         reasons = [f"n < {SMALLEST_N}", *reasons]
     return MISResult(
@@ -158,9 +161,7 @@ def _result(n: int, log_delta: float, reasons: list[str]) -> MISResult:
         n,
         log_delta,
         in_domain=not reasons,
-        domain="; ".join(reasons)
-        if reasons
-        else "vanishing relative error at cells of width n^(-1/2): of order 1/n, of order n^(-1/2) for a centred cell",
+        domain="; ".join(reasons) if reasons else f"vanishing relative error at cells of width n^(-1/2): {order}",
     )
 
 

@@ -209,7 +209,7 @@ class Claim:
     key : str
         Unique name, ``module.what``.
     statement : str
-        Label of the statement, ``"S1"`` to ``"S14"``.
+        Label of the statement, ``"S1"`` to ``"S18"``.
     title, text, formula, law, decided : str
         Heading; the statement in words; its formula; law and parameters; how the verdict is decided.
     quantity : str

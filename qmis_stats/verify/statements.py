@@ -41,5 +41,6 @@ STATEMENTS = {
     "S15": Statement("Penalised fits: what a member sees", "leave_one_out"),
     "S16": Statement("Penalised fits: the read-out of quantized weights", "leave_one_out"),
     "S17": Statement("Penalised fits: estimation from one fit", "leave_one_out"),
+    "S18": Statement("Generalized linear laws", "generalized_linear"),
 }
 """In the order of the theory."""
