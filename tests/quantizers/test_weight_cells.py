@@ -8,9 +8,12 @@ import pytest
 from qmis_stats.quantizers import DEFAULT_QUANTIZERS, quantizer
 
 NAMES = [name for name in DEFAULT_QUANTIZERS if name != "identity"]
+BLOCKS = ["uniform-4:g7", "fp4:g8:f16", "sign-scaled:g5", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0"]
 
 
-@pytest.mark.parametrize("name", [*NAMES, "nf4-16", "uniform-4:channel", "sparse-33:channel", "kmeans-2:channel"])
+@pytest.mark.parametrize(
+    "name", [*NAMES, "nf4-16", "uniform-4:channel", "sparse-33:channel", "kmeans-2:channel", *BLOCKS]
+)
 @pytest.mark.parametrize("seed", range(3))
 def test_codes_are_places_between_the_thresholds(name: str, seed: int) -> None:
     weights = np.random.default_rng(seed).normal(size=(4, 24)) * 0.3

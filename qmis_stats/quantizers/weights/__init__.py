@@ -3,7 +3,9 @@
 from qmis_stats.quantizers.weights.base import WeightQuantizer
 from qmis_stats.quantizers.weights.codebooks import KMeansCodebook, LloydMaxCodebook
 from qmis_stats.quantizers.weights.faces import Faces
-from qmis_stats.quantizers.weights.fixed import NF4_LEVELS, NormalFloat4, PowersOfTwo
+from qmis_stats.quantizers.weights.fixed import FP4_LEVELS, NF4_LEVELS, Float4, NormalFloat4, PowersOfTwo
+from qmis_stats.quantizers.weights.ggml import GgmlBlocks
+from qmis_stats.quantizers.weights.grouped import Grouped
 from qmis_stats.quantizers.weights.indicator import PTQIndicator, ptq_indicator
 from qmis_stats.quantizers.weights.names import DEFAULT_QUANTIZERS, quantizer
 from qmis_stats.quantizers.weights.sign import IdentityWeights, SignWeights
@@ -12,9 +14,13 @@ from qmis_stats.quantizers.weights.uniform import UniformAsymmetric, UniformSymm
 
 __all__ = [
     "DEFAULT_QUANTIZERS",
+    "FP4_LEVELS",
     "NF4_LEVELS",
     "AbsmeanTernary",
     "Faces",
+    "Float4",
+    "GgmlBlocks",
+    "Grouped",
     "IdentityWeights",
     "KMeansCodebook",
     "LloydMaxCodebook",

@@ -18,6 +18,7 @@ __all__ = [
     "GroupCells",
     "WeightQuantizer",
     "bits_in",
+    "blocks_of_rows",
     "integer_in",
     "mean_within",
     "midpoints",
@@ -212,6 +213,36 @@ class WeightQuantizer(ABC):
             found.append(GroupCells(inside, np.ldexp(edges, exponent), np.asarray(known, dtype=np.int64)))
         return found
 
+    def combinations(self, weights: ArrayLike) -> list[tuple[slice, FloatArray]]:
+        """Return the linear combinations of weights that the scales of the groups give away besides single weights.
+
+        A scale that is a mean of magnitudes is a known combination of its group once the codes are known. Where the
+        whole tensor is one group this is one number among all, and is left out.
+
+        Parameters
+        ----------
+        weights : array_like
+            As for :meth:`quantize`.
+
+        Returns
+        -------
+        list of (slice, (c, m) ndarray)
+            Place of a group in the flattened tensor, and its combinations as rows.
+
+        Examples
+        --------
+        >>> from qmis_stats.quantizers import quantizer
+        >>> for _, rows in quantizer("sign-scaled:g2").combinations([0.5, -1.0, 0.25, 0.75]):
+        ...     print(rows)
+        [[ 0.5 -0.5]]
+        [[0.5 0.5]]
+        """
+        groups = self._groups(weight_tensor(weights))
+        if len(groups) == 1:
+            return []
+        found = [(inside, self._combinations(group)) for inside, group, _ in groups if np.any(group)]
+        return [(inside, rows) for inside, rows in found if rows.size]
+
     def candidate_faces(self, weights: FloatArray, covariance: FloatArray) -> tuple[Faces, int, int]:
         """Return faces among which the smallest g²/(2 ∇gᵀV∇g) is, the number looked at, and the number that exist.
 
@@ -233,14 +264,25 @@ class WeightQuantizer(ABC):
 
     def _groups(self, array: FloatArray) -> list[tuple[slice, FloatArray, int]]:
         """Return place, values divided by a power of two, and its exponent, of each group."""
-        groups = []
-        flat = array.reshape(-1)
-        size = self._group_size(array)
-        for start in range(0, flat.size, size):
-            group = flat[start : start + size]
+        return self._divided(array, self._parts(array))
+
+    def _divided(self, array: FloatArray, parts: list[slice]) -> list[tuple[slice, FloatArray, int]]:
+        groups, flat = [], array.reshape(-1)
+        for inside in parts:
+            group = flat[inside]
             exponent = 0 if self._absolute else int(np.frexp(np.max(np.abs(group)))[1])
-            groups.append((slice(start, start + group.size), np.ldexp(group, -exponent), exponent))
+            groups.append((inside, np.ldexp(group, -exponent), exponent))
         return groups
+
+    def _parts(self, array: FloatArray) -> list[slice]:
+        """Return the places of the groups in the flattened tensor."""
+        size = self._group_size(array)
+        return [slice(start, min(start + size, array.size)) for start in range(0, array.size, size)]
+
+    @property
+    def _own_blocks(self) -> bool:
+        """Whether groups are blocks within the rows already."""
+        return False
 
     def _group_size(self, array: FloatArray) -> int:
         return array.size // array.shape[0] if self.per_channel and array.ndim >= 2 else array.size
@@ -254,6 +296,14 @@ class WeightQuantizer(ABC):
         raise DomainError(
             self.name, "its thresholds are not known", "define _cells, or leave it to draws of the weights"
         )
+
+    def _combinations(self, weights: FloatArray) -> FloatArray:
+        """Return the combinations of the weights of one group that its scale gives away, as rows."""
+        return np.zeros((0, weights.size))
+
+    def _scale(self, weights: FloatArray) -> float | None:
+        """Return what the levels of one group are multiples of; ``None`` where levels are released one by one."""
+        return None
 
     def _faces(self, weights: FloatArray, nearest: int) -> Faces:
         raise DomainError(
@@ -334,3 +384,17 @@ def number_in(field: str, value: Any) -> None:
     """Check a number strictly between 0 and 1."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 < value < 1.0:
         raise InputError(field, value, "a number strictly between 0 and 1")
+
+
+def blocks_of_rows(array: FloatArray, block: int) -> list[slice]:
+    """Return the places of blocks along the rows of axis 0, in the flattened tensor.
+
+    Examples
+    --------
+    >>> blocks_of_rows(np.zeros((2, 3)), 2)
+    [slice(0, 2, None), slice(2, 3, None), slice(3, 5, None), slice(5, 6, None)]
+    """
+    rows = array.shape[0] if array.ndim >= 2 else 1
+    width = array.size // rows
+    starts = range(0, width, block)
+    return [slice(r * width + a, r * width + min(a + block, width)) for r in range(rows) for a in starts]

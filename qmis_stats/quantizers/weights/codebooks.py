@@ -45,6 +45,11 @@ class _OwnLevels(WeightQuantizer):
     def _cells(self, weights: FloatArray) -> tuple[FloatArray, list[int]]:
         return midpoints(np.unique(self._encode(weights)[1])), []
 
+    def _combinations(self, weights: FloatArray) -> FloatArray:
+        codes = self._encode(weights)[0]
+        inside = codes == np.unique(codes)[:, None]
+        return np.asarray(inside / inside.sum(axis=1, keepdims=True))
+
     def _ends(self, values: FloatArray, counts: IntArray) -> IntArray:
         """Return where the cells begin among the sorted distinct values, and their number at the end."""
         raise NotImplementedError

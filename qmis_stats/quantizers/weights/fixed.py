@@ -1,4 +1,4 @@
-"""Levels of a fixed shape that are not equally spaced: normal quantiles and powers of two."""
+"""Levels of a fixed shape that are not equally spaced: normal quantiles, four-bit floats, powers of two."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from qmis_stats.scores.base import FloatArray
 _LARGEST_POWER = 1023
 _CODE_OF_ONE = 1100  # above −log₂ of the smallest number, so that codes of powers are positive
 
-__all__ = ["NF4_LEVELS", "NormalFloat4", "PowersOfTwo"]
+__all__ = ["FP4_LEVELS", "NF4_LEVELS", "Float4", "NormalFloat4", "PowersOfTwo"]
 
 NF4_LEVELS = (
     -1.0,
@@ -37,9 +37,51 @@ NF4_LEVELS = (
 )
 """The 16 levels of NormalFloat4, in single precision (Dettmers et al. 2023, appendix E)."""
 
+_FP4_POSITIVE = (0.0, 0.0625, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
+
+FP4_LEVELS = tuple(x / 12.0 for x in (*(-p for p in _FP4_POSITIVE[:0:-1]), *_FP4_POSITIVE))
+"""The 15 values of a float with two bits of exponent and one of mantissa, as bitsandbytes has them: 16 codes, two of
+them zero."""
+
 
 @dataclass(frozen=True)
-class NormalFloat4(WeightQuantizer):
+class _OfLargest(WeightQuantizer):
+    """Nearest of fixed levels from −1 to 1 times the largest magnitude."""
+
+    _shape: ClassVar[tuple[float, ...]]
+
+    @property
+    def levels(self) -> int:
+        """Number of different levels."""
+        return len(self._shape)
+
+    def _encode(self, weights: FloatArray) -> tuple[IntArray, FloatArray]:
+        levels, largest = np.array(self._shape), self._scale(weights)
+        relative = weights / largest if largest > 0.0 else weights
+        codes = np.searchsorted(midpoints(levels), relative, side="left")
+        return codes, levels[codes] * largest
+
+    def _scale(self, weights: FloatArray) -> float:
+        return float(np.max(np.abs(weights)))
+
+    def _cells(self, weights: FloatArray) -> tuple[FloatArray, list[int]]:
+        largest = int(np.argmax(np.abs(weights)))
+        return midpoints(np.array(self._shape)) * abs(float(weights[largest])), [largest]
+
+    def _faces(self, weights: FloatArray, nearest: int) -> Faces:
+        edges = np.concatenate(([-np.inf], midpoints(np.array(self._shape)), [np.inf]))
+        codes = self._encode(weights)[0]
+        m = int(np.argmax(np.abs(weights)))
+        largest = self._positive(float(np.abs(weights[m])))
+        gradient = np.zeros(weights.size)
+        gradient[m] = np.sign(weights[m])
+        lower, upper = edges[codes], edges[codes + 1]
+        lower[m], upper[m] = -np.inf, np.inf
+        return threshold_faces(weights, lower, upper, largest, gradient)
+
+
+@dataclass(frozen=True)
+class NormalFloat4(_OfLargest):
     """Nearest of 16 levels that are normal quantiles, scaled to the largest magnitude (QLoRA, Dettmers et al. 2023).
 
     Parameters
@@ -66,6 +108,8 @@ class NormalFloat4(WeightQuantizer):
 
     block: int | None = None
 
+    _shape: ClassVar[tuple[float, ...]] = NF4_LEVELS
+
     def __post_init__(self) -> None:
         if self.block is not None:
             integer_in("block", self.block, 1, 2**40)
@@ -78,33 +122,37 @@ class NormalFloat4(WeightQuantizer):
         return "nf4" if self.block is None else f"nf4-{self.block}"
 
     @property
-    def levels(self) -> int:
-        """16."""
-        return 16
+    def _own_blocks(self) -> bool:
+        return self.block is not None
 
     def _group_size(self, array: FloatArray) -> int:
         return self.block or super()._group_size(array)
 
-    def _encode(self, weights: FloatArray) -> tuple[IntArray, FloatArray]:
-        levels, largest = np.array(NF4_LEVELS), float(np.max(np.abs(weights)))
-        relative = weights / largest if largest > 0.0 else weights
-        codes = np.searchsorted(midpoints(levels), relative, side="left")
-        return codes, levels[codes] * largest
 
-    def _cells(self, weights: FloatArray) -> tuple[FloatArray, list[int]]:
-        largest = int(np.argmax(np.abs(weights)))
-        return midpoints(np.array(NF4_LEVELS)) * abs(float(weights[largest])), [largest]
+@dataclass(frozen=True)
+class Float4(_OfLargest):
+    """Nearest value of a four-bit float, scaled to the largest magnitude (bitsandbytes).
 
-    def _faces(self, weights: FloatArray, nearest: int) -> Faces:
-        edges = np.concatenate(([-np.inf], midpoints(np.array(NF4_LEVELS)), [np.inf]))
-        codes = self._encode(weights)[0]
-        m = int(np.argmax(np.abs(weights)))
-        largest = self._positive(float(np.abs(weights[m])))
-        gradient = np.zeros(weights.size)
-        gradient[m] = np.sign(weights[m])
-        lower, upper = edges[codes], edges[codes + 1]
-        lower[m], upper[m] = -np.inf, np.inf
-        return threshold_faces(weights, lower, upper, largest, gradient)
+    Notes
+    -----
+    ``Q(w) = M·nearest(w/M)``, M = max |w| of the group, over 0, ±1/192, ±1/6, ±1/4, ±1/3, ±1/2, ±2/3, ±1. *Codes* are 0
+    to 14, in the order of the levels; the library spends a sixteenth on minus zero. *Cells*, *faces* and ties are those
+    of :class:`NormalFloat4` at these levels.
+
+    *Idempotent*, exactly. *Odd* up to ties. Scale-equivariant.
+
+    Examples
+    --------
+    >>> Float4().quantize([12.0, 3.4, 0.05])
+    array([12.    ,  3.    ,  0.0625])
+    """
+
+    _shape: ClassVar[tuple[float, ...]] = FP4_LEVELS
+
+    @property
+    def stem(self) -> str:
+        """``"fp4"``."""
+        return "fp4"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from qmis_stats.errors import InputError
 from qmis_stats.quantizers.weights.base import WeightQuantizer
 from qmis_stats.quantizers.weights.codebooks import KMeansCodebook, LloydMaxCodebook
-from qmis_stats.quantizers.weights.fixed import NormalFloat4, PowersOfTwo
+from qmis_stats.quantizers.weights.fixed import Float4, NormalFloat4, PowersOfTwo
+from qmis_stats.quantizers.weights.ggml import GGML_TYPES, GgmlBlocks
+from qmis_stats.quantizers.weights.grouped import Grouped
 from qmis_stats.quantizers.weights.sign import IdentityWeights, SignWeights
 from qmis_stats.quantizers.weights.ternary import AbsmeanTernary, SparseTernary, TernaryWeightNetwork
 from qmis_stats.quantizers.weights.uniform import UniformAsymmetric, UniformSymmetric
@@ -38,8 +40,9 @@ DEFAULT_QUANTIZERS: tuple[str, ...] = (
 _CHANNEL = ":channel"
 _ALLOWED = (
     "one of identity, sign, sign-scaled, ternary-absmean, twn-C (0 < C < 1), sparse-P (0 < P < 100), "
-    "uniform-B (2 to 8), uniform-asym-B (2 to 8), lloyd-max-B (1 to 8), kmeans-B (1 to 8), nf4, nf4-BLOCK, "
-    "log2-B (3 to 8), spelled without superfluous digits; with :channel for each row by itself (not nf4-BLOCK)"
+    "uniform-B (2 to 8), uniform-asym-B (2 to 8), lloyd-max-B (1 to 8), kmeans-B (1 to 8), nf4, nf4-BLOCK, fp4, "
+    "log2-B (3 to 8), q4_0, q4_1, q5_0, q5_1, q8_0, spelled without superfluous digits; with :channel for each row by "
+    "itself or :gBLOCK, :gBLOCK:f16, :gBLOCK:f32 for blocks of a row (not nf4-BLOCK, qB_0, qB_1)"
 )
 _MAKERS: dict[str, Callable[[str, bool], WeightQuantizer]] = {
     "identity": lambda _, c: IdentityWeights(per_channel=c),
@@ -47,6 +50,7 @@ _MAKERS: dict[str, Callable[[str, bool], WeightQuantizer]] = {
     "sign-scaled": lambda _, c: SignWeights(True, per_channel=c),
     "ternary-absmean": lambda _, c: AbsmeanTernary(per_channel=c),
     "nf4": lambda _, c: NormalFloat4(per_channel=c),
+    "fp4": lambda _, c: Float4(per_channel=c),
     "twn-": lambda x, c: TernaryWeightNetwork(float(x), per_channel=c),
     "sparse-": lambda x, c: SparseTernary(float(x) / 100.0, per_channel=c),
     "uniform-": lambda x, c: UniformSymmetric(int(x), per_channel=c),
@@ -64,8 +68,9 @@ def quantizer(name: str) -> WeightQuantizer:
     Parameters
     ----------
     name : str
-        For instance ``"uniform-4"``, or ``"uniform-4:channel"`` for each row of axis 0 by itself. There is one
-        spelling of each quantizer: ``quantizer(name).name == name``.
+        For instance ``"uniform-4"``, ``"uniform-4:channel"`` for each row of axis 0 by itself, ``"uniform-4:g32:f16"``
+        for each block of 32 weights of a row with its scale in float16. There is one spelling of each quantizer:
+        ``quantizer(name).name == name``.
 
     Raises
     ------
@@ -80,14 +85,26 @@ def quantizer(name: str) -> WeightQuantizer:
     1.584962500721156
     """
     if isinstance(name, str) and len(name) <= 64 and name.isascii():
-        stem = name.removesuffix(_CHANNEL)
-        kind, number = re.fullmatch(r"(.*?-?)(\d[\d.]*)?", stem, re.DOTALL).groups()  # type: ignore[union-attr]
-        kind, number = (stem, None) if stem in _MAKERS else (kind, number)
-        if kind in _MAKERS and (number is not None) == kind.endswith("-"):
-            try:
-                made = _MAKERS[kind](number or "", name != stem)
-            except ValueError:
-                made = None
-            if made is not None and made.name == name:
-                return made
+        try:
+            made = _made(name)
+        except ValueError:
+            made = None
+        if made is not None and made.name == name:
+            return made
     raise InputError("quantizer", name, _ALLOWED)
+
+
+def _made(name: str) -> WeightQuantizer | None:
+    if name in GGML_TYPES:
+        return GgmlBlocks(name)
+    stem, *blocks = name.split(":g")
+    if blocks:
+        inner = _made(stem)
+        size, *scale = blocks[0].split(":")
+        return Grouped(inner, int(size), *scale) if inner is not None and len(blocks) == 1 else None
+    stem = name.removesuffix(_CHANNEL)
+    kind, number = re.fullmatch(r"(.*?-?)(\d[\d.]*)?", stem, re.DOTALL).groups()  # type: ignore[union-attr]
+    kind, number = (stem, None) if stem in _MAKERS else (kind, number)
+    if kind in _MAKERS and (number is not None) == kind.endswith("-"):
+        return _MAKERS[kind](number or "", name != stem)
+    return None

@@ -105,9 +105,19 @@ class SignWeights(WeightQuantizer):
         codes = np.where(weights > 0.0, 1, -1)
         if not self.scaled:
             return codes, codes.astype(np.float64)
+        return codes, codes * self._scale(weights) + 0.0
+
+    def _scale(self, weights: FloatArray) -> float:
+        if not self.scaled:
+            return 1.0
         # Normalised for the sum alone: the sign of a tiny weight must not be lost in it.
         exponent = int(np.frexp(np.max(np.abs(weights)))[1])
-        return codes, codes * np.ldexp(mean_within(np.abs(np.ldexp(weights, -exponent))), exponent) + 0.0
+        return float(np.ldexp(mean_within(np.abs(np.ldexp(weights, -exponent))), exponent))
+
+    def _combinations(self, weights: FloatArray) -> FloatArray:
+        return (
+            np.where(weights > 0.0, 1.0, -1.0)[None] / weights.size if self.scaled else super()._combinations(weights)
+        )
 
     def _cells(self, weights: FloatArray) -> tuple[FloatArray, list[int]]:
         return np.zeros(1), []

@@ -53,6 +53,12 @@ class AbsmeanTernary(WeightQuantizer):
         codes = _beyond(weights, 0.5 * gamma)
         return codes, np.asarray(codes * gamma, dtype=np.float64)
 
+    def _scale(self, weights: FloatArray) -> float:
+        return mean_within(np.abs(weights))
+
+    def _combinations(self, weights: FloatArray) -> FloatArray:
+        return np.sign(weights)[None] / weights.size
+
     def _cells(self, weights: FloatArray) -> tuple[FloatArray, list[int]]:
         return _both_sides(0.5 * mean_within(np.abs(weights))), []
 
@@ -101,6 +107,12 @@ class TernaryWeightNetwork(WeightQuantizer):
     def _encode(self, weights: FloatArray) -> tuple[IntArray, FloatArray]:
         size = np.abs(weights)
         return _scaled(weights, _beyond(weights, self.factor * mean_within(size)))
+
+    def _scale(self, weights: FloatArray) -> float:
+        return _kept_mean(weights, self._encode(weights)[0])
+
+    def _combinations(self, weights: FloatArray) -> FloatArray:
+        return _kept_row(self._encode(weights)[0])
 
     def _cells(self, weights: FloatArray) -> tuple[FloatArray, list[int]]:
         return _both_sides(self.factor * mean_within(np.abs(weights))), []
@@ -166,6 +178,12 @@ class SparseTernary(WeightQuantizer):
         k = self._zeros(weights.size)
         return _scaled(weights, np.where(size >= np.partition(size, k)[k], np.sign(weights), 0.0).astype(np.int64))
 
+    def _scale(self, weights: FloatArray) -> float:
+        return _kept_mean(weights, self._encode(weights)[0])
+
+    def _combinations(self, weights: FloatArray) -> FloatArray:
+        return _kept_row(self._encode(weights)[0])
+
     def _cells(self, weights: FloatArray) -> tuple[FloatArray, list[int]]:
         size, k = np.sort(np.abs(weights)), self._zeros(weights.size)
         return _both_sides(float(0.5 * (size[k - 1] + size[k])) if k else 0.0), []
@@ -197,8 +215,18 @@ def _beyond(weights: FloatArray, threshold: float) -> IntArray:
 
 def _scaled(weights: FloatArray, codes: IntArray) -> tuple[IntArray, FloatArray]:
     """Return the codes times the mean magnitude of the weights that are not zeroed."""
+    return codes, np.asarray(codes * _kept_mean(weights, codes), dtype=np.float64)
+
+
+def _kept_mean(weights: FloatArray, codes: IntArray) -> float:
     kept = np.abs(weights[codes != 0])
-    return codes, np.asarray(codes * (mean_within(kept) if kept.size else 0.0), dtype=np.float64)
+    return mean_within(kept) if kept.size else 0.0
+
+
+def _kept_row(codes: IntArray) -> FloatArray:
+    """Return the mean magnitude of the weights that are not zeroed as a row; none where all are."""
+    kept = np.count_nonzero(codes)
+    return codes[None] / kept if kept else np.zeros((0, codes.size))
 
 
 def _mean_faces(weights: FloatArray, factor: float, mean: float) -> Faces:

@@ -65,6 +65,9 @@ class UniformSymmetric(WeightQuantizer):
         codes = np.rint(weights / largest * top).astype(np.int64)
         return codes, largest * (codes / top)
 
+    def _scale(self, weights: FloatArray) -> float:
+        return float(np.max(np.abs(weights))) / self._top
+
     def _cells(self, weights: FloatArray) -> tuple[FloatArray, list[int]]:
         largest = int(np.argmax(np.abs(weights)))
         steps = np.arange(-self._top, self._top) + 0.5
@@ -137,6 +140,9 @@ class UniformAsymmetric(WeightQuantizer):
     def _encode(self, weights: FloatArray) -> tuple[IntArray, FloatArray]:
         codes, span, _ = self._codes(weights)
         return codes, span * (codes / (self.levels - 1))
+
+    def _scale(self, weights: FloatArray) -> float:
+        return self._codes(weights)[1] / (self.levels - 1)
 
     def _cells(self, weights: FloatArray) -> tuple[FloatArray, list[int]]:
         _, span, zero = self._codes(weights)

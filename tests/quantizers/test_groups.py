@@ -1,0 +1,202 @@
+"""Blocks with scales of their own: what happens to a block, which format scales have, and what libraries make of it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qmis_stats.errors import InputError
+from qmis_stats.quantizers import quantizer
+from qmis_stats.quantizers.weights import FP4_LEVELS, GgmlBlocks, Grouped, NormalFloat4, SignWeights
+
+GGML = ("q4_0", "q4_1", "q5_0", "q5_1", "q8_0")
+INNER = (
+    "sign-scaled",
+    "ternary-absmean",
+    "twn-0.7",
+    "sparse-50",
+    "uniform-4",
+    "uniform-asym-4",
+    "nf4",
+    "fp4",
+    "kmeans-2",
+)
+FROZEN = json.loads((Path(__file__).parent / "data" / "library_vectors.json").read_text())
+
+
+def weights(seed: int = 0, shape: tuple[int, ...] = (3, 50)) -> np.ndarray:
+    return np.random.default_rng(seed).standard_t(4, size=shape)
+
+
+def imported(name: str, purpose: str):
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        pytest.skip(f"{name} is not installed: {purpose}")
+
+
+@pytest.mark.parametrize("name", INNER)
+def test_a_block_is_quantized_by_itself(name: str) -> None:
+    w = weights()
+    codes, values = quantizer(f"{name}:g16").encode(w)
+    for row in range(3):
+        for start in (0, 16, 32, 48):  # the last block of a row has two weights
+            alone = quantizer(name).encode(w[row, start : start + 16])
+            np.testing.assert_array_equal(codes[row, start : start + 16], alone[0])
+            np.testing.assert_array_equal(values[row, start : start + 16], alone[1])
+
+
+def test_a_vector_is_one_row_and_kernels_of_a_convolution_are_flat_in_theirs() -> None:
+    w = weights(1, (2, 3, 2, 2))
+    q = quantizer("uniform-4:g5")
+    np.testing.assert_array_equal(q.quantize(w), q.quantize(w.reshape(2, 12)).reshape(w.shape))
+    np.testing.assert_array_equal(q.quantize(w[0].ravel()), q.quantize(w)[0].ravel())
+    assert not np.array_equal(q.quantize(w.ravel()), q.quantize(w).ravel())  # blocks would reach into the next row
+
+
+@pytest.mark.parametrize("name", INNER)
+@pytest.mark.parametrize(("suffix", "kind"), [("f16", np.float16), ("f32", np.float32)])
+def test_scales_are_in_their_format(name: str, suffix: str, kind: type) -> None:
+    w = weights(2, (64,))
+    exact, kept = quantizer(f"{name}:g64"), quantizer(f"{name}:g64:{suffix}")
+    assert isinstance(kept, Grouped)
+    np.testing.assert_array_equal(kept.codes(w), exact.codes(w))
+    # A block of 64 is the whole vector: its scale is that of the quantizer without blocks.
+    group, exponent = np.ldexp(w, -(shift := int(np.frexp(np.max(np.abs(w)))[1]))), shift
+    if kept.inner._absolute:
+        group, exponent = w, 0
+    step = kept.inner._scale(group)
+    if step is None:
+        expected = exact.quantize(w).astype(kind).astype(float)
+    else:
+        step = np.ldexp(step, exponent)
+        expected = exact.quantize(w) * (float(kind(step)) / step)
+    np.testing.assert_allclose(kept.quantize(w), expected, rtol=1e-15)
+    assert not np.array_equal(kept.quantize(w), exact.quantize(w))
+    np.testing.assert_allclose(kept.quantize(w), exact.quantize(w), rtol=np.finfo(kind).eps)
+
+
+@pytest.mark.parametrize("name", ["sign-scaled", "ternary-absmean", "twn-0.7", "sparse-50"])
+def test_mean_scales_are_combinations_of_their_block(name: str) -> None:
+    w = weights(3)
+    q = quantizer(f"{name}:g16")
+    values = q.quantize(w).ravel()
+    found = q.combinations(w)
+    assert len(found) == 12
+    for inside, [row] in found:
+        np.testing.assert_allclose(row @ w.ravel()[inside], np.max(np.abs(values[inside])), rtol=1e-13)
+    assert quantizer(name).combinations(w) == []  # one number among all weights
+    assert quantizer(f"{name}:g16").combinations(np.zeros((2, 16))) == []
+
+
+def test_levels_that_are_means_are_combinations() -> None:
+    w = weights(4)
+    for inside, rows in quantizer("kmeans-2:g16").combinations(w):
+        levels = np.unique(quantizer("kmeans-2:g16").quantize(w).ravel()[inside])
+        np.testing.assert_allclose(np.sort(rows @ w.ravel()[inside]), levels, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", [*GGML, "nf4", "fp4"])
+def test_built_ins_are_what_libraries_made(name: str) -> None:
+    given, expected = np.array(FROZEN["weights"]), np.array(FROZEN["released"][name])
+    q = quantizer(name if name in GGML else f"{name}:g64:f32")
+    codes, values = q.encode(given)
+    if name in GGML:  # every operation in single precision, as there
+        np.testing.assert_array_equal(values, expected)
+    else:
+        np.testing.assert_allclose(values, expected, rtol=2e-7, atol=0.0)
+    for block in q.cells(given):
+        pairs = set(zip(codes.ravel()[block.inside].tolist(), expected.ravel()[block.inside].tolist(), strict=True))
+        assert len({code for code, _ in pairs}) == len({value for _, value in pairs}) == len(pairs)
+        assert [code for code, _ in sorted(pairs)] == [code for code, _ in sorted(pairs, key=lambda pair: pair[1])]
+
+
+@pytest.mark.parametrize("name", GGML)
+def test_built_ins_are_gguf(name: str) -> None:
+    gguf = imported("gguf", "its block types are compared with the frozen values only")
+    quants, kind = importlib.import_module("gguf.quants"), gguf.GGMLQuantizationType[name.upper()]
+    for seed in range(10):
+        w = (10.0 ** (seed % 5 - 2) * weights(seed, (8, 96))).astype(np.float32)
+        np.testing.assert_array_equal(quantizer(name).quantize(w), quants.dequantize(quants.quantize(w, kind), kind))
+
+
+@pytest.mark.parametrize("name", ["nf4", "fp4"])
+def test_built_ins_are_bitsandbytes(name: str) -> None:
+    torch = imported("torch", "bitsandbytes cannot be asked")
+    imported("bitsandbytes", "its four-bit types are compared with the frozen values only")
+    functional = importlib.import_module("bitsandbytes.functional")
+    for seed in range(5):
+        w = weights(seed, (16, 128)).astype(np.float32)
+        packed, state = functional.quantize_4bit(torch.tensor(w), blocksize=64, quant_type=name)
+        pairs = packed.numpy().reshape(-1, 1) >> np.array([4, 0]) & 15
+        levels = state.code.numpy()[pairs.reshape(w.shape)]
+        mine = quantizer(f"{name}:g64:f32").codes(w)
+        order = np.unique(levels, return_inverse=True)[1].reshape(w.shape)
+        assert np.unique(np.stack([mine.ravel(), order.ravel()], axis=1), axis=0).shape[0] == np.unique(mine).size
+
+
+def test_a_type_by_hand() -> None:
+    """d = −1/8 · 4 = −½ for the first block; the smallest magnitude of the second is its code 0."""
+    w = np.zeros(34)
+    w[:4] = [4.0, -1.1, 0.2, -4.0]
+    w[32:] = [-2.0, 0.3]
+    codes, values = quantizer("q4_0").encode(w)
+    assert codes[:4].tolist() == [8, -2, 0, -7]
+    assert values[:4].tolist() == [4.0, -1.0, 0.0, -3.5]
+    assert codes[32:].tolist() == [-8, 1]
+    assert quantizer("q8_0").codes([127.0, 0.5, -0.5, 1.4]).tolist() == [127, 1, -1, 1]
+
+
+def test_fp4_levels() -> None:
+    """±(1 + m/2)·2^e over 12 with e from 1 to 3, and 1/16 in the place of a subnormal."""
+    positive = [0.0625, *((1.0 + m / 2.0) * 2.0**e for e in (1, 2) for m in (0, 1)), 8.0, 12.0]
+    np.testing.assert_allclose(sorted(x for x in FP4_LEVELS if x > 0.0), np.array(positive) / 12.0, rtol=1e-15)
+    assert len(FP4_LEVELS) == 15
+    assert quantizer("fp4").bits < 4.0
+
+
+@pytest.mark.parametrize("name", ["uniform-4:g32", "nf4:g64:f16", "sparse-33:g16:f32", "sign-scaled:g64", *GGML])
+def test_names_are_canonical(name: str) -> None:
+    assert quantizer(name).name == name
+    assert quantizer(name) == quantizer(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["uniform-4:g0", "uniform-4:g032", "uniform-4:g", "nf4-64:g32", "uniform-4:channel:g32", "uniform-4:g32:channel",
+     "uniform-4:g8:g8", "uniform-4:g8:f64", "uniform-4:f16", "q4_0:g32", "q4_0:channel", "Q4_0", "g32", ":g32"],
+)  # fmt: skip
+def test_other_names_are_refused(name: str) -> None:
+    with pytest.raises(InputError, match="one of identity, sign, "):
+        quantizer(name)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Grouped(NormalFloat4(64), 32),
+        lambda: Grouped(SignWeights(), 0),
+        lambda: Grouped(SignWeights(True), 8, "f8"),
+        lambda: Grouped(SignWeights(True, per_channel=True), 8),
+        lambda: GgmlBlocks("q3_k"),
+        lambda: GgmlBlocks("q8_0", per_channel=True),
+        lambda: quantizer("uniform-4:g2:f16").quantize([1e9, 1.0]),
+        lambda: quantizer("kmeans-1:g4:f16").quantize([1e9, 1.0, 2.0]),
+        *(lambda name=name: quantizer(name).quantize([1e9, 1.0]) for name in GGML),
+        *(lambda name=name: quantizer(name).quantize([1e300, 1.0]) for name in GGML),
+    ],
+)
+def test_what_cannot_be_quantized_is_refused(make) -> None:
+    with pytest.raises(InputError):
+        make()
+
+
+@pytest.mark.parametrize("name", GGML)
+def test_zeros_and_tiny_weights(name: str) -> None:
+    np.testing.assert_array_equal(quantizer(name).quantize(np.zeros((2, 40))), np.zeros((2, 40)))
+    assert np.all(np.isfinite(quantizer(name).quantize([1e-300, 1e-45, -1e-40])))
+    assert all(np.all(np.isfinite(cells.edges)) for cells in quantizer(name).cells(np.zeros(3)))
