@@ -37,7 +37,8 @@ class NamedQuantizer(Protocol):
     """What the read-out needs of a quantizer: a name, and the values that it releases.
 
     Thresholds are taken from a method ``cells(weights)`` as the quantizers of the package have it; without one the
-    share that a code retains is measured on draws of the weights.
+    share that a code retains is measured on draws of the weights. What scales give away besides single weights is taken
+    from a method ``combinations(weights)`` where there is one.
     """
 
     @property
@@ -180,6 +181,8 @@ class Retained:
         The shares at these means themselves.
     wider : (K, D) ndarray
         The estimate with C larger by its scale error.
+    combined : (c, KD) ndarray
+        Combinations of parameters that scales give away.
     """
 
     share: FloatArray
@@ -187,6 +190,7 @@ class Retained:
     second: FloatArray
     truth: FloatArray
     wider: FloatArray
+    combined: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,7 +215,7 @@ def retained(fit: Fit, spread: Scatter, quantizers: Sequence[NamedQuantizer], se
     retains ρ_i = Σ_k (φ(a_k) − φ(b_k))²/P_k, with the cells in standard errors about the *mean* weight. One fit knows
     the mean only through the weight: its law is N(m, A) over the weights of a tensor (empirical Bayes), and the share
     is averaged over the posterior. What is released as it is, intercepts and weights that a scale gives away, retains
-    all. The same estimates from drawn training sets, whose means are known, tell its bias and its error.
+    all, and so do the combinations that the scales of blocks are. The same estimates from drawn training sets, whose means are known, tell its bias and its error.
 
     Parameters
     ----------
@@ -236,7 +240,7 @@ def retained(fit: Fit, spread: Scatter, quantizers: Sequence[NamedQuantizer], se
         if not _has_cells(quantizer, fit):
             one = _whole(_from_draws(quantizer, fit.weights.reshape(fit.shape), errors, seed), spread)
             again = one[None]
-            found.append(Retained(one, again, again, again, one))
+            found.append(Retained(one, again, again, again, one, _combined(quantizer, fit, spread)))
             continue
 
         cut: Any = quantizer
@@ -253,8 +257,25 @@ def retained(fit: Fit, spread: Scatter, quantizers: Sequence[NamedQuantizer], se
             for w, m in zip(drawn[1], means, strict=True)
         ]
         wider = estimate(fit.weights, math.exp(0.5 * spread.scale_error))
-        found.append(Retained(estimate(fit.weights), first, second, np.array(truth), wider))
+        own = estimate(fit.weights)
+        found.append(Retained(own, first, second, np.array(truth), wider, _combined(quantizer, fit, spread)))
     return found
+
+
+def _combined(quantizer: Any, fit: Fit, spread: Scatter) -> FloatArray:
+    """Return the combinations of weights that scales give away, as rows over all parameters."""
+    if not hasattr(quantizer, "combinations"):
+        return np.zeros((0, spread.errors.size))
+    weights = fit.weights.reshape(fit.shape)
+    with raised_by(f"quantizer {quantizer.name!r} on weights of shape {weights.shape}"):
+        found = list(quantizer.combinations(weights))
+    rows = np.zeros((sum(len(part) for _, part in found), *spread.errors.shape))
+    flat, at = np.zeros((len(rows), fit.weights.size)), 0
+    for inside, part in found:
+        flat[at : at + len(part), inside] = part
+        at += len(part)
+    rows[:, :, : fit.X.shape[1]] = flat.reshape(len(rows), *fit.weights.shape)
+    return rows.reshape(len(rows), spread.errors.size)
 
 
 def _has_cells(quantizer: Any, fit: Fit) -> bool:
@@ -380,7 +401,7 @@ def read_out(spread: Scatter, kept: Retained) -> ReadOut:
     """Return what the codes of all weights tell of the directions of each point (Statement S16).
 
     A code that retains ρ_i of its weight is a noisy measurement with precision Λ_i = ρ_i/((1 − ρ_i)C_ii) (Bussgang),
-    and K⁻¹ = Λ^½ (I + Λ^½CΛ^½)⁻¹ Λ^½.
+    and K⁻¹ = Rᵀ (I + RCRᵀ)⁻¹ R with R = Λ^½, and a row more for each combination that is released.
 
     Parameters
     ----------
@@ -391,9 +412,15 @@ def read_out(spread: Scatter, kept: Retained) -> ReadOut:
     """
     share = kept.share.ravel()
     root = np.sqrt(share / ((1.0 - share) * np.diag(spread.covariance)))
-    lower = cholesky(np.eye(root.size) + root[:, None] * spread.covariance * root, lower=True)
+    varying = np.sum((kept.combined @ spread.covariance) * kept.combined, axis=1)
+    rows = kept.combined / np.sqrt(_CLOSE * np.maximum(varying, _LEAST))[:, None]
+
+    def measured(matrix: FloatArray) -> FloatArray:
+        return np.concatenate([root[:, None] * matrix, rows @ matrix])
+
+    lower = cholesky(np.eye(root.size + len(rows)) + measured(measured(spread.covariance).T), lower=True)
     if root.size <= _DENSE or spread.outputs > 1:
-        k, d = (solve_triangular(lower, root[:, None] * m, lower=True) for m in (spread.covariance, spread.response))
+        k, d = (solve_triangular(lower, measured(m), lower=True) for m in (spread.covariance, spread.response))
         products = [k.T @ k, k.T @ d, d.T @ d]
         expected = np.array([spread.trace(m) for m in products])
         if len(spread.rows) <= _MANY:
@@ -406,14 +433,14 @@ def read_out(spread: Scatter, kept: Retained) -> ReadOut:
         before = spread.trace(spread.covariance)
     else:
         of_rows, of_probes = spread.images
-        k, d = (solve_triangular(lower, root[:, None] * m, lower=True) for m in of_rows)
+        k, d = (solve_triangular(lower, measured(m), lower=True) for m in of_rows)
         along = _inner(k, d)[:, :, None, None]
-        k, d = (solve_triangular(lower, root[:, None] * m, lower=True) for m in of_probes)
+        k, d = (solve_triangular(lower, measured(m), lower=True) for m in of_probes)
         expected, before = _inner(k, d).mean(axis=1), spread.trace(spread.covariance)
         # The traces are exact for C itself: what probes miss of it they miss of its parts alike.
         expected = expected * (before / float(np.mean(np.sum(spread.probes.T * of_probes[0], axis=0))))
         again = solve_triangular(lower, k, lower=True, trans="T")
-        rest = of_probes[0] - (spread.covariance * root) @ again
+        rest = of_probes[0] - spread.covariance @ (root[:, None] * again[: root.size] + rows.T @ again[root.size :])
         slopes = np.mean(rest**2, axis=1)
     # dρ/dρ_i = (VΣV)_ii dΛ_i/dρ_i / tr ΣC, with V = C − CK⁻¹C.
     per_share = slopes / ((1.0 - share) ** 2 * np.diag(spread.covariance)) / before
