@@ -296,6 +296,8 @@ def environment_table(data: dict[str, Any]) -> RenderableType:
         table.add_row(name, data[name])
     for name, version in data["packages"].items():
         table.add_row(name, version)
+    for name, version in data["quantizer_libraries"].items():
+        table.add_row(f"quantizers {name}", version)
     for name, backend in data["backends"].items():
         # The reason names the backend, which stands in front of it here.
         why_not = (backend["reason"] or "").removeprefix(f"backend {name!r}: ")

@@ -21,8 +21,8 @@ def environment() -> dict[str, Any]:
     -------
     dict
         ``qmis_stats``, ``python``, ``platform``: str; ``packages``: version or ``"not installed"`` by name;
-        ``backends``: ``{"available": bool, "reason": str or None}`` by name; ``threads``, ``cpus``: int;
-        ``gpu``: str or None.
+        ``quantizer_libraries``: likewise; ``backends``: ``{"available": bool, "reason": str or None}`` by name;
+        ``threads``, ``cpus``: int; ``gpu``: str or None.
 
     Examples
     --------
@@ -31,6 +31,7 @@ def environment() -> dict[str, Any]:
     """
     import qmis_kernels
     from qmis_stats import __version__
+    from qmis_stats.quantizers.libraries import installed_libraries
 
     packages = {name: _version(name) for name in _PACKAGES}
     return {
@@ -38,6 +39,7 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": packages,
+        "quantizer_libraries": {name: found or _NOT_INSTALLED for name, found in installed_libraries().items()},
         "backends": {name: _backend(name) for name in qmis_kernels.BACKENDS if name != "auto"},
         "threads": qmis_kernels.threads() if packages["numba"] != _NOT_INSTALLED else 1,
         "cpus": os.cpu_count() or 1,

@@ -215,7 +215,8 @@ def retained(fit: Fit, spread: Scatter, quantizers: Sequence[NamedQuantizer], se
     retains ρ_i = Σ_k (φ(a_k) − φ(b_k))²/P_k, with the cells in standard errors about the *mean* weight. One fit knows
     the mean only through the weight: its law is N(m, A) over the weights of a tensor (empirical Bayes), and the share
     is averaged over the posterior. What is released as it is, intercepts and weights that a scale gives away, retains
-    all, and so do the combinations that the scales of blocks are. The same estimates from drawn training sets, whose means are known, tell its bias and its error.
+    all, and so do the combinations that the scales of blocks are. The same estimates from drawn training sets, whose
+    means are known, tell its bias and its error.
 
     Parameters
     ----------

@@ -42,8 +42,11 @@ _ALLOWED = (
     "one of identity, sign, sign-scaled, ternary-absmean, twn-C (0 < C < 1), sparse-P (0 < P < 100), "
     "uniform-B (2 to 8), uniform-asym-B (2 to 8), lloyd-max-B (1 to 8), kmeans-B (1 to 8), nf4, nf4-BLOCK, fp4, "
     "log2-B (3 to 8), q4_0, q4_1, q5_0, q5_1, q8_0, spelled without superfluous digits; with :channel for each row by "
-    "itself or :gBLOCK, :gBLOCK:f16, :gBLOCK:f32 for blocks of a row (not nf4-BLOCK, qB_0, qB_1)"
+    "itself or :gBLOCK, :gBLOCK:f16, :gBLOCK:f32 for blocks of a row (not nf4-BLOCK, qB_0, qB_1); or of "
+    "a library: gguf:Q4_0, bitsandbytes:nf4, torchao:int8, torchao:int4-g32, quanto:qint4, hqq:2-g64, "
+    "torch:per-channel, onnxruntime:dynamic"
 )
+_LIBRARY_NAMES = ("gguf", "bitsandbytes", "torchao", "quanto", "hqq", "torch", "onnxruntime")
 _MAKERS: dict[str, Callable[[str, bool], WeightQuantizer]] = {
     "identity": lambda _, c: IdentityWeights(per_channel=c),
     "sign": lambda _, c: SignWeights(per_channel=c),
@@ -69,13 +72,15 @@ def quantizer(name: str) -> WeightQuantizer:
     ----------
     name : str
         For instance ``"uniform-4"``, ``"uniform-4:channel"`` for each row of axis 0 by itself, ``"uniform-4:g32:f16"``
-        for each block of 32 weights of a row with its scale in float16. There is one spelling of each quantizer:
-        ``quantizer(name).name == name``.
+        for each block of 32 weights of a row with its scale in float16, ``"gguf:Q4_0"`` for a library's own. There is
+        one spelling of each quantizer: ``quantizer(name).name == name``.
 
     Raises
     ------
     InputError
         If there is no such quantizer.
+    MissingExtraError
+        If the library that has it is not installed.
 
     Examples
     --------
@@ -91,6 +96,10 @@ def quantizer(name: str) -> WeightQuantizer:
             made = None
         if made is not None and made.name == name:
             return made
+        if name.partition(":")[0] in _LIBRARY_NAMES:
+            from qmis_stats.quantizers.libraries import library_quantizer
+
+            return library_quantizer(name)
     raise InputError("quantizer", name, _ALLOWED)
 
 
