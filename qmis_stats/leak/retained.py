@@ -316,18 +316,24 @@ def _whole(share: FloatArray, spread: Scatter) -> FloatArray:
 def _from_cells(groups: list[GroupCells], means: FloatArray, errors: FloatArray) -> FloatArray:
     out = np.ones((means.shape[0], errors.size))
     flat, scale = means.reshape(means.shape[0], -1), errors.ravel()
+    places = np.arange(scale.size)
+    # Groups with as many thresholds, such as blocks, are taken together.
+    for number in sorted({group.edges.size for group in groups}):
+        some = [group for group in groups if group.edges.size == number]
+        inside = np.concatenate([places[group.inside] for group in some])
+        if number:
+            edges = np.repeat([group.edges for group in some], [places[group.inside].size for group in some], axis=0)
+            out[:, inside] = cell_share(edges.T, flat[:, inside], scale[inside])
     for group in groups:
-        inside = np.arange(scale.size)[group.inside]
-        if group.edges.size:
-            out[:, inside] = cell_share(group.edges, flat[:, inside], scale[inside])
-        elif group.known.size < inside.size:
+        inside = places[group.inside]
+        if not group.edges.size and group.known.size < inside.size:
             out[:, inside] = 0.0
         out[:, inside[group.known]] = 1.0
     return out.reshape(means.shape)
 
 
 def cell_share(edges: FloatArray, means: FloatArray, errors: FloatArray) -> FloatArray:
-    """Return the retained share of N(mean, error²) cut at sorted edges; means (A, m), errors (m,).
+    """Return the retained share of N(mean, error²) cut at sorted edges, (e,) or (e, m); means (A, m), errors (m,).
 
     Examples
     --------

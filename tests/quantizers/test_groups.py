@@ -200,3 +200,45 @@ def test_zeros_and_tiny_weights(name: str) -> None:
     np.testing.assert_array_equal(quantizer(name).quantize(np.zeros((2, 40))), np.zeros((2, 40)))
     assert np.all(np.isfinite(quantizer(name).quantize([1e-300, 1e-45, -1e-40])))
     assert all(np.all(np.isfinite(cells.edges)) for cells in quantizer(name).cells(np.zeros(3)))
+
+
+# --- several releases
+
+
+def test_joint_codes_are_pairs_of_codes_and_joint_cells_are_their_intersections() -> None:
+    w = weights(5)
+    joint = quantizer("nf4:g16+q8_0+sign-scaled:channel")
+    codes = [part.codes(w).ravel() for part in joint.parts]
+    pairs = np.unique(np.stack(codes), axis=1, return_inverse=True)[1].ravel()
+    assert np.unique(np.stack([pairs, joint.codes(w).ravel()]), axis=1).shape[1] == np.unique(pairs).size
+    covered = 0
+    for cells in joint.cells(w):
+        group, own = w.ravel()[cells.inside], joint.codes(w).ravel()[cells.inside]
+        places = np.searchsorted(cells.edges, group)
+        assert np.unique(np.stack([places, own]), axis=1).shape[1] == np.unique(own).size
+        covered += group.size
+    assert covered == w.size
+    for part in joint.parts:  # what one part gives away, all do
+        known = {i for c in part.cells(w) for i in (c.known + c.inside.start).tolist()}
+        assert known <= {i for c in joint.cells(w) for i in (c.known + c.inside.start).tolist()}
+    assert len(joint.combinations(w)) == 3
+    assert joint.bits == pytest.approx(sum(part.bits for part in joint.parts))
+
+
+@pytest.mark.parametrize("name", ["nf4+q8_0", "sign+ternary-absmean", "sign-scaled+uniform-3", "log2-4+sign"])
+def test_joint_values_are_closer_than_those_of_any_part(name: str) -> None:
+    """By the best straight line, which is what a reader of measurements can make of them."""
+    w = np.random.default_rng(6).normal(size=4000)
+
+    def missed(values: np.ndarray) -> float:
+        return 1.0 - np.corrcoef(values, w)[0, 1] ** 2
+
+    joint = quantizer(name)
+    assert joint.name == name
+    assert missed(joint.quantize(w)) < 1.01 * min(missed(part.quantize(w)) for part in joint.parts)
+
+
+@pytest.mark.parametrize("name", ["nf4+", "+nf4", "nf4+nf4", "nf4+identity", "nf4+sign+q8_0+q4_0", "nf4+what"])
+def test_what_is_no_joint_release_is_refused(name: str) -> None:
+    with pytest.raises(InputError):
+        quantizer(name)

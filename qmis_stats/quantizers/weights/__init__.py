@@ -7,6 +7,7 @@ from qmis_stats.quantizers.weights.fixed import FP4_LEVELS, NF4_LEVELS, Float4, 
 from qmis_stats.quantizers.weights.ggml import GgmlBlocks
 from qmis_stats.quantizers.weights.grouped import Grouped
 from qmis_stats.quantizers.weights.indicator import PTQIndicator, ptq_indicator
+from qmis_stats.quantizers.weights.joint import JointRelease
 from qmis_stats.quantizers.weights.names import DEFAULT_QUANTIZERS, quantizer
 from qmis_stats.quantizers.weights.sign import IdentityWeights, SignWeights
 from qmis_stats.quantizers.weights.ternary import AbsmeanTernary, SparseTernary, TernaryWeightNetwork
@@ -22,6 +23,7 @@ __all__ = [
     "GgmlBlocks",
     "Grouped",
     "IdentityWeights",
+    "JointRelease",
     "KMeansCodebook",
     "LloydMaxCodebook",
     "NormalFloat4",

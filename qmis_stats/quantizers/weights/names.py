@@ -11,6 +11,7 @@ from qmis_stats.quantizers.weights.codebooks import KMeansCodebook, LloydMaxCode
 from qmis_stats.quantizers.weights.fixed import Float4, NormalFloat4, PowersOfTwo
 from qmis_stats.quantizers.weights.ggml import GGML_TYPES, GgmlBlocks
 from qmis_stats.quantizers.weights.grouped import Grouped
+from qmis_stats.quantizers.weights.joint import JointRelease
 from qmis_stats.quantizers.weights.sign import IdentityWeights, SignWeights
 from qmis_stats.quantizers.weights.ternary import AbsmeanTernary, SparseTernary, TernaryWeightNetwork
 from qmis_stats.quantizers.weights.uniform import UniformAsymmetric, UniformSymmetric
@@ -44,7 +45,7 @@ _ALLOWED = (
     "log2-B (3 to 8), q4_0, q4_1, q5_0, q5_1, q8_0, spelled without superfluous digits; with :channel for each row by "
     "itself or :gBLOCK, :gBLOCK:f16, :gBLOCK:f32 for blocks of a row (not nf4-BLOCK, qB_0, qB_1); or of "
     "a library: gguf:Q4_0, bitsandbytes:nf4, torchao:int8, torchao:int4-g32, quanto:qint4, hqq:2-g64, "
-    "torch:per-channel, onnxruntime:dynamic"
+    "torch:per-channel, onnxruntime:dynamic; several released together with + between them"
 )
 _LIBRARY_NAMES = ("gguf", "bitsandbytes", "torchao", "quanto", "hqq", "torch", "onnxruntime")
 _MAKERS: dict[str, Callable[[str, bool], WeightQuantizer]] = {
@@ -72,8 +73,9 @@ def quantizer(name: str) -> WeightQuantizer:
     ----------
     name : str
         For instance ``"uniform-4"``, ``"uniform-4:channel"`` for each row of axis 0 by itself, ``"uniform-4:g32:f16"``
-        for each block of 32 weights of a row with its scale in float16, ``"gguf:Q4_0"`` for a library's own. There is
-        one spelling of each quantizer: ``quantizer(name).name == name``.
+        for each block of 32 weights of a row with its scale in float16, ``"gguf:Q4_0"`` for a library's own,
+        ``"nf4+gguf:Q8_0"`` for both released together. There is one spelling of each quantizer:
+        ``quantizer(name).name == name``.
 
     Raises
     ------
@@ -89,6 +91,8 @@ def quantizer(name: str) -> WeightQuantizer:
     >>> quantizer("ternary-absmean").bits
     1.584962500721156
     """
+    if isinstance(name, str) and name.count("+") in (1, 2):
+        return JointRelease(tuple(quantizer(part) for part in name.split("+")))
     if isinstance(name, str) and len(name) <= 64 and name.isascii():
         try:
             made = _made(name)
