@@ -1,0 +1,81 @@
+"""What the scales of blocks, and several releases, add to what codes tell."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from qmis_stats import leakage
+from qmis_stats.leak import fit_from
+from qmis_stats.leak.leave_one_out import leave_one_out
+from qmis_stats.leak.retained import _from_cells, cell_share, read_out, retained, scatter
+from qmis_stats.quantizers import quantizer
+
+ROWS, WIDTH = 160, 24
+
+
+@pytest.fixture(scope="module")
+def fit():
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(ROWS, WIDTH)) @ np.linalg.cholesky(0.4 ** np.abs(np.subtract.outer(*2 * [np.arange(WIDTH)]))).T
+    y = X @ rng.normal(size=WIDTH) + rng.normal(size=ROWS)
+    return fit_from(X, y, np.linalg.solve(X.T @ X + np.eye(WIDTH), X.T @ y), "squared", 1.0)
+
+
+@pytest.mark.parametrize("name", ["sign-scaled:g1", "uniform-3:g1", "nf4:g1:f32", "kmeans-2:g4"])
+def test_scales_of_single_weights_release_them(fit, name: str) -> None:
+    found = leakage(fit, [name])
+    assert found.auc[0] == pytest.approx(found.auc[1], abs=1e-5)
+    assert found.delta[0] == pytest.approx(found.delta[1], abs=1e-5)
+
+
+def test_smaller_blocks_tell_more(fit) -> None:
+    names = [f"sign-scaled:g{size}" for size in (2, 4, 8, 12)]
+    found = leakage(fit, [*names, "sign-scaled", "uniform-2:g4", "uniform-2:g12"])
+    assert np.all(np.diff(found.retained[:5]) < 0.0)
+    assert found.retained[5] > found.retained[6]
+
+
+@pytest.mark.parametrize("name", ["sign-scaled:g6", "sparse-33:g8", "kmeans-1:g12", "q4_1"])
+def test_released_combinations_are_conditioned_on(fit, name: str) -> None:
+    """The same posterior in two steps: first given the combinations exactly, then given the codes."""
+    spread = scatter(fit, leave_one_out(fit))
+    [kept] = retained(fit, spread, [quantizer(name)])
+    C, A, rho = spread.covariance, kept.combined, kept.share.ravel()
+    assert len(A) == {"sign-scaled:g6": 4, "sparse-33:g8": 3, "kmeans-1:g12": 4, "q4_1": 0}[name]
+    given = C - C @ A.T @ np.linalg.pinv(A @ C @ A.T) @ A @ C
+    precision = rho / ((1.0 - rho) * np.diag(C))
+    left = given - given @ np.linalg.solve(np.diag(1.0 / precision) + given, given)
+    expected = np.einsum("ij,ij->i", fit.design @ (C - left), fit.design)
+    np.testing.assert_allclose(read_out(spread, kept).along[0, :, 0, 0], expected, rtol=1e-5)
+    if len(A):  # without them there is less to read
+        bare = read_out(spread, replace(kept, combined=A[:0]))
+        assert np.all(bare.along[0, :, 0, 0] <= expected * (1.0 + 1e-9))
+        assert bare.share < read_out(spread, kept).share
+
+
+def test_blocks_taken_together_are_blocks_one_by_one() -> None:
+    rng = np.random.default_rng(2)
+    weights, errors = rng.normal(size=(3, 20)), rng.uniform(0.05, 0.5, size=(3, 20))
+    means = weights + errors * rng.normal(size=(2, 3, 20))
+    groups = quantizer("uniform-3:g8+sign").cells(weights)
+    found = _from_cells(groups, means, errors).reshape(2, -1)
+    for one in groups:
+        inside = np.arange(60)[one.inside]
+        expected = cell_share(one.edges, means.reshape(2, -1)[:, inside], errors.ravel()[inside])
+        expected[:, one.known] = 1.0
+        np.testing.assert_allclose(found[:, inside], expected, rtol=1e-12)
+
+
+def test_several_releases_tell_more_than_each(fit) -> None:
+    pairs = [("nf4", "q8_0"), ("sign", "ternary-absmean"), ("sign-scaled:g6", "uniform-2")]
+    singles = [name for pair in pairs for name in pair]
+    found = leakage(fit, [*singles, *("+".join(pair) for pair in pairs)])
+    kept = dict(zip(found.names, found.retained, strict=True))
+    for one, other in pairs:
+        assert kept[f"{one}+{other}"] >= max(kept[one], kept[other]) - 1e-9
+    assert kept["sign+ternary-absmean"] > 1.05 * max(kept["sign"], kept["ternary-absmean"])
+    assert "nf4+q8_0" in found.names
+    assert found.bits[list(found.names).index("nf4+q8_0")] == pytest.approx(4.0 + np.log2(255.0))
