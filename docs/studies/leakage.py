@@ -3,7 +3,7 @@
     python docs/studies/leakage.py [--settings NAME ...] [--laws 8] [--data-sets 25] [--runs 500] [--seed 1]
 
 writes ``docs/studies/leakage.csv`` and ``docs/studies/leakage.md``; with ``--settings`` only these rows are replaced,
-each as soon as it is done. Every setting has several laws of the data, with weights of their own, each with so many
+after every law. Every setting has several laws of the data, with weights of their own, each with so many
 data sets and attacked trainings. The attack knows means and second moments of the weights over training sets.
 """
 
@@ -296,8 +296,8 @@ def orders(results: list[LeakageResult], known: list[dict[str, dict[str, float]]
     }  # fmt: skip
 
 
-def compared(setting: Setting, laws: int, data_sets: int, runs: int, seed: int) -> list[dict]:
-    """Return a row per quantizer: the attack, the known law and what single fits say, over laws and data sets."""
+def compared(setting: Setting, laws: int, data_sets: int, runs: int, seed: int) -> Iterator[list[dict]]:
+    """Yield, after each law, a row per quantizer: the attack, the known law and what single fits say so far."""
     results: list[LeakageResult] = []
     each, known = [], []
     for number in range(laws):
@@ -308,13 +308,18 @@ def compared(setting: Setting, laws: int, data_sets: int, runs: int, seed: int) 
             fit = fit_from(X, y, setting.trained(X, y).weights[0], setting.loss, setting.ridge)
             results.append(leakage(fit, [*QUANTIZERS[:-1], COPY]))
             known.append(each[-1])
-    common = orders(results, known) | {"laws": laws, "data_sets": len(results)}
+        yield summarised(results, each, known)
+
+
+def summarised(results: list[LeakageResult], each: list[dict], known: list[dict]) -> list[dict]:
+    """Return a row per quantizer, from results, what was found of each law, and that of the law of each result."""
+    common = orders(results, known) | {"laws": len(each), "data_sets": len(results)}
     rows = []
     for name in QUANTIZERS:
         q = results[0].names.index(name)
         row = {"quantizer": name, "retained": np.mean([r.retained[q] for r in results]), **common}
         row |= {key: np.mean([one[name][key] for one in each]) for key in each[0][name]}
-        row["attack_error"] = np.sqrt(np.sum([one[name]["attack_error"] ** 2 for one in each])) / laws
+        row["attack_error"] = np.sqrt(np.sum([one[name]["attack_error"] ** 2 for one in each])) / len(each)
         for figure, prefix in (("auc", ""), ("delta", "delta_")):
             values = np.array([(r.auc if figure == "auc" else r.delta)[q] for r in results])
             ends = np.array([r.conf_int(figure=figure)[q] for r in results])
@@ -332,7 +337,6 @@ def compared(setting: Setting, laws: int, data_sets: int, runs: int, seed: int) 
 
 def page(rows: list[dict[str, str]], command: str) -> str:
     """Return the page of the table."""
-    first = rows[0]
     text = [
         "# Leak of penalised fits: predicted and achieved",
         "",
@@ -342,18 +346,17 @@ def page(rows: list[dict[str, str]], command: str) -> str:
         "known; *stated*: the mean standard error that it says it has; *holds*: how often its 95 % interval holds *law",
         "known*. The last columns are the same for Δ.",
         "",
-        f"Command: `{command}`. Quantizers act on the weights with scales that are released too. Each setting has",
-        f"{int(float(first['laws']))} laws of the data, with true weights of their own, and "
-        f"{int(float(first['data_sets']))} data sets.",
+        f"Command: `{command}`. Quantizers act on the weights with scales that are released too. A setting has",
+        "several laws of the data, with true weights of their own, and as many data sets as the first column says.",
         "",
-        "| setting | quantizer | ρ | attack | law known | one fit | off | stated | holds "
+        "| setting (data sets) | quantizer | ρ | attack | law known | one fit | off | stated | holds "
         "| Δ known | Δ one fit | off | stated | holds |",
         "|" + "---|" * 14,
     ]
     for row in rows:
         n = {key: float(value) for key, value in row.items() if key not in ("setting", "quantizer")}
         known = f"{n['attack']:.4f} ({n['attack_error']:.4f}) | {n['known']:.4f}"
-        cells = [row["setting"], row["quantizer"], f"{n['retained']:.2f}", known]
+        cells = [f"{row['setting']} ({int(n['data_sets'])})", row["quantizer"], f"{n['retained']:.2f}", known]
         for prefix in ("", "delta_"):
             if prefix:
                 cells.append(f"{n['delta_known']:.4f}")
@@ -416,18 +419,18 @@ def main() -> None:
     stored = given.out / "leakage.csv"
     sizes = f"--laws {given.laws} --data-sets {given.data_sets} --runs {given.runs} --seed {given.seed}"
     for name in given.settings:
-        new = compared(SETTINGS[name], given.laws, given.data_sets, given.runs, given.seed)
-        rows = list(csv.DictReader(stored.open())) if stored.exists() else []
-        rows = [row for row in rows if row["setting"] != name] + [
-            {"setting": name} | {k: v if isinstance(v, str) else f"{v:.6g}" for k, v in row.items()} for row in new
-        ]
-        rows.sort(key=lambda row: (list(SETTINGS).index(row["setting"]), QUANTIZERS.index(row["quantizer"])))
-        with stored.open("w", newline="") as stream:
-            writer = csv.DictWriter(stream, FIELDS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        for new in compared(SETTINGS[name], given.laws, given.data_sets, given.runs, given.seed):
+            rows = list(csv.DictReader(stored.open())) if stored.exists() else []
+            rows = [row for row in rows if row["setting"] != name] + [
+                {"setting": name} | {k: v if isinstance(v, str) else f"{v:.6g}" for k, v in row.items()} for row in new
+            ]
+            rows.sort(key=lambda row: (list(SETTINGS).index(row["setting"]), QUANTIZERS.index(row["quantizer"])))
+            with stored.open("w", newline="") as stream:
+                writer = csv.DictWriter(stream, FIELDS, lineterminator="\n")
+                writer.writeheader()
+                writer.writerows(rows)
+            (given.out / "leakage.md").write_text(page(rows, f"python docs/studies/leakage.py {sizes}"))
         print(f"{name}: largest difference {max(abs(r['predicted'] - r['attack']) for r in new):.4f}", file=sys.stderr)
-        (given.out / "leakage.md").write_text(page(rows, f"python docs/studies/leakage.py {sizes}"))
 
 
 if __name__ == "__main__":

@@ -269,7 +269,7 @@ def retained(fit: Fit, spread: Scatter, quantizers: Sequence[NamedQuantizer], se
     p = fit.X.shape[1]
     errors = spread.errors[:, :p]
     rng = np.random.default_rng([seed, 0xB007])
-    pairs = int(np.clip(_EFFORT // errors.size, 4, 24))
+    pairs = int(np.clip(_EFFORT // errors.size, 4, 16))
     known = _Posterior.of(fit.weights, errors**2)
     means = known.mean + known.deviation * rng.standard_normal((pairs, *errors.shape))
     drawn = means + _noise(fit, spread, rng, 4 * pairs).reshape(4, pairs, *errors.shape)

@@ -18,7 +18,7 @@ from qmis_stats.scores.base import FloatArray
 __all__ = ["Uncertainty"]
 
 _FEWEST_GROUPS = 10
-_SLOPE_POINTS = 1000
+_SLOPE_POINTS = 128
 _NOTHING = 1e-9
 _MOVES = 3
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from scipy.stats import chi2
 
 from qmis_stats.leak import fit_from
 from qmis_stats.leak.leave_one_out import leave_one_out
-from qmis_stats.leak.retained import scatter
+from qmis_stats.leak.retained import ReadOut, scatter, share_covariance
 
 FITS = 500
 ALARM = 1e-9
+LARGEST_Z = 6.0
 
 
 def test_the_scale_of_the_covariance_varies_as_it_says() -> None:
@@ -32,3 +34,25 @@ def test_the_scale_of_the_covariance_varies_as_it_says() -> None:
     assert chi2.sf(spread / (wider * mean) ** 2, FITS - 1) > ALARM
     plain = mean * np.sqrt(1.0 - inflation.mean())
     assert chi2.sf(spread / (wider * plain) ** 2, FITS - 1) < ALARM
+
+
+@pytest.mark.statistical
+def test_errors_of_shares_count_training_sets_and_what_the_means_happen_to_be() -> None:
+    """Of two quantizers, with the parts known: estimates, ρ itself, what an estimate misses on average, the scale."""
+    draws = 40_000
+    rng = np.random.default_rng(9)
+    sizes = {"estimate": (0.03, 0.05), "truth": (0.02, 0.01), "missed": (0.04, 0.02)}
+    first, second = (rng.normal(size=(2, draws)) * np.array(sizes["estimate"])[:, None] for _ in range(2))
+    truth, again = (rng.normal(size=(2, draws)) * np.array(sizes["truth"])[:, None] for _ in range(2))
+    common = rng.normal(size=draws)
+    missed = np.array(sizes["missed"])[:, None] * common + 0.5 * (first + second - truth - again)
+    nothing = np.zeros((3, 1, 1, 1))
+    varied = ((first - second) / np.sqrt(2.0), (truth - again) / np.sqrt(2.0), missed - missed.mean(axis=1)[:, None])
+    found = share_covariance(
+        [ReadOut(0.5, np.array([part[q] for part in varied]), 0.01 * q, nothing, np.ones(3)) for q in (0, 1)]
+    )
+    between = np.outer(sizes["missed"], sizes["missed"])
+    expected = np.diag(np.square(sizes["estimate"])) + between + np.diag([0.0, 0.01**2])
+    error = LARGEST_Z * 3.0 * np.max(expected) * np.sqrt(2.0 / draws)
+    np.testing.assert_allclose(found, expected, atol=error)
+    assert np.all(np.abs(between) > error)
