@@ -63,7 +63,9 @@ class Estimate:
     delta_scaled, std_error_scaled : float
         Estimate and standard error of Δ times ``exp(−log_scale)``.
     log_scale : float
-        Common logarithmic scale of the last two.
+        Common logarithmic scale of the last two, and of ``crossings``.
+    crossings : (M,) ndarray
+        For each fresh point, the mean weight of the sums that it leads out of the best cell.
     """
 
     log_delta: float
@@ -74,6 +76,7 @@ class Estimate:
     delta_scaled: float
     std_error_scaled: float
     log_scale: float
+    crossings: FloatArray
 
 
 def cross_fitted_delta(kernels: ModuleType, sample: SumSample, points: PointRule, best: int) -> Estimate:
@@ -97,7 +100,7 @@ def cross_fitted_delta(kernels: ModuleType, sample: SumSample, points: PointRule
     q = points.weights / points.weights.sum()
     crossing = crosses_somewhere(sample.scores, points.scores, best)
     if not crossing.any():
-        return Estimate(-math.inf, math.inf, -math.inf, 0.0, 0.0, 0.0, math.inf, 0.0)
+        return Estimate(-math.inf, math.inf, -math.inf, 0.0, 0.0, 0.0, math.inf, 0.0, np.zeros(q.size))
     log_scale = float(np.max(sample.log_weights[crossing]))
     weights = np.where(crossing, np.exp(np.where(crossing, sample.log_weights - log_scale, 0.0)), 0.0)
 
@@ -105,10 +108,11 @@ def cross_fitted_delta(kernels: ModuleType, sample: SumSample, points: PointRule
     active = np.flatnonzero(crossing)
     halves = [active[sample.half[active] == h] for h in (0, 1)]
     sizes = [int(np.sum(sample.half == h)) for h in (0, 1)]
-    deviations = []
+    deviations, crossings = [], np.zeros(q.size)
     for rows, size in zip(halves, sizes, strict=True):
         p = rival_probabilities(kernels, sample.scores[rows], weights[rows], points.scores, best) / size
         deviations.append(p - q @ p)
+        crossings += p.sum(axis=1) * (size / sum(sizes))
 
     # Centred, because the sums below meet probabilities and not deviations, which are centred already.
     coefficients = [a - q @ a for a in map(sign_coefficients, deviations)]
@@ -142,13 +146,17 @@ def cross_fitted_delta(kernels: ModuleType, sample: SumSample, points: PointRule
         delta_scaled=delta,
         std_error_scaled=error,
         log_scale=log_scale,
+        crossings=crossings,
     )
 
 
 def log_crossing_probability(
-    kernels: ModuleType, sample: SumSample, points: PointRule, best: int
+    kernels: ModuleType, sample: SumSample, points: PointRule, best: int, crossings: FloatArray
 ) -> tuple[float, float]:
-    """Return log P(T_n ≠ θ_1) from the pairs of sums and points, with the standard error of the logarithm."""
+    """Return log P(T_n ≠ θ_1) from the pairs of sums and points, with the standard error of the logarithm.
+
+    ``crossings`` of the estimate from the same pairs tell how much of the error comes from the points.
+    """
     q = points.weights / points.weights.sum()
     crossing = crosses_somewhere(sample.scores, points.scores, best)
     if not crossing.any():
@@ -164,8 +172,7 @@ def log_crossing_probability(
         _stratified_variance(contribution[h], sample.stratum[rows][h], sample, i) for i, h in enumerate(halves)
     )
     if not points.exact:
-        p = rival_probabilities(kernels, sample.scores[rows], weights, points.scores, best).sum(axis=1)
-        variance += float(np.sum((q * (p / sample.half.size - value)) ** 2))
+        variance += float(np.sum((q * (crossings - value)) ** 2))
     return (math.log(value) + log_scale, math.sqrt(variance) / value) if value > 0.0 else (-math.inf, math.inf)
 
 

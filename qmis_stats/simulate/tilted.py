@@ -164,7 +164,9 @@ def _from_random(scores: ScoreModel, n: int, design: Design, settings: Settings)
         scores.unit_scale,
         strata=True,
     )
-    crossing, error = log_crossing_probability(found.kernels, sample, found.points, scores.best)
+    crossing, error = log_crossing_probability(
+        found.kernels, sample, found.points, scores.best, found.estimate.crossings
+    )
     details = {"sampling": "random", **_crossing_details(crossing, error), **_mass_details(masses)}
     return random_result("tilted", n, settings, found, _REMEDY, _objections(masses), details)
 
