@@ -71,6 +71,9 @@ class Scatter:
         K.
     influence : (n,) ndarray
         Of each point on log tr ΣC, times n: gradients and curvatures of finitely many points set the scale of C.
+    held : float
+        tr ΣGPG/tr ΣG, the share by which leverages add up to more when all features are longer: 0 without a penalty,
+        and 1 where the penalty decides the fit.
     """
 
     covariance: FloatArray
@@ -79,6 +82,7 @@ class Scatter:
     rows: FloatArray
     outputs: int
     influence: FloatArray
+    held: float = 0.0
 
     @property
     def scale_error(self) -> float:
@@ -157,7 +161,13 @@ def scatter(fit: Fit, found: LeaveOneOut) -> Scatter:
             tried = made((1.0 - middle) * sample + middle * level)
             low, high = (low, middle) if missed(tried) > 0.0 else (middle, high)
         one = min(one, tried, key=lambda some: abs(missed(some)))
-    return replace(one, influence=_influence(fit, found, one, np.trace(stiffness, axis1=1, axis2=2)))
+    moves = one.response @ np.kron(np.eye(fit.outputs), one.probes).T
+    held = np.tile(fit.penalties, fit.outputs) @ np.sum(moves**2, axis=1) / (len(one.probes) * one.trace(one.response))
+    return replace(
+        one,
+        influence=_influence(fit, found, one, np.trace(stiffness, axis1=1, axis2=2)),
+        held=min(float(held), 1.0),
+    )
 
 
 def _equivalents(fit: Fit, found: LeaveOneOut, moment: FloatArray, damped: FloatArray) -> Scatter:

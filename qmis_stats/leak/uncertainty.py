@@ -149,7 +149,8 @@ class Uncertainty:
         """Return the deviations of the replicates less what known sums explain of them, and their degrees of freedom.
 
         Leverages add up to the number of parameters, and squared residuals set the scale that they are compared with.
-        What groups of points differ in these is no error of the figures, and a regression takes it out.
+        What groups of points differ in these is no error of the figures, and a regression takes it out. With a penalty
+        leverages add up to more where features are longer: of what they explain that share stays.
         """
         groups = len(replicates)
         squared = self._scale_free
@@ -162,7 +163,9 @@ class Uncertainty:
         # They settle the mean exposure for the squared loss alone, and what compares points with each other for all.
         first = 0 if squared else 1
         flat = deviations[:, :, first:].reshape(groups, -1)
-        explained = sums @ np.linalg.lstsq(sums, flat)[0]
+        slopes = np.linalg.lstsq(sums, flat)[0]
+        slopes[0] *= 1.0 - self.spread.held
+        explained = sums @ slopes
         deviations[:, :, first:] -= explained.reshape(deviations[:, :, first:].shape)
         return deviations, groups - 1 - sums.shape[1]
 
