@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.interpolate import CubicSpline
 
 from qmis_stats.errors import DomainError
 from qmis_stats.scores import CanonicalIncrement
@@ -67,6 +66,8 @@ def log_delta(increment: CanonicalIncrement, n: int) -> tuple[float, float]:
 
 
 def _log_delta(increment: CanonicalIncrement, n: int, widening: float) -> float:
+    from scipy.interpolate import CubicSpline  # slow to load, and needed only here
+
     tilt, m = increment.tilt(), n - 1
     lam, sigma = tilt.lam, math.sqrt(tilt.variance)
     x, mass = increment.quadrature(widening)

@@ -47,14 +47,14 @@ class ProductCells:
         ``(t − θ*_i)/σ_i`` for the thresholds t of coordinate i; an array may be empty.
     independent : bool
         Whether the coordinates of the estimate are independent.
-    influence : {"gaussian", "gaussian_times_noise", "other"}
+    influence : {"gaussian", "gaussian_times_noise", "gaussian_times_residual", "other"}
         Law of a fresh point's influence: normal (Gaussian mean), a normal direction times one common noise
-        (linear regression), or anything else.
+        (linear regression) or the residual of a response (generalized linear laws), or anything else.
     """
 
     edges: Thresholds
     independent: bool
-    influence: Literal["gaussian", "gaussian_times_noise", "other"]
+    influence: Literal["gaussian", "gaussian_times_noise", "gaussian_times_residual", "other"]
 
     @property
     def dimension(self) -> int:

@@ -23,6 +23,8 @@ _REACH = 9.5
 _PANELS = 400
 _LARGEST_PREDICTOR = 100.0
 """Standard deviations of predictors beyond it leave the responses certain, and the quadrature without nodes enough."""
+_RARE = 1e-18
+_BINS = 800
 _LEAST_STEP = 1e-7
 """Closer codewords, in standard deviations of a predictor, would be told apart by rounding."""
 
@@ -171,12 +173,32 @@ class GeneralizedLinear(ParametricLaw):
         return found, self.dimension == 1
 
     def product_cells(self, thresholds: Thresholds) -> ProductCells:
-        """Return cells in units of √V_ii; independent when V is diagonal."""
+        """Return cells in units of √V_ii; independent, but for correlations of order 1/d, when Σ is diagonal."""
         covariance = self.parameter_covariance
         scale = np.sqrt(np.diag(covariance))
         edges = tuple((t - b) / s for t, b, s in zip(thresholds, self.coefficients, scale, strict=True))
-        diagonal = bool(np.count_nonzero(covariance - np.diag(np.diag(covariance))) == 0)
-        return ProductCells(edges, independent=diagonal, influence="other")
+        diagonal = bool(np.count_nonzero(self.covariance - np.diag(np.diag(self.covariance))) == 0)
+        return ProductCells(edges, independent=diagonal, influence="gaussian_times_residual")
+
+    @property
+    def leverages(self) -> FloatArray:
+        """The variances of (Vx)_i/√V_ii, what a unit of the residual moves a standardised coordinate, shape (d,)."""
+        covariance = self.parameter_covariance
+        moved = np.einsum("ij,jk,ik->i", covariance, self.covariance, covariance)
+        return np.asarray(moved / np.diag(covariance))
+
+    def residual_rule(self) -> tuple[FloatArray, FloatArray]:
+        """Return nodes and weights of the law of |y − A'(η)|, at most 800: the means of narrow bins."""
+        eta, weights = self.predictor_rule()
+        rows, y, probabilities = self.family.enumerate(eta)
+        size, mass = np.abs(y - self.family.mean(eta)[rows]), weights[rows] * probabilities
+        kept = mass > _RARE
+        size, mass = size[kept], mass[kept]
+        edges = np.sinh(np.linspace(0.0, math.asinh(float(size.max())), _BINS + 1))
+        place = np.clip(np.searchsorted(edges, size) - 1, 0, _BINS - 1)
+        total = np.asarray(np.bincount(place, mass, _BINS), dtype=np.float64)
+        seen = total > 0.0
+        return np.bincount(place, mass * size, _BINS)[seen] / total[seen], total[seen]
 
 
 class LogisticRegression(GeneralizedLinear):

@@ -15,7 +15,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import fftconvolve
 
 from qmis_stats.results import LinearEstimate, MISResult
 from qmis_stats.scores import CanonicalIncrement, CanonicalScores, Draw
@@ -127,6 +126,13 @@ def _binned(pool: FloatArray, grid: FloatArray) -> FloatArray:
     return np.asarray(total / pool.size)
 
 
+def _convolved(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Return the convolution of two vectors, of length |a| + |b| − 1."""
+    size = a.size + b.size - 1
+    length = 1 << (size - 1).bit_length()
+    return np.asarray(np.fft.irfft(np.fft.rfft(a, length) * np.fft.rfft(b, length), length)[:size])
+
+
 def _tilt_back(sums: FloatArray, lam: float) -> FloatArray:
     return np.asarray(np.exp(np.minimum(lam * sums, _LARGEST_EXPONENT)))
 
@@ -135,7 +141,7 @@ def _turning_place(
     law: _Law, sums: FloatArray, grid: FloatArray, lam: float, first: FloatArray, second: FloatArray
 ) -> float:
     """Return x₀ by the sums of all pairs: where the probability given x is the probability itself."""
-    density = np.maximum(fftconvolve(_binned(first, grid), _binned(second, grid)), 0.0)
+    density = np.maximum(_convolved(_binned(first, grid), _binned(second, grid)), 0.0)
     # Beyond the largest increment nothing crosses: a weight there would only magnify the rounding of the transform.
     weights = np.where(-sums >= law.nodes[0], density * _tilt_back(sums, lam), 0.0)
     below = np.cumsum(weights)
@@ -156,6 +162,6 @@ def _projections(
     found = []
     for own, other in ((first, second), (second, first)):
         # Σ_b p_b J(s + s_b) on the grid: a correlation.
-        mean = fftconvolve(bump, _binned(other, grid)[::-1], mode="valid")
+        mean = _convolved(bump, _binned(other, grid)[::-1])[grid.size - 1 : 2 * grid.size - 1]
         found.append(np.asarray(np.interp(own, grid, mean)))
     return found[0], found[1]

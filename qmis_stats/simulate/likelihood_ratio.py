@@ -66,7 +66,7 @@ def likelihood_ratio(
     n = sample_size(n)
     settings = Settings(replicates, seed, backend, block=block)
     product = problem.at(n).product
-    if product is None or not product.independent or product.influence == "other":
+    if product is None or not product.independent or product.influence not in ("gaussian", "gaussian_times_noise"):
         raise DomainError(
             "likelihood_ratio",
             "the likelihood ratio is known only for product cells on a Gaussian mean or a regression with diagonal "

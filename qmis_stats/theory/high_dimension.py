@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import erf, ndtr, ndtri
 
 from qmis_stats.errors import DomainError
+from qmis_stats.laws import GeneralizedLinear
 from qmis_stats.numerics import gauss_legendre_panels
 from qmis_stats.problem import Problem
 from qmis_stats.results import REPORTED_FPR, MISResult, ROCCurve
@@ -21,6 +22,8 @@ __all__ = ["Signal", "gaussian_roc", "high_dimension", "signal"]
 _LARGEST_KURTOSIS = 0.5
 _LARGEST_SHIFT = 0.5
 _NEVER = 1e-12
+_VISIBLE = 1e-15
+"""A curve closer to the diagonal is rounding."""
 _REACH = 9.5
 _NOISE_PANELS = 20
 
@@ -34,7 +37,7 @@ class Signal:
     retained : float
         ρ_Q, the mean over coordinates of the retained Fisher information.
     mu : float
-        μ = √(d ρ_Q/n).
+        μ = √(d ρ_Q/n); for a generalized linear law, of a residual of one (Statement S18).
     excess_kurtosis : float
         Of the normalised log-likelihood ratio, 3 Σ_i (E m_i⁴ − ρ_i²)/(Σ_i ρ_i)²; Δ is overstated by about a
         twenty-fourth of it.
@@ -54,7 +57,8 @@ def signal(problem: Problem, n: int) -> Signal:
     Raises
     ------
     DomainError
-        If the procedure is not a product quantizer with independent coordinates and a normal or regression influence.
+        If the procedure is not a product quantizer with independent coordinates and the influence of a mean or of a
+        regression.
 
     Examples
     --------
@@ -73,6 +77,8 @@ def signal(problem: Problem, n: int) -> Signal:
             "the coordinates of the estimate are not independent",
             "use a diagonal covariance",
         )
+    law = problem.law
+    units = law.leverages if isinstance(law, GeneralizedLinear) else np.ones(product.dimension)
     cache: dict[bytes, tuple[float, float, float]] = {}
     rows = []
     for edges in product.edges:
@@ -83,19 +89,21 @@ def signal(problem: Problem, n: int) -> Signal:
             reached = np.abs(m.centroid[m.probability > _NEVER])
             cache[key] = (m.retained, fourth, float(reached.max(initial=0.0)))
         rows.append(cache[key])
-    moments = np.array(rows)
+    plain = np.array(rows)
+    moments = plain * np.stack((units, units**2, np.sqrt(units)), axis=1)
     rho, d = float(moments[:, 0].mean()), len(rows)
     # Fourth cumulant of Σ_i m_i ψ_i over its squared variance: E (mψ)⁴ = 3 E m⁴ for a normal influence.
     cumulant = 3.0 * float(np.mean(moments[:, 1] - moments[:, 0] ** 2))
     kurtosis = cumulant / (d * rho**2) if rho > 0.0 else 0.0
-    return Signal(rho, math.sqrt(d * rho / n), kurtosis, float(moments[:, 2].max()) / math.sqrt(n))
+    retained, shift = float(plain[:, 0].mean()), float(moments[:, 2].max()) / math.sqrt(n)
+    return Signal(retained, math.sqrt(d * rho / n), kurtosis, shift)
 
 
 def high_dimension(problem: Problem, n: int) -> MISResult:
     """Return the high-dimensional form of Δ_n with the attack's ROC (Statement S8).
 
-    For linear regression the signal of a fresh point is proportional to its noise, μ(ε) = μ|ε|/τ, and both Δ and the
-    ROC are averaged over it.
+    For linear regression the signal of a fresh point is proportional to its noise, μ(ε) = μ|ε|/τ, for generalized
+    linear laws to the residual of its response, and both Δ and the ROC are averaged over it.
 
     Parameters
     ----------
@@ -125,7 +133,6 @@ def high_dimension(problem: Problem, n: int) -> MISResult:
     n = sample_size(n)
     found = signal(problem, n)
     product = problem.at(n).product
-    regression = product is not None and product.influence == "gaussian_times_noise"
     reasons = []
     if found.excess_kurtosis > _LARGEST_KURTOSIS:
         reasons.append(
@@ -134,7 +141,11 @@ def high_dimension(problem: Problem, n: int) -> MISResult:
         )
     if found.largest_shift > _LARGEST_SHIFT:
         reasons.append(f"one member moves a coordinate by {found.largest_shift:.3g} > {_LARGEST_SHIFT} standard errors")
-    scales, weights = _noise_rule() if regression else (np.ones(1), np.ones(1))
+    scales, weights = np.ones(1), np.ones(1)
+    if product is not None and product.influence == "gaussian_times_noise":
+        scales, weights = _noise_rule()
+    elif isinstance(problem.law, GeneralizedLinear):
+        scales, weights = problem.law.residual_rule()
     # 2Φ(μ/2) − 1 = erf(μ/√8) keeps its relative precision when μ is small.
     delta = float(weights @ erf(found.mu * scales / math.sqrt(8.0)))
     return MISResult(
@@ -146,7 +157,7 @@ def high_dimension(problem: Problem, n: int) -> MISResult:
         if reasons
         else "normal log-likelihood ratio, error about a twenty-fourth of its "
         f"excess kurtosis {found.excess_kurtosis:.2g}",
-        roc=gaussian_roc(found.mu, scales, weights),
+        roc=gaussian_roc(found.mu, scales, weights) if delta > _VISIBLE else None,
         details={
             "retained_information": found.retained,
             "signal": found.mu,

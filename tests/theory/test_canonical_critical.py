@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from qmis_stats import CodebookERM, FixedThresholds, LogisticRegression, PoissonRegression, Problem, ThresholdPTQ, mis
+from qmis_stats import (
+    CodebookERM,
+    DomainError,
+    FixedThresholds,
+    LogisticRegression,
+    PoissonRegression,
+    Problem,
+    ThresholdPTQ,
+    mis,
+)
 from qmis_stats.theory.canonical_critical import absolute_influence
 
 PLANE = np.array([[1.0, 0.3], [0.3, 0.5]])
@@ -55,3 +64,30 @@ def test_plane_against_simulation():
     crude = mis(problem, 60, "crude", replicates=10_000, seed=2)
     assert form.in_domain
     assert abs(crude.log_delta - form.log_delta) < 2.0 / 60.0 + 6.0 * crude.std_error
+
+
+@pytest.mark.parametrize(
+    ("law", "intercept"), [(LogisticRegression, 0.0), (LogisticRegression, 1.0), (PoissonRegression, 0.5)]
+)
+def test_many_coefficients_agree_with_the_critical_scale(law, intercept):
+    """Signs of eight coefficients of zero: two routes, one by enumeration of 256 cells."""
+    problem = Problem(law(np.zeros(8), np.eye(8), intercept), ThresholdPTQ(FixedThresholds((0.0,))))
+    many, few = (mis(problem, 400, method) for method in ("high_dimension", "critical"))
+    assert many.in_domain
+    assert many.details["retained_information"] == pytest.approx(2.0 / math.pi)
+    assert many.log_delta == pytest.approx(few.log_delta, abs=2e-3)
+    assert 0.5 < many.roc.auc < 0.54
+
+
+def test_correlated_designs_have_no_high_dimensional_form():
+    problem = Problem(LogisticRegression([0.0, 0.0], PLANE), ThresholdPTQ(FixedThresholds((0.0,))))
+    with pytest.raises(DomainError, match="not independent"):
+        mis(problem, 100, "high_dimension")
+
+
+def test_residuals_of_responses():
+    for law in (LogisticRegression([0.8], [[1.0]], 0.3), PoissonRegression([0.8], [[1.0]], 0.3)):
+        residual, weights = law.residual_rule()
+        eta, mass = law.predictor_rule()
+        assert weights.sum() == pytest.approx(1.0, abs=1e-8)
+        assert weights @ residual**2 == pytest.approx(float(mass @ law.family.cumulants(eta)[0]), rel=1e-4)

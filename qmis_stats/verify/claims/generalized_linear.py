@@ -9,6 +9,7 @@ from scipy.integrate import quad
 from scipy.special import expit
 
 from qmis_stats.errors import DomainError
+from qmis_stats.inference.rates import fit_exponent, slope_test
 from qmis_stats.laws import GeneralizedLinear, LogisticRegression, PoissonRegression
 from qmis_stats.problem import Problem
 from qmis_stats.procedures import CodebookERM, ThresholdPTQ
@@ -122,6 +123,30 @@ def _rare(context: Context) -> Evidence:
     return Evidence(rows)
 
 
+def _exponents(context: Context) -> Evidence:
+    rows, sizes = [], (40, 60, 90, 140, 200)
+    for name, (problem, _) in _RARE.items():
+        found = [
+            context.evaluate(
+                problem, n, "tilted", key=f"generalized_linear.exponents:{n}", replicates=context.choose(4000, 40_000)
+            )
+            for n in sizes
+        ]
+        y, e = np.array([r.log_delta for r in found]), np.array([r.std_error for r in found], dtype=np.float64)
+        for label, tested, full in (
+            ("", problem.exponent, True),
+            (" without ½ log n", problem.exponent, False),
+            (" against r", problem.indicator, True),
+        ):
+            fit = fit_exponent(sizes, y, e, prefactor=full, correction=full)
+            statistic, p_value = slope_test(fit, tested)
+            decision = Statistical("Wald", float(statistic), float(p_value))
+            slope, error = float(fit.params[1]), float(fit.bse[1])
+            shown = Control(decision) if label else decision
+            rows.append(Row(f"{name}: slope{label}", shown, theory=-tested, estimate=slope, std_error=error))
+    return Evidence(rows)
+
+
 def _critical(context: Context) -> Evidence:
     rows = []
     for name, law in _LAWS.items():
@@ -199,6 +224,18 @@ CLAIMS = (
         "two codewords of a logistic and of a Poisson regression, Δ near 1e−60",
         "Statistical: z tests, and a standard error of at most one per cent; a tenth more must be rejected.",
         _rare,
+    ),
+    Claim(
+        "generalized_linear.exponents",
+        "S18",
+        "Simulated slopes are the exponents",
+        "The slope of log Δ in n, fitted to simulations with ½ log n, is minus the Chernoff exponent of both laws.",
+        "log Δₙ + ½ log n = c − I n + b/n",
+        "two codewords of a logistic and of a Poisson regression, n = 40 to 200",
+        "Statistical: Wald tests of the slope; the naive fit, and the rate r in the place of I, must be rejected.",
+        _exponents,
+        quantity="slope",
+        scale="plain",
     ),
     Claim(
         "generalized_linear.critical",
