@@ -20,7 +20,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from qmis_stats import __version__
-from qmis_stats.errors import DomainWarning, InputError, QmisError, no_file, with_options
+from qmis_stats.errors import DomainWarning, InputError, QmisError, no_file, short, with_options
 from qmis_stats.reporting.progress import steps
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ _BAD_INPUT = 2
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
 _PLOTS = (".png", ".svg", ".pdf")
-_SWITCHES = {"no_header": "header", "no_axis_check": "check_axes"}
-"""Arguments of functions that options switch off."""
+_ARGUMENTS = {"no_header": "header", "no_axis_check": "check_axes"}
+"""What functions call the options that switch something off."""
 
 
 class _Stop(Exception):  # noqa: N818  (ends the command; not always for an error)
@@ -54,7 +54,9 @@ class _Command(click.Command):
     @property
     def options(self) -> dict[str, str]:
         """Options by the arguments of functions that they are."""
-        return {_SWITCHES.get(str(p.name), str(p.name)): p.opts[0] for p in self.params if isinstance(p, click.Option)}
+        names = {str(p.name): p.opts[0] for p in self.params if isinstance(p, click.Option)}
+        found = {_ARGUMENTS.get(name, name): option for name, option in names.items()}
+        return found | ({"quantizer": found["quantizers"]} if "quantizers" in found else {})
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; ``level = 95`` of a function is ``--level = 95`` here, ``header=False`` ``--no-header``."""
@@ -64,8 +66,17 @@ class _Command(click.Command):
             option, line = self.options.get(error.field, error.field), str(error)
             if line.startswith(f"{error.field} = "):
                 line = option + line.removeprefix(error.field)
-            line = with_options(line, self.options)
+            line = with_options(line.replace(short(error.value), _plain(error.value)), self.options)
             raise InputError(option, error.value, error.allowed, line=line) from error.__cause__
+
+
+def _plain(value: object) -> str:
+    """Return lists and dictionaries of texts without their brackets, other values as messages show them."""
+    if isinstance(value, dict):
+        return short(", ".join(f"{name}: {one}" for name, one in value.items()))[1:-1]
+    if isinstance(value, (list, tuple)) and value and all(isinstance(one, str) for one in value):
+        return repr(short(", ".join(value))[1:-1])
+    return short(value)
 
 
 class _OneLineGroup(click.Group):
@@ -447,6 +458,8 @@ def audit(
         raise InputError("--kind", kind, "left out, or used with --smiles COLUMN")
     if groups is not None and split == "scaffold":
         raise InputError("--groups", groups, "left out with --split scaffold: scaffolds are the groups")
+    if not 0.0 < evaluation < 1.0:
+        raise InputError("--evaluation", evaluation, "a share between 0 and 1")
     if attacks != 0 and attacks < 16:
         raise InputError("--attacks", attacks, "0 for none, or at least 16")
     from qmis_stats.audit.algorithm import audit as run_audit

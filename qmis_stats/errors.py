@@ -17,6 +17,7 @@ __all__ = [
     "no_file",
     "one_line",
     "setting",
+    "short",
     "with_options",
 ]
 
@@ -24,8 +25,14 @@ _LONGEST_VALUE = 160
 _LONGEST_MESSAGE = 2000
 
 
-def _short(value: object) -> str:
-    """Return a rendering of ``value`` that fits into a message."""
+def short(value: object) -> str:
+    """Return a rendering of a value that fits into a message.
+
+    Examples
+    --------
+    >>> short(["a", 1])
+    "['a', 1]"
+    """
     return one_line(repr(value), _LONGEST_VALUE)
 
 
@@ -134,7 +141,7 @@ class InputError(QmisError, ValueError):
         self.field = field
         self.value = value
         self.allowed = allowed
-        super().__init__(one_line(f"{field} = {_short(value)}: must be {allowed}" if line is None else line))
+        super().__init__(one_line(f"{field} = {short(value)}: must be {allowed}" if line is None else line))
 
 
 def no_file(field: str, path: object, done: str, reason: object) -> InputError:
@@ -145,7 +152,7 @@ def no_file(field: str, path: object, done: str, reason: object) -> InputError:
     >>> print(no_file("file", "a.npz", "read", "No such file or directory"))
     file = 'a.npz' cannot be read: No such file or directory
     """
-    line = f"{field} = {_short(str(path))} cannot be {done}: {reason}"
+    line = f"{field} = {short(str(path))} cannot be {done}: {reason}"
     return InputError(field, str(path), f"one that can be {done}", line=line)
 
 

@@ -199,7 +199,7 @@ def _planned(
         )
     chosen = checked_quantizers(quantizers)
     if not chosen:
-        raise InputError("quantizers", list(quantizers), "at least one beside the reference, identity")
+        raise InputError("quantizers", [one.name for one in quantizers], "at least one beside the reference, identity")
     pool, held = held_out(dataset, evaluation, generator(seed, 0))
     if elsewhere:
         subsets, n = GIVEN, pool.size

@@ -112,7 +112,7 @@ def molecules(
     places = range(len(smiles)) if rows is None else [int(row) for row in rows]
     parsed, invalid = _parsed(chem, smiles, places)
     if not parsed:
-        raise InputError("smiles", [str(s) for s in smiles[:_SHOWN]], "SMILES of molecules: none of them parses")
+        raise InputError("SMILES", [str(s) for s in smiles[:_SHOWN]], "SMILES of molecules: none of them parses")
     first: dict[str, int] = {}
     repeated: list[int] = []
     conflicts: list[int] = []

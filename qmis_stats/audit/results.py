@@ -17,7 +17,7 @@ from qmis_stats.audit.performance import Performance
 from qmis_stats.audit.quantizers import IDENTITY
 from qmis_stats.audit.run import Run, Visited
 from qmis_stats.audit.subgroups import Subgroups
-from qmis_stats.errors import InputError
+from qmis_stats.errors import InputError, setting
 from qmis_stats.inference.indicator import Indicator
 from qmis_stats.inference.losses import Losses
 from qmis_stats.inference.moments import gaps
@@ -171,7 +171,8 @@ class AuditResult(NotebookResult):
         import pandas as pd
 
         if not self.groups:
-            raise InputError("by", (), "a column of groups: load_table(..., by=[...]), --by COLUMN")
+            allowed = f"a column of groups: {setting('by', word='COLUMN')} when the table is read"
+            raise InputError("by", (), allowed)
         each = 1.0 - (1.0 - level) / len(self.groups)
         return pd.concat({column.name: column.to_frame(each) for column in self.groups}, names=["column"])
 

@@ -143,7 +143,13 @@ class _Keeper:
             self._rows = _smallest(self._rows, self._most)
 
     def result(self, prediction: FloatArray) -> Visited:
-        return _visited(_smallest(self._rows, self._most), list(self._seen), prediction)
+        rows: dict[bytes, tuple[float, FloatArray]] = {}
+        for mark, row in self._rows.items():  # latest losses may be those of another row
+            if _twin(rows, row[1]):
+                del self._seen[mark]
+            else:
+                rows[mark] = row
+        return _visited(_smallest(rows, self._most), list(self._seen), prediction)
 
 
 def _smallest(rows: dict[bytes, tuple[float, FloatArray]], most: int) -> dict[bytes, tuple[float, FloatArray]]:

@@ -124,7 +124,8 @@ def load_table(
         raise InputError("file", str(file), "a file that exists")
     dialect = Dialect(separator, decimal, header, missing_values)
     if file.suffix.lower() in (".npy", ".npz"):
-        for option, value in (("smiles", smiles), ("columns", columns), ("groups", groups), ("by", by or None)):
+        without = {"smiles": smiles, "columns": columns, "groups": groups, "by": by or None, "ignore": ignore or None}
+        for option, value in without.items():
             if value is not None:
                 raise InputError(option, value, f"left out: {file.name} holds arrays without column names")
         X, y = read_arrays(file, target, dialect)
@@ -133,7 +134,8 @@ def load_table(
         frame, said = read_parquet(file), list[str]()
     else:
         frame, said = read_text(file, dialect, str(target).strip())
-    wanted = _Wanted(str(target).strip(), smiles, kind, columns, tuple(ignore), groups, _texts("by", by))
+    others = tuple(ignore), groups, _texts("by", by), header
+    wanted = _Wanted(str(target).strip(), smiles, kind, columns, *others)
     return _dataset(file, title, cleaned(frame, missing_values), wanted, decimal, task, missing, said)
 
 
@@ -147,6 +149,7 @@ class _Wanted(NamedTuple):
     ignore: tuple[str, ...]
     groups: str | None
     by: tuple[str, ...]
+    header: bool
 
 
 def _texts(option: str, given: Sequence[str]) -> tuple[str, ...]:
@@ -167,7 +170,7 @@ class _Roles(NamedTuple):
 
 def _roles(file: Path, frame: pd.DataFrame, wanted: _Wanted) -> _Roles:
     """Check the names of columns and say which ones are features."""
-    target, smiles, _, columns, ignore, groups, by = wanted
+    target, smiles, _, columns, ignore, groups, by, header = wanted
     known = {str(column).strip(): column for column in frame.columns}
     if len(known) < frame.shape[1]:
         names = [str(column).strip() for column in frame.columns]
@@ -184,15 +187,16 @@ def _roles(file: Path, frame: pd.DataFrame, wanted: _Wanted) -> _Roles:
             raise InputError("by", column, "another column than the target, whose classes are groups already")
     for column in [*special, *(columns or ()), *ignore, *by]:
         if column.strip() not in known:
-            numbered = not np.isnan(numerals(list(known))).all()
+            numbered = header and not np.isnan(numerals(list(known))).all()
             hint = f"; {setting('header', False)} numbers columns that have no names" if numbered else ""
             hint += f"; another {setting('separator', word='CHARACTER')} may split it" if len(known) == 1 else ""
             raise InputError(f"{file.name}: column", column, f"one of {listed(list(known), _SHOWN)}{hint}")
     special, ignored = [c.strip() for c in special], [c.strip() for c in ignore]
     chosen = [] if columns is None else [c.strip() for c in columns]
-    for column in chosen:
-        if column in special:
-            raise InputError(f"{file.name}: columns", column, f"other columns than {', '.join(special)}")
+    for field, given in (("columns", chosen), ("ignored columns", ignored)):
+        for column in given:
+            if column in special:
+                raise InputError(f"{file.name}: {field}", column, f"other columns than {', '.join(special)}")
     unnamed = [column for column in nameless(list(known)) if column not in (*special, *chosen)]
     if columns is None and not smiles:
         chosen = [c for c in known if c not in (*special, *ignored, *unnamed)]

@@ -16,7 +16,7 @@ from qmis_stats.audit.data import from_arrays
 from qmis_stats.audit.models import MLP, Linear, Logistic, SklearnModel, Softmax, TorchModel
 from qmis_stats.audit.performance import measure, scores
 from qmis_stats.audit.report import report_html
-from qmis_stats.audit.run import Visited, generator, merged
+from qmis_stats.audit.run import Visited, _Keeper, generator, merged
 from qmis_stats.audit.splits import held_out, subset
 from tests.audit.conftest import Grid, ScaledSign
 
@@ -455,3 +455,14 @@ def test_levels_are_searched_once(binary):
     found = audit(binary, Logistic(checkpoints=3), [Counting(), Grid(0.1)], runs=1, seed=1)
     same(plain, found)
     assert Counting.calls == found.runs[0].checkpoints
+
+
+def test_codewords_that_come_to_agree_are_one():
+    """A codeword that is visited again has its latest losses, which may be those of another one but for rounding."""
+    losses = np.linspace(0.1, 0.9, 20)
+    keeper = _Keeper(10)
+    for mark, row in ((b"a", losses), (b"b", losses**2), (b"b", losses * (1.0 + 1e-15))):
+        keeper.add(mark, row)
+    found = keeper.result(losses)
+    assert found.losses.shape == (1, 20)
+    assert found.seen.tolist() == [b"a"]

@@ -87,6 +87,13 @@ MESSAGES = {
     "one column": ("a,y", COUNT, ["--separator", "|"], "another --separator CHARACTER may split it"),
     "a separator": ("a,y", COUNT, ["--separator", "||"], "--separator = '||': must be one character"),
     "a decimal mark": ("a,y", COUNT, ["--decimal", ";"], "--decimal = ';': must be '.' or ','"),
+    "the target ignored": ("a,y", COUNT, ["--ignore", "y"], "ignored columns = 'y': must be other columns than y"),
+    "all ignored": ("a,y", COUNT, ["--ignore", "a"], "t.csv: columns = 'a, y': must be at least one besides y"),
+    "numbered columns": ("a,y", COUNT, ["--no-header"], "t.csv: column = 'y': must be one of 1, 2\n"),
+    "a share": ("a,y", COUNT, ["--evaluation", "1.5"], "--evaluation = 1.5: must be a share between 0 and 1\n"),
+    "a quantizer": ("a,y", COUNT, ["--quantizers", "sing"], "--quantizers = 'sing': must be one of identity, sign,"),
+    "no quantizer": ("a,y", COUNT, ["--quantizers", "identity"], "--quantizers = 'identity': must be at least one"),
+    "quantizers twice": ("a,y", COUNT, ["--quantizers", "sign,sign"], "--quantizers = 'sign, sign': must be of diff"),
     "an ignored column": ("a,y", COUNT, ["--ignore", "b"], "t.csv: column = 'b': must be one of a, y"),
 }
 
