@@ -9,6 +9,7 @@ import numpy as np
 
 from qmis_stats.audit.quantizers import IDENTITY, release_name
 from qmis_stats.audit.wording import interval, number
+from qmis_stats.leak.results import LeakageResult
 from qmis_stats.reporting.figures import STYLE, inline_svg
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def record_view(result: AuditResult, releases: Sequence[str]) -> dict[str, Any] 
     import pandas as pd
 
     leak = result.leak
-    if leak is None:
+    if not isinstance(leak, LeakageResult):
         return None
     exposure = {name: leak.exposure[:, leak.names.index(name)] for name in releases}
     rows = []

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from qmis_stats.errors import InputError
-from qmis_stats.leak.results import FIGURES
+from qmis_stats.leak.releases import FIGURES
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.results import finite_or_none
 from qmis_stats.scores.base import FloatArray
