@@ -225,7 +225,7 @@ def group_table(result: AuditResult, releases: Sequence[str], level: float = 0.9
         pad_edge=False,
     )
     table.add_column("group", overflow="fold", min_width=15)
-    leaks = () if result.leak is None else ("Δ", "low", "high", "more", "low", "high")
+    leaks = () if result.groups[0].leak is None else ("Δ", "low", "high", "more", "low", "high")
     for column in ("rows", *leaks, "score", "low", "high"):
         table.add_column(column, justify="right", no_wrap=True)
     for release in releases:

@@ -69,15 +69,10 @@ class TwoGroups(Setting):
 
 SETTINGS = {
     "least squares, d/n = 1/4, A and B alike": TwoGroups("squared", 64, 256, 0.0, 0.0, every=2),
-    "least squares, d/n = 1/8, features of B twice as large": TwoGroups("squared", 64, 512, 0.0, 0.0, scale=2.0),
     "least squares, d/n = 1/4, noise of B half as large": TwoGroups("squared", 64, 256, 0.0, 0.0, noise=0.5, every=2),
     "ridge 10, r = 0.7, d/n = 1/4, features of B twice as large": TwoGroups("squared", 64, 256, 0.7, 10.0, scale=2.0),
-    "logistic, ridge 1, r = 0.7, d/n = 1/8, A and B alike": TwoGroups("logistic", 64, 512, 0.7, 1.0, every=2),
     "logistic, ridge 1, r = 0.7, d/n = 1/8, features of B twice as large": TwoGroups(
         "logistic", 64, 512, 0.7, 1.0, scale=2.0
-    ),
-    "logistic, ridge 1, r = 0.7, d/n = 1/8, noise of B four times as large": TwoGroups(
-        "logistic", 64, 512, 0.7, 1.0, noise=4.0
     ),
 }
 

@@ -119,11 +119,11 @@ def who_leaks_most(result: AuditResult, lines: Sequence[GroupLine]) -> str:
     Parameters
     ----------
     result : AuditResult
-        Of which the lines are.
+        Of which the lines are, with groups.
     lines : sequence of GroupLine
         From :func:`group_lines`.
     """
-    leak = result.leak
+    leak = result.groups[0].leak
     if leak is None:
         return (
             "What each group leaks is not known: theory has no answer, and attacks do not keep which records they "

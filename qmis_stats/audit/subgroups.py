@@ -37,7 +37,7 @@ class Subgroups:
     labels : (n,) ndarray of str
         Group of each training record that the leak is of.
     leak : LeakageResult or None
-        Of all records together.
+        Of all records together, by theory; ``None`` where there is none.
     held : dict of str to int
         Evaluation points of each group.
     scores : dict of str to Performance

@@ -122,9 +122,9 @@ def leakage(
     spread = replace(spread, covariance=spread.covariance * played.variance_share(found.inflation))
     directions = Directions.of(fit, spread, found)
     if fit.outputs > 1:
-        found = replace(found, variance=_of_size(directions.variance, found.variance))
+        plain = found = replace(found, variance=_of_size(directions.variance, found.variance))
     else:
-        found = smoothed(found, directions.leverage, directions.variance)
+        plain, found = found, smoothed(found, directions.leverage, directions.variance)
     points = points_of(fit, found, played)
     kept = retained(fit, spread, chosen, seed)
     readings = [read_out(spread, one) for one in kept]
@@ -149,7 +149,7 @@ def leakage(
         weights=fit.weights.size,
         level=level,
         basis=Basis(
-            fit, found, played, spread.influence, directions, readings, None if groups is None else group, seed, backend
+            fit, plain, played, spread.influence, directions, readings, None if groups is None else group, seed, backend
         ),
     )
 

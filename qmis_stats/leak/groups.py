@@ -18,6 +18,7 @@ from qmis_stats.leak.leave_one_out import LeaveOneOut
 from qmis_stats.leak.posterior import Points, points_of
 from qmis_stats.leak.retained import ReadOut, share_covariance
 from qmis_stats.leak.signal import Directions, PointSignal
+from qmis_stats.leak.smoothed import smoothed
 from qmis_stats.scores.base import FloatArray
 
 __all__ = ["FEWEST_PARTS", "FEWEST_RECORDS", "MOST_GROUPS", "Basis", "group_leak", "group_names"]
@@ -48,7 +49,7 @@ class Basis:
     fit : Fit
         The fit.
     found : LeaveOneOut
-        Its leave-one-out quantities.
+        Its leave-one-out quantities, not smoothed.
     game : Game
         That is played.
     influence : (n,) ndarray
@@ -199,6 +200,8 @@ def _one_group(
     known = np.union1d(law_rows, rows)
     fit, found = basis.some(known)
     law_places, places, few = (np.searchsorted(known, one) for one in (law_rows, rows, chosen))
+    if fit.outputs == 1:
+        found = _smoothed_within(basis, found, rows, places)
     points = points_of(fit, found, basis.game, law_places)
 
     present, local = np.unique(parts[rows], return_inverse=True)
@@ -234,6 +237,15 @@ def _one_group(
         changed = at(base.moved(mean, factor, float(move[-1])), here) - start
         deviations += (left[:, k] / unit)[:, None, None] * changed
     return _Of(whole, deviations, slopes)
+
+
+def _smoothed_within(basis: Basis, found: LeaveOneOut, rows: Indices, places: Indices) -> LeaveOneOut:
+    """Return the quantities with those of a group smoothed within it: what it has on average stays."""
+    own = basis.some(rows)[1]
+    made = smoothed(own, basis.directions.leverage[rows], basis.directions.variance[rows])
+    leverage, variance = found.leverage.copy(), found.variance.copy()
+    leverage[places], variance[places] = made.leverage, made.variance
+    return replace(found, leverage=leverage, variance=variance)
 
 
 def _kept(fit: Fit, rows: Indices, stay: NDArray[np.bool_]) -> Indices:

@@ -77,7 +77,8 @@ def test_who_leaks_most_is_said_where_it_is_shown(result):
     assert "Without quantization no difference between groups is shown." in who_leaks_most(result, equal)
     alone = [dataclasses.replace(line, difference=None, difference_interval=None) for line in lines]
     assert "no two groups are large enough to be compared" in who_leaks_most(result, alone)
-    outside = dataclasses.replace(result, leak=dataclasses.replace(result.leak, reasons=(("for a test",), ())))
+    leak = dataclasses.replace(result.leak, reasons=(("for a test",), ()))
+    outside = dataclasses.replace(result, groups=tuple(dataclasses.replace(g, leak=leak) for g in result.groups))
     assert "Under sign the theory is outside of its domain." in who_leaks_most(outside, lines)
 
 

@@ -42,7 +42,10 @@ def test_one_group_of_all_leaks_what_all_leak(found):
 
 
 def test_classes_add_up_to_the_whole():
-    """The law over points is read class by class anyway: the mean over classes is the leak of all."""
+    """The law over points is read class by class anyway: the mean over classes is the leak of all.
+
+    But for leverages, which are smoothed within each class.
+    """
     rng = np.random.default_rng(4)
     X = rng.normal(size=(400, 30))
     y = (X @ rng.normal(size=30) / 3.0 + rng.logistic(size=400) > 0.5) * 1.0
@@ -50,7 +53,8 @@ def test_classes_add_up_to_the_whole():
     by_class = result.by_group(y)
     assert by_class.groups == ("0", "1")
     assert by_class.records == (int(np.sum(y == 0)), int(np.sum(y == 1)))
-    np.testing.assert_allclose(np.average(by_class.delta, axis=0, weights=by_class.records), result.delta, rtol=1e-9)
+    whole = np.average(by_class.delta, axis=0, weights=by_class.records)
+    assert np.abs(whole - result.delta).max() < 0.5 * result.std_errors().min()
 
 
 def test_a_group_with_larger_leverages_is_shown_and_random_labels_are_not(found, by_sex):
