@@ -112,9 +112,12 @@ def _face_reasons(problem: Problem, n: int) -> list[str]:
     if gap > _LARGEST_GAP:
         reasons.append(f"the nearest face is {gap:.3g} > {_LARGEST_GAP} standard deviations of one point away")
     # The normal law has e^{−nr} where the truth has e^{−nI}.
-    skewed = n * abs(nearest.chernoff_exponent - nearest.moderate_deviation_rate)
     if nearest.kind == "heavy":  # no exponent to compare with: the third cumulant, which is what the two differ by
         skewed = n * abs(nearest.increment.shape(0.0)[0]) * gap**3 / 6.0
+        if skewed > _LARGEST_ERROR:
+            return [*reasons, f"skewness moves the heavy tail at the nearest face by {skewed:.2g}, see method = crude"]
+        return [f"{reason}, see method = crude" for reason in reasons]
+    skewed = n * abs(nearest.chernoff_exponent - nearest.moderate_deviation_rate)
     if skewed > _LARGEST_ERROR:
         reasons.append(f"n |I - r| = {skewed:.2g}: the tail at the nearest face is not yet normal")
     if isinstance(nearest.increment, DiscreteIncrement):
