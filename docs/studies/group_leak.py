@@ -1,6 +1,6 @@
 """Leak of groups of records: predicted from one fit, and as an attack that knows the law achieves it (S17).
 
-    python docs/studies/group_leak.py [--settings NAME ...] [--data-sets 120] [--runs 1000] [--seed 1]
+    python docs/studies/group_leak.py [--settings NAME ...] [--data-sets 24] [--runs 300] [--seed 1]
 
 writes ``docs/studies/group_leak.csv`` and ``docs/studies/group_leak.md``; with ``--settings`` only these rows are
 replaced. Of two groups B differs from A by the scale of its features, by the size of its noise, or in nothing; random
@@ -238,8 +238,8 @@ def page(rows: list[dict[str, str]], command: str, data_sets: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--settings", nargs="*", choices=list(SETTINGS), default=list(SETTINGS))
-    parser.add_argument("--data-sets", type=int, default=120)
-    parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--data-sets", type=int, default=24)
+    parser.add_argument("--runs", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=FOLDER)
     given = parser.parse_args()
