@@ -1,9 +1,12 @@
 """Problems, laws, quantizers and results compare, pickle and print by value; none that is public is left out."""
 
 import dataclasses
+import doctest
+import functools
 import inspect
 import pickle
 import runpy
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -32,44 +35,46 @@ from qmis_stats.simulate import tilted_series
 from qmis_stats.verify import run_verification
 from qmis_stats.verify.registry import chosen_claims
 
-LAWS = {
-    "FiniteLaw": FiniteLaw(["1/2", "1/3", "1/6"]),
-    "GaussianMean": GaussianMean([0.5, 0.0], [[1.0, 0.2], [0.2, 2.0]]),
-    "GaussianMixture": qmis_stats.GaussianMixture([0.5, 0.5], [[-1.0], [1.0]], [[[1.0]], [[1.0]]]),
-    "LinearRegression": LinearRegression([0.0], [[1.0]], 2.0),
-}
-PROCEDURES = {
-    "CodebookERM": CodebookERM([[0.0], [1.0]], exponent=0.25),
-    "LossTable": LossTable([[0, 1], [1, 0]]),
-    "ReleasedHistogram": qmis_stats.ReleasedHistogram(),
-    "ThresholdPTQ": ThresholdPTQ(Sign(), ridge=0.5),
-}
-SCALAR = {
-    "FixedThresholds": qmis_stats.FixedThresholds((-1.0, 1.0)),
-    "LloydMax": qmis_stats.LloydMax(2),
-    "Sign": Sign(),
-    "Ternary": qmis_stats.Ternary(0.9),
-    "Uniform": qmis_stats.Uniform(3, scale=0.5),
-}
-FINITE = Problem(FiniteLaw(["1/2", "1/2"]), LossTable([[0, 1], [1, 0]]))
-LINE = Problem(GaussianMean([0.0], [[1.0]]), CodebookERM([[0.0], [1.0]]))
-REGRESSION = Problem(LAWS["LinearRegression"], CodebookERM([[0.0], [4.0]]))
-PROBLEMS = [REGRESSION, FINITE, LINE, LINE.at(9), Problem(LAWS["LinearRegression"], PROCEDURES["ThresholdPTQ"])]
-
 
 def below(kind):
     return {kind} | {deeper for child in kind.__subclasses__() for deeper in below(child)}
 
 
-def concrete(kind):
-    found = {sub.__name__ for sub in below(kind) if sub.__module__.startswith("qmis_stats.")}
-    return {name for name in found if not inspect.isabstract(next(k for k in below(kind) if k.__name__ == name))}
+def of_the_package(kind):
+    """Return the classes below one that can be made, by name."""
+    found = [sub for sub in below(kind) if sub.__module__.startswith("qmis_stats.") and not inspect.isabstract(sub)]
+    return {sub.__name__: sub for sub in sorted(found, key=lambda sub: sub.__name__) if sub is not kind}
+
+
+def in_its_example(kind):
+    """Return the objects of a class that the example in its documentation makes."""
+    made, begin = [], kind.__init__
+
+    @functools.wraps(begin)
+    def begun(self, *given, **named):
+        begin(self, *given, **named)
+        made.append(self)
+
+    kind.__init__ = begun
+    try:
+        names = dict(vars(sys.modules[kind.__module__]))
+        for example in doctest.DocTestParser().get_examples(kind.__doc__):
+            exec(example.source, names)
+    finally:
+        kind.__init__ = begin
+    return made
+
+
+KINDS = {**of_the_package(Law), **of_the_package(Procedure), **of_the_package(ScalarQuantizer)}
+SKEWED = LinearRegression([0.0], [[1.0]], 2.0)
+FINITE = Problem(FiniteLaw(["1/2", "1/2"]), LossTable([[0, 1], [1, 0]]))
+LINE = Problem(GaussianMean([0.0], [[1.0]]), CodebookERM([[0.0], [1.0]]))
+REGRESSION = Problem(SKEWED, CodebookERM([[0.0], [4.0]]))
+PROBLEMS = [REGRESSION, FINITE, LINE, LINE.at(9), Problem(SKEWED, ThresholdPTQ(Sign(), ridge=0.5))]
 
 
 def test_none_is_left_out():
-    assert concrete(Law) - {"Law", "ParametricLaw"} == set(LAWS)
-    assert concrete(Procedure) == set(PROCEDURES)
-    assert concrete(ScalarQuantizer) == set(SCALAR)
+    assert {"FiniteLaw", "GaussianMean", "GaussianMixture", "LinearRegression", "LossTable", "Uniform"} <= set(KINDS)
     assert {kind.__name__ for kind in below(NotebookResult)} & set(dir(qmis_stats)) <= set(results())
 
 
@@ -129,8 +134,20 @@ def check(value):
     return again
 
 
-@pytest.mark.parametrize("value", [*LAWS.values(), *PROCEDURES.values(), *SCALAR.values(), *PROBLEMS], ids=repr)
-def test_what_a_problem_is_made_of(value):
+@pytest.mark.parametrize("name", KINDS)
+def test_laws_procedures_and_quantizers(name):
+    made = [value for value in in_its_example(KINDS[name]) if type(value) is KINDS[name]]
+    assert made, "the example in its documentation makes none"
+    for value in made:
+        check_described(value)
+
+
+@pytest.mark.parametrize("value", PROBLEMS, ids=repr)
+def test_problems(value):
+    check_described(value)
+
+
+def check_described(value):
     assert hash(check(value)) == hash(value)
     text = repr(value)
     assert len(text) <= 250
