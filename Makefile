@@ -60,6 +60,8 @@ study: $(VENV)/.test-installed
 	mkdir -p docs/_build
 	$(BIN)/python docs/studies/agreement.py > docs/_build/agreement.md
 	mv docs/_build/agreement.md docs/studies/agreement.md
+	$(BIN)/python docs/studies/independence.py > docs/_build/independence.md
+	mv docs/_build/independence.md docs/studies/independence.md
 	$(if $(DATA),$(BIN)/python docs/studies/molecules.py --data "$(DATA)")
 	$(if $(DATA),$(BIN)/python docs/studies/leak_checks.py --parts records attacks --data "$(DATA)" --seed 1)
 
