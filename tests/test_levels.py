@@ -16,12 +16,17 @@ from qmis_stats import CodebookERM, GaussianMean, InputError, LinearRegression, 
 from qmis_stats.audit.algorithm import audit, head_for
 from qmis_stats.audit.answer import answer, table_lines
 from qmis_stats.audit.attacks import LossThreshold, audit_attacks, play, run_attacks, self_check
+from qmis_stats.audit.attacks.attack_leak import attack_leak
 from qmis_stats.audit.attacks.intervals import clustered_share, mean_bounds, student
+from qmis_stats.audit.data import from_arrays
+from qmis_stats.audit.group_lines import family_level, group_lines
 from qmis_stats.audit.leak_answer import attacks_and_theory, leak_sure
 from qmis_stats.audit.leak_lines import leak_lines
+from qmis_stats.audit.loss_leak import loss_leak
+from qmis_stats.audit.measured_leak import MeasuredLeak
 from qmis_stats.audit.report import report_data, report_html, write_report
 from qmis_stats.audit.tables import bundled
-from qmis_stats.display import audit_table
+from qmis_stats.display import audit_table, group_table
 from qmis_stats.inference.areas import area_interval
 from qmis_stats.inference.exponent_tests import exponent_against_indicator
 from qmis_stats.inference.intervals import gap_interval
@@ -30,6 +35,8 @@ from qmis_stats.inference.running import RunningMoments
 from qmis_stats.inference.runs import run_means
 from qmis_stats.inference.shares import clopper_pearson
 from qmis_stats.leak import leakage
+from qmis_stats.leak.groups import group_leak
+from qmis_stats.leak.releases import ReleaseLeak
 from qmis_stats.quantizers import quantizer
 from qmis_stats.results import error_interval
 from qmis_stats.simulate.roc import empirical_roc
@@ -52,12 +59,15 @@ def have():
     running = RunningMoments(3)
     running.update(losses)
     game = play(data, head_for(data), None, 50, trainings=8, shadows=6, calibrations=6)
-    X = rng.normal(size=(80, 3))
+    X, half = rng.normal(size=(120, 3)), np.arange(120) % 2
     from sklearn.linear_model import Ridge
 
     n = np.array([50.0, 100.0, 200.0, 400.0])
     problem = Problem(GaussianMean([0.0], [[1.0]]), ThresholdPTQ(Sign()))
-    audited = audit(data, head_for(data), [quantizer("sign"), quantizer("uniform-3")], runs=3, draws=199)
+    by_half = from_arrays(data.X, data.y, by={"half": np.arange(data.rows) % 2})
+    audited = audit(by_half, head_for(data), [quantizer("sign"), quantizer("uniform-3")], runs=3, draws=199)
+    attacks = audit_attacks(data, head_for(data), [quantizer("sign")], n=20, trainings=16, attacks=[LossThreshold()])
+    leak = leakage(Ridge().fit(X, X[:, 0]), ["sign"], X=X, y=X[:, 0])
     return SimpleNamespace(
         data=data,
         losses=losses,
@@ -66,10 +76,13 @@ def have():
         ridge=Ridge().fit(X, X[:, 0]),
         ranking=rank({"a": losses, "b": losses[:2]}, draws=199),
         audited=audited,
-        attacks=audit_attacks(data, head_for(data), [], n=20, trainings=16, attacks=[LossThreshold()]),
+        attacks=attacks,
+        attacked=attacks.leak(),
         one_pass=running.indicator(),
         means=run_means(rng.normal(size=(6, 2))),
-        leak=leakage(Ridge().fit(X, X[:, 0]), ["sign"], X=X, y=X[:, 0]),
+        leak=leak,
+        half=half,
+        halves=leak.by_group(half),
         fit=fit_exponent(n, -0.125 * n - 0.5 * np.log(n), np.full(4, 0.01)),
         exact=mis(problem, 9),
         tilted=mis(problem, 9, method="tilted", replicates=400, seed=1),
@@ -98,6 +111,10 @@ def model():
 CONFIDENCE = {
     "audit.answer.answer": lambda level: answer(have().audited, level),
     "audit.answer.table_lines": lambda level: table_lines(have().audited, level),
+    "audit.attacks.attack_leak.AttackLeak.to_dict": of("attacked.to_dict"),
+    "audit.attacks.attack_leak.attack_leak": lambda level: attack_leak(
+        {name: report.results for name, report in have().attacks.reports.items()}, {}, 20, level
+    ),
     "audit.attacks.audited.audit_attacks": lambda level: audit_attacks(*model(), [], level=level, trainings=16),
     "audit.attacks.audited.self_check": lambda level: self_check([LossThreshold()], trainings=10, level=level),
     "audit.attacks.intervals.clustered_share": lambda level: clustered_share([[True], [False]], level),
@@ -110,9 +127,16 @@ CONFIDENCE = {
     "audit.attacks.side_by_side.AttackAudit.compared": lambda level: dataclasses.replace(
         have().attacks, predicted=have().leak
     ).compared(level),
+    "audit.group_lines.family_level": lambda level: family_level(have().audited, level),
+    "audit.group_lines.group_lines": lambda level: group_lines(have().audited, ("sign",), level),
     "audit.leak_answer.attacks_and_theory": lambda level: attacks_and_theory(have().attacks, level),
     "audit.leak_answer.leak_sure": lambda level: leak_sure(have().leak, (), level),
     "audit.leak_lines.leak_lines": lambda level: leak_lines(have().leak, level),
+    "audit.loss_leak.loss_leak": lambda level: loss_leak(
+        {"identity": have().losses[1]}, {"identity": have().losses[2]}, {}, level=level
+    ),
+    "audit.measured_leak.MeasuredLeak.conf_int": of("attacked.conf_int"),
+    "audit.measured_leak.MeasuredLeak.to_dict": lambda level: MeasuredLeak.to_dict(have().attacked, level),
     "audit.over_runs.OverRuns.conf_int": of("audited.over_runs.conf_int"),
     "audit.over_runs.OverRuns.rank_sets": of("audited.over_runs.rank_sets"),
     "audit.over_runs.OverRuns.to_dict": of("audited.over_runs.to_dict"),
@@ -124,12 +148,16 @@ CONFIDENCE = {
     "audit.report.report_data": lambda level: report_data(have().audited, level),
     "audit.report.report_html": lambda level: report_html(have().audited, level),
     "audit.report.write_report": lambda level: write_report(have().audited, "/nowhere", level),
+    "audit.results.AuditResult.by_group": of("audited.by_group"),
     "audit.results.AuditResult.plot": of("audited.plot"),
     "audit.results.AuditResult.table_lines": of("audited.table_lines"),
     "audit.results.AuditResult.summary": of("audited.summary"),
     "audit.results.AuditResult.to_dict": of("audited.to_dict"),
     "audit.results.AuditResult.to_frame": of("audited.to_frame"),
+    "audit.subgroups.Subgroups.score": of("audited.groups.0.score", "0", "sign"),
+    "audit.subgroups.Subgroups.to_frame": of("audited.groups.0.to_frame"),
     "display.audit_table": lambda level: audit_table(have().audited, level),
+    "display.group_table": lambda level: group_table(have().audited, ("sign",), level),
     "inference.areas.area_interval": lambda level: area_interval(0.6, 0.01, 20, level),
     "inference.chernoff.ChernoffEstimate.interval": of("ranking.indicators.0.chernoff.interval"),
     "inference.indicator.Indicator.points_needed": of("ranking.indicators.0.points_needed"),
@@ -160,12 +188,23 @@ CONFIDENCE = {
     "inference.runs.RunMeans.conf_int": of("means.conf_int"),
     "inference.shares.clopper_pearson": lambda level: clopper_pearson(1, 3, level),
     "leak.estimate.leakage": lambda level: leakage(have().ridge, ["sign"], X=have().X, y=have().X[:, 0], level=level),
-    "leak.results.LeakageResult.conf_int": of("leak.conf_int"),
-    "leak.results.LeakageResult.differences": of("leak.differences"),
-    "leak.results.LeakageResult.rank_sets": of("leak.rank_sets"),
-    "leak.results.LeakageResult.reductions": of("leak.reductions"),
+    "leak.group_results.GroupLeak.conf_int": of("halves.conf_int"),
+    "leak.group_results.GroupLeak.differences": of("halves.differences"),
+    "leak.group_results.GroupLeak.exposed": of("halves.exposed", "sign"),
+    "leak.group_results.GroupLeak.to_dict": of("halves.to_dict"),
+    "leak.group_results.GroupLeak.to_frame": of("halves.to_frame"),
+    "leak.groups.group_leak": lambda level: group_leak(
+        have().leak.basis, have().half, have().leak.names, have().leak.in_domain, level
+    ),
+    "leak.releases.ReleaseLeak.conf_int": of("leak.conf_int"),
+    "leak.releases.ReleaseLeak.differences": of("leak.differences"),
+    "leak.releases.ReleaseLeak.rank_sets": of("leak.rank_sets"),
+    "leak.releases.ReleaseLeak.reductions": of("leak.reductions"),
+    "leak.releases.ReleaseLeak.to_dict": lambda level: ReleaseLeak.to_dict(have().leak, level),
+    "leak.releases.ReleaseLeak.to_frame": lambda level: ReleaseLeak.to_frame(have().leak, level),
+    "leak.releases.ReleaseLeak.told_apart": of("leak.told_apart"),
+    "leak.results.LeakageResult.by_group": of("leak.by_group", np.arange(120) % 2),
     "leak.results.LeakageResult.to_dict": of("leak.to_dict"),
-    "leak.results.LeakageResult.told_apart": of("leak.told_apart"),
     "leak.results.LeakageResult.to_frame": of("leak.to_frame"),
     "results.MISResult.conf_int": of("tilted.conf_int"),
     "results.MISSeries.conf_int": of("several.conf_int"),
@@ -183,7 +222,7 @@ OF_A_TEST = {
     "validation.checked_significance": checked_significance,
 }
 OPTIONAL = [
-    name for name in CONFIDENCE if ".AttackResult." in name or ".AttackAudit." in name or ".LeakageResult." in name
+    name for name in CONFIDENCE if {"AttackResult", "AttackAudit"} & {*name.split(".")} or "Leak" in name.split(".")[-2]
 ]
 """``None`` stands for the level of the result."""
 

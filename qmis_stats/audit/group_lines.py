@@ -12,6 +12,7 @@ from qmis_stats.audit.quantizers import IDENTITY, release_name
 from qmis_stats.audit.subgroups import Subgroups
 from qmis_stats.audit.wording import interval, listed, number
 from qmis_stats.leak.groups import FEWEST_RECORDS
+from qmis_stats.validation import checked_level
 
 if TYPE_CHECKING:
     from qmis_stats.audit.answer import Answer
@@ -63,7 +64,7 @@ class GroupLine:
 
 def family_level(result: AuditResult, level: float) -> float:
     """Return the level of each column, so that what is said of all columns holds together (Bonferroni)."""
-    return 1.0 - (1.0 - level) / max(len(result.groups), 1)
+    return 1.0 - (1.0 - checked_level(level)) / max(len(result.groups), 1)
 
 
 def shown_releases(found: Answer) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from qmis_stats.audit.splits import Indices
 from qmis_stats.errors import InputError
 from qmis_stats.inference.areas import cluster_sums, delong
 from qmis_stats.scores.base import FloatArray
+from qmis_stats.validation import checked_level
 
 __all__ = ["LEAST_LOSSES", "LossLeak", "loss_leak", "trained_leak"]
 
@@ -112,7 +113,7 @@ def loss_leak(
         dof=least - 1,
         reasons=tuple(() for _ in names),
         points=n,
-        level=level,
+        level=checked_level(level),
         strangers=m,
     )
 

@@ -28,6 +28,7 @@ from qmis_stats.leak.results import LeakageResult
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.reporting.summary import Summary
 from qmis_stats.results import finite_or_none
+from qmis_stats.validation import checked_level
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -173,7 +174,7 @@ class AuditResult(NotebookResult):
         if not self.groups:
             allowed = f"a column of groups: {setting('by', word='COLUMN')} when the table is read"
             raise InputError("by", (), allowed)
-        each = 1.0 - (1.0 - level) / len(self.groups)
+        each = 1.0 - (1.0 - checked_level(level)) / len(self.groups)
         return pd.concat({column.name: column.to_frame(each) for column in self.groups}, names=["column"])
 
     def run_indicators(self) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from qmis_stats.inference.shares import clopper_pearson
 from qmis_stats.leak.group_results import GroupLeak
 from qmis_stats.leak.results import LeakageResult
 from qmis_stats.scores.base import FloatArray
+from qmis_stats.validation import checked_level
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,6 +77,7 @@ class Subgroups:
         level : float
             Confidence level for the scores of all groups under this release together (Bonferroni).
         """
+        checked_level(level)
         found = self.scores.get(group)
         if found is None:
             return None

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["GroupLeak"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class GroupLeak(NotebookResult):
     """Leak of groups of records under each quantizer and without one, for an attacker who knows the group.
 
@@ -192,10 +192,6 @@ class GroupLeak(NotebookResult):
             "are the records of the other groups that are large enough."
         )
         return lines
-
-    def __str__(self) -> str:
-        frame = self._frame_shown()
-        return "\n".join([self.title(), frame.round(4).to_string(), *self.remarks()])
 
     def _frame_shown(self) -> pd.DataFrame:
         frame = self.to_frame()

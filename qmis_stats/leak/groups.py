@@ -20,6 +20,7 @@ from qmis_stats.leak.retained import ReadOut, share_covariance
 from qmis_stats.leak.signal import Directions, PointSignal
 from qmis_stats.leak.smoothed import smoothed
 from qmis_stats.scores.base import FloatArray
+from qmis_stats.validation import checked_level
 
 __all__ = ["FEWEST_PARTS", "FEWEST_RECORDS", "MOST_GROUPS", "Basis", "group_leak", "group_names"]
 
@@ -148,7 +149,7 @@ def group_leak(
         small={str(known[g]): int(sizes[g]) for g in range(known.size) if g not in large},
         quantizers=tuple(quantizers),
         in_domain=tuple(in_domain),
-        level=level,
+        level=checked_level(level),
         **_joined(basis, found, parts),
     )
 

@@ -87,4 +87,5 @@ def test_an_audit_measures_a_model_that_was_trained_elsewhere(held):
     assert result.leak.points == 40
     assert result.leak.strangers == 30
     assert result.to_dict()["leak"]["measured"]
-    assert result.leak_rows is None
+    with pytest.raises(InputError, match="no records: theory has no answer, the model was trained elsewhere"):
+        result.records()

@@ -13,6 +13,7 @@ from qmis_stats.audit.measured_leak import MeasuredLeak
 from qmis_stats.errors import InputError
 from qmis_stats.inference.areas import delong
 from qmis_stats.scores.base import FloatArray
+from qmis_stats.validation import checked_level
 
 __all__ = ["AttackLeak", "attack_leak"]
 
@@ -125,7 +126,7 @@ def attack_leak(
         dof=count - 1,
         reasons=tuple(() for _ in found),
         points=points,
-        level=level,
+        level=checked_level(level),
         attacks=tuple(result.name for result in best),
         trainings=count,
     )
