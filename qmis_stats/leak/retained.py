@@ -329,7 +329,12 @@ def _has_cells(quantizer: Any, fit: Fit) -> bool:
 def _cells(quantizer: Any, weights: FloatArray) -> list[GroupCells]:
     with raised_by(f"quantizer {quantizer.name!r} on weights of shape {weights.shape}", but=(DomainError,)):
         return [
-            GroupCells(one.inside, np.asarray(one.edges, np.float64), np.asarray(one.known, np.int64))
+            GroupCells(
+                one.inside,
+                np.asarray(one.edges, np.float64),
+                np.asarray(one.known, np.int64),
+                getattr(one, "bounds", (-np.inf, np.inf)),
+            )
             for one in quantizer.cells(weights)
         ]
 
@@ -359,8 +364,10 @@ def _from_cells(groups: list[GroupCells], means: FloatArray, errors: FloatArray)
         some = [group for group in groups if group.edges.size == number]
         inside = np.concatenate([places[group.inside] for group in some])
         if number:
-            edges = np.repeat([group.edges for group in some], [places[group.inside].size for group in some], axis=0)
-            out[:, inside] = cell_share(edges.T, flat[:, inside], scale[inside])
+            sizes = [places[group.inside].size for group in some]
+            edges = np.repeat([group.edges for group in some], sizes, axis=0).T
+            bounds = np.repeat([group.bounds for group in some], sizes, axis=0).T
+            out[:, inside] = cell_share(edges, flat[:, inside], scale[inside], bounds)
     for group in groups:
         inside = places[group.inside]
         if not group.edges.size and group.known.size < inside.size:
@@ -369,26 +376,40 @@ def _from_cells(groups: list[GroupCells], means: FloatArray, errors: FloatArray)
     return out.reshape(means.shape)
 
 
-def cell_share(edges: FloatArray, means: FloatArray, errors: FloatArray) -> FloatArray:
+def cell_share(
+    edges: FloatArray, means: FloatArray, errors: FloatArray, bounds: ArrayLike = (-np.inf, np.inf)
+) -> FloatArray:
     """Return the retained share of N(mean, error²) cut at sorted edges, (e,) or (e, m); means (A, m), errors (m,).
+
+    Beyond the bounds, two numbers or two (m,), all is retained: a weight there would set the scale of its block.
 
     Examples
     --------
     >>> round(float(cell_share(np.zeros(1), np.zeros((1, 1)), np.ones(1))[0, 0]) * math.pi, 12)
     2.0
     """
-    total = np.zeros(means.shape)
-    below = np.full(means.shape, -np.inf)
-    density = np.zeros(means.shape)
-    for edge in (*edges, np.inf):
-        above = (edge - means) / errors
+    low, high = ((np.asarray(end) - means) / errors for end in np.asarray(bounds))
+    total = _beyond(-low) + _beyond(high)
+    below, density = low, _density(low)
+    for edge in (*edges, None):
+        above = high if edge is None else np.clip((edge - means) / errors, low, high)
         # Both ends on one side: the difference of the smaller tails.
         mass = np.where(below > 0.0, ndtr(-below) - ndtr(-above), ndtr(above) - ndtr(below))
-        ahead = np.exp(-0.5 * above**2) / math.sqrt(2.0 * math.pi)
+        ahead = _density(above)
         step = density - ahead
         total += np.divide(step * step, mass, out=np.zeros_like(total), where=mass > 1e-14)
         below, density = above, ahead
     return total
+
+
+def _density(place: FloatArray) -> FloatArray:
+    return np.asarray(np.exp(-0.5 * place**2) / math.sqrt(2.0 * math.pi))
+
+
+def _beyond(place: FloatArray) -> FloatArray:
+    """Return E z² over z above a place, z standard normal."""
+    finite = np.where(np.isfinite(place), place, 0.0)
+    return np.asarray(ndtr(-place) + finite * _density(place))
 
 
 def _from_draws(quantizer: NamedQuantizer, tensor: FloatArray, errors: FloatArray, seed: int) -> FloatArray:

@@ -61,10 +61,11 @@ def test_blocks_taken_together_are_blocks_one_by_one() -> None:
     weights, errors = rng.normal(size=(3, 20)), rng.uniform(0.05, 0.5, size=(3, 20))
     means = weights + errors * rng.normal(size=(2, 3, 20))
     groups = quantizer("uniform-3:g8+sign").cells(weights)
+    assert len({group.bounds for group in groups}) == len(groups)
     found = _from_cells(groups, means, errors).reshape(2, -1)
     for one in groups:
         inside = np.arange(60)[one.inside]
-        expected = cell_share(one.edges, means.reshape(2, -1)[:, inside], errors.ravel()[inside])
+        expected = cell_share(one.edges, means.reshape(2, -1)[:, inside], errors.ravel()[inside], one.bounds)
         expected[:, one.known] = 1.0
         np.testing.assert_allclose(found[:, inside], expected, rtol=1e-12)
 
@@ -79,3 +80,27 @@ def test_several_releases_tell_more_than_each(fit) -> None:
     assert kept["sign+ternary-absmean"] > 1.05 * max(kept["sign"], kept["ternary-absmean"])
     assert "nf4+q8_0" in found.names
     assert found.bits[list(found.names).index("nf4+q8_0")] == pytest.approx(4.0 + np.log2(255.0))
+
+
+def test_the_largest_magnitude_bounds_the_others(fit) -> None:
+    """Eight bits of a block keep nearly all, and more than eight bits of the tensor: steps are smaller."""
+    found = leakage(fit, ["uniform-8", "uniform-8:g8", "q8_0+nf4"])
+    kept = dict(zip(found.names, found.retained, strict=True))
+    assert 0.98 < kept["uniform-8"] < kept["uniform-8:g8"]
+    [cells, *_] = quantizer("q4_0").cells(np.linspace(-3.0, 2.0, 40))
+    assert cells.bounds == (-3.0, 3.0)
+
+
+def test_shares_between_bounds_are_those_of_draws() -> None:
+    """E (E[z | cell])², all being known beyond the bounds, against 4·10⁵ draws and eight standard errors."""
+    edges, low, high, mean, error = np.array([-0.4, 0.3]), -0.9, 1.1, 0.2, 0.7
+    z = np.random.default_rng(3).standard_normal(400_000)
+    w = mean + error * z
+    place = np.searchsorted(edges, w) + 10 * (w < low) + 20 * (w > high)
+    told = z.copy()
+    for cell in range(3):
+        told[place == cell] = z[place == cell].mean()
+    found = float(cell_share(edges, np.array([[mean]]), np.array([error]), (low, high))[0, 0])
+    assert abs(np.mean(told**2) - found) < 8.0 * np.std(told**2) / np.sqrt(z.size)
+    bare = float(cell_share(edges, np.array([[mean]]), np.array([error]))[0, 0])
+    assert bare < found - 0.05

@@ -41,11 +41,14 @@ class GroupCells:
         Sorted thresholds between neighbouring levels, in units of the weights.
     known : (k,) ndarray of int
         Places within the group of weights that the released scale gives away exactly, such as the largest magnitude.
+    bounds : (float, float)
+        Between which the scale of a block says that all its weights lie; infinite for the one scale of a tensor.
     """
 
     inside: slice
     edges: FloatArray
     known: IntArray
+    bounds: tuple[float, float] = (-math.inf, math.inf)
 
 
 @dataclass(frozen=True)
@@ -208,9 +211,12 @@ class WeightQuantizer(ABC):
         (array([-0.5,  0.5]), array([1]))
         """
         found = []
-        for inside, group, exponent in self._groups(weight_tensor(weights)):
+        groups = self._groups(weight_tensor(weights))
+        for inside, group, exponent in groups:
             edges, known = self._cells(group)
-            found.append(GroupCells(inside, np.ldexp(edges, exponent), np.asarray(known, dtype=np.int64)))
+            low, high = np.ldexp(self._bounds(group), exponent) if len(groups) > 1 else (-math.inf, math.inf)
+            places = np.asarray(known, dtype=np.int64)
+            found.append(GroupCells(inside, np.ldexp(edges, exponent), places, (float(low), float(high))))
         return found
 
     def combinations(self, weights: ArrayLike) -> list[tuple[slice, FloatArray]]:
@@ -296,6 +302,10 @@ class WeightQuantizer(ABC):
         raise DomainError(
             self.name, "its thresholds are not known", "define _cells, or leave it to draws of the weights"
         )
+
+    def _bounds(self, weights: FloatArray) -> tuple[float, float]:
+        """Return the interval in which the scale of one group says that its weights lie."""
+        return -math.inf, math.inf
 
     def _combinations(self, weights: FloatArray) -> FloatArray:
         """Return the combinations of the weights of one group that its scale gives away, as rows."""

@@ -65,6 +65,10 @@ class _OfLargest(WeightQuantizer):
     def _scale(self, weights: FloatArray) -> float:
         return float(np.max(np.abs(weights)))
 
+    def _bounds(self, weights: FloatArray) -> tuple[float, float]:
+        largest = float(np.max(np.abs(weights)))
+        return -largest, largest
+
     def _cells(self, weights: FloatArray) -> tuple[FloatArray, list[int]]:
         largest = int(np.argmax(np.abs(weights)))
         return midpoints(np.array(self._shape)) * abs(float(weights[largest])), [largest]

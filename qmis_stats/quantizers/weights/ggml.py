@@ -107,6 +107,12 @@ class GgmlBlocks(WeightQuantizer):
         step = w[np.argmax(np.abs(w))] / -half
         return np.minimum(np.trunc(w * _inverse(step) + (half + np.float32(0.5))), top) - half, step, zero
 
+    def _bounds(self, weights: FloatArray) -> tuple[float, float]:
+        if self.kind.endswith("_1"):
+            return float(np.min(weights)), float(np.max(weights))
+        largest = float(np.max(np.abs(weights)))
+        return -largest, largest
+
     def _cells(self, weights: FloatArray) -> tuple[FloatArray, list[int]]:
         w = weights.astype(np.float32)
         _, step, lowest = self._rounded(w)

@@ -121,6 +121,9 @@ class Grouped(WeightQuantizer):
     def _cells(self, weights: FloatArray) -> tuple[FloatArray, list[int]]:
         return self.inner._cells(weights)
 
+    def _bounds(self, weights: FloatArray) -> tuple[float, float]:
+        return self.inner._bounds(weights)
+
     def _combinations(self, weights: FloatArray) -> FloatArray:
         return self.inner._combinations(weights)
 

@@ -96,7 +96,8 @@ class JointRelease(WeightQuantizer):
             known = np.unique(np.concatenate([one.known + one.inside.start for one in here]))
             inside = known[(known >= start) & (known < stop)] - start
             edges = np.sort(np.concatenate([one.edges for one in here]))
-            found.append(GroupCells(slice(start, stop), edges, inside))
+            bounds = max(one.bounds[0] for one in here), min(one.bounds[1] for one in here)
+            found.append(GroupCells(slice(start, stop), edges, inside, bounds))
         return found
 
     def combinations(self, weights: ArrayLike) -> list[tuple[slice, FloatArray]]:

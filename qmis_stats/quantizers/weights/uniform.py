@@ -68,6 +68,10 @@ class UniformSymmetric(WeightQuantizer):
     def _scale(self, weights: FloatArray) -> float:
         return float(np.max(np.abs(weights))) / self._top
 
+    def _bounds(self, weights: FloatArray) -> tuple[float, float]:
+        largest = float(np.max(np.abs(weights)))
+        return -largest, largest
+
     def _cells(self, weights: FloatArray) -> tuple[FloatArray, list[int]]:
         largest = int(np.argmax(np.abs(weights)))
         steps = np.arange(-self._top, self._top) + 0.5
@@ -143,6 +147,9 @@ class UniformAsymmetric(WeightQuantizer):
 
     def _scale(self, weights: FloatArray) -> float:
         return self._codes(weights)[1] / (self.levels - 1)
+
+    def _bounds(self, weights: FloatArray) -> tuple[float, float]:
+        return min(0.0, float(np.min(weights))), max(0.0, float(np.max(weights)))
 
     def _cells(self, weights: FloatArray) -> tuple[FloatArray, list[int]]:
         _, span, zero = self._codes(weights)
