@@ -43,7 +43,7 @@ def below(kind):
 def of_the_package(kind):
     """Return the classes below one that can be made, by name."""
     found = [sub for sub in below(kind) if sub.__module__.startswith("qmis_stats.") and not inspect.isabstract(sub)]
-    return {sub.__name__: sub for sub in sorted(found, key=lambda sub: sub.__name__) if sub is not kind}
+    return {sub.__name__: sub for sub in sorted(found, key=lambda sub: sub.__name__) if not sub.__subclasses__()}
 
 
 def in_its_example(kind):
@@ -91,7 +91,8 @@ def results():
     data = bundled("diabetes")
     n = np.array([50.0, 100.0, 200.0, 400.0])
     fit = fit_exponent(n, -0.125 * n - 0.5 * np.log(n), np.full(4, 0.01))
-    X = rng.normal(size=(80, 3))
+    X = rng.normal(size=(200, 3))
+    leak = leakage(Ridge().fit(X, X[:, 0]), ["sign"], X=X, y=X[:, 0])
     ranking = qmis_stats.rank({"a": rng.exponential(size=(3, 200)), "b": rng.exponential(size=(2, 200))}, draws=199)
     audited = audit(data, head_for(data), [quantizer("sign"), quantizer("uniform-3")], runs=3, draws=199)
     attacks = audit_attacks(data, head_for(data), [], n=20, trainings=16, attacks=[LossThreshold()])
@@ -113,7 +114,8 @@ def results():
         "EstimateRanking": run_means(rng.normal(size=(6, 2))).rank(),
         "ExponentComparison": compare_exponents([fit, fit]),
         "IndicatorTest": exponent_against_indicator(fit, REGRESSION),
-        "LeakageResult": leakage(Ridge().fit(X, X[:, 0]), ["sign"], X=X, y=X[:, 0]),
+        "LeakageResult": leak,
+        "GroupLeak": leak.by_group(["a", "b"] * 100),
         "AuditResult": audited,
         "OverRuns": audited.over_runs,
         "AttackAudit": attacks,
@@ -123,7 +125,7 @@ def results():
     }
 
 
-RESULTS = sorted(kind.__name__ for kind in below(NotebookResult) - {NotebookResult} if kind.__name__ != "RankResults")
+RESULTS = sorted(kind.__name__ for kind in below(NotebookResult) if not kind.__subclasses__())
 
 
 def check(value):

@@ -12,6 +12,7 @@ from scipy.special import stdtrit
 from qmis_stats.errors import InputError
 from qmis_stats.leak.releases import FIGURES
 from qmis_stats.reporting.notebook import NotebookResult
+from qmis_stats.reporting.summary import Summary
 from qmis_stats.results import finite_or_none
 from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import checked_level
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["GroupLeak"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class GroupLeak(NotebookResult):
     """Leak of groups of records under each quantizer and without one, for an attacker who knows the group.
 
@@ -193,9 +194,10 @@ class GroupLeak(NotebookResult):
         )
         return lines
 
-    def __str__(self) -> str:
+    def summary(self) -> Summary:
+        """Return the frame as text, with four decimals, and the remarks."""
         frame = self._frame_shown()
-        return "\n".join([self.title(), frame.round(4).to_string(), *self.remarks()])
+        return Summary("\n".join([self.title(), frame.round(4).to_string(), *self.remarks()]))
 
     def _frame_shown(self) -> pd.DataFrame:
         frame = self.to_frame()
