@@ -12,6 +12,7 @@ from scipy.special import stdtrit
 from qmis_stats.errors import InputError
 from qmis_stats.leak.releases import FIGURES
 from qmis_stats.reporting.notebook import NotebookResult
+from qmis_stats.reporting.summary import Summary
 from qmis_stats.results import finite_or_none
 from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import checked_level
@@ -192,6 +193,11 @@ class GroupLeak(NotebookResult):
             "are the records of the other groups that are large enough."
         )
         return lines
+
+    def summary(self) -> Summary:
+        """Return the frame as text, with four decimals, and the remarks."""
+        frame = self._frame_shown()
+        return Summary("\n".join([self.title(), frame.round(4).to_string(), *self.remarks()]))
 
     def _frame_shown(self) -> pd.DataFrame:
         frame = self.to_frame()
