@@ -347,7 +347,8 @@ def page(rows: list[dict[str, str]], command: str) -> str:
         "known*. The last columns are the same for Δ.",
         "",
         f"Command: `{command}`. Quantizers act on the weights with scales that are released too. A setting has",
-        "several laws of the data, with true weights of their own, and as many data sets as the first column says.",
+        "several laws of the data, each with its own true weights and equally many data sets, together as many as the",
+        "first column says: rows are written after every law, and some settings were stopped early.",
         "",
         "| setting (data sets) | quantizer | ρ | attack | law known | one fit | off | stated | holds "
         "| Δ known | Δ one fit | off | stated | holds |",
