@@ -63,10 +63,14 @@ class _Command(click.Command):
         try:
             return super().invoke(ctx)
         except InputError as error:
+            from qmis_stats.experiment.refusal import ExperimentError
+
             option, line = self.options.get(error.field, error.field), str(error)
             if line.startswith(f"{error.field} = "):
                 line = option + line.removeprefix(error.field)
-            line = with_options(line.replace(short(error.value), _plain(error.value)), self.options)
+            if not isinstance(error, ExperimentError):  # entries of files are shown as they are there
+                line = line.replace(short(error.value), _plain(error.value))
+            line = with_options(line, self.options)
             raise InputError(option, error.value, error.allowed, line=line) from error.__cause__
 
 

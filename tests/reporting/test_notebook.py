@@ -22,8 +22,10 @@ from qmis_stats import (
 )
 from qmis_stats.audit.algorithm import audit, head_for
 from qmis_stats.audit.attacks import Discriminator, LossThreshold, play, run_attacks
+from qmis_stats.audit.attacks.attack_leak import attack_leak
 from qmis_stats.audit.attacks.side_by_side import AttackAudit
 from qmis_stats.audit.data import from_arrays
+from qmis_stats.audit.loss_leak import loss_leak
 from qmis_stats.experiment import parse_experiment, run_experiment
 from qmis_stats.inference.comparison import compare_exponents
 from qmis_stats.inference.exponent_tests import exponent_against_indicator
@@ -96,6 +98,22 @@ def leaked():
     return dataclasses.replace(found, names=(HOSTILE, "identity"))
 
 
+def grouped():
+    X = RNG.normal(size=(120, 20))
+    y = X[:, 0] + RNG.normal(size=120)
+    found = leakage(fit_from(X, y, np.linalg.lstsq(X, y)[0], "squared"), ["sign"])
+    return found.by_group([HOSTILE, "b"] * 60)
+
+
+def from_attacks():
+    report = attacked()
+    return attack_leak({HOSTILE: report.results[:1], "identity": report.results[:1]}, {}, 20)
+
+
+def from_losses():
+    return loss_leak(*({name: RNG.random(30) for name in (HOSTILE, "identity")} for _ in range(2)), {})
+
+
 RESULTS = {
     "MISResult": lambda: dataclasses.replace(mis(PROBLEM, 10, "exact"), method=HOSTILE),
     "MISSeries": lambda: MISSeries((dataclasses.replace(mis(PROBLEM, 10, "exact"), method=HOSTILE),)),
@@ -113,6 +131,9 @@ RESULTS = {
     "RunMeans": lambda: run_means(RNG.normal(size=(6, 2)), names=[HOSTILE, "b"]),
     "ExponentComparison": lambda: compare_exponents([fit(0.125), fit(0.13)], [HOSTILE, "b"]),
     "LeakageResult": leaked,
+    "GroupLeak": grouped,
+    "AttackLeak": from_attacks,
+    "LossLeak": from_losses,
     "IndicatorTest": lambda: exponent_against_indicator(fit(0.8), SKEWED),
 }
 NAMELESS = {"Outcome", "SimulatedSeries", "IndicatorTest"}
@@ -123,7 +144,8 @@ def subclasses(kind: type) -> set[str]:
 
 
 def test_every_result_has_a_case() -> None:
-    own = {name for name in subclasses(NotebookResult) if name not in {"RankResults", "Rate"}}
+    bases = {"RankResults", "ReleaseLeak", "MeasuredLeak", "Rate"}
+    own = {name for name in subclasses(NotebookResult) if name not in bases}
     assert own == set(RESULTS)
 
 
