@@ -164,8 +164,9 @@ def aspect(fit: Fit, found: LeaveOneOut) -> float:
         Its leave-one-out quantities.
     """
     q, w = found.leverage[:, 0, 0], found.curvature[:, 0, 0]
-    damped = float(np.mean(w / (1.0 + w * q)))
-    equal = np.full((fit.points, 1, 1), damped / (1.0 - damped * float(q.mean())))
+    # Equal curvatures have the mean of w/(1 + wq); with very unequal leverages no curvature has it.
+    share = min(float(np.mean(w / (1.0 + w * q)) * q.mean()), 0.5 + 0.5 * float(found.pull.mean()))
+    equal = np.full((fit.points, 1, 1), share / (1.0 - share) / float(q.mean()))
     forms = _forms_of(fit, fit.design, equal)
     h = forms.leverages()
     response = h / (1.0 - equal * h)

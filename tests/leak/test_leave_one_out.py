@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+from qmis_stats import leakage
+from qmis_stats.audit.models import Logistic
 from qmis_stats.errors import DomainError, InputError
 from qmis_stats.leak.fits import Fit, fit_from, newton_step
 from qmis_stats.leak.game import Game
-from qmis_stats.leak.leave_one_out import leave_one_out
+from qmis_stats.leak.leave_one_out import aspect, leave_one_out
 from qmis_stats.leak.losses import loss_named
+from qmis_stats.leak.sources import fit_of
 
 LARGEST_Z = 6.0
 
@@ -171,3 +174,17 @@ def test_fits_without_a_unique_minimum_are_refused() -> None:
     twice = np.column_stack([X[:, 0], X[:, 0]])
     with pytest.raises(DomainError, match="singular"):
         fit_from(twice, rng.normal(size=40), [0.0, 0.0], "squared")
+
+
+def test_very_unequal_leverages_have_an_angle_too():
+    """No equal curvature has the mean of w/(1 + wq) of rows whose sizes differ by orders of magnitude."""
+    rng = np.random.default_rng(0)
+    n, p = 120, 300
+    X = (rng.random((n, p)) < rng.beta(0.3, 3.0, p)) * np.exp(1.5 * rng.normal(size=(n, 1)))
+    y = (X @ rng.normal(size=p) / 3.0 + rng.logistic(size=n) > 0.0).astype(float)
+    fit = fit_of(Logistic(alpha=0.3, standardise="none"), X, y)
+    found = leave_one_out(fit)
+    q, w = found.leverage[:, 0, 0], found.curvature[:, 0, 0]
+    assert np.mean(w / (1.0 + w * q)) * q.mean() > 1.0
+    assert 1.0 <= aspect(fit, found) < np.inf
+    assert np.isfinite(leakage(fit, ["sign"]).estimates).all()
