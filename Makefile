@@ -56,6 +56,9 @@ study: $(VENV)/.test-installed
 	$(BIN)/python docs/studies/proportional.py --members 200000 --replicates 20000 --seed 1
 	$(BIN)/python docs/studies/leakage.py --laws 8 --data-sets 25 --runs 300 --seed 1
 	$(BIN)/python docs/studies/leak_checks.py --parts order --seed 1
+	$(BIN)/python docs/studies/group_leak.py --data-sets 24 --runs 300 --seed 1
+	$(BIN)/python docs/studies/scales.py
+	$(BIN)/python docs/studies/softmax.py --pools 3 --targets 300 --shadows 80 --seed 100
 	$(BIN)/python docs/studies/synthetic.py
 	mkdir -p docs/_build
 	$(BIN)/python docs/studies/agreement.py > docs/_build/agreement.md
