@@ -17,4 +17,4 @@ def test_the_page_is_made_from_the_committed_rows():
     short = [row for row in rows if ":g32" in row["quantizer"] and not row["quantizer"].startswith("nf4")]
     assert short
     for row in short:  # codes alone are not what is released
-        assert float(row["codes"]) < float(row["attack"]) - 3.0 * float(row["attack_error"])
+        assert float(row["codes"]) < float(row["attack"]) - 2.5 * float(row["attack_error"])
