@@ -10,7 +10,7 @@ from qmis_stats.audit.attacks.run import accuracy_threshold, rate_threshold
 from qmis_stats.audit.attacks.solvable import MeanModel
 from qmis_stats.audit.attacks.statistic import logit_confidence
 from qmis_stats.audit.data import from_arrays
-from qmis_stats.audit.models import Linear, Logistic, Softmax
+from qmis_stats.audit.models import Linear, Logistic, SklearnModel, Softmax
 from qmis_stats.audit.tables import bundled
 from qmis_stats.errors import InputError
 from qmis_stats.quantizers import quantizer
@@ -244,3 +244,20 @@ def test_a_damaged_training_is_repeated(tmp_path):
         file.write_bytes(file.read_bytes()[:100])
     again = play(data, Logistic(), None, 60, **settings, store=tmp_path)
     assert np.array_equal(first.target.shown.losses, again.target.shown.losses)
+
+
+def test_a_pipeline_is_trained_again_and_not_read_by_another_training(tmp_path):
+    """What it is beside its arrays would be lost in a store."""
+    from sklearn.decomposition import PCA
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    data, settings = bundled("breast_cancer"), {"trainings": 3, "shadows": 2, "calibrations": 2, "seed": 3}
+
+    def losses(store):
+        model = SklearnModel(make_pipeline(PCA(3), LogisticRegression()), checkpoints=1)
+        return play(data, model, None, 80, **settings, store=store).target.shown.losses
+
+    whole = losses(None)
+    assert np.array_equal(losses(tmp_path), whole)
+    assert np.array_equal(losses(tmp_path), whole)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.kept_folder import KeptFolder
 from qmis_stats.audit.models.base import Model, Weights
@@ -19,7 +21,10 @@ _FORMAT = 1
 
 @dataclass(frozen=True)
 class TrainingStore(KeptFolder):
-    """Weights at the end of each training. Which rows it used follows from the seed, its kind and its number."""
+    """Weights at the end of each training. Which rows it used follows from the seed, its kind and its number.
+
+    Weights that are more than their numbers are not kept: estimators made of others ride on theirs.
+    """
 
     @classmethod
     def of(cls, folder: str | os.PathLike[str], data: Dataset, model: Model, n: int, seed: int) -> TrainingStore:
@@ -41,8 +46,9 @@ class TrainingStore(KeptFolder):
         return cls.opened(Path(folder), specification)
 
     def save(self, role: int, number: int, weights: Weights) -> None:
-        """Write the weights of a training."""
-        self.keep(_name(role, number), weights, {})
+        """Write the weights of a training, where arrays are all there is to them."""
+        if all(type(array) is np.ndarray for array in weights):
+            self.keep(_name(role, number), weights, {})
 
     def load(self, role: int, number: int) -> Weights | None:
         """Return the weights of a training; ``None`` where there are none."""
