@@ -272,7 +272,7 @@ def verify(
 ) -> int:
     """Check the theorems; exit status 1 when a claim fails.
 
-    All of them, or those of each STATEMENT (S1 to S17) and each --claim.
+    All of them, or those of each STATEMENT (S1 to S18) and each --claim.
     """
     from qmis_stats.verify.registry import chosen_claims
 
@@ -544,9 +544,10 @@ def audit(
     if as_json:
         _print_json(report_data(result, level, attacks=found, **shown))
     elif found is not None:
-        if result.leak is None:  # what was printed is by the indicator: this is the answer
-            print_to_stdout(audit_table(result, level, margin, found))
-        print_to_stdout(attack_table(found, chosen_names(result, answer(result, level, margin, found))))
+        measured = result.with_attacks(found)
+        if measured is not result:  # what was printed is by the indicator: this is the answer
+            print_to_stdout(audit_table(measured, level, margin, found))
+        print_to_stdout(attack_table(found, chosen_names(measured, answer(measured, level, margin, found))))
     for path in reversed(written):
         _complain(f"wrote {path}")
     if records is not None:  # last: where theory has none, this is an error, and the answer is there

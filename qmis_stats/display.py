@@ -55,9 +55,9 @@ def print_to_stdout(content: RenderableType) -> None:
     print(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
-def _table(title: str, *columns: str, left: int = 1) -> Table:
+def _table(title: str, *columns: str, left: int = 1, **layout: Any) -> Table:
     """Return an empty table; the first ``left`` columns hold words, the others numbers."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, show_edge=False)
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, show_edge=False, **layout)
     for i, column in enumerate(columns):
         table.add_column(column, justify="left" if i < left else "right", no_wrap=True)
     return table
@@ -168,19 +168,10 @@ def audit_table(
     found, lines = answer(result, level, margin, attacks), table_lines(result, level)
     by_leak = result.leak is not None
     metric = metric_name(result.metric)
-    table = Table(
-        title=f"Audit of {rich_escape(result.dataset)}: {100.0 * level:g} % sets and intervals",
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        padding=(0, 0, 0, 1),
-        pad_edge=False,
-    )
-    table.add_column("quantizer", no_wrap=True)
     shown = ("set", "Δ", "low", "high", "AUC", "TPR", "less") if by_leak else ("set", "r", "low", "high")
-    for column in (*shown, metric, *(() if by_leak else ("low", "high")), "price"):
-        table.add_column(column, justify="right", no_wrap=True)
+    title = f"Audit of {rich_escape(result.dataset)}: {100.0 * level:g} % sets and intervals"
+    columns = ("quantizer", *shown, metric, *(() if by_leak else ("low", "high")), "price")
+    table = _table(title, *columns, padding=(0, 0, 0, 1), pad_edge=False)
     table.add_column("", no_wrap=True)
     for line in lines:
         table.add_row(
@@ -215,15 +206,8 @@ def group_table(result: AuditResult, releases: Sequence[str], level: float = 0.9
 
     lines = group_lines(result, releases, level)
     metric = metric_name(result.groups[0].metric)
-    table = Table(
-        title=f"\nWho leaks most: {100.0 * level:g} % intervals, all groups together",
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        padding=0,
-        pad_edge=False,
-    )
+    title = f"\nWho leaks most: {100.0 * level:g} % intervals, all groups together"
+    table = _table(title, padding=0, pad_edge=False)
     table.add_column("group", overflow="fold", min_width=15)
     leaks = () if result.groups[0].leak is None else ("Δ", "low", "high", "more", "low", "high")
     for column in ("rows", *leaks, "score", "low", "high"):
@@ -293,18 +277,9 @@ def attack_table(attacks: AttackAudit, shown: Sequence[str]) -> RenderableType:
     from qmis_stats.audit.leak_answer import attacks_and_theory
     from qmis_stats.audit.quantizers import release_name
 
-    table = Table(
-        title=f"Attacks on membership: {100.0 * attacks.level:g} % intervals",
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        padding=0,
-    )
-    table.add_column("", no_wrap=True)
     rates = [f"{rate.nominal:g}" for rate in attacks.check.results[0].rates]
-    for column in ("acc.", "low", "high", "area", "low", "high", *rates):
-        table.add_column(column, justify="right", no_wrap=True)
+    title = f"Attacks on membership: {100.0 * attacks.level:g} % intervals"
+    table = _table(title, "", "acc.", "low", "high", "area", "low", "high", *rates, padding=0)
     ordered = in_order(attacks.reports, shown)
     parts = [(name, attacks.reports[name].results) for names in ordered for name in names]
     for name, results in [*parts, ("solvable model", attacks.check.results)]:

@@ -19,12 +19,13 @@ from qmis_stats.audit.attacks import LossThreshold, audit_attacks, play, run_att
 from qmis_stats.audit.attacks.attack_leak import attack_leak
 from qmis_stats.audit.attacks.intervals import clustered_share, mean_bounds, student
 from qmis_stats.audit.data import from_arrays
-from qmis_stats.audit.group_lines import family_level, group_lines
+from qmis_stats.audit.group_lines import group_lines
 from qmis_stats.audit.leak_answer import attacks_and_theory, leak_sure
 from qmis_stats.audit.leak_lines import leak_lines
 from qmis_stats.audit.loss_leak import loss_leak
 from qmis_stats.audit.measured_leak import MeasuredLeak
 from qmis_stats.audit.report import report_data, report_html, write_report
+from qmis_stats.audit.subgroups import family_level
 from qmis_stats.audit.tables import bundled
 from qmis_stats.display import audit_table, group_table
 from qmis_stats.inference.areas import area_interval
@@ -127,7 +128,6 @@ CONFIDENCE = {
     "audit.attacks.side_by_side.AttackAudit.compared": lambda level: dataclasses.replace(
         have().attacks, predicted=have().leak
     ).compared(level),
-    "audit.group_lines.family_level": lambda level: family_level(have().audited, level),
     "audit.group_lines.group_lines": lambda level: group_lines(have().audited, ("sign",), level),
     "audit.leak_answer.attacks_and_theory": lambda level: attacks_and_theory(have().attacks, level),
     "audit.leak_answer.leak_sure": lambda level: leak_sure(have().leak, (), level),
@@ -154,6 +154,7 @@ CONFIDENCE = {
     "audit.results.AuditResult.summary": of("audited.summary"),
     "audit.results.AuditResult.to_dict": of("audited.to_dict"),
     "audit.results.AuditResult.to_frame": of("audited.to_frame"),
+    "audit.subgroups.family_level": lambda level: family_level(have().audited.groups, level),
     "audit.subgroups.Subgroups.score": of("audited.groups.0.score", "0", "sign"),
     "audit.subgroups.Subgroups.to_frame": of("audited.groups.0.to_frame"),
     "display.audit_table": lambda level: audit_table(have().audited, level),

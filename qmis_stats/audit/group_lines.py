@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qmis_stats.audit.quantizers import IDENTITY, release_name
-from qmis_stats.audit.subgroups import Subgroups
+from qmis_stats.audit.subgroups import Subgroups, family_level
 from qmis_stats.audit.wording import interval, listed, number
 from qmis_stats.leak.groups import FEWEST_RECORDS
-from qmis_stats.validation import checked_level
 
 if TYPE_CHECKING:
     from qmis_stats.audit.answer import Answer
     from qmis_stats.audit.results import AuditResult
 
-__all__ = ["GroupLine", "family_level", "group_lines", "shown_releases", "who_leaks_most"]
+__all__ = ["GroupLine", "group_lines", "shown_releases", "who_leaks_most"]
 
 _SHOWN = 3
 Ends = tuple[float, float]
@@ -62,11 +61,6 @@ class GroupLine:
         return f"{self.column} = {self.group}"
 
 
-def family_level(result: AuditResult, level: float) -> float:
-    """Return the level of each column, so that what is said of all columns holds together (Bonferroni)."""
-    return 1.0 - (1.0 - checked_level(level)) / max(len(result.groups), 1)
-
-
 def shown_releases(found: Answer) -> tuple[str, ...]:
     """Return the releases that groups are shown of: the first candidate where there is one, and no quantization."""
     return (IDENTITY, *found.candidates[:1])
@@ -84,7 +78,7 @@ def group_lines(result: AuditResult, releases: Sequence[str], level: float = 0.9
     level : float
         For all that is returned together.
     """
-    each = family_level(result, level)
+    each = family_level(result.groups, level)
     return tuple(line for release in releases for column in result.groups for line in _lines_of(column, release, each))
 
 

@@ -160,6 +160,7 @@ def write_report(
     InputError
         If the folder cannot be written.
     """
+    result = result.with_attacks(attacks)
     data = report_data(result, level, margin=margin, command=command, attacks=attacks)
     return write_files(
         directory,

@@ -16,7 +16,7 @@ from qmis_stats.audit.over_runs import OverRuns, over_runs
 from qmis_stats.audit.performance import Performance
 from qmis_stats.audit.quantizers import IDENTITY
 from qmis_stats.audit.run import Run, Visited
-from qmis_stats.audit.subgroups import Subgroups
+from qmis_stats.audit.subgroups import Subgroups, family_level
 from qmis_stats.errors import InputError, setting
 from qmis_stats.inference.indicator import Indicator
 from qmis_stats.inference.losses import Losses
@@ -28,7 +28,6 @@ from qmis_stats.leak.results import LeakageResult
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.reporting.summary import Summary
 from qmis_stats.results import finite_or_none
-from qmis_stats.validation import checked_level
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -174,7 +173,7 @@ class AuditResult(NotebookResult):
         if not self.groups:
             allowed = f"a column of groups: {setting('by', word='COLUMN')} when the table is read"
             raise InputError("by", (), allowed)
-        each = 1.0 - (1.0 - checked_level(level)) / len(self.groups)
+        each = family_level(self.groups, level)
         return pd.concat({column.name: column.to_frame(each) for column in self.groups}, names=["column"])
 
     def run_indicators(self) -> pd.DataFrame:

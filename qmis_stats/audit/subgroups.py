@@ -21,7 +21,7 @@ from qmis_stats.validation import checked_level
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FEWEST_HELD", "Subgroups", "group_performance"]
+__all__ = ["FEWEST_HELD", "Subgroups", "family_level", "group_performance"]
 
 FEWEST_HELD = 30
 """A group with fewer evaluation points is too small for a score of its own."""
@@ -119,6 +119,11 @@ class Subgroups:
         if self.leaks is None or not self.leaks.groups:
             return frame
         return frame.join(self.leaks.to_frame(level).drop(columns="records"))
+
+
+def family_level(columns: Sequence[Subgroups], level: float) -> float:
+    """Return the level of each column, so that what is said of all columns holds together (Bonferroni)."""
+    return 1.0 - (1.0 - checked_level(level)) / max(len(columns), 1)
 
 
 def group_performance(

@@ -64,13 +64,10 @@ def exact(problem: Problem, n: int) -> MISResult:
         # The logarithm itself carries a rounding error, which is all there is when it is huge.
         precision = 1e-12 + 1e-15 * abs(log_delta) if math.isfinite(log_delta) else 0.0
         return MISResult("exact", n, log_delta, domain=f"quadrature, relative error of delta below {precision:.1e}")
-    if isinstance(scores, QuadraticScores):
-        found = _two_cells(scores, n)
-        if found is not None:
-            return found
     if isinstance(scores, CanonicalScores):
         problem.refuse_heavy("exact")
-        found = _canonical_pair(scores, n)
+    if isinstance(scores, (QuadraticScores, CanonicalScores)):
+        found = _two_cells(scores, n)
         if found is not None:
             return found
     raise DomainError(
@@ -104,29 +101,27 @@ def _distinct(scores: ScoreModel) -> list[int]:
     return [k for k in range(scores.cells) if not any(scores.same(k, j) for j in range(k))]
 
 
-def _two_cells(scores: QuadraticScores, n: int) -> MISResult | None:
-    """Return the oracle's value when exactly two distinct cells remain, with an increment of both signs."""
+def _two_cells(scores: QuadraticScores | CanonicalScores, n: int) -> MISResult | None:
+    """Return the oracle's value when at most two distinct cells remain."""
     distinct = _distinct(scores)
-    domain = "Bessel-density quadrature, relative error below 1e-8"
     if len(distinct) == 1:
         return MISResult("exact", n, -math.inf, domain="one cell: nothing can leak")
     if len(distinct) != 2:
         return None
     rival = next(k for k in distinct if not scores.same(k, scores.best))
+    return _quadratic(scores, rival, n) if isinstance(scores, QuadraticScores) else _canonical(scores, rival, n)
+
+
+def _quadratic(scores: QuadraticScores, rival: int, n: int) -> MISResult | None:
+    """Return the value for an increment of both signs, ``None`` for another."""
     eigenvalues = scores.eigenvalues(rival, scores.best)
     if len(eigenvalues) != 2 or not eigenvalues[0] < 0.0 < eigenvalues[1]:
         return None
+    domain = "Bessel-density quadrature, relative error below 1e-8"
     return MISResult("exact", n, quadratic_form.log_delta(eigenvalues[1], -eigenvalues[0], n), domain=domain)
 
 
-def _canonical_pair(scores: CanonicalScores, n: int) -> MISResult | None:
-    """Return the oracle's value when exactly two distinct cells remain."""
-    distinct = _distinct(scores)
-    if len(distinct) == 1:
-        return MISResult("exact", n, -math.inf, domain="one cell: nothing can leak")
-    if len(distinct) != 2:
-        return None
-    rival = next(k for k in distinct if not scores.same(k, scores.best))
+def _canonical(scores: CanonicalScores, rival: int, n: int) -> MISResult:
     increment = scores.increment(rival, scores.best)
     assert isinstance(increment, CanonicalIncrement)
     value, error = canonical_pair.log_delta(increment, n)

@@ -13,12 +13,13 @@ from qmis_stats.errors import InputError
 from qmis_stats.leak.fits import Fit, Indices
 from qmis_stats.leak.game import Game
 from qmis_stats.leak.group_results import GroupLeak
-from qmis_stats.leak.law import Exposures, exposures, figures
+from qmis_stats.leak.law import exposures, figures_without_each, whole_figures
 from qmis_stats.leak.leave_one_out import LeaveOneOut
 from qmis_stats.leak.posterior import Points, points_of
 from qmis_stats.leak.retained import ReadOut, share_covariance
 from qmis_stats.leak.signal import Directions, PointSignal
 from qmis_stats.leak.smoothed import smoothed
+from qmis_stats.leak.uncertainty import log_scales
 from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import checked_level
 
@@ -207,13 +208,15 @@ def _one_group(
 
     present, local = np.unique(parts[rows], return_inverse=True)
     law = exposures(fit.some(places), points.some(places), [one.some(rows) for one in here], local, basis.backend)
-    whole = _figures_of(law)
+    whole = whole_figures(law)
     replicates = np.broadcast_to(whole, (int(parts.max()) + 1, *whole.shape)).copy()
-    replicates[present] = _without_each(law, local)
+    replicates[present] = figures_without_each(law, local)
 
     def at(some: Points, signals: Sequence[PointSignal]) -> FloatArray:
         nobody = np.zeros(chosen.size, dtype=np.int64)
-        return _figures_of(exposures(fit.some(few), some, [one.some(chosen) for one in signals], nobody, basis.backend))
+        return whole_figures(
+            exposures(fit.some(few), some, [one.some(chosen) for one in signals], nobody, basis.backend)
+        )
 
     base = points.some(few)
     start = at(base, here)
@@ -266,21 +269,7 @@ def _log_scales(basis: Basis, parts: Indices) -> FloatArray:
     strength = np.sum(basis.found.gradient**2, axis=1)
     along = strength * np.trace(basis.directions.variance, axis1=1, axis2=2)
     shift = (along / along.mean() - strength / strength.mean()) / np.sqrt(1.0 - basis.found.inflation)
-    size = np.bincount(parts).astype(np.float64)
-    return np.asarray(-np.bincount(parts, basis.influence + shift) / (basis.fit.points - size))
-
-
-def _figures_of(law: Exposures) -> FloatArray:
-    return figures(law.exposure.mean(axis=0), law.members.sum(axis=0), law.strangers.sum(axis=0))
-
-
-def _without_each(law: Exposures, local: Indices) -> FloatArray:
-    """Return the figures without each part, (J, Q, F)."""
-    count = law.members.shape[0]
-    size = np.bincount(local, minlength=count).astype(np.float64)
-    total = np.array([np.bincount(local, column, count) for column in law.exposure.T]).T
-    means = (total.sum(axis=0) - total) / (size.sum() - size)[:, None]
-    return figures(means, law.members.sum(axis=0) - law.members, law.strangers.sum(axis=0) - law.strangers)
+    return log_scales(basis.influence + shift, parts)
 
 
 def _joined(basis: Basis, found: Sequence[_Of], parts: Indices) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from qmis_stats.leak.softmax_law import softmax_exposures
 from qmis_stats.results import REPORTED_FPR
 from qmis_stats.scores.base import FloatArray
 
-__all__ = ["RATES", "Exposures", "exposures", "figures"]
+__all__ = ["RATES", "Exposures", "exposures", "figures", "figures_without_each", "whole_figures"]
 
 RATES = REPORTED_FPR
 """False positive rates at which true positive rates are reported."""
@@ -121,3 +121,17 @@ def figures(delta: FloatArray, members: FloatArray, strangers: FloatArray) -> Fl
         tpr = np.concatenate(([0.0], np.cumsum(inside[at][::-1])))
         rates[at] = np.interp(RATES, fpr, tpr)
     return np.concatenate([np.asarray(delta)[..., None], area[..., None], rates], axis=-1)
+
+
+def whole_figures(law: Exposures) -> FloatArray:
+    """Return the figures of all points, (Q, F)."""
+    return figures(law.exposure.mean(axis=0), law.members.sum(axis=0), law.strangers.sum(axis=0))
+
+
+def figures_without_each(law: Exposures, group: Indices) -> FloatArray:
+    """Return the figures without each group of points, (G, Q, F)."""
+    count = law.members.shape[0]
+    size = np.bincount(group, minlength=count).astype(np.float64)
+    total = np.array([np.bincount(group, column, count) for column in law.exposure.T]).T
+    means = (total.sum(axis=0) - total) / (size.sum() - size)[:, None]
+    return figures(means, law.members.sum(axis=0) - law.members, law.strangers.sum(axis=0) - law.strangers)

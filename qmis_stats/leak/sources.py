@@ -126,8 +126,8 @@ def _logistic(fitted: Any, X: FloatArray, y: Any) -> Fit:
         raise InputError("LogisticRegression.penalty", kind, "a ridge penalty, or none")
     if fitted.solver == "liblinear" and fitted.fit_intercept:
         raise InputError("LogisticRegression.solver", "liblinear", "another one: this one penalises the intercept")
-    strength = float(np.ravel(getattr(fitted, "C_", fitted.C))[0]) if kind is not None else np.inf
-    penalty = 1.0 / strength
+    chosen = fitted.C_ if hasattr(fitted, "C_") else fitted.C  # C_ is what cross-validation has chosen
+    penalty = 1.0 / float(np.ravel(chosen)[0]) if kind is not None else 0.0
     targets = _classes(fitted, y)
     if len(fitted.classes_) == 2:
         return fit_from(X, targets, np.ravel(fitted.coef_), "logistic", penalty, _intercept(fitted))
@@ -137,6 +137,13 @@ def _logistic(fitted: Any, X: FloatArray, y: Any) -> Fit:
 def _poisson(fitted: Any, X: FloatArray, y: Any) -> Fit:
     # Its objective is a mean over the points.
     return fit_from(X, _numbers(y), fitted.coef_, "poisson", fitted.alpha * X.shape[0], _intercept(fitted))
+
+
+def _tweedie(fitted: Any, X: FloatArray, y: Any) -> Fit:
+    loss, link = {0: ("squared", "identity"), 1: ("poisson", "log")}.get(fitted.power, ("", ""))
+    if not loss or fitted.link not in ("auto", link):
+        raise InputError("fitted", type(fitted).__name__, _ALLOWED)
+    return fit_from(X, _numbers(y), fitted.coef_, loss, fitted.alpha * X.shape[0], _intercept(fitted))
 
 
 def _stochastic(fitted: Any, X: FloatArray, y: Any) -> Fit:
@@ -172,6 +179,7 @@ _ESTIMATORS: dict[str, Callable[[Any, FloatArray, Any], Fit]] = {
     "LogisticRegression": _logistic,
     "LogisticRegressionCV": _logistic,
     "PoissonRegressor": _poisson,
+    "TweedieRegressor": _tweedie,
     "SGDClassifier": _stochastic,
     "SGDRegressor": _stochastic,
 }

@@ -8,14 +8,14 @@ import numpy as np
 
 from qmis_stats.leak.fits import Fit, Indices
 from qmis_stats.leak.game import Game
-from qmis_stats.leak.law import Exposures, exposures, figures
+from qmis_stats.leak.law import Exposures, exposures, figures_without_each, whole_figures
 from qmis_stats.leak.leave_one_out import LeaveOneOut
 from qmis_stats.leak.posterior import Points, points_of
 from qmis_stats.leak.retained import ReadOut, Scatter, share_covariance
 from qmis_stats.leak.signal import Directions
 from qmis_stats.scores.base import FloatArray
 
-__all__ = ["Uncertainty"]
+__all__ = ["Uncertainty", "log_scales"]
 
 _FEWEST_GROUPS = 10
 _SLOPE_POINTS = 128
@@ -72,23 +72,17 @@ class Uncertainty:
             Of the kernels.
         """
         slopes, moves, changes = self._slopes(law, group, seed, backend)
-        replicates = _without_each(law, group) + np.einsum("gk,kqf->gqf", moves, changes)
+        replicates = figures_without_each(law, group) + np.einsum("gk,kqf->gqf", moves, changes)
         replicates, dof = self._without_sums(replicates, group)
         groups = len(replicates)
         points = np.einsum("gqf,grf->fqr", replicates, replicates) * (groups - 1.0) ** 2 / (groups * dof)
         codes = np.einsum("qf,rf,qr->fqr", slopes, slopes, share_covariance(self.readings))
-        return _whole_figures(law), points + codes, dof
+        return whole_figures(law), points + codes, dof
 
     @property
     def _scale_free(self) -> bool:
         """Whether figures compare residuals with the scale that they set themselves: what points share then cancels."""
         return self.fit.loss.name == "squared"
-
-    def _log_scales(self, group: Indices) -> FloatArray:
-        """Return log tr ΣC without each group, less that with all, (G,)."""
-        size = np.bincount(group).astype(np.float64)
-        sums = np.bincount(group, self.spread.influence)
-        return np.asarray(-sums / (self.fit.points - size))
 
     def _slopes(
         self, law: Exposures, group: Indices, seed: int, backend: str
@@ -111,10 +105,10 @@ class Uncertainty:
             signals = [
                 self.directions.signal(one, move).some(chosen) for one, move in zip(self.readings, moves, strict=True)
             ]
-            return _whole_figures(exposures(part, points, signals, nobody, backend))
+            return whole_figures(exposures(part, points, signals, nobody, backend))
 
         stay = np.zeros(shares.size)
-        here = _whole_figures(law) if whole else at(few, stay)
+        here = whole_figures(law) if whole else at(few, stay)
         sure = shares[:, None] >= 1.0 - _NOTHING
         slopes = np.where(sure, 0.0, (at(few, steps) - here) / np.where(np.abs(steps) > 0.0, steps, _NOTHING)[:, None])
         groups = int(group.max()) + 1
@@ -134,7 +128,7 @@ class Uncertainty:
         A move is as large as the standard error of what it moves.
         """
         rows = []
-        for number, scale in enumerate(self._log_scales(group)):
+        for number, scale in enumerate(log_scales(self.spread.influence, group)):
             kept = np.flatnonzero(group != number)
             other = points_of(self.fit, self.found, self.game, kept, float(scale)).some(chosen)
             rows.append(np.concatenate([other.mean.ravel(), other.factor.ravel(), [scale]]))
@@ -170,23 +164,7 @@ class Uncertainty:
         return deviations, groups - 1 - sums.shape[1]
 
 
-def _whole_figures(law: Exposures) -> FloatArray:
-    return figures(law.exposure.mean(axis=0), law.members.sum(axis=0), law.strangers.sum(axis=0))
-
-
-def _without_each(law: Exposures, group: Indices) -> FloatArray:
-    """Return the figures without each group, (G, Q, F)."""
-    groups = law.members.shape[0]
-    size = np.bincount(group, minlength=groups).astype(np.float64)
-    total = np.array([np.bincount(group, column, groups) for column in law.exposure.T]).T
-    members, strangers = law.members.sum(axis=0), law.strangers.sum(axis=0)
-    return np.array(
-        [
-            figures(
-                (total.sum(axis=0) - total[g]) / (size.sum() - size[g]),
-                members - law.members[g],
-                strangers - law.strangers[g],
-            )
-            for g in range(groups)
-        ]
-    )
+def log_scales(influence: FloatArray, group: Indices) -> FloatArray:
+    """Return log tr ΣC without each group, less that with all, (G,), from influences of the points, times n."""
+    size = np.bincount(group).astype(np.float64)
+    return np.asarray(-np.bincount(group, influence) / (group.size - size))

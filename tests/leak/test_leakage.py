@@ -335,3 +335,21 @@ def test_several_classes_say_where_members_are_not_normal() -> None:
         y = np.argmax(X @ rng.normal(size=(d, 3)) / 4.0 + rng.gumbel(size=(n, 3)), axis=1)
         found = leakage(LogisticRegression(C=1.0, tol=1e-8, max_iter=2000).fit(X, y), ["sign"], X=X, y=y)
         assert ("with several classes" not in " ".join(found.reasons[-1])) == inside
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_what_cross_validation_chose_and_tweedie_with_a_canonical_link_are_taken_as_they_are() -> None:
+    from sklearn.linear_model import LogisticRegressionCV, PoissonRegressor, TweedieRegressor
+
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(120, 5))
+    labels = (X[:, 0] + rng.logistic(size=120) > 0.0).astype(float)
+    searched = LogisticRegressionCV(Cs=[0.1, 1.0], cv=3, tol=1e-9, max_iter=5000).fit(X, labels)
+    plain = LogisticRegression(C=float(np.ravel(searched.C_)[0]), tol=1e-9, max_iter=5000).fit(X, labels)
+    assert fit_of(searched, X, labels).penalty == pytest.approx(fit_of(plain, X, labels).penalty)
+    counts = rng.poisson(np.exp(0.3 * X[:, 0])).astype(float)
+    tweedie = TweedieRegressor(power=1, alpha=0.1, tol=1e-9, max_iter=5000).fit(X, counts)
+    poisson = PoissonRegressor(alpha=0.1, tol=1e-9, max_iter=5000).fit(X, counts)
+    assert fit_of(tweedie, X, counts).weights == pytest.approx(fit_of(poisson, X, counts).weights, abs=1e-5)
+    with pytest.raises(InputError, match="fitted = 'TweedieRegressor'"):
+        fit_of(TweedieRegressor(power=1.5, alpha=0.1).fit(X, counts), X, counts)

@@ -8,7 +8,7 @@ from itertools import chain
 
 import numpy as np
 
-from qmis_stats.audit.attacks.base import Attack
+from qmis_stats.audit.attacks.base import Attack, Preparable
 from qmis_stats.audit.attacks.discriminator import Discriminator
 from qmis_stats.audit.attacks.game import AttackGame, play
 from qmis_stats.audit.attacks.lira import LiRA
@@ -128,7 +128,7 @@ def audit_attacks(
         store=store,
     )
     wanted: list[Quantizer | None] = [*chosen, None]
-    ready = [attack.prepared(game.known) if isinstance(attack, ReadOut) else attack for attack in attacks]
+    ready = [attack.prepared(game.known) if isinstance(attack, Preparable) else attack for attack in attacks]
     results = chain(_reports(game, wanted, ready, level, jobs), _later(attacks, seed, level))
     *reports, check = [next(results) for _ in (progress or iter)(range(len(wanted) + 1))]
     predicted = _predicted(dataset, model, chosen, game, seed)

@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 from qmis_stats.audit.attacks.game import Known, Shown
 from qmis_stats.scores.base import FloatArray
 
-__all__ = ["Attack", "Scorer"]
+__all__ = ["Attack", "Preparable", "Scorer"]
 
 Scorer: TypeAlias = Callable[[Shown], FloatArray]
 """Returns scores of shape (T, 2m); they must not be NaN."""
@@ -42,4 +42,13 @@ class Attack(Protocol):
 
     def fit(self, known: Known) -> Scorer:
         """Return the function that scores points; it sees neither labels nor target trainings."""
+        ...
+
+
+@runtime_checkable
+class Preparable(Protocol):
+    """An attack some of whose work is the same for every quantizer on the same trainings."""
+
+    def prepared(self, known: Known) -> Attack:
+        """Return the attack with this work done; what is known is of the game without a quantizer."""
         ...

@@ -23,9 +23,9 @@ from qmis_stats.audit.quantizers import Quantizer, quantized_weights
 from qmis_stats.audit.run import generator
 from qmis_stats.errors import InputError, QmisError
 from qmis_stats.foreign import raised_by
-from qmis_stats.inference.indicator import checked_draws
 from qmis_stats.inference.ranking import Progress
 from qmis_stats.scores.base import FloatArray
+from qmis_stats.validation import checked_seed
 
 __all__ = ["AttackGame", "Known", "Sampler", "Shown", "Trainings", "play"]
 
@@ -177,7 +177,7 @@ class AttackGame:
             def change(part: Trainings) -> Trainings:
                 return _exchanged(self.known.model, part)
         else:
-            number = self.known.seed if seed is None else checked_draws(1000, seed)[1]
+            number = self.known.seed if seed is None else checked_seed(seed)
 
             def change(part: Trainings) -> Trainings:
                 return _relabelled(part, generator(number, CONTROL, part.shown.role))
@@ -425,7 +425,7 @@ def play(
     for field, value in (("members", members), ("shown", wide)):
         if value > room:
             raise InputError(field, value, f"at most {room}: that many are members and that many strangers")
-    seed = checked_draws(1000, seed)[1]
+    seed = checked_seed(seed)
     kept = (
         TrainingStore.of(store, source, model, n, seed) if store is not None and isinstance(source, Dataset) else None
     )

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
-import numpy as np
-
 from qmis_stats.audit.models.estimator_parts import searched
-from qmis_stats.leak.fits import fit_from
 
 __all__ = ["single_head"]
 
@@ -30,6 +26,7 @@ def single_head(fitted: Any, X: Any, y: Any) -> tuple[Any, Any, Any]:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from sklearn.linear_model import Ridge
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.preprocessing import StandardScaler
@@ -46,18 +43,4 @@ def single_head(fitted: Any, X: Any, y: Any) -> tuple[Any, Any, Any]:
         return single_head(fitted.regressor_, X, fitted.transformer_.transform(y.reshape(-1, 1)).ravel())
     if type(fitted).__name__ == "OneVsRestClassifier" and len(fitted.estimators_) == 1:
         return single_head(fitted.estimators_[0], X, y)
-    return _known(fitted, X, y), X, y
-
-
-def _known(fitted: Any, X: Any, y: Any) -> Any:
-    """Return an estimator that is another one by a setting as what it is."""
-    name = type(fitted).__name__
-    if name == "LogisticRegressionCV":  # the strength that it has chosen
-        fitted = copy.copy(fitted)
-        fitted.C = float(np.ravel(fitted.C_)[0])
-    elif name == "TweedieRegressor" and fitted.power in (0, 1):
-        loss, link = ("squared", "identity") if fitted.power == 0 else ("poisson", "log")
-        if fitted.link in ("auto", link):
-            intercept = fitted.intercept_ if fitted.fit_intercept else None
-            return fit_from(X, y, fitted.coef_, loss, fitted.alpha * len(y), intercept)
-    return fitted
+    return fitted, X, y

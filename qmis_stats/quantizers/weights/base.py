@@ -24,6 +24,7 @@ __all__ = [
     "midpoints",
     "number_in",
     "weight_tensor",
+    "within_largest",
 ]
 
 IntArray = NDArray[np.int64]
@@ -365,6 +366,12 @@ def weight_tensor(weights: ArrayLike) -> FloatArray:
     if not np.all(np.isfinite(array)):
         raise InputError("weights", weights, "finite, without NaN or infinite entries")
     return array
+
+
+def within_largest(weights: FloatArray) -> tuple[float, float]:
+    """Return the interval in which weights lie whose largest magnitude is known."""
+    largest = float(np.max(np.abs(weights)))
+    return -largest, largest
 
 
 def mean_within(values: FloatArray) -> float:

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from qmis_stats.errors import InputError
-from qmis_stats.quantizers.weights.base import IntArray, WeightQuantizer, bits_in, midpoints
+from qmis_stats.quantizers.weights.base import IntArray, WeightQuantizer, bits_in, midpoints, within_largest
 from qmis_stats.quantizers.weights.faces import Faces, threshold_faces
 from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import whole_number
@@ -66,8 +66,7 @@ class _OfLargest(WeightQuantizer):
         return float(np.max(np.abs(weights)))
 
     def _bounds(self, weights: FloatArray) -> tuple[float, float]:
-        largest = float(np.max(np.abs(weights)))
-        return -largest, largest
+        return within_largest(weights)
 
     def _cells(self, weights: FloatArray) -> tuple[FloatArray, list[int]]:
         largest = int(np.argmax(np.abs(weights)))

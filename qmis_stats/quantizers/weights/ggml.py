@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qmis_stats.errors import InputError
-from qmis_stats.quantizers.weights.base import IntArray, WeightQuantizer, blocks_of_rows
+from qmis_stats.quantizers.weights.base import IntArray, WeightQuantizer, blocks_of_rows, within_largest
 from qmis_stats.scores.base import FloatArray
 
 __all__ = ["GGML_TYPES", "GgmlBlocks"]
@@ -110,8 +110,7 @@ class GgmlBlocks(WeightQuantizer):
     def _bounds(self, weights: FloatArray) -> tuple[float, float]:
         if self.kind.endswith("_1"):
             return float(np.min(weights)), float(np.max(weights))
-        largest = float(np.max(np.abs(weights)))
-        return -largest, largest
+        return within_largest(weights)
 
     def _cells(self, weights: FloatArray) -> tuple[FloatArray, list[int]]:
         w = weights.astype(np.float32)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qmis_stats.quantizers.weights.base import IntArray, WeightQuantizer, bits_in
+from qmis_stats.quantizers.weights.base import IntArray, WeightQuantizer, bits_in, within_largest
 from qmis_stats.quantizers.weights.faces import Faces, threshold_faces
 from qmis_stats.scores.base import FloatArray
 
@@ -69,8 +69,7 @@ class UniformSymmetric(WeightQuantizer):
         return float(np.max(np.abs(weights))) / self._top
 
     def _bounds(self, weights: FloatArray) -> tuple[float, float]:
-        largest = float(np.max(np.abs(weights)))
-        return -largest, largest
+        return within_largest(weights)
 
     def _cells(self, weights: FloatArray) -> tuple[FloatArray, list[int]]:
         largest = int(np.argmax(np.abs(weights)))
