@@ -20,7 +20,7 @@ help:
 	@echo "make figures      draw every figure at a quick scale, written to figures/ (two minutes)"
 	@echo "make figures-full the same with the samples of a paper"
 	@echo "make gallery      docs/gallery.md and its pictures from figures/"
-	@echo "make lint         ruff and mypy"
+	@echo "make lint         ruff, mypy and the floors that imports go down"
 	@echo "make docs         build the documentation, warnings are errors, and check its links"
 	@echo "make check        lint, docs and test"
 	@echo "make bench        ratios of run times against NumPy, SciPy, PyTorch and OpenTURNS (extra: bench)"
@@ -102,6 +102,7 @@ test: $(VENV)/.test-installed
 lint: typecheck
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 
 typecheck: $(VENV)/.test-installed
 	$(BIN)/mypy
@@ -133,7 +134,7 @@ fuzz: $(VENV)-fuzz/.installed
 	  $(VENV)-fuzz/bin/python fuzz/run.py $$target --runs $(FUZZ_RUNS) --seconds $(FUZZ_SECONDS) || exit 1; done
 
 DIST_PYTHON ?= $(PYTHON)
-DIST_TESTS ?= tests/test_experiment.py tests/exact tests/theory tests/model tests/cli tests/hostile tests/sweep/test_store.py tests/sweep/test_merge.py
+DIST_TESTS ?= tests/test_experiment.py tests/exact tests/theory tests/model tests/cli tests/hostile tests/sweep/test_database.py tests/sweep/test_merge.py
 dist: $(VENV)/.created
 	$(PIP_INSTALL) build
 	rm -rf dist && $(BIN)/python -m build --outdir dist .

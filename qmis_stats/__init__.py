@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     )
     from qmis_stats.evaluate import METHODS, mis
     from qmis_stats.experiment import Experiment, load_experiment
+    from qmis_stats.inference.gap_intervals import gap_interval
     from qmis_stats.inference.indicator import Indicator, indicator
-    from qmis_stats.inference.intervals import gap_interval
     from qmis_stats.inference.losses import LossBlocks
     from qmis_stats.inference.ranking import Ranking, rank
     from qmis_stats.inference.tracker import Tracker

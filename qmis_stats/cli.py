@@ -469,8 +469,8 @@ def audit(
     from qmis_stats.audit.algorithm import audit as run_audit
     from qmis_stats.audit.algorithm import head_for
     from qmis_stats.audit.answer import answer, checked_margin, chosen_names
+    from qmis_stats.audit.audit_page import report_data, write_report
     from qmis_stats.audit.group_lines import shown_releases
-    from qmis_stats.audit.report import report_data, write_report
     from qmis_stats.quantizers.weights.names import DEFAULT_QUANTIZERS, quantizer
     from qmis_stats.validation import checked_level
 
@@ -728,7 +728,7 @@ def _write_results(store: Store, export: Path | None, out: Path | None) -> None:
         write_export(store, export)
         written.append(export)
     if out is not None:
-        from qmis_stats.sweep.report import write_report
+        from qmis_stats.sweep.sweep_page import write_report
 
         written.extend(write_report(store, out))
     for path in written:

@@ -19,10 +19,10 @@ from qmis_stats.reporting.terminal import Fitted
 from qmis_stats.results import domain_remarks, shown_mis
 
 if TYPE_CHECKING:
-    from qmis_stats.audit.attacks.results import AttackResult
+    from qmis_stats.audit.attacks.attack_result import AttackResult
     from qmis_stats.audit.attacks.side_by_side import AttackAudit
+    from qmis_stats.audit.audit_result import AuditResult
     from qmis_stats.audit.lines import Line
-    from qmis_stats.audit.results import AuditResult
     from qmis_stats.experiment import Outcome
     from qmis_stats.problem import Face
     from qmis_stats.results import MISResult

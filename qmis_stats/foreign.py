@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
 
 __all__ = ["blamed", "raised_by", "returned_numbers", "steps_of"]
@@ -80,7 +81,7 @@ def steps_of(who: str, make: Callable[[], Iterable[_T]], *, but: tuple[type[Exce
 
 def returned_numbers(
     field: str, returned: NDArray[Any], shape: tuple[int, ...], what: str, finite: str = "finite"
-) -> NDArray[np.float64]:
+) -> FloatArray:
     """Return what a user's code returned as float64: finite real numbers of a shape.
 
     Parameters

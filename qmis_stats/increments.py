@@ -11,9 +11,9 @@ from fractions import Fraction
 from functools import cached_property, reduce
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import logsumexp
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import DomainError
 from qmis_stats.tilting import Tilt, solve_tilt
 
@@ -26,7 +26,6 @@ __all__ = [
     "check_scale",
 ]
 
-FloatArray = NDArray[np.float64]
 
 LARGEST_SCALE = 1e150
 """Increments are at most this large and, where they are not zero, at least its reciprocal: their squares are floats."""

@@ -10,8 +10,10 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import erfcx, gammaln, log_ndtr
+
+from qmis_stats.arrays import FloatArray
 
 __all__ = [
     "gauss_legendre_panels",
@@ -22,7 +24,6 @@ __all__ = [
     "tail_changes",
 ]
 
-FloatArray = NDArray[np.float64]
 
 _MILLS_ORDER = 14
 _LARGEST_MILLS_SHIFT = 1.0

@@ -11,12 +11,12 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.by_value import ByValue
 from qmis_stats.errors import InputError
 from qmis_stats.laws import FiniteLaw, Law, LinearRegression, ParametricLaw, Thresholds
 from qmis_stats.laws.finite import Rational, exact_rational
 from qmis_stats.quantizers import ScalarQuantizer
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import finite_array, nonnegative_number
 
 __all__ = [

@@ -9,9 +9,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
+from qmis_stats.arrays import FloatArray, IntArray
 from qmis_stats.reporting.decay_plot import DecayPoint, decay_plot
 from qmis_stats.reporting.figures import INK, axes_or_new
 from qmis_stats.reporting.notebook import NotebookResult
@@ -347,16 +347,16 @@ class MISSeries(NotebookResult):
         return self.results[place]
 
     @property
-    def n(self) -> NDArray[np.int64]:
+    def n(self) -> IntArray:
         """Sample sizes, shape (k,)."""
         return np.array([result.n for result in self.results], dtype=np.int64)
 
     @property
-    def log_delta(self) -> NDArray[np.float64]:
+    def log_delta(self) -> FloatArray:
         """Natural logarithms of Δ_n, shape (k,)."""
         return np.array([result.log_delta for result in self.results])
 
-    def conf_int(self, level: float = CONFIDENCE_LEVEL) -> NDArray[np.float64]:
+    def conf_int(self, level: float = CONFIDENCE_LEVEL) -> FloatArray:
         """Return the interval for each ``log_delta``, shape (k, 2)."""
         return np.array([result.conf_int(level) for result in self.results])
 

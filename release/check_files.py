@@ -26,7 +26,7 @@ IN_SOURCE = (
     "docs/index.md",
     "benchmarks/run.py",
     "fuzz/targets.py",
-    "tests/test_layers.py",
+    "tests/test_docs.py",
     "release/check_files.py",
 )
 LARGEST = {"wheel": 1_500_000, "source": 4_000_000}

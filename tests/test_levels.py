@@ -16,21 +16,21 @@ from qmis_stats import CodebookERM, GaussianMean, InputError, LinearRegression, 
 from qmis_stats.audit.algorithm import audit, head_for
 from qmis_stats.audit.answer import answer, table_lines
 from qmis_stats.audit.attacks import LossThreshold, audit_attacks, play, run_attacks, self_check
+from qmis_stats.audit.attacks.attack_intervals import clustered_share, mean_bounds, student
 from qmis_stats.audit.attacks.attack_leak import attack_leak
-from qmis_stats.audit.attacks.intervals import clustered_share, mean_bounds, student
+from qmis_stats.audit.attacks.measured_leak import MeasuredLeak
+from qmis_stats.audit.audit_page import report_data, report_html, write_report
 from qmis_stats.audit.data import from_arrays
 from qmis_stats.audit.group_lines import group_lines
 from qmis_stats.audit.leak_answer import attacks_and_theory, leak_sure
 from qmis_stats.audit.leak_lines import leak_lines
 from qmis_stats.audit.loss_leak import loss_leak
-from qmis_stats.audit.measured_leak import MeasuredLeak
-from qmis_stats.audit.report import report_data, report_html, write_report
 from qmis_stats.audit.subgroups import family_level
 from qmis_stats.audit.tables import bundled
 from qmis_stats.display import audit_table, group_table
 from qmis_stats.inference.areas import area_interval
 from qmis_stats.inference.exponent_tests import exponent_against_indicator
-from qmis_stats.inference.intervals import gap_interval
+from qmis_stats.inference.gap_intervals import gap_interval
 from qmis_stats.inference.rates import fit_exponent, slope_interval
 from qmis_stats.inference.running import RunningMoments
 from qmis_stats.inference.runs import run_means
@@ -118,13 +118,13 @@ CONFIDENCE = {
     ),
     "audit.attacks.audited.audit_attacks": lambda level: audit_attacks(*model(), [], level=level, trainings=16),
     "audit.attacks.audited.self_check": lambda level: self_check([LossThreshold()], trainings=10, level=level),
-    "audit.attacks.intervals.clustered_share": lambda level: clustered_share([[True], [False]], level),
-    "audit.attacks.intervals.mean_bounds": lambda level: mean_bounds(0.5, 10, level),
-    "audit.attacks.intervals.student": lambda level: student(np.arange(4.0), level),
-    "audit.attacks.results.AttackResult.accuracy_interval": of("attacks.check.results.0.accuracy_interval"),
-    "audit.attacks.results.AttackResult.auc_interval": of("attacks.check.results.0.auc_interval"),
-    "audit.attacks.results.AttackResult.guaranteed_accuracy": of("attacks.check.results.0.guaranteed_accuracy"),
-    "audit.attacks.run.run_attacks": lambda level: run_attacks(have().game, [LossThreshold()], level=level),
+    "audit.attacks.attack_intervals.clustered_share": lambda level: clustered_share([[True], [False]], level),
+    "audit.attacks.attack_intervals.mean_bounds": lambda level: mean_bounds(0.5, 10, level),
+    "audit.attacks.attack_intervals.student": lambda level: student(np.arange(4.0), level),
+    "audit.attacks.attack_result.AttackResult.accuracy_interval": of("attacks.check.results.0.accuracy_interval"),
+    "audit.attacks.attack_result.AttackResult.auc_interval": of("attacks.check.results.0.auc_interval"),
+    "audit.attacks.attack_result.AttackResult.guaranteed_accuracy": of("attacks.check.results.0.guaranteed_accuracy"),
+    "audit.attacks.attacking.run_attacks": lambda level: run_attacks(have().game, [LossThreshold()], level=level),
     "audit.attacks.side_by_side.AttackAudit.compared": lambda level: dataclasses.replace(
         have().attacks, predicted=have().leak
     ).compared(level),
@@ -135,8 +135,8 @@ CONFIDENCE = {
     "audit.loss_leak.loss_leak": lambda level: loss_leak(
         {"identity": have().losses[1]}, {"identity": have().losses[2]}, {}, level=level
     ),
-    "audit.measured_leak.MeasuredLeak.conf_int": of("attacked.conf_int"),
-    "audit.measured_leak.MeasuredLeak.to_dict": lambda level: MeasuredLeak.to_dict(have().attacked, level),
+    "audit.attacks.measured_leak.MeasuredLeak.conf_int": of("attacked.conf_int"),
+    "audit.attacks.measured_leak.MeasuredLeak.to_dict": lambda level: MeasuredLeak.to_dict(have().attacked, level),
     "audit.over_runs.OverRuns.conf_int": of("audited.over_runs.conf_int"),
     "audit.over_runs.OverRuns.rank_sets": of("audited.over_runs.rank_sets"),
     "audit.over_runs.OverRuns.to_dict": of("audited.over_runs.to_dict"),
@@ -145,15 +145,15 @@ CONFIDENCE = {
     "audit.performance.Performance.conf_int": of("audited.scores.conf_int"),
     "audit.performance.Performance.price_conf_int": of("audited.scores.price_conf_int"),
     "audit.performance.Performance.to_frame": of("audited.scores.to_frame"),
-    "audit.report.report_data": lambda level: report_data(have().audited, level),
-    "audit.report.report_html": lambda level: report_html(have().audited, level),
-    "audit.report.write_report": lambda level: write_report(have().audited, "/nowhere", level),
-    "audit.results.AuditResult.by_group": of("audited.by_group"),
-    "audit.results.AuditResult.plot": of("audited.plot"),
-    "audit.results.AuditResult.table_lines": of("audited.table_lines"),
-    "audit.results.AuditResult.summary": of("audited.summary"),
-    "audit.results.AuditResult.to_dict": of("audited.to_dict"),
-    "audit.results.AuditResult.to_frame": of("audited.to_frame"),
+    "audit.audit_page.report_data": lambda level: report_data(have().audited, level),
+    "audit.audit_page.report_html": lambda level: report_html(have().audited, level),
+    "audit.audit_page.write_report": lambda level: write_report(have().audited, "/nowhere", level),
+    "audit.audit_result.AuditResult.by_group": of("audited.by_group"),
+    "audit.audit_result.AuditResult.plot": of("audited.plot"),
+    "audit.audit_result.AuditResult.table_lines": of("audited.table_lines"),
+    "audit.audit_result.AuditResult.summary": of("audited.summary"),
+    "audit.audit_result.AuditResult.to_dict": of("audited.to_dict"),
+    "audit.audit_result.AuditResult.to_frame": of("audited.to_frame"),
     "audit.subgroups.family_level": lambda level: family_level(have().audited.groups, level),
     "audit.subgroups.Subgroups.score": of("audited.groups.0.score", "0", "sign"),
     "audit.subgroups.Subgroups.to_frame": of("audited.groups.0.to_frame"),
@@ -166,7 +166,7 @@ CONFIDENCE = {
     "inference.indicator.Indicator.plot": of("ranking.indicators.0.plot"),
     "inference.indicator.Indicator.to_dict": of("ranking.indicators.0.to_dict"),
     "inference.indicator.Indicator.to_frame": of("ranking.indicators.0.to_frame"),
-    "inference.intervals.gap_interval": lambda level: gap_interval(have().losses[1], level),
+    "inference.gap_intervals.gap_interval": lambda level: gap_interval(have().losses[1], level),
     "inference.minimum.NearMinimum.interval": of("ranking.indicators.0.near.interval"),
     "inference.rank_results.EstimateRanking.conf_int": lambda level: have().means.rank().conf_int(level),
     "inference.rank_results.RankResults.best_set": of("ranking.best_set"),
@@ -204,9 +204,9 @@ CONFIDENCE = {
     "leak.releases.ReleaseLeak.to_dict": lambda level: ReleaseLeak.to_dict(have().leak, level),
     "leak.releases.ReleaseLeak.to_frame": lambda level: ReleaseLeak.to_frame(have().leak, level),
     "leak.releases.ReleaseLeak.told_apart": of("leak.told_apart"),
-    "leak.results.LeakageResult.by_group": of("leak.by_group", np.arange(120) % 2),
-    "leak.results.LeakageResult.to_dict": of("leak.to_dict"),
-    "leak.results.LeakageResult.to_frame": of("leak.to_frame"),
+    "leak.leakage_result.LeakageResult.by_group": of("leak.by_group", np.arange(120) % 2),
+    "leak.leakage_result.LeakageResult.to_dict": of("leak.to_dict"),
+    "leak.leakage_result.LeakageResult.to_frame": of("leak.to_frame"),
     "results.MISResult.conf_int": of("tilted.conf_int"),
     "results.MISSeries.conf_int": of("several.conf_int"),
     "results.error_interval": lambda level: error_interval(0.0, 1.0, level=level),
@@ -214,8 +214,8 @@ CONFIDENCE = {
     "validation.checked_level": checked_level,
 }
 OF_A_TEST = {
-    "audit.attacks.report.AttackReport.beating": of("attacks.check.beating"),
-    "audit.attacks.report.AttackReport.off_chance": of("attacks.check.off_chance"),
+    "audit.attacks.attack_report.AttackReport.beating": of("attacks.check.beating"),
+    "audit.attacks.attack_report.AttackReport.off_chance": of("attacks.check.off_chance"),
     "audit.attacks.side_by_side.AttackAudit.off_chance": of("attacks.off_chance"),
     "inference.exponent_tests.exponent_against_indicator": lambda level: exponent_against_indicator(
         have().fit, have().regression, level=level

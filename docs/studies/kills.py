@@ -25,8 +25,8 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
-from qmis_stats.sweep import parse_sweep, run, run_sweep
-from qmis_stats.sweep.store import COLUMNS
+from qmis_stats.sweep import loop, parse_sweep, run_sweep
+from qmis_stats.sweep.database import COLUMNS
 
 TABLES: dict[str, Any] = {
     "law": {"kind": "gaussian_mean", "mean": [0.0], "covariance": [[1.0]]},
@@ -58,7 +58,7 @@ class Tally:
 
 def sweep_into(path: str, begun: Event) -> None:
     """Go on with the sweep; runs in a process of its own."""
-    run._COMMIT_SECONDS = _COMMIT_SECONDS
+    loop._COMMIT_SECONDS = _COMMIT_SECONDS
     begun.set()
     run_sweep(parse_sweep(TABLES), path, resume=True)
 

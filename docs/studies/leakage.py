@@ -25,8 +25,8 @@ from qmis_kernels import backend
 from qmis_stats import leakage
 from qmis_stats.leak.fits import Fit, fit_from, newton_step
 from qmis_stats.leak.law import figures
+from qmis_stats.leak.leakage_result import LeakageResult
 from qmis_stats.leak.losses import loss_named
-from qmis_stats.leak.results import LeakageResult
 from qmis_stats.leak.retained import cell_share
 from qmis_stats.leak.signal import PointSignal, best_direction
 from qmis_stats.quantizers import quantizer

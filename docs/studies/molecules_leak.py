@@ -19,8 +19,8 @@ from molecules import SEED, SETS, MolecularSet
 
 from qmis_stats.audit import head_for
 from qmis_stats.audit.head_leak import head_leak
-from qmis_stats.audit.run import generator
 from qmis_stats.audit.splits import held_out
+from qmis_stats.audit.training_run import generator
 from qmis_stats.quantizers import DEFAULT_QUANTIZERS, quantizer
 
 HERE = Path(__file__).resolve().parent

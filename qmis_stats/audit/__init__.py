@@ -8,9 +8,9 @@ from qmis_stats._lazy import lazy_names
 
 if TYPE_CHECKING:
     from qmis_stats.audit.algorithm import audit, head_for
+    from qmis_stats.audit.audit_result import AuditResult
     from qmis_stats.audit.data import Dataset, from_arrays
     from qmis_stats.audit.models import MLP, Linear, Logistic, Model, SklearnModel, Softmax, TorchModel
-    from qmis_stats.audit.results import AuditResult
     from qmis_stats.audit.tables import bundled, load_table
     from qmis_stats.audit.tdc import load_tdc
 
@@ -18,7 +18,7 @@ _HOMES = {
     "algorithm": ("audit", "head_for"),
     "data": ("Dataset", "from_arrays"),
     "models": ("MLP", "Linear", "Logistic", "Model", "SklearnModel", "Softmax", "TorchModel"),
-    "results": ("AuditResult",),
+    "audit_result": ("AuditResult",),
     "tables": ("bundled", "load_table"),
     "tdc": ("load_tdc",),
 }

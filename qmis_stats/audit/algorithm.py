@@ -9,9 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qmis_kernels import memory
+from qmis_stats.arrays import FloatArray, Indices, IntArray
+from qmis_stats.audit.audit_result import AuditResult
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.grouped import group_inflation
 from qmis_stats.audit.head_leak import head_leak
@@ -23,17 +24,15 @@ from qmis_stats.audit.models.mlp import MLP
 from qmis_stats.audit.performance import measure
 from qmis_stats.audit.processes import in_processes
 from qmis_stats.audit.quantizers import IDENTITY, Quantizer, checked_quantizers
-from qmis_stats.audit.results import AuditResult
-from qmis_stats.audit.run import Run, RunPlan, Visited, generator, merged, one_run, probes
-from qmis_stats.audit.splits import GIVEN, SUBSETS, Indices, further, held_out
-from qmis_stats.audit.store import RunStore
+from qmis_stats.audit.run_store import RunStore
+from qmis_stats.audit.splits import GIVEN, SUBSETS, further, held_out
 from qmis_stats.audit.subgroups import Subgroups, group_performance
+from qmis_stats.audit.training_run import Run, RunPlan, Visited, generator, merged, one_run, probes
 from qmis_stats.errors import InputError
 from qmis_stats.foreign import raised_by
 from qmis_stats.inference.indicator import DRAWS, checked_draws, indicator
 from qmis_stats.inference.ranking import Progress, Ranking, rank
-from qmis_stats.leak.results import LeakageResult
-from qmis_stats.scores.base import FloatArray
+from qmis_stats.leak.leakage_result import LeakageResult
 
 __all__ = ["IDENTIFY", "audit", "head_for"]
 
@@ -336,7 +335,7 @@ def _counted(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
-def _apart(groups: NDArray[np.int64], plan: RunPlan) -> bool:
+def _apart(groups: IntArray, plan: RunPlan) -> bool:
     """Return whether no group has points on both sides of the split."""
     return np.intersect1d(groups[plan.pool], groups[plan.held]).size == 0
 

@@ -18,7 +18,7 @@ from qmis_stats.errors import InputError
 
 if TYPE_CHECKING:
     from qmis_stats.audit.attacks.side_by_side import AttackAudit
-    from qmis_stats.audit.results import AuditResult
+    from qmis_stats.audit.audit_result import AuditResult
     from qmis_stats.inference.rank_results import RankResults
 
 __all__ = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from qmis_stats.audit.attacks.results import AttackResult
+from qmis_stats.audit.attacks.attack_result import AttackResult
 from qmis_stats.audit.attacks.side_by_side import AttackAudit
 from qmis_stats.audit.quantizers import release_name
 from qmis_stats.audit.wording import interval, number

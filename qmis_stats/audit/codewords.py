@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.derived_codes import VALUES, DerivedCodes, derived_codes
 from qmis_stats.audit.models.base import Weights
 from qmis_stats.audit.quantizers import Quantizer, encoded_by, quantized_by
 from qmis_stats.errors import InputError
 from qmis_stats.foreign import raised_by
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["Codewords"]
 

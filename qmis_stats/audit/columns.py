@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.room import check_memory
 from qmis_stats.audit.values import numerals, refuse_large, refuse_nearly_numbers
 from qmis_stats.audit.wording import listed
 from qmis_stats.errors import InputError, setting
-from qmis_stats.scores.base import FloatArray
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,10 +11,10 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from qmis_stats.arrays import Flags, FloatArray, Indices, IntArray
 from qmis_stats.audit.values import labels, numbers, numerals, refuse_nearly_numbers
 from qmis_stats.errors import InputError, setting
 from qmis_stats.leak.groups import group_names
-from qmis_stats.scores.base import FloatArray
 
 __all__ = [
     "CLASS",
@@ -84,10 +84,10 @@ class Dataset:
     y: FloatArray
     task: Task
     features: tuple[str, ...]
-    groups: NDArray[np.int64] | None = None
+    groups: IntArray | None = None
     classes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    origin: NDArray[np.int64] | None = None
+    origin: IntArray | None = None
     by: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -212,7 +212,7 @@ def _row_marks(array: FloatArray) -> NDArray[np.bytes_]:
     return np.array(marks, dtype="S16") if marks else np.empty(0, dtype="S16")
 
 
-def _distinct(X: FloatArray, y: FloatArray) -> tuple[NDArray[np.intp], list[str]]:
+def _distinct(X: FloatArray, y: FloatArray) -> tuple[Indices, list[str]]:
     """Return the first row of each different (features, target), in order, with notes."""
     by_features = np.unique(_row_marks(X), return_inverse=True)[1]
     both = np.unique(np.column_stack([by_features, y]), axis=0, return_index=True)[1]
@@ -236,7 +236,7 @@ def from_arrays(
     groups: ArrayLike | None = None,
     missing: str = "refuse",
     notes: Sequence[str] = (),
-    origin: NDArray[np.intp] | None = None,
+    origin: Indices | None = None,
     by: Mapping[str, ArrayLike] | None = None,
 ) -> Dataset:
     """Return a data set from arrays: missing values treated, classes numbered, repeated rows left out.
@@ -325,13 +325,13 @@ def _group_column(name: str, column: str, values: ArrayLike, rows: int) -> NDArr
     return found
 
 
-def missing_note(whole: NDArray[np.bool_]) -> list[str]:
+def missing_note(whole: Flags) -> list[str]:
     """Return what is said of rows that are left out because values are missing."""
     gone = int(np.sum(~whole))
     return [f"{gone} of {whole.size} rows have missing values and are left out."] if gone else []
 
 
-def whole_rows(name: str, X: FloatArray, y: NDArray[Any], features: Sequence[str], missing: str) -> NDArray[np.bool_]:
+def whole_rows(name: str, X: FloatArray, y: NDArray[Any], features: Sequence[str], missing: str) -> Flags:
     """Return which rows have neither a missing feature nor a missing target.
 
     Raises
@@ -368,4 +368,4 @@ def whole_rows(name: str, X: FloatArray, y: NDArray[Any], features: Sequence[str
             "missing",
             f"a number ({rows.size} rows with missing values: {shown}); {setting('missing', 'drop')} leaves them out",
         )
-    return cast("NDArray[np.bool_]", whole)
+    return cast("Flags", whole)

@@ -16,9 +16,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from qmis_stats.scores.base import FloatArray
+from qmis_stats.arrays import Flags, FloatArray, IntArray
 
 __all__ = ["VALUES", "DerivedCodes", "derived_codes"]
 
@@ -49,7 +48,7 @@ class DerivedCodes:
         could not be told from codes.
     """
 
-    groups: NDArray[np.int64] | None
+    groups: IntArray | None
     digits: int
     settled: bool
 
@@ -89,7 +88,7 @@ def derived_codes(quantize: Callable[[FloatArray], FloatArray], shape: tuple[int
     values = quantize(numbers)
     digits = 4 if np.array_equal(values, values.astype(np.float32)) else 9
 
-    def follow(groups: NDArray[np.int64]) -> bool:
+    def follow(groups: IntArray) -> bool:
         powers = rng.uniform(0.2, 0.7, groups.max() + 1) * rng.choice([-1.0, 1.0], groups.max() + 1)
         factors = np.exp(powers)[groups]
         away = np.abs(quantize(numbers * factors) - factors * values)
@@ -106,7 +105,7 @@ def derived_codes(quantize: Callable[[FloatArray], FloatArray], shape: tuple[int
     return DerivedCodes(groups, digits, not bool(np.mean(changed[_inner(codes, groups)]) > 0.5))
 
 
-def _inner(codes: FloatArray, groups: NDArray[np.int64] | None) -> NDArray[np.bool_]:
+def _inner(codes: FloatArray, groups: IntArray | None) -> Flags:
     """Return which codes are not the largest of their group, which cannot change where scales are divided out."""
     if groups is None:
         return np.ones(codes.shape, dtype=bool)
@@ -116,7 +115,7 @@ def _inner(codes: FloatArray, groups: NDArray[np.int64] | None) -> NDArray[np.bo
     return inner if inner.any() else np.ones(codes.shape, dtype=bool)
 
 
-def _partitions(shape: tuple[int, ...]) -> Iterator[NDArray[np.int64]]:
+def _partitions(shape: tuple[int, ...]) -> Iterator[IntArray]:
     """Yield groups finer than the whole tensor, the finest first."""
     size = int(np.prod(shape))
     rows = shape[0] if len(shape) > 1 else 1
@@ -133,7 +132,7 @@ def _partitions(shape: tuple[int, ...]) -> Iterator[NDArray[np.int64]]:
         yield (places // block).reshape(shape)
 
 
-def _codes(values: FloatArray, groups: NDArray[np.int64], digits: int) -> FloatArray:
+def _codes(values: FloatArray, groups: IntArray, digits: int) -> FloatArray:
     flat, labels = values.ravel(), groups.ravel()
     order = np.argsort(labels, kind="stable")
     ends = np.cumsum(np.bincount(labels))[:-1]

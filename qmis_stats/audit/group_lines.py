@@ -15,7 +15,7 @@ from qmis_stats.leak.groups import FEWEST_RECORDS
 
 if TYPE_CHECKING:
     from qmis_stats.audit.answer import Answer
-    from qmis_stats.audit.results import AuditResult
+    from qmis_stats.audit.audit_result import AuditResult
 
 __all__ = ["GroupLine", "group_lines", "shown_releases", "who_leaks_most"]
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Model, Weights
 from qmis_stats.audit.models.linear import Linear, Logistic, Softmax
 from qmis_stats.audit.models.single_head import single_head
 from qmis_stats.audit.models.sklearn_adapter import SklearnModel
 from qmis_stats.audit.quantizers import IDENTITY, Quantizer
-from qmis_stats.audit.splits import Indices
 from qmis_stats.errors import DomainError, InputError
 from qmis_stats.leak.estimate import LEAST_POINTS, leakage
 from qmis_stats.leak.fits import Fit
-from qmis_stats.leak.results import LeakageResult
+from qmis_stats.leak.leakage_result import LeakageResult
 from qmis_stats.leak.sources import fit_of, fit_of_weights
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["head_fit", "head_leak"]
 

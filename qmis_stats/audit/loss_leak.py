@@ -7,16 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qmis_stats.audit.attacks.results import ATTACK_FPR
-from qmis_stats.audit.attacks.run import accuracy_threshold, rate_threshold
-from qmis_stats.audit.measured_leak import MeasuredLeak
+from qmis_stats.arrays import FloatArray, Indices
+from qmis_stats.audit.attacks.attack_result import ATTACK_FPR
+from qmis_stats.audit.attacks.attacking import accuracy_threshold, rate_threshold
+from qmis_stats.audit.attacks.measured_leak import MeasuredLeak
 from qmis_stats.audit.models.calls import last_weights, losses_of, mask_of
 from qmis_stats.audit.quantizers import IDENTITY, quantized_weights
-from qmis_stats.audit.run import RunPlan
-from qmis_stats.audit.splits import Indices
+from qmis_stats.audit.training_run import RunPlan
 from qmis_stats.errors import InputError
 from qmis_stats.inference.areas import cluster_sums, delong
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import checked_level
 
 __all__ = ["LEAST_LOSSES", "LossLeak", "loss_leak", "trained_leak"]

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qmis_stats.arrays import FloatArray, Indices, IntArray
 from qmis_stats.errors import InputError, MissingExtraError
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["BITS", "KINDS", "RADIUS", "Molecules", "molecules", "scaffold_groups"]
 
@@ -48,11 +47,11 @@ class Molecules:
         Invalid SMILES and repeated molecules, with examples.
     """
 
-    rows: NDArray[np.intp]
+    rows: Indices
     X: FloatArray
     features: tuple[str, ...]
     smiles: tuple[str, ...]
-    groups: NDArray[np.int64]
+    groups: IntArray
     notes: tuple[str, ...]
 
 
@@ -69,7 +68,7 @@ def molecules(
     kind: str = "fingerprints",
     *,
     targets: Sequence[object] | None = None,
-    rows: Sequence[int] | NDArray[np.intp] | None = None,
+    rows: Sequence[int] | Indices | None = None,
 ) -> Molecules:
     """Return features of molecules; each molecule once, by its canonical SMILES without atom maps.
 
@@ -238,7 +237,7 @@ def _number(function: Any, molecule: Any) -> float:
         return float("nan")
 
 
-def _scaffolds(chem: Any, kept: list[Any]) -> tuple[NDArray[np.int64], list[str]]:
+def _scaffolds(chem: Any, kept: list[Any]) -> tuple[IntArray, list[str]]:
     from rdkit.Chem.Scaffolds import MurckoScaffold
 
     scaffold_of: Any = MurckoScaffold.GetScaffoldForMol
@@ -250,7 +249,7 @@ def _scaffolds(chem: Any, kept: list[Any]) -> tuple[NDArray[np.int64], list[str]
     return np.array(groups, dtype=np.int64), list(found)
 
 
-def scaffold_groups(smiles: Sequence[str]) -> NDArray[np.int64]:
+def scaffold_groups(smiles: Sequence[str]) -> IntArray:
     """Return the number of each molecule's Bemis-Murcko scaffold, in order of appearance.
 
     Raises

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qmis_stats.arrays import FloatArray, IntArray
 from qmis_stats.inference.rank_results import EstimateRanking
 from qmis_stats.inference.runs import RunMeans, run_means
 from qmis_stats.reporting.notebook import NotebookResult
@@ -50,7 +50,7 @@ class OverRuns(NotebookResult):
     ranking: EstimateRanking
     left_out: tuple[str, ...]
 
-    def conf_int(self, level: float = 0.95) -> NDArray[np.float64]:
+    def conf_int(self, level: float = 0.95) -> FloatArray:
         """Return the interval of each indicator, shape (Q, 2): Student's for the mean gap, then m²/2.
 
         It contains the spread between runs: the draw of the training points and of the initial weights. It does not
@@ -58,7 +58,7 @@ class OverRuns(NotebookResult):
         """
         return _indicator(np.maximum(self.means.conf_int(level), 0.0))
 
-    def rank_sets(self, level: float = 0.95) -> NDArray[np.int64]:
+    def rank_sets(self, level: float = 0.95) -> IntArray:
         """Return simultaneous rank sets over runs, shape (Q, 2), by Holm's procedure on Student's tests.
 
         Few runs leave the covariance of many quantizers singular; Holm's procedure needs the standard errors of
@@ -113,7 +113,7 @@ class OverRuns(NotebookResult):
         }
 
 
-def _indicator(gaps: NDArray[np.float64]) -> NDArray[np.float64]:
+def _indicator(gaps: FloatArray) -> FloatArray:
     return 0.5 * gaps**2
 
 
@@ -123,7 +123,7 @@ def over_runs(table: pd.DataFrame, *, seed: int = 0) -> OverRuns | None:
     Parameters
     ----------
     table : DataFrame
-        From :meth:`~qmis_stats.audit.results.AuditResult.run_indicators`.
+        From :meth:`~qmis_stats.audit.audit_result.AuditResult.run_indicators`.
     seed : int
         Of the critical values of ``ranking``.
 

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from qmis_stats.arrays import Flags, FloatArray, IntArray
 from qmis_stats.audit.data import Task
 from qmis_stats.by_value import ByValue
 from qmis_stats.inference.areas import cluster_sums, placements
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import checked_level
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def _mean(values: NDArray[Any]) -> tuple[float, FloatArray]:
     return mean, values - mean
 
 
-def _auroc(positive: NDArray[np.bool_], score: FloatArray) -> tuple[float, FloatArray]:
+def _auroc(positive: Flags, score: FloatArray) -> tuple[float, FloatArray]:
     """Return the area under the ROC curve, ties counted half, with influences; NaN where a class is missing."""
     if positive.all() or not positive.any():
         return float("nan"), np.full(score.shape, np.nan)
@@ -160,7 +160,7 @@ def _auroc(positive: NDArray[np.bool_], score: FloatArray) -> tuple[float, Float
     return area, (places - area) / np.where(positive, share, 1.0 - share)
 
 
-def _standard_error(influence: FloatArray, groups: NDArray[np.int64] | None) -> FloatArray:
+def _standard_error(influence: FloatArray, groups: IntArray | None) -> FloatArray:
     """Return standard errors of means over the last axis, whose points are independent or in independent groups."""
     points = influence.shape[-1]
     if groups is not None:
@@ -171,7 +171,7 @@ def _standard_error(influence: FloatArray, groups: NDArray[np.int64] | None) -> 
 
 
 def measure(
-    task: Task, y: FloatArray, predictions: dict[str, Sequence[FloatArray]], groups: NDArray[np.int64] | None = None
+    task: Task, y: FloatArray, predictions: dict[str, Sequence[FloatArray]], groups: IntArray | None = None
 ) -> Performance:
     """Return scores of the predictions of all runs, with standard errors over the evaluation points.
 

@@ -8,10 +8,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.models.base import Weights
 from qmis_stats.errors import InputError
 from qmis_stats.foreign import blamed, raised_by, returned_numbers
-from qmis_stats.scores.base import FloatArray
 
 __all__ = [
     "IDENTITY",

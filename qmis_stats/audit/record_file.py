@@ -10,7 +10,7 @@ from qmis_stats.errors import no_file
 from qmis_stats.reporting.frame_file import check_frame_file, write_frame
 
 if TYPE_CHECKING:
-    from qmis_stats.audit.results import AuditResult
+    from qmis_stats.audit.audit_result import AuditResult
 
 __all__ = ["write_records"]
 

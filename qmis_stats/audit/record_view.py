@@ -9,13 +9,13 @@ import numpy as np
 
 from qmis_stats.audit.quantizers import IDENTITY, release_name
 from qmis_stats.audit.wording import interval, number
-from qmis_stats.leak.results import LeakageResult
+from qmis_stats.leak.leakage_result import LeakageResult
 from qmis_stats.reporting.figures import STYLE, inline_svg
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-    from qmis_stats.audit.results import AuditResult
+    from qmis_stats.audit.audit_result import AuditResult
 
 __all__ = ["record_view"]
 

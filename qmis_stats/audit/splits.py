@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from qmis_stats.arrays import Indices
 from qmis_stats.audit.data import Dataset
 from qmis_stats.errors import InputError
 from qmis_stats.inference.losses import FEWEST_POINTS
 
-__all__ = ["GIVEN", "SUBSETS", "Indices", "further", "group_split", "held_out", "subset"]
+__all__ = ["GIVEN", "SUBSETS", "further", "group_split", "held_out", "subset"]
 
-Indices = NDArray[np.intp]
 
 SUBSETS = ("bootstrap", "disjoint")
 """How the training subsets of the runs are drawn from the pool."""

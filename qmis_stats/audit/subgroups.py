@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from qmis_stats.arrays import FloatArray, IntArray
 from qmis_stats.audit.data import Task
 from qmis_stats.audit.performance import Performance, measure
 from qmis_stats.inference.shares import clopper_pearson
 from qmis_stats.leak.group_results import GroupLeak
-from qmis_stats.leak.results import LeakageResult
-from qmis_stats.scores.base import FloatArray
+from qmis_stats.leak.leakage_result import LeakageResult
 from qmis_stats.validation import checked_level
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def group_performance(
     y: FloatArray,
     predictions: Mapping[str, Sequence[FloatArray]],
     labels: NDArray[np.str_],
-    clusters: NDArray[np.int64] | None = None,
+    clusters: IntArray | None = None,
 ) -> tuple[dict[str, int], dict[str, Performance]]:
     """Return the evaluation points of each group, and the scores of those that are large enough.
 

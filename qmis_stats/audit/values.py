@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError, setting
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["labels", "numbers", "numerals", "refuse_large", "refuse_nearly_numbers"]
 

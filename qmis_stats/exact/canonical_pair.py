@@ -15,9 +15,9 @@ import math
 
 import numpy as np
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import DomainError
 from qmis_stats.scores import CanonicalIncrement
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import sample_size
 
 __all__ = ["log_delta"]

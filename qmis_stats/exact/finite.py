@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qmis_stats.arrays import IntArray
 from qmis_stats.errors import DomainError, InputError
 from qmis_stats.exact._checks import rational_law
 from qmis_stats.validation import sample_size
@@ -48,7 +49,7 @@ def _integer_losses(losses: Sequence[Sequence[Fraction]], atoms: int) -> list[li
     return [[int(loss.numerator) * (unit // int(loss.denominator)) for loss in row] for row in losses]
 
 
-def _compositions(total: int, parts: int) -> NDArray[np.int64]:
+def _compositions(total: int, parts: int) -> IntArray:
     """Return every vector of ``parts`` non-negative integers that sum to ``total``, one a row."""
     rows = np.array([[total]], dtype=np.int64)
     # The last column holds what is still to be shared out; each pass splits it in all ways.
@@ -60,7 +61,7 @@ def _compositions(total: int, parts: int) -> NDArray[np.int64]:
     return rows
 
 
-def _multinomial_weights(counts: NDArray[np.int64], masses: list[int]) -> NDArray[np.object_]:
+def _multinomial_weights(counts: IntArray, masses: list[int]) -> NDArray[np.object_]:
     """Return (Σ counts)! Π mass_j^count_j / count_j! for each row, as exact integers."""
     size = int(counts[0].sum())
     factorials = np.array(list(accumulate(range(1, size + 1), int.__mul__, initial=1)), dtype=object)

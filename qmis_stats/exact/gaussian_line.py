@@ -16,16 +16,16 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import logsumexp
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
 from qmis_stats.numerics import gauss_legendre_panels, log_ndtr_difference, tail_changes
 from qmis_stats.validation import sample_size
 
 __all__ = ["log_cell_probabilities", "log_delta", "log_likelihood_ratio"]
 
-FloatArray = NDArray[np.float64]
 
 # Given the cell, the observation is within this many standard deviations of the cell's likeliest mean, up to
 # a share exp(-REACH²/2) of what is integrated.

@@ -21,16 +21,15 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import k0
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
 from qmis_stats.numerics import gauss_legendre_panels, log_bessel_profile, log_beta_half
 from qmis_stats.validation import sample_size
 
 __all__ = ["log_crossing_probability", "log_delta"]
 
-FloatArray = NDArray[np.float64]
 
 # e^(−FAR) is far below the machine precision; every integrand decays at least like e^(−z).
 _FAR = 48.0

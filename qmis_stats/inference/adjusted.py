@@ -11,10 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr, stdtrit
 
-from qmis_stats.scores.base import FloatArray
+from qmis_stats.arrays import FloatArray, Indices
 
 __all__ = ["GapStatistics", "influence", "rates"]
 
@@ -137,6 +136,6 @@ class GapStatistics:
         slope = np.where(small, 1.0, self.slope)
         return np.asarray(np.where(small, self.slope * x * x - x, -(np.cbrt(1.0 + 3.0 * slope * x) - 1.0) / slope))
 
-    def take(self, rows: NDArray[np.intp]) -> GapStatistics:
+    def take(self, rows: Indices) -> GapStatistics:
         """Return the statistics of some of the rivals."""
         return GapStatistics(*(np.asarray(v)[rows] for v in (self.s, self.std_error, self.slope, self.shift, self.dof)))

@@ -11,11 +11,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
+from qmis_stats.arrays import FloatArray, IntArray
 from qmis_stats.errors import InputError
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import checked_level
 
 __all__ = ["area_interval", "cluster_sums", "delong", "placements"]
@@ -101,7 +101,7 @@ def delong(
     return areas, np.asarray(own + other + shared + shared.T)
 
 
-def cluster_sums(values: FloatArray, clusters: NDArray[np.int64], count: int) -> FloatArray:
+def cluster_sums(values: FloatArray, clusters: IntArray, count: int) -> FloatArray:
     """Return sums over the points of each cluster, (..., count) of values (..., N).
 
     Examples

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
 from qmis_stats.inference.losses import Losses
 from qmis_stats.inference.moments import Gaps
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import checked_level, finite_array
 
 __all__ = ["ChernoffEstimate", "empirical_chernoff", "smallest_chernoff"]

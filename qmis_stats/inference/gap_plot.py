@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qmis_stats.arrays import Flags
 from qmis_stats.reporting.figures import COLOURS, axes_or_new
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from qmis_stats.scores.base import FloatArray
+    from qmis_stats.arrays import FloatArray
 
 __all__ = ["gap_plot"]
 
@@ -22,7 +22,7 @@ def gap_plot(
     indicator: float,
     interval: tuple[float, float],
     rates: FloatArray,
-    unsettled: NDArray[np.bool_],
+    unsettled: Flags,
     ax: Axes | None = None,
     *,
     level: float,

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError, QmisError, setting
 from qmis_stats.foreign import steps_of
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["FEWEST_POINTS", "LossBlocks", "Losses", "check_shapes", "losses_of"]
 

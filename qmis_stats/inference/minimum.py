@@ -10,14 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from qmis_kernels import backend
+from qmis_stats.arrays import Flags, FloatArray, Indices
 from qmis_stats.inference.adjusted import GapStatistics
 from qmis_stats.inference.losses import Losses
 from qmis_stats.inference.moments import Gaps, gap_statistics, influences
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import checked_level
 
 __all__ = ["SCREENING_SHARE", "UNSETTLED", "NearMinimum", "bootstrap_quantile", "near_minimum"]
@@ -57,11 +56,11 @@ class NearMinimum:
         The rivals whose mean loss is not significantly above the best: any of them may be the best candidate.
     """
 
-    places: NDArray[np.intp]
+    places: Indices
     statistics: GapStatistics
     draws: FloatArray
     share: float
-    unsettled: NDArray[np.bool_]
+    unsettled: Flags
 
     @property
     def minimum(self) -> float:
@@ -159,7 +158,7 @@ def _widened(draws: FloatArray, statistics: GapStatistics) -> FloatArray:
     return np.asarray(draws * factor[:, None])
 
 
-def _draws(losses: Losses, found: Gaps, places: NDArray[np.intp], draws: int, seed: int) -> FloatArray:
+def _draws(losses: Losses, found: Gaps, places: Indices, draws: int, seed: int) -> FloatArray:
     """Return Σ ε_i ψ(i) / N for random signs ε: the multiplier bootstrap of the errors of ŝ, shape (M, B)."""
     kernels = backend("numba")
     total = np.zeros((draws, places.size))

@@ -9,17 +9,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qmis_kernels import backend
+from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.errors import InputError
 from qmis_stats.inference.adjusted import GapStatistics, influence
 from qmis_stats.inference.losses import Losses
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["Gaps", "accumulated_statistics", "gap_statistics", "gaps", "influences", "mean_losses"]
 
-Integers = NDArray[np.intp]
 
 _ALONE = 1e-9
 """What is left of a variance when the only point that carries it is left out, to rounding."""
@@ -54,7 +52,7 @@ class Gaps:
     points: int
     best: int
     duplicates: tuple[tuple[int, int], ...]
-    rivals: Integers
+    rivals: Indices
     delta: FloatArray
     sigma: FloatArray
     skewness: FloatArray
@@ -172,7 +170,7 @@ def _duplicates(losses: Losses, means: FloatArray) -> tuple[tuple[int, int], ...
     return tuple(found.items())
 
 
-def _power_sums(losses: Losses, best: int, rivals: Integers, centres: FloatArray) -> FloatArray:
+def _power_sums(losses: Losses, best: int, rivals: Indices, centres: FloatArray) -> FloatArray:
     kernels = backend("numba")
     total = np.zeros((rivals.size, 5))
     for block in losses.blocks():
@@ -181,7 +179,7 @@ def _power_sums(losses: Losses, best: int, rivals: Integers, centres: FloatArray
 
 
 def _refuse_constants(
-    losses: Losses, best: int, rivals: Integers, delta: FloatArray, sigma: FloatArray, means: FloatArray
+    losses: Losses, best: int, rivals: Indices, delta: FloatArray, sigma: FloatArray, means: FloatArray
 ) -> None:
     rounding = 64.0 * np.finfo(np.float64).eps * (np.abs(means[rivals]) + np.abs(means[best]))
     constant = sigma <= rounding
@@ -194,7 +192,7 @@ def _refuse_constants(
         )
 
 
-def _refuse_scales(losses: Losses, best: int, rivals: Integers, sigma: FloatArray) -> None:
+def _refuse_scales(losses: Losses, best: int, rivals: Indices, sigma: FloatArray) -> None:
     """Fourth powers of the increments have to stay in the range of floats."""
     outside = ~((sigma >= 1.0 / _LARGEST_DEVIATION) & (sigma <= _LARGEST_DEVIATION))
     if outside.any():
@@ -207,7 +205,7 @@ def _refuse_scales(losses: Losses, best: int, rivals: Integers, sigma: FloatArra
         )
 
 
-def _standardised(losses: Losses, found: Gaps, chosen: Integers) -> Iterator[FloatArray]:
+def _standardised(losses: Losses, found: Gaps, chosen: Indices) -> Iterator[FloatArray]:
     """Yield blocks of z = (x - δ̂)/σ̂, of variance one with N in the denominator."""
     rows = found.rivals[chosen]
     shift = found.delta[chosen][:, None]
@@ -216,7 +214,7 @@ def _standardised(losses: Losses, found: Gaps, chosen: Integers) -> Iterator[Flo
         yield (block[rows] - block[found.best] - shift) / scale
 
 
-def influences(losses: Losses, found: Gaps, chosen: Integers) -> Iterator[FloatArray]:
+def influences(losses: Losses, found: Gaps, chosen: Indices) -> Iterator[FloatArray]:
     """Yield blocks, of shape (M, n), of the influence functions ψ of M rivals.
 
     Parameters
@@ -239,7 +237,7 @@ def influences(losses: Losses, found: Gaps, chosen: Integers) -> Iterator[FloatA
         yield influence(z, s)
 
 
-def gap_statistics(losses: Losses, found: Gaps, chosen: Integers) -> tuple[GapStatistics, FloatArray]:
+def gap_statistics(losses: Losses, found: Gaps, chosen: Indices) -> tuple[GapStatistics, FloatArray]:
     """Return what the limits of M rivals need, and the covariances of their ψ with that of the smallest gap.
 
     Parameters

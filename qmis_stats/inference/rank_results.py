@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import ndtri, stdtrit
 
+from qmis_stats.arrays import Flags, FloatArray, Indices, IntArray
 from qmis_stats.errors import InputError
-from qmis_stats.inference.ranks import Comparisons, Decisions, ranks_from
+from qmis_stats.inference.ranks import Comparisons, ranks_from
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.reporting.summary import Summary
 from qmis_stats.validation import checked_level, finite_array
@@ -40,19 +41,19 @@ class RankResults(NotebookResult):
     """
 
     names: tuple[str, ...]
-    params: NDArray[np.float64]
+    params: FloatArray
     comparisons: Comparisons
 
     @property
-    def ranks(self) -> NDArray[np.int64]:
+    def ranks(self) -> IntArray:
         """Estimated ranks, shape (Q,): one more than the number of larger estimates."""
         return np.asarray(1 + np.sum(self.params[None, :] > self.params[:, None], axis=1), dtype=np.int64)
 
-    def order(self) -> NDArray[np.intp]:
+    def order(self) -> Indices:
         """Return the places from the largest to the smallest estimate."""
         return np.argsort(-self.params, kind="stable")
 
-    def rank_sets(self, level: float = 0.95, *, kind: str = "simultaneous") -> NDArray[np.int64]:
+    def rank_sets(self, level: float = 0.95, *, kind: str = "simultaneous") -> IntArray:
         """Return the confidence set of every rank, shape (Q, 2).
 
         Parameters
@@ -86,11 +87,11 @@ class RankResults(NotebookResult):
         kept = self.comparisons.best(tau, level)
         return tuple(name for name, keep in zip(self.names, kept, strict=True) if keep)
 
-    def significantly_below(self, level: float = 0.95) -> Decisions:
+    def significantly_below(self, level: float = 0.95) -> Flags:
         """Return which rows are significantly below which columns, family-wise, shape (Q, Q)."""
         return self.comparisons.below(level)
 
-    def conf_int(self, level: float = 0.95) -> NDArray[np.float64]:
+    def conf_int(self, level: float = 0.95) -> FloatArray:
         """Return the confidence interval of each estimate by itself, shape (Q, 2)."""
         raise NotImplementedError
 
@@ -183,9 +184,9 @@ class EstimateRanking(RankResults):
         Covariance of the estimates.
     """
 
-    covariance: NDArray[np.float64]
+    covariance: FloatArray
 
-    def conf_int(self, level: float = 0.95) -> NDArray[np.float64]:
+    def conf_int(self, level: float = 0.95) -> FloatArray:
         """Return normal intervals, Student's where the covariance has degrees of freedom, shape (Q, 2)."""
         upper = 0.5 + 0.5 * checked_level(level)
         dof = self.comparisons.dof

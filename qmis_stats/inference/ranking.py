@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.inference.indicator import DRAWS, Indicator, checked_draws, indicator_of
 from qmis_stats.inference.losses import LossBlocks, losses_of
 from qmis_stats.inference.minimum import SCREENING_SHARE
@@ -55,7 +56,7 @@ class Ranking(RankResults):
         """Number of evaluation points."""
         return self.indicators[0].points
 
-    def conf_int(self, level: float = 0.95) -> NDArray[np.float64]:
+    def conf_int(self, level: float = 0.95) -> FloatArray:
         """Return the confidence interval of each indicator by itself, shape (Q, 2)."""
         return np.array([entry.conf_int(level) for entry in self.indicators])
 

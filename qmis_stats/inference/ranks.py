@@ -13,19 +13,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from qmis_kernels import backend
+from qmis_stats.arrays import Flags, FloatArray, IntArray
 from qmis_stats.by_value import ByValue
 from qmis_stats.errors import InputError
 from qmis_stats.inference.minimum import ROUNDING, bootstrap_quantile
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import checked_level, checked_seed, whole_number
 
 __all__ = ["Comparisons"]
 
-Decisions = NDArray[np.bool_]
 
 _SHIFT_SHARE = 1e-4
 """Probability with which errors may be shifted too far: taken off the level, and too little to widen sets of ranks."""
@@ -78,7 +76,7 @@ class Comparisons(ByValue):
         draws: Sequence[FloatArray],
         *,
         screening: float = 0.0,
-        unsettled: Sequence[Decisions] | None = None,
+        unsettled: Sequence[Flags] | None = None,
     ) -> Comparisons:
         """Compare groups of statistics through draws of their errors.
 
@@ -142,7 +140,7 @@ class Comparisons(ByValue):
         spread = np.sqrt(2.0 * gammas / dof)
         return replace(found, maxima=found.maxima / spread, dof=float(dof))
 
-    def below(self, level: float, family: Decisions | None = None) -> Decisions:
+    def below(self, level: float, family: Flags | None = None) -> Flags:
         """Return which comparisons (g, h) are decided for "g is below h", all of them right at the level.
 
         Parameters
@@ -173,7 +171,7 @@ class Comparisons(ByValue):
         result[chosen] = decided
         return result
 
-    def holm(self, level: float) -> Decisions:
+    def holm(self, level: float) -> Flags:
         """Return the decisions of Holm's procedure on normal p-values: cheap, and blind to dependence."""
         from statsmodels.stats.multitest import multipletests
 
@@ -191,7 +189,7 @@ class Comparisons(ByValue):
     def _quantile(self, tail: float) -> float:
         return float(-ndtri(tail) if np.isinf(self.dof) else -stdtrit(self.dof, tail))
 
-    def rank_sets(self, level: float, *, simultaneous: bool = True) -> NDArray[np.int64]:
+    def rank_sets(self, level: float, *, simultaneous: bool = True) -> IntArray:
         """Return the confidence set of every rank, (G, 2): rank 1 is the largest.
 
         Parameters
@@ -210,7 +208,7 @@ class Comparisons(ByValue):
             rows.append(ranks_from(self.below(level, family))[g])
         return np.array(rows)
 
-    def best(self, tau: int, level: float) -> NDArray[np.bool_]:
+    def best(self, tau: int, level: float) -> Flags:
         """Return a set of groups that contains the ``tau`` largest at the level.
 
         For ``tau`` = 1 only comparisons of the truly largest group can be wrong, so that each group's are judged by
@@ -228,7 +226,7 @@ class Comparisons(ByValue):
 
 
 def _bound_unsettled(
-    found: Comparisons, estimates: Sequence[FloatArray], draws: Sequence[FloatArray], unsettled: Sequence[Decisions]
+    found: Comparisons, estimates: Sequence[FloatArray], draws: Sequence[FloatArray], unsettled: Sequence[Flags]
 ) -> None:
     """Compare groups with unsettled members by limits of their own, unpaired: signs that are not known forbid pairing.
 
@@ -254,7 +252,7 @@ def _bound_unsettled(
             found.maxima[g, h] = np.maximum(errors, largest[h])
 
 
-def ranks_from(below: Decisions) -> NDArray[np.int64]:
+def ranks_from(below: Flags) -> IntArray:
     """Return 1 + #{above} and G − #{below} from decided comparisons.
 
     Examples

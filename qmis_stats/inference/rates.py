@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import checked_level, covariance_matrix, finite_array
 
 if TYPE_CHECKING:

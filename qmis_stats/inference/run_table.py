@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
-from qmis_stats.scores.base import FloatArray
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
 from qmis_stats.inference.adjusted import rates
 from qmis_stats.inference.losses import FEWEST_POINTS
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import checked_level, whole_number
 
 __all__ = ["OnePassIndicator", "RunningMoments"]

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import DomainError, DomainWarning, InputError
 from qmis_stats.inference.rank_results import EstimateRanking, rank_estimates
 from qmis_stats.inference.run_table import RunTable, run_table
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.reporting.summary import Summary
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import checked_level
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
 from qmis_stats.inference.indicator import Indicator, indicator
 from qmis_stats.inference.loss_file import save_losses
 from qmis_stats.inference.losses import Losses
 from qmis_stats.inference.moments import gaps
 from qmis_stats.inference.ranking import Ranking, rank
-from qmis_stats.scores.base import FloatArray
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -26,7 +26,7 @@ __all__ = [
     "unique_rows",
 ]
 
-from qmis_stats.scores.base import FloatArray
+from qmis_stats.arrays import FloatArray
 
 Scores = GaussianScores | QuadraticScores | FiniteScores | MixtureScores | CanonicalScores
 Thresholds = tuple[FloatArray, ...]

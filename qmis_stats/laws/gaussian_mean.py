@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.increments import GaussianIncrement, Increment
 from qmis_stats.laws.base import (
     ParametricLaw,
@@ -18,7 +19,6 @@ from qmis_stats.laws.base import (
     unique_rows,
 )
 from qmis_stats.scores import GaussianScores, reduce_rank
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import covariance_matrix, finite_array
 
 __all__ = ["GaussianMean"]

@@ -7,11 +7,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
 from qmis_stats.increments import Increment, MixtureIncrement
 from qmis_stats.laws.base import ParametricLaw, ProductCells, Thresholds, best_cell, check_cells, product_index
 from qmis_stats.scores import MixtureScores
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import covariance_matrix, finite_array
 
 __all__ = ["GaussianMixture"]

@@ -8,12 +8,12 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import DomainError, InputError
 from qmis_stats.increments import Increment
 from qmis_stats.laws.base import ParametricLaw, ProductCells, Thresholds, best_cell, unique_rows
 from qmis_stats.numerics import gauss_legendre_panels
 from qmis_stats.scores import CodewordScores, ThresholdScores, codeword_increment, reduce_rank, threshold_increment
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.scores.families import BERNOULLI, POISSON, Family
 from qmis_stats.validation import covariance_matrix, finite_array
 

@@ -8,10 +8,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.increments import Increment, QuadraticIncrement
 from qmis_stats.laws.base import ParametricLaw, ProductCells, Thresholds, best_cell, check_cells, unique_rows
 from qmis_stats.scores import QuadraticScores, reduce_rank
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import covariance_matrix, finite_array, positive_number
 
 __all__ = ["LinearRegression"]

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from qmis_stats.leak.estimate import leakage
     from qmis_stats.leak.fits import Fit, fit_from
     from qmis_stats.leak.game import Game
+    from qmis_stats.leak.leakage_result import LeakageResult
     from qmis_stats.leak.leave_one_out import LeaveOneOut, leave_one_out
-    from qmis_stats.leak.results import LeakageResult
 
 __all__ = ["Fit", "Game", "LeakageResult", "LeaveOneOut", "fit_from", "leakage", "leave_one_out"]
 
@@ -24,6 +24,6 @@ __getattr__, __dir__ = lazy_names(
         "fits": ("Fit", "fit_from"),
         "game": ("Game",),
         "leave_one_out": ("LeaveOneOut", "leave_one_out"),
-        "results": ("LeakageResult",),
+        "leakage_result": ("LeakageResult",),
     },
 )

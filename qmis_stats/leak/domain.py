@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.leak.fits import Fit
 from qmis_stats.leak.game import Game
 from qmis_stats.leak.leave_one_out import LeaveOneOut
 from qmis_stats.leak.posterior import Points
 from qmis_stats.leak.retained import Retained, Scatter
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["objections", "repeated_rows"]
 

@@ -9,23 +9,22 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.errors import InputError
 from qmis_stats.foreign import raised_by
 from qmis_stats.leak.domain import objections
-from qmis_stats.leak.fits import Indices
 from qmis_stats.leak.game import Game
 from qmis_stats.leak.groups import Basis
 from qmis_stats.leak.law import exposures
+from qmis_stats.leak.leakage_result import LeakageResult
 from qmis_stats.leak.leave_one_out import leave_one_out
 from qmis_stats.leak.posterior import points_of
-from qmis_stats.leak.results import LeakageResult
 from qmis_stats.leak.retained import NamedQuantizer, read_out, retained, scatter
 from qmis_stats.leak.signal import Directions
 from qmis_stats.leak.smoothed import smoothed
 from qmis_stats.leak.sources import fit_of
 from qmis_stats.leak.uncertainty import Uncertainty
 from qmis_stats.quantizers.weights import DEFAULT_QUANTIZERS, quantizer
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import checked_level
 
 __all__ = ["IDENTITY", "LEAST_POINTS", "leakage"]

@@ -6,17 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.linalg import cho_factor, cho_solve
 
+from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.errors import DomainError, InputError
 from qmis_stats.leak.losses import Loss, loss_named
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import finite_array
 
-__all__ = ["Fit", "Indices", "fit_from"]
+__all__ = ["Fit", "fit_from"]
 
-Indices = NDArray[np.int64]
 """Rows of a data set, or groups of them."""
 
 FREE = 1e-9

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from qmis_stats.arrays import Flags, FloatArray, Indices
 from qmis_stats.errors import InputError
-from qmis_stats.leak.fits import Fit, Indices
+from qmis_stats.leak.fits import Fit
 from qmis_stats.leak.game import Game
 from qmis_stats.leak.group_results import GroupLeak
 from qmis_stats.leak.law import exposures, figures_without_each, whole_figures
@@ -20,7 +21,6 @@ from qmis_stats.leak.retained import ReadOut, share_covariance
 from qmis_stats.leak.signal import Directions, PointSignal
 from qmis_stats.leak.smoothed import smoothed
 from qmis_stats.leak.uncertainty import log_scales
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import checked_level
 
 __all__ = ["FEWEST_PARTS", "FEWEST_RECORDS", "MOST_GROUPS", "Basis", "group_leak", "group_names"]
@@ -130,7 +130,7 @@ class _Of(NamedTuple):
 def group_leak(
     basis: Basis, labels: ArrayLike, quantizers: Sequence[str], in_domain: Sequence[bool], level: float
 ) -> GroupLeak:
-    """Return what each group leaks; see :meth:`~qmis_stats.leak.results.LeakageResult.by_group`."""
+    """Return what each group leaks; see :meth:`~qmis_stats.leak.leakage_result.LeakageResult.by_group`."""
     names = group_names("labels", labels, basis.fit.points)
     known, codes, sizes = np.unique(names, return_inverse=True, return_counts=True)
     parts = _dealt(codes, basis.seed) if basis.parts is None else basis.parts
@@ -252,7 +252,7 @@ def _smoothed_within(basis: Basis, found: LeaveOneOut, rows: Indices, places: In
     return replace(found, leverage=leverage, variance=variance)
 
 
-def _kept(fit: Fit, rows: Indices, stay: NDArray[np.bool_]) -> Indices:
+def _kept(fit: Fit, rows: Indices, stay: Flags) -> Indices:
     """Return the rows that stay, and those of a class of which none would."""
     if fit.loss.name not in ("logistic", "softmax"):
         return rows[stay]

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qmis_stats.leak.fits import Fit, Indices
+from qmis_stats.arrays import FloatArray, Indices
+from qmis_stats.leak.fits import Fit
 from qmis_stats.leak.posterior import Points
 from qmis_stats.leak.signal import PointSignal, best_direction
 from qmis_stats.leak.softmax_law import softmax_exposures
 from qmis_stats.results import REPORTED_FPR
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["RATES", "Exposures", "exposures", "figures", "figures_without_each", "whole_figures"]
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
+from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.errors import DomainError
-from qmis_stats.leak.fits import Fit, Indices, free_penalties, hessian_matrix, moment_matrix, positive_factor
-from qmis_stats.scores.base import FloatArray
+from qmis_stats.leak.fits import Fit, free_penalties, hessian_matrix, moment_matrix, positive_factor
 
 __all__ = ["LeaveOneOut", "aspect", "leave_one_out"]
 

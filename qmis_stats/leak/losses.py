@@ -9,8 +9,8 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import expit, softmax
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["LOSSES", "Logistic", "Loss", "Poisson", "Softmax", "Squared", "loss_named"]
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from qmis_stats.scores.base import FloatArray
+from qmis_stats.arrays import FloatArray, IntArray
 
 __all__ = ["NEAR", "near_duplicates"]
 
@@ -16,7 +15,7 @@ _MOST_WORK = 2e10
 _REPEAT = 1e-9
 
 
-def near_duplicates(X: FloatArray) -> NDArray[np.int64] | None:
+def near_duplicates(X: FloatArray) -> IntArray | None:
     """Return for each row the row that it nearly repeats, −1 where there is none; ``None`` where it takes too long.
 
     Features are standardised. A row nearly repeats its nearest neighbour where their distance is at most ``NEAR`` times

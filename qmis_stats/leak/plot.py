@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.reporting.figures import COLOURS, INK, axes_or_new
-from qmis_stats.scores.base import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from qmis_stats.leak.fits import Fit, Indices
+from qmis_stats.arrays import FloatArray, Indices
+from qmis_stats.leak.fits import Fit
 from qmis_stats.leak.game import Game
 from qmis_stats.leak.leave_one_out import LeaveOneOut
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["Points", "points_of"]
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qmis_stats.leak.fits import Fit, Indices
+from qmis_stats.arrays import FloatArray, Indices
+from qmis_stats.leak.fits import Fit
 from qmis_stats.leak.leave_one_out import LeaveOneOut, aspect, forms
 from qmis_stats.leak.retained import ReadOut, Scatter
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["Directions", "PointSignal", "best_direction"]
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.leak.leave_one_out import LeaveOneOut
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["smoothed"]
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import softmax
 
-from qmis_stats.leak.fits import Fit, Indices
+from qmis_stats.arrays import FloatArray, Indices
+from qmis_stats.leak.fits import Fit
 from qmis_stats.leak.posterior import Points
 from qmis_stats.leak.signal import PointSignal
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["proximal_softmax", "softmax_exposures"]
 

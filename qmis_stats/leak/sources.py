@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
 from qmis_stats.foreign import raised_by
 from qmis_stats.leak.fits import Fit, fit_from
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["fit_of", "fit_of_weights"]
 

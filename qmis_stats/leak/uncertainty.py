@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qmis_stats.leak.fits import Fit, Indices
+from qmis_stats.arrays import FloatArray, Indices
+from qmis_stats.leak.fits import Fit
 from qmis_stats.leak.game import Game
 from qmis_stats.leak.law import Exposures, exposures, figures_without_each, whole_figures
 from qmis_stats.leak.leave_one_out import LeaveOneOut
 from qmis_stats.leak.posterior import Points, points_of
 from qmis_stats.leak.retained import ReadOut, Scatter, share_covariance
 from qmis_stats.leak.signal import Directions
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["Uncertainty", "log_scales"]
 

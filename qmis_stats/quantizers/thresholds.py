@@ -13,8 +13,8 @@ from typing import Literal
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import finite_array, positive_number, whole_number
 
 __all__ = ["FixedThresholds", "LloydMax", "ScalarQuantizer", "Sign", "Ternary", "Uniform"]

@@ -8,13 +8,11 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.increments import Increment
 
-__all__ = ["Draw", "FloatArray", "PointRule", "ScoreModel", "fixed_order_dot", "rotation_to"]
-
-FloatArray = NDArray[np.float64]
+__all__ = ["Draw", "PointRule", "ScoreModel", "fixed_order_dot", "rotation_to"]
 
 
 class Draw(NamedTuple):

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import DomainError
 from qmis_stats.increments import Increment
-from qmis_stats.scores.base import Draw, FloatArray, PointRule, ScoreModel, fixed_order_dot
+from qmis_stats.scores.base import Draw, PointRule, ScoreModel, fixed_order_dot
 from qmis_stats.scores.canonical_draws import Envelope, accepted_sums
 from qmis_stats.scores.canonical_faces import codeword_increment, threshold_increment
 from qmis_stats.scores.canonical_increment import grid

@@ -9,8 +9,9 @@ from typing import Protocol
 import numpy as np
 from scipy.special import logsumexp
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import DomainError
-from qmis_stats.scores.base import Draw, FloatArray, fixed_order_dot
+from qmis_stats.scores.base import Draw, fixed_order_dot
 from qmis_stats.scores.families import Family
 
 __all__ = ["Envelope", "accepted_sums"]

@@ -9,8 +9,8 @@ import math
 
 import numpy as np
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.increments import GaussianIncrement, Increment
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.scores.canonical_increment import CanonicalIncrement, Parts
 from qmis_stats.scores.families import POISSON, Family
 

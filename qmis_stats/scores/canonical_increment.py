@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import DomainError
 from qmis_stats.increments import Increment
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.scores.families import Family, expm2
 from qmis_stats.tilting import Tilt
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy.special import gammaln
 
-from qmis_stats.scores.base import FloatArray
+from qmis_stats.arrays import FloatArray
 
 __all__ = ["chi_square_from_normals", "log_weight_constant"]
 

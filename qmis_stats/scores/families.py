@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import expit, gammaln, pdtrik
 
-from qmis_stats.scores.base import FloatArray
+from qmis_stats.arrays import FloatArray
 
 __all__ = ["BERNOULLI", "POISSON", "Bernoulli", "Family", "Poisson"]
 

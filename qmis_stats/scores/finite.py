@@ -9,11 +9,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qmis_stats.arrays import FloatArray, IntArray
 from qmis_stats.errors import DomainError
 from qmis_stats.increments import DiscreteIncrement, Increment, check_scale
-from qmis_stats.scores.base import Draw, FloatArray, PointRule, ScoreModel
+from qmis_stats.scores.base import Draw, PointRule, ScoreModel
 
 __all__ = ["FiniteScores"]
 
@@ -63,7 +63,7 @@ class FiniteScores(ScoreModel):
         return tuple(tuple(x - b for x, b in zip(row, reference, strict=True)) for row in self.losses)
 
     @cached_property
-    def integers(self) -> NDArray[np.int64]:
+    def integers(self) -> IntArray:
         """Relative losses in units of :attr:`unit`, shape (K, atoms)."""
         scaled = [[int(x / self.unit) for x in row] for row in self.relative]
         if max(abs(v) for row in scaled for v in row) >= _EXACT_FLOAT:

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.increments import Increment, MixtureIncrement
-from qmis_stats.scores.base import Draw, FloatArray, PointRule, ScoreModel, fixed_order_dot
+from qmis_stats.scores.base import Draw, PointRule, ScoreModel, fixed_order_dot
 
 __all__ = ["MixtureScores"]
 

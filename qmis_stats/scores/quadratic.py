@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import DomainError
 from qmis_stats.increments import Increment, QuadraticIncrement
-from qmis_stats.scores.base import Draw, FloatArray, PointRule, ScoreModel, fixed_order_dot, rotation_to
+from qmis_stats.scores.base import Draw, PointRule, ScoreModel, fixed_order_dot, rotation_to
 from qmis_stats.scores.chi_square import chi_square_from_normals
 
 __all__ = ["QuadraticScores"]

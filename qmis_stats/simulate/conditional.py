@@ -7,11 +7,11 @@ import math
 import numpy as np
 from scipy.special import logsumexp
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import DomainError
 from qmis_stats.numerics import tail_changes
 from qmis_stats.problem import Problem
 from qmis_stats.results import LinearEstimate, MISResult
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.simulate.memory import fit_points
 from qmis_stats.simulate.settings import Settings
 from qmis_stats.validation import sample_size

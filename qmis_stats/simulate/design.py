@@ -8,10 +8,10 @@ from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qmis_stats.arrays import FloatArray, IntArray
 from qmis_stats.scores import Draw, PointRule
-from qmis_stats.scores.base import FloatArray, ScoreModel
+from qmis_stats.scores.base import ScoreModel
 from qmis_stats.simulate.estimator import SumSample
 from qmis_stats.tilting import Tilt
 
@@ -154,7 +154,7 @@ def tilted_design(scores: ScoreModel, n: int) -> Design:
     return Design(TiltMixture(drawn), TiltMixture([LAW, *rivals]), tuple(drawn))
 
 
-def _component_layout(count: int, components: int) -> tuple[int, NDArray[np.int64], NDArray[np.int64]]:
+def _component_layout(count: int, components: int) -> tuple[int, IntArray, IntArray]:
     """Return the number a component (even), and stratum and half of each of the replicates."""
     share = max(2, 2 * -(-count // (2 * components)))
     stratum = np.repeat(np.arange(components), share)

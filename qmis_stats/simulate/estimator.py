@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from types import ModuleType
 
 import numpy as np
-from numpy.typing import NDArray
 
-from qmis_stats.scores.base import FloatArray, PointRule
+from qmis_stats.arrays import FloatArray, IntArray
+from qmis_stats.scores.base import PointRule
 from qmis_stats.simulate.pairing import crosses_somewhere, rival_probabilities, rival_rows, sign_coefficients
 
 __all__ = ["Estimate", "SumSample", "cross_fitted_delta", "log_crossing_probability"]
@@ -40,8 +40,8 @@ class SumSample:
 
     scores: FloatArray
     log_weights: FloatArray
-    stratum: NDArray[np.int64]
-    half: NDArray[np.int64]
+    stratum: IntArray
+    half: IntArray
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ def log_crossing_probability(
     return (math.log(value) + log_scale, math.sqrt(variance) / value) if value > 0.0 else (-math.inf, math.inf)
 
 
-def _stratified_variance(contribution: FloatArray, stratum: NDArray[np.int64], sample: SumSample, half: int) -> float:
+def _stratified_variance(contribution: FloatArray, stratum: IntArray, sample: SumSample, half: int) -> float:
     """Return the variance of the mean over one half, whose strata have fixed equal shares.
 
     Sums that cross nowhere contribute zeros and are counted without being listed.

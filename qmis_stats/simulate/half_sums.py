@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.results import LinearEstimate, MISResult
 from qmis_stats.scores import CanonicalIncrement, CanonicalScores, Draw
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.simulate.design import SUMS_STREAM
 from qmis_stats.simulate.settings import Settings
 from qmis_stats.simulate.verdict import doubts

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtrit
 
-from qmis_stats.scores.base import FloatArray
+from qmis_stats.arrays import FloatArray
 from qmis_stats.simulate.design import Component, Design, log_density
 
 __all__ = ["FALSE_ALARM_RATE", "Mass", "recovered_masses"]

@@ -7,8 +7,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from qmis_stats.arrays import Flags, FloatArray
 from qmis_stats.scores import Draw
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.simulate.sobol import MAX_DIMENSION, sobol_generators
 
 __all__ = ["MAX_DIMENSION", "scrambled_uniforms"]
@@ -19,7 +19,7 @@ Words = NDArray[np.uint64]
 
 
 @lru_cache(maxsize=64)
-def _digits(dimension: int, log2_size: int) -> NDArray[np.bool_]:
+def _digits(dimension: int, log2_size: int) -> Flags:
     """Return the generating matrices of Sobol's net, shape (dimension, log2_size, log2_size).
 
     Entry [d, j, c] is binary digit c + 1 after the point of coordinate d at the point with index 2^j.

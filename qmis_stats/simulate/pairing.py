@@ -6,9 +6,8 @@ from types import ModuleType
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from qmis_stats.scores.base import FloatArray
+from qmis_stats.arrays import Flags, FloatArray
 
 __all__ = [
     "crosses_somewhere",
@@ -80,7 +79,7 @@ def two_cell_probabilities(sums: FloatArray, weights: FloatArray, points: FloatA
     return (ranked[..., :size] if strict else ranked[..., -size:])[..., None]
 
 
-def crosses_somewhere(sums: FloatArray, points: FloatArray, best: int) -> NDArray[np.bool_]:
+def crosses_somewhere(sums: FloatArray, points: FloatArray, best: int) -> Flags:
     """Return which sums could return a rival for some point; a superset, since cells are compared one by one.
 
     Shapes (..., N, K) and (..., M, K), result (..., N).

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import gammainccinv, gammaincinv, ndtr, ndtri
 
+from qmis_stats.arrays import FloatArray, IntArray
 from qmis_stats.laws import Thresholds
 from qmis_stats.numerics import log_ndtr_difference
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["EstimateCells", "LatinDesign"]
 
@@ -19,8 +18,6 @@ _SPACING = 0.65
 _BELOW_ONE = 1.0 - 2.0**-53
 _LEAST = 1e-300
 _TABLES = 8
-
-Integers = NDArray[np.int64]
 
 
 class LatinDesign:
@@ -101,12 +98,12 @@ class EstimateCells:
         cells = sum(e.size + 1 for e in edges)
         return _TABLES * cells * _scale_rule(n - len(edges) + 1, n)[0].size
 
-    def find(self, estimates: FloatArray) -> Integers:
+    def find(self, estimates: FloatArray) -> IntArray:
         """Return the cells of estimates v, shape (R, d): how many of a coordinate's thresholds are at most v_i."""
         columns = [np.searchsorted(e, estimates[:, i], side="right") for i, e in enumerate(self.edges)]
         return np.stack(columns, axis=1).astype(np.int64)
 
-    def log_probability(self, cells: Integers) -> FloatArray:
+    def log_probability(self, cells: IntArray) -> FloatArray:
         """Return the logarithms of P(T = cells), shape (R,).
 
         Examples
@@ -119,7 +116,7 @@ class EstimateCells:
         top = joint.max(axis=1)
         return np.asarray(top + np.log(np.sum(np.exp(joint - top[:, None]), axis=1)), dtype=np.float64)
 
-    def draws(self, cells: Integers, uniforms: FloatArray) -> FloatArray:
+    def draws(self, cells: IntArray, uniforms: FloatArray) -> FloatArray:
         """Return estimates v given their cells, shape (R, N, d), from uniforms of shape (R, N, d + 1).
 
         The last uniform chooses the scale, the others the normals by inversion from the nearer tail.
@@ -135,14 +132,14 @@ class EstimateCells:
         normals /= self._root[node][:, :, None]
         return normals
 
-    def _log_joint(self, flat: Integers) -> FloatArray:
+    def _log_joint(self, flat: IntArray) -> FloatArray:
         """Return log P(C at a node, T = cells) for every node, shape (R, G)."""
         total = np.repeat(self._log_density[None, :], len(flat), axis=0)
         for i in range(self.dimension):
             total += self._log_mass[flat[:, i]]
         return total
 
-    def _scales(self, flat: Integers, uniforms: FloatArray) -> Integers:
+    def _scales(self, flat: IntArray, uniforms: FloatArray) -> IntArray:
         """Return nodes of the scale given the cells, shape (R, N), by inversion of their distribution function."""
         joint = self._log_joint(flat)
         cumulative = np.cumsum(np.exp(joint - joint.max(axis=1, keepdims=True)), axis=1)

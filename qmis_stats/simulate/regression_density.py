@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import DomainError
 from qmis_stats.numerics import log_bessel_profile, log_beta_half
-from qmis_stats.scores.base import FloatArray
 
 if TYPE_CHECKING:
     from scipy.interpolate import CubicSpline

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import numpy as np
 
-from qmis_stats.scores.base import FloatArray
+from qmis_stats.arrays import FloatArray
 
 __all__ = ["RegressionPairs", "regression_pairs"]
 

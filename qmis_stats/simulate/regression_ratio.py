@@ -8,10 +8,10 @@ from types import ModuleType
 
 import numpy as np
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
 from qmis_stats.laws import LinearRegression, ProductCells
 from qmis_stats.results import LinearEstimate, MISResult, finite_or_none
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.simulate.memory import fit_pairs
 from qmis_stats.simulate.regression_cells import EstimateCells, LatinDesign
 from qmis_stats.simulate.regression_density import RegressionRatio, require_density

@@ -7,8 +7,8 @@ import math
 import numpy as np
 from scipy.special import ndtri
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.results import REPORTED_FPR, ROCCurve
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import checked_level
 
 __all__ = ["empirical_roc"]

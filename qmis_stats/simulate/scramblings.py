@@ -9,8 +9,9 @@ from types import ModuleType
 import numpy as np
 from scipy.special import ndtri
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.scores import Draw
-from qmis_stats.scores.base import FloatArray, ScoreModel
+from qmis_stats.scores.base import ScoreModel
 from qmis_stats.simulate.design import POINTS_STREAM, SUMS_STREAM, Design, log_density
 from qmis_stats.simulate.nets import scrambled_uniforms
 from qmis_stats.simulate.pairing import (

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
 from qmis_stats.problem import Problem
 from qmis_stats.reporting.decay_plot import DecayPoint, decay_plot
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.results import MISResult, error_interval
-from qmis_stats.scores.base import FloatArray, ScoreModel
+from qmis_stats.scores.base import ScoreModel
 from qmis_stats.simulate.admission import admit
 from qmis_stats.simulate.design import Design, tilted_design
 from qmis_stats.simulate.memory import fit_sums

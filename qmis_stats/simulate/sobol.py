@@ -7,7 +7,8 @@ S. Joe and F. Y. Kuo, Constructing Sobol sequences with better two-dimensional p
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+
+from qmis_stats.arrays import IntArray
 
 __all__ = ["MAX_DIMENSION", "sobol_generators"]
 
@@ -82,7 +83,7 @@ MAX_DIMENSION = len(_DIRECTIONS) + 1
 """Beyond this many coordinates a net of a few thousand points is no better than random numbers."""
 
 
-def sobol_generators(dimension: int, log2_size: int) -> NDArray[np.int64]:
+def sobol_generators(dimension: int, log2_size: int) -> IntArray:
     """Return the points with indices 1, 2, 4, ... of Sobol's net times its size, shape (dimension, log2_size).
 
     Examples

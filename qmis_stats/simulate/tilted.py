@@ -7,11 +7,12 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import DomainError, InputError
 from qmis_stats.problem import Problem
 from qmis_stats.results import LinearEstimate, MISResult, finite_or_none
 from qmis_stats.scores import CanonicalScores
-from qmis_stats.scores.base import FloatArray, ScoreModel
+from qmis_stats.scores.base import ScoreModel
 from qmis_stats.simulate.admission import admit, nothing_leaks
 from qmis_stats.simulate.design import Design, tilted_design
 from qmis_stats.simulate.estimator import log_crossing_probability

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.results import LinearEstimate, MISResult
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.simulate.roc import empirical_roc
 from qmis_stats.simulate.settings import Settings
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from qmis_stats.scores.base import FloatArray
+from qmis_stats.arrays import FloatArray
 from qmis_stats.simulate.design import Component
 
 __all__ = ["Window"]

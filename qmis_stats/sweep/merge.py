@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from qmis_stats.errors import InputError
-from qmis_stats.sweep.store import Progress, Store
+from qmis_stats.sweep.database import Progress, Store
 
 __all__ = ["merge_stores"]
 
@@ -18,7 +18,8 @@ def merge_stores(path: str | os.PathLike[str], sources: Sequence[str | os.PathLi
 
     Cells and blocks are known by their keys: merging twice, or stores that overlap, adds nothing. A cell that two
     stores have finished keeps the result that is there first. The cells of the merged store are those of all files last
-    swept; :func:`~qmis_stats.sweep.run.run_sweep` with the whole grid and ``resume=True`` computes what no store holds.
+    swept; :func:`~qmis_stats.sweep.loop.run_sweep` with the whole grid and ``resume=True`` computes what no store
+    holds.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from typing import Any
 
 from qmis_stats.results import CONFIDENCE_LEVEL, finite_or_none
 from qmis_stats.sweep.cell import Entry, spelt
-from qmis_stats.sweep.store import Store
+from qmis_stats.sweep.database import Store
 
 __all__ = ["LARGEST_TABLE", "Series", "Summary", "SweptCell", "summarize"]
 

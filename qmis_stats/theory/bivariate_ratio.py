@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.results import REPORTED_FPR, ROCCurve
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["BivariateRatio"]
 

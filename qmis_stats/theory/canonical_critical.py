@@ -7,12 +7,12 @@ import math
 import numpy as np
 from scipy.special import ndtr
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import DomainError
 from qmis_stats.laws import GeneralizedLinear
 from qmis_stats.laws.base import MAX_CELLS, product_index
 from qmis_stats.problem import Problem
 from qmis_stats.scores import GaussianScores
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.theory.limit_cells import cell_centroids, cells_of_limit, line_edges
 from qmis_stats.theory.points import normal_rule
 from qmis_stats.theory.retained import cell_moments

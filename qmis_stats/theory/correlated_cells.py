@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import DomainError
 from qmis_stats.laws import Thresholds
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.theory.retained import cell_moments
 
 __all__ = ["CoordinateCells", "centroid_correlation", "coordinate_cells", "inverse_correlation"]

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import erf, ndtr, ndtri
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import DomainError
 from qmis_stats.laws import GeneralizedLinear
 from qmis_stats.numerics import gauss_legendre_panels
 from qmis_stats.problem import Problem
 from qmis_stats.results import REPORTED_FPR, MISResult, ROCCurve
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.theory.retained import cell_moments
 from qmis_stats.validation import sample_size
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qmis_stats.arrays import FloatArray, IntArray
 from qmis_stats.scores import GaussianScores
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.theory.points import normal_rule
 
 __all__ = ["cell_centroids", "cells_of_limit", "centroids", "line_edges"]
 
 
-def cells_of_limit(scores: GaussianScores, nodes: FloatArray, n: int) -> NDArray[np.int64]:
+def cells_of_limit(scores: GaussianScores, nodes: FloatArray, n: int) -> IntArray:
     """Return the cell of each node, shape (M,), at sample size n."""
     totals = math.sqrt(n) * scores.constant + nodes @ scores.linear.T
     return np.asarray(np.argmin(totals, axis=1), dtype=np.int64)
@@ -47,7 +46,7 @@ def centroids(scores: GaussianScores, n: int) -> tuple[FloatArray, FloatArray]:
     return cell_centroids(cells_of_limit(scores, nodes, n), nodes, weights)
 
 
-def cell_centroids(cell: NDArray[np.int64], nodes: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+def cell_centroids(cell: IntArray, nodes: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the cells' probabilities (K,) and centroids (K, q) from weighted nodes and the cell of each."""
     probability = np.bincount(cell, weights)
     first = np.stack([np.bincount(cell, weights * column) for column in nodes.T], axis=1)

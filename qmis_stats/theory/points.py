@@ -8,8 +8,9 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import logsumexp, ndtri
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.numerics import gauss_legendre_panels
-from qmis_stats.scores.base import FloatArray, ScoreModel
+from qmis_stats.scores.base import ScoreModel
 
 __all__ = ["Component", "expectation", "normal_rule"]
 

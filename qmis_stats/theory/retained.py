@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
-from qmis_stats.scores.base import FloatArray
+from qmis_stats.arrays import FloatArray
 
 __all__ = ["CellMoments", "cell_moments", "retained_information"]
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import DomainError
 from qmis_stats.increments import DiscreteIncrement, Increment
 from qmis_stats.numerics import gauss_legendre_panels
 from qmis_stats.problem import Problem
 from qmis_stats.results import MISResult
-from qmis_stats.scores.base import FloatArray, ScoreModel
+from qmis_stats.scores.base import ScoreModel
 from qmis_stats.theory.points import Component, expectation
 from qmis_stats.theory.sharp import (
     SMALLEST_N,

@@ -14,11 +14,12 @@ from fractions import Fraction
 
 import numpy as np
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import DomainError
 from qmis_stats.increments import DiscreteIncrement, Increment
 from qmis_stats.problem import ChainFace, Problem
 from qmis_stats.results import MISResult
-from qmis_stats.scores.base import FloatArray, ScoreModel
+from qmis_stats.scores.base import ScoreModel
 from qmis_stats.theory.points import Component, expectation
 from qmis_stats.theory.total_variation import log_mean_tilt_distance, scaled_ratio
 from qmis_stats.tilting import Tilt

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qmis_stats.scores.base import FloatArray
+from qmis_stats.arrays import FloatArray
 from qmis_stats.theory.bivariate_ratio import BivariateRatio
 from qmis_stats.theory.correlated_cells import CoordinateCells, centroid_correlation, inverse_correlation
 from qmis_stats.theory.state_evolution import EstimateLaw

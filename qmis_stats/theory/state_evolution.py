@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import brentq
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import DomainError
 from qmis_stats.laws import LinearRegression
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["EstimateLaw", "estimate_law"]
 

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from scipy.special import ndtr
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.increments import (
     DiscreteIncrement,
     GaussianIncrement,
@@ -14,7 +15,6 @@ from qmis_stats.increments import (
     MixtureIncrement,
     QuadraticIncrement,
 )
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.theory.points import normal_rule
 
 __all__ = ["log_mean_tilt_distance", "scaled_ratio"]

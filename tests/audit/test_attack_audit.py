@@ -19,8 +19,8 @@ from qmis_stats.audit.attacks import (
     run_attacks,
     self_check,
 )
+from qmis_stats.audit.audit_page import report_data, report_html, write_report
 from qmis_stats.audit.models import Logistic
-from qmis_stats.audit.report import report_data, report_html, write_report
 from qmis_stats.display import attack_table, audit_table
 from qmis_stats.errors import InputError
 from tests.audit.conftest import Grid, ScaledSign

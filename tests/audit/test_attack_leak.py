@@ -11,10 +11,10 @@ from qmis_stats.audit import MLP, audit, bundled, head_for
 from qmis_stats.audit.answer import answer
 from qmis_stats.audit.attacks import LossThreshold, audit_attacks
 from qmis_stats.audit.attacks.attack_leak import attack_leak
-from qmis_stats.audit.attacks.results import AttackResult
+from qmis_stats.audit.attacks.attack_result import AttackResult
+from qmis_stats.audit.audit_page import report_data
 from qmis_stats.audit.leak_answer import leak_sure
 from qmis_stats.audit.leak_lines import leak_lines
-from qmis_stats.audit.report import report_data
 from qmis_stats.errors import InputError
 from qmis_stats.quantizers import quantizer
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from qmis_stats.audit.attacks import Discriminator, LiRA, LossThreshold, play, run_attacks
-from qmis_stats.audit.attacks.run import accuracy_threshold, rate_threshold
+from qmis_stats.audit.attacks.attacking import accuracy_threshold, rate_threshold
 from qmis_stats.audit.attacks.solvable import MeanModel
 from qmis_stats.audit.attacks.statistic import logit_confidence
 from qmis_stats.audit.data import from_arrays

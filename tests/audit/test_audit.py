@@ -11,13 +11,13 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from qmis_stats import InputError, rank
 from qmis_stats.audit.algorithm import audit, head_for
 from qmis_stats.audit.answer import answer, table_lines
+from qmis_stats.audit.audit_page import report_html
 from qmis_stats.audit.codewords import Codewords
 from qmis_stats.audit.data import from_arrays
 from qmis_stats.audit.models import MLP, Linear, Logistic, SklearnModel, Softmax, TorchModel
 from qmis_stats.audit.performance import measure, scores
-from qmis_stats.audit.report import report_html
-from qmis_stats.audit.run import Visited, _Keeper, generator, merged
 from qmis_stats.audit.splits import held_out, subset
+from qmis_stats.audit.training_run import Visited, _Keeper, generator, merged
 from tests.audit.conftest import Grid, ScaledSign
 
 QUANTIZERS = (Grid(0.5), Grid(0.1), ScaledSign())

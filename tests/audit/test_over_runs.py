@@ -9,8 +9,8 @@ from scipy.stats import binomtest, t
 
 from qmis_stats.audit.algorithm import audit, head_for
 from qmis_stats.audit.answer import answer
+from qmis_stats.audit.audit_page import report_html
 from qmis_stats.audit.over_runs import over_runs
-from qmis_stats.audit.report import report_html
 from qmis_stats.inference.runs import run_means
 from tests.audit.conftest import Grid, ScaledSign
 

@@ -12,8 +12,8 @@ from scipy.stats import norm
 from qmis_stats import InputError, rank
 from qmis_stats.audit.algorithm import audit, head_for
 from qmis_stats.audit.answer import answer, table_lines
+from qmis_stats.audit.audit_page import report_data, report_html, write_report
 from qmis_stats.audit.data import from_arrays
-from qmis_stats.audit.report import report_data, report_html, write_report
 from qmis_stats.display import audit_table
 from qmis_stats.quantizers import quantizer
 from tests.audit.conftest import Grid, ScaledSign

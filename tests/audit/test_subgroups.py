@@ -14,9 +14,9 @@ from rich.console import Console
 from qmis_stats import InputError
 from qmis_stats.audit.algorithm import audit, head_for
 from qmis_stats.audit.answer import answer
+from qmis_stats.audit.audit_page import report_data, report_html
 from qmis_stats.audit.data import from_arrays
 from qmis_stats.audit.group_lines import GroupLine, group_lines, shown_releases, who_leaks_most
-from qmis_stats.audit.report import report_data, report_html
 from qmis_stats.audit.subgroups import Subgroups, group_performance
 from qmis_stats.audit.tables import load_table
 from qmis_stats.display import group_table

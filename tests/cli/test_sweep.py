@@ -112,9 +112,9 @@ def test_the_status_of_another_thing_says_what_it_is_and_leaves_it_alone(qmis, t
 
 
 def test_an_interrupted_sweep_says_what_is_done_and_how_to_go_on(qmis, experiment, store, monkeypatch):
-    from qmis_stats.sweep import run
+    from qmis_stats.sweep import loop
 
-    decide, asked = run.decide, []
+    decide, asked = loop.decide, []
 
     def interrupt(blocks, rule):
         asked.append(blocks)
@@ -122,7 +122,7 @@ def test_an_interrupted_sweep_says_what_is_done_and_how_to_go_on(qmis, experimen
             raise KeyboardInterrupt
         return decide(blocks, rule)
 
-    monkeypatch.setattr(run, "decide", interrupt)
+    monkeypatch.setattr(loop, "decide", interrupt)
     file = experiment(FILE)
     done = qmis("sweep", file, "--store", store, "--jobs", 1)
     assert (done.exit_code, done.stdout) == (130, "")

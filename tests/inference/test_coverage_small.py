@@ -9,8 +9,8 @@ from coverage_study.tally import Setting
 from scipy.special import ndtri
 from scipy.stats import binomtest
 
+from qmis_stats.inference.gap_intervals import gap_interval
 from qmis_stats.inference.indicator import indicator
-from qmis_stats.inference.intervals import gap_interval
 from qmis_stats.inference.ranking import rank
 
 FALSE_ALARM = 1e-9

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom, norm
 
 from qmis_stats import indicator
-from qmis_stats.inference.intervals import gap_interval
+from qmis_stats.inference.gap_intervals import gap_interval
 from qmis_stats.inference.losses import Losses
 from qmis_stats.inference.minimum import SCREENING_SHARE, bootstrap_quantile, near_minimum
 from qmis_stats.inference.moments import gaps

@@ -53,7 +53,7 @@ def test_a_worker_that_dies_costs_nothing_but_time(cluster, tmp_path, undisturbe
             os.kill(victims.pop(), signal.SIGKILL)
             victims.clear()
 
-    monkeypatch.setattr("qmis_stats.sweep.run._COMMIT_SECONDS", 0.0)
+    monkeypatch.setattr("qmis_stats.sweep.loop._COMMIT_SECONDS", 0.0)
     run_sweep(parse_sweep(SWEEP), tmp_path / "a.sqlite", cluster=cluster.scheduler_address, report=kill_one)
     assert not victims
     assert results(tmp_path / "a.sqlite") == undisturbed

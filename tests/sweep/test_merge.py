@@ -56,7 +56,7 @@ def test_parts_make_the_whole(parts, whole, tmp_path):
 
 def test_nothing_is_left_for_a_sweep_of_the_whole(parts, tmp_path, monkeypatch):
     merge_stores(tmp_path / "all.sqlite", parts)
-    monkeypatch.setattr("qmis_stats.sweep.run.compute", None)
+    monkeypatch.setattr("qmis_stats.sweep.loop.compute", None)
     done = run_sweep(parse_sweep(WHOLE), tmp_path / "all.sqlite", resume=True)
     assert (done.cells, done.finished) == (18, 18)
 

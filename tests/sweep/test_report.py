@@ -13,10 +13,10 @@ import pytest
 
 from qmis_stats.errors import InputError
 from qmis_stats.sweep import Store, parse_sweep, run_sweep, to_frame, write_report
-from qmis_stats.sweep import report as page_module
 from qmis_stats.sweep import summary as summary_module
-from qmis_stats.sweep.report import report_html
+from qmis_stats.sweep import sweep_page as page_module
 from qmis_stats.sweep.summary import Summary, summarize
+from qmis_stats.sweep.sweep_page import report_html
 from tests.page import Page, check_offline, check_readable
 from tests.sweep.conftest import tables
 

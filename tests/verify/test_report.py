@@ -20,7 +20,7 @@ from qmis_stats.verify.decisions import Exact, Numeric, Statistical
 from qmis_stats.verify.evidence import Claim, Context, Evidence, Plot, Row, Series
 from qmis_stats.verify.html import render
 from qmis_stats.verify.registry import CLAIMS
-from qmis_stats.verify.report import _theory_from
+from qmis_stats.verify.verification import _theory_from
 from tests.page import Page, check_offline, check_readable
 
 KEYS = (

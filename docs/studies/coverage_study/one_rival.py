@@ -7,7 +7,7 @@ from scipy.special import ndtri
 from scipy.stats import nct
 
 from qmis_stats.inference.adjusted import GapStatistics
-from qmis_stats.inference.intervals import gap_interval
+from qmis_stats.inference.gap_intervals import gap_interval
 from qmis_stats.inference.moments import accumulated_statistics
 
 CASES = (

@@ -1,14 +1,14 @@
 """Attacks on membership against released quantized weights, beside the most powerful attack where it is known (S1)."""
 
+from qmis_stats.audit.attacks.attack_report import AttackReport
+from qmis_stats.audit.attacks.attack_result import ATTACK_FPR, AttackResult, Rate
+from qmis_stats.audit.attacks.attacking import run_attacks
 from qmis_stats.audit.attacks.audited import ATTACKS, audit_attacks, self_check
 from qmis_stats.audit.attacks.base import Attack
 from qmis_stats.audit.attacks.discriminator import Discriminator
 from qmis_stats.audit.attacks.game import AttackGame, Known, Sampler, Shown, Trainings, play
 from qmis_stats.audit.attacks.lira import LiRA
 from qmis_stats.audit.attacks.read_out import ReadOut
-from qmis_stats.audit.attacks.report import AttackReport
-from qmis_stats.audit.attacks.results import ATTACK_FPR, AttackResult, Rate
-from qmis_stats.audit.attacks.run import run_attacks
 from qmis_stats.audit.attacks.side_by_side import AttackAudit
 from qmis_stats.audit.attacks.simple import BayesOptimal, LossThreshold
 from qmis_stats.audit.attacks.solvable import Solvable, solvable

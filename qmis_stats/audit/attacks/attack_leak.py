@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from qmis_stats.audit.attacks.results import ATTACK_FPR, AttackResult
-from qmis_stats.audit.measured_leak import MeasuredLeak
+from qmis_stats.arrays import FloatArray
+from qmis_stats.audit.attacks.attack_result import ATTACK_FPR, AttackResult
+from qmis_stats.audit.attacks.measured_leak import MeasuredLeak
 from qmis_stats.errors import InputError
 from qmis_stats.inference.areas import delong
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import checked_level
 
 __all__ = ["AttackLeak", "attack_leak"]

@@ -8,13 +8,13 @@ from itertools import chain
 
 import numpy as np
 
+from qmis_stats.audit.attacks.attack_report import AttackReport
+from qmis_stats.audit.attacks.attacking import run_attacks
 from qmis_stats.audit.attacks.base import Attack, Preparable
 from qmis_stats.audit.attacks.discriminator import Discriminator
 from qmis_stats.audit.attacks.game import AttackGame, play
 from qmis_stats.audit.attacks.lira import LiRA
 from qmis_stats.audit.attacks.read_out import ReadOut
-from qmis_stats.audit.attacks.report import AttackReport
-from qmis_stats.audit.attacks.run import run_attacks
 from qmis_stats.audit.attacks.side_by_side import AttackAudit
 from qmis_stats.audit.attacks.simple import BayesOptimal, LossThreshold
 from qmis_stats.audit.attacks.solvable import solvable
@@ -25,7 +25,7 @@ from qmis_stats.audit.processes import in_processes
 from qmis_stats.audit.quantizers import IDENTITY, Quantizer, checked_quantizers
 from qmis_stats.inference.ranking import Progress
 from qmis_stats.laws import GaussianMean
-from qmis_stats.leak.results import LeakageResult
+from qmis_stats.leak.leakage_result import LeakageResult
 from qmis_stats.problem import Problem
 from qmis_stats.procedures import ThresholdPTQ
 from qmis_stats.quantizers import Sign

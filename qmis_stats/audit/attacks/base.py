@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeAlias, runtime_checkable
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.attacks.game import Known, Shown
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["Attack", "Preparable", "Scorer"]
 

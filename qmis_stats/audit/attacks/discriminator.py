@@ -8,13 +8,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.attacks.base import Scorer
 from qmis_stats.audit.attacks.game import Known, Shown
 from qmis_stats.audit.attacks.statistic import chosen_statistic
 from qmis_stats.audit.models.base import Model, Weights
 from qmis_stats.audit.models.calls import losses_of
 from qmis_stats.errors import InputError
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["Discriminator", "Features", "default_features"]
 

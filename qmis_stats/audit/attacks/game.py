@@ -12,19 +12,18 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qmis_stats.arrays import Flags, FloatArray, Indices
 from qmis_stats.audit.attacks.training_store import TrainingStore
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Model, Weights, checked_count
 from qmis_stats.audit.models.calls import checked_model, description_of, last_weights, losses_of, mask_of
 from qmis_stats.audit.processes import in_processes
 from qmis_stats.audit.quantizers import Quantizer, quantized_weights
-from qmis_stats.audit.run import generator
+from qmis_stats.audit.training_run import generator
 from qmis_stats.errors import InputError, QmisError
 from qmis_stats.foreign import raised_by
 from qmis_stats.inference.ranking import Progress
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import checked_seed
 
 __all__ = ["AttackGame", "Known", "Sampler", "Shown", "Trainings", "play"]
@@ -32,7 +31,6 @@ __all__ = ["AttackGame", "Known", "Sampler", "Shown", "Trainings", "play"]
 Sampler: TypeAlias = Callable[[np.random.Generator, int], tuple[FloatArray, FloatArray]]
 """``sampler(rng, k)`` draws k independent points: features (k, p) and targets (k,)."""
 
-Flags = NDArray[np.bool_]
 
 _SHADOW, _CALIBRATION, _TARGET, INSIDE, CONTROL = range(10, 15)
 _MOST_SHOWN = 32
@@ -64,7 +62,7 @@ class Shown:
     X: FloatArray
     y: FloatArray
     losses: FloatArray
-    rows: NDArray[np.intp] | None
+    rows: Indices | None
     role: int
 
     @property
@@ -260,10 +258,10 @@ class _Plan:
     store: TrainingStore | None = None
 
 
-_One = tuple[Weights, FloatArray, FloatArray, Flags, NDArray[np.intp] | None, Flags | None]
+_One = tuple[Weights, FloatArray, FloatArray, Flags, Indices | None, Flags | None]
 
 
-def _from_data(plan: _Plan, data: Dataset, members: int, rng: np.random.Generator) -> tuple[NDArray[np.intp], ...]:
+def _from_data(plan: _Plan, data: Dataset, members: int, rng: np.random.Generator) -> tuple[Indices, ...]:
     """Return the rows that are trained on, and those that are shown: members, then strangers."""
     wanted = np.unique(data.y).size if data.task != "regression" else 2
     for _ in range(_TRIES):
@@ -276,7 +274,7 @@ def _from_data(plan: _Plan, data: Dataset, members: int, rng: np.random.Generato
 
 def _one(plan: _Plan, role: int, number: int, members: int) -> _One:
     draw, fit = generator(plan.seed, role, number, 0), generator(plan.seed, role, number, 1)
-    rows: NDArray[np.intp] | None = None
+    rows: Indices | None = None
     trained: Flags | None = None
     if isinstance(plan.source, Dataset):
         used, rows = _from_data(plan, plan.source, members, draw)

@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.attacks.base import Scorer
 from qmis_stats.audit.attacks.game import INSIDE, Known, Shown
 from qmis_stats.audit.attacks.point_laws import Moments, PointLaw, point_laws
 from qmis_stats.audit.attacks.statistic import Statistic, chosen_statistic
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import checked_count
-from qmis_stats.audit.run import generator
+from qmis_stats.audit.training_run import generator
 from qmis_stats.errors import InputError
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["LiRA"]
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.attacks.game import INSIDE, Known
 from qmis_stats.audit.attacks.shadow_fits import ShadowFits, Units
 from qmis_stats.audit.models.base import Weights
-from qmis_stats.audit.run import generator
-from qmis_stats.scores.base import FloatArray
+from qmis_stats.audit.training_run import generator
 
 __all__ = ["MeasuredWeights"]
 

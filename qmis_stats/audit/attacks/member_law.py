@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.leak.losses import Loss
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["MemberLaw", "contrasts"]
 
@@ -78,7 +77,7 @@ class MemberLaw:
     push: FloatArray
     noise: FloatArray
 
-    def some(self, rows: NDArray[np.intp]) -> MemberLaw:
+    def some(self, rows: Indices) -> MemberLaw:
         """Return the laws of some points, which may come several times."""
         arrays = (self.y, self.mean, self.precision, self.leverage, self.seen, self.push, self.noise)
         return MemberLaw(self.loss, self.basis, *(array[rows] for array in arrays))

@@ -20,11 +20,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import gammaln
 
+from qmis_stats.arrays import Flags, FloatArray, Indices
 from qmis_stats.errors import InputError
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["MeanPrior", "Moments", "PointLaw", "VariancePrior", "moderated_variances", "point_laws"]
 
@@ -117,7 +116,7 @@ class Moments:
     count: FloatArray
 
     @classmethod
-    def of(cls, values: FloatArray, used: NDArray[np.bool_] | None = None) -> Moments:
+    def of(cls, values: FloatArray, used: Flags | None = None) -> Moments:
         """Return the moments of values (T, P) over those that are used; by default over all."""
         chosen = np.ones(values.shape, dtype=bool) if used is None else used
         count = chosen.sum(axis=0).astype(np.float64)
@@ -208,7 +207,7 @@ class PointLaw:
     scale: FloatArray
     dof: FloatArray
 
-    def some(self, rows: NDArray[np.intp]) -> PointLaw:
+    def some(self, rows: Indices) -> PointLaw:
         """Return the laws of some points."""
         return PointLaw(self.mean[rows], self.scale[rows], self.dof[rows])
 

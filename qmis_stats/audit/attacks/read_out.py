@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from qmis_stats.arrays import Flags, FloatArray
 from qmis_stats.audit.attacks.base import Attack, Scorer
-from qmis_stats.audit.attacks.game import Flags, Known, Shown
+from qmis_stats.audit.attacks.game import Known, Shown
 from qmis_stats.audit.attacks.lira import LiRA
 from qmis_stats.audit.attacks.measured_weights import MeasuredWeights
 from qmis_stats.audit.attacks.member_law import MemberLaw, contrasts
@@ -18,7 +19,6 @@ from qmis_stats.audit.models.base import Weights, checked_count
 from qmis_stats.audit.models.linear import Linear, Logistic, Softmax
 from qmis_stats.errors import DomainError
 from qmis_stats.leak.losses import loss_named
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["ReadOut"]
 

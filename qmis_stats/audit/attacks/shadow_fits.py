@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.attacks.game import Known
 from qmis_stats.audit.attacks.member_law import contrasts
 from qmis_stats.audit.data import Dataset
@@ -15,7 +16,6 @@ from qmis_stats.errors import DomainError
 from qmis_stats.leak.game import Game
 from qmis_stats.leak.leave_one_out import leave_one_out
 from qmis_stats.leak.retained import scatter
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["ShadowFits", "Units"]
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qmis_stats.audit.attacks.attack_leak import AttackLeak, attack_leak
+from qmis_stats.audit.attacks.attack_report import FALSE_ALARM, AttackReport
+from qmis_stats.audit.attacks.attack_result import AttackResult
 from qmis_stats.audit.attacks.read_out import ReadOut
-from qmis_stats.audit.attacks.report import FALSE_ALARM, AttackReport
-from qmis_stats.audit.attacks.results import AttackResult
-from qmis_stats.leak.results import LeakageResult
+from qmis_stats.leak.leakage_result import LeakageResult
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.reporting.summary import Summary
 from qmis_stats.validation import checked_level, checked_significance

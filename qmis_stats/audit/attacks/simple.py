@@ -8,11 +8,11 @@ from typing import TypeAlias
 
 import numpy as np
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.attacks.base import Scorer
 from qmis_stats.audit.attacks.game import Known, Shown
 from qmis_stats.audit.models.base import Weights
 from qmis_stats.errors import InputError
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["BayesOptimal", "LogRatio", "LossThreshold"]
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.attacks.game import Sampler
 from qmis_stats.audit.attacks.simple import LogRatio
 from qmis_stats.audit.data import Task
@@ -21,7 +22,6 @@ from qmis_stats.laws import FiniteLaw, GaussianMean
 from qmis_stats.numerics import log_ndtr_difference
 from qmis_stats.problem import Problem
 from qmis_stats.procedures import LossTable
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import sample_size
 
 __all__ = ["CellQuantizer", "MeanModel", "Solvable", "TableModel", "solvable"]

@@ -7,11 +7,11 @@ from typing import TypeAlias
 
 import numpy as np
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.attacks.game import Shown
 from qmis_stats.audit.models.base import Model, Weights
 from qmis_stats.audit.models.calls import losses_of, predictions_of
 from qmis_stats.errors import InputError
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["STATISTICS", "Statistic", "chosen_statistic", "logit_confidence"]
 

@@ -8,9 +8,9 @@ from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 from scipy.special import expit, log_softmax, softmax
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.data import Task
 from qmis_stats.errors import InputError
-from qmis_stats.scores.base import FloatArray
 
 __all__ = [
     "Model",

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Model, Weights
 from qmis_stats.audit.models.linear import last_only
 from qmis_stats.errors import InputError, QmisError
 from qmis_stats.foreign import blamed, raised_by, returned_numbers, steps_of
-from qmis_stats.scores.base import FloatArray
 
 __all__ = [
     "checked_model",

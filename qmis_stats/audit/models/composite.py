@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from scipy.special import logit
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.data import Task
 from qmis_stats.audit.models.base import output_prediction
 from qmis_stats.audit.models.estimator_parts import forget_times, head_arrays, heads, put_arrays, searched
 from qmis_stats.errors import InputError
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["Carrier", "Composite", "carrying", "marked", "reading"]
 

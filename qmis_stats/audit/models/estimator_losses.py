@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from scipy.special import xlogy
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.models.estimator_parts import core
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["deviance", "own_losses", "power_of"]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.models.base import Weights, checkpoint_steps
 from qmis_stats.audit.models.estimator_parts import core
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["earlier", "path_of", "settled"]
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.special import expit, softmax
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.data import Task
 from qmis_stats.audit.models.base import (
     Model,
@@ -25,7 +26,6 @@ from qmis_stats.audit.models.base import (
     scaling,
 )
 from qmis_stats.errors import InputError
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["Linear", "Logistic", "Softmax", "last_only"]
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.data import TASKS, Task
 from qmis_stats.audit.models.base import (
     Standardise,
@@ -25,7 +26,6 @@ from qmis_stats.audit.models.estimator_losses import deviance, own_losses, power
 from qmis_stats.audit.models.estimator_parts import head_arrays, heads, refuse_by_name, searched, seeds
 from qmis_stats.audit.models.estimator_path import earlier, path_of, settled
 from qmis_stats.errors import InputError
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["SklearnModel"]
 

@@ -11,11 +11,11 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.data import TASKS, Task
 from qmis_stats.audit.models.base import Weights, output_losses, output_prediction
 from qmis_stats.audit.models.torch_states import Entries, entries, tensors
 from qmis_stats.errors import InputError, MissingExtraError
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["TorchModel"]
 

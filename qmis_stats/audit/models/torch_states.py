@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.wording import listed
 from qmis_stats.errors import InputError, MissingExtraError
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["Entries", "entries", "tensors", "to_array"]
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from qmis_stats.arrays import IntArray
 from qmis_stats.quantizers.libraries.base import LibraryQuantizer, Rows
 from qmis_stats.quantizers.weights.base import GroupCells
 from qmis_stats.quantizers.weights.ggml import GGML_TYPES, GgmlBlocks
@@ -69,7 +70,7 @@ class Gguf(LibraryQuantizer):
         return codes.reshape(rows.shape), values
 
 
-def _codes(blocks: NDArray[np.uint8], bits: int) -> NDArray[np.int64]:
+def _codes(blocks: NDArray[np.uint8], bits: int) -> IntArray:
     """Return the codes in packed blocks, shape (blocks, 32)."""
     if bits == 8:
         return blocks[:, 2:].view(np.int8).astype(np.int64)

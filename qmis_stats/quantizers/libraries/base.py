@@ -14,10 +14,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from qmis_stats.arrays import FloatArray, IntArray
 from qmis_stats.errors import InputError, MissingExtraError
 from qmis_stats.foreign import raised_by
-from qmis_stats.quantizers.weights.base import IntArray, WeightQuantizer, weight_tensor
-from qmis_stats.scores.base import FloatArray
+from qmis_stats.quantizers.weights.base import WeightQuantizer, weight_tensor
 
 __all__ = ["LibraryQuantizer"]
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from qmis_stats.arrays import FloatArray, IntArray
 from qmis_stats.errors import DomainError, InputError
 from qmis_stats.quantizers.weights.faces import Faces, joined
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import whole_number
 
 __all__ = [
@@ -26,8 +26,6 @@ __all__ = [
     "weight_tensor",
     "within_largest",
 ]
-
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from qmis_stats.arrays import FloatArray, IntArray
 from qmis_stats.errors import DomainError
-from qmis_stats.quantizers.weights.base import IntArray, WeightQuantizer, bits_in, mean_within, midpoints
-from qmis_stats.scores.base import FloatArray
+from qmis_stats.quantizers.weights.base import WeightQuantizer, bits_in, mean_within, midpoints
 
 __all__ = ["KMeansCodebook", "LloydMaxCodebook"]
 

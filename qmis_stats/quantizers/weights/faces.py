@@ -10,15 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from qmis_stats.arrays import FloatArray, IntArray
 from qmis_stats.errors import InputError
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import finite_array
 
 __all__ = ["Faces", "covariance_of", "joined", "pair_faces", "threshold_faces"]
 
-IntArray = NDArray[np.int64]
 _ASYMMETRY = 1e-8
 _ROUNDING = 64.0 * np.finfo(np.float64).eps
 

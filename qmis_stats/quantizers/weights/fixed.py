@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from qmis_stats.arrays import FloatArray, IntArray
 from qmis_stats.errors import InputError
-from qmis_stats.quantizers.weights.base import IntArray, WeightQuantizer, bits_in, midpoints, within_largest
+from qmis_stats.quantizers.weights.base import WeightQuantizer, bits_in, midpoints, within_largest
 from qmis_stats.quantizers.weights.faces import Faces, threshold_faces
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import whole_number
 
 _LARGEST_POWER = 1023

@@ -8,9 +8,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from qmis_stats.arrays import FloatArray, IntArray
 from qmis_stats.errors import InputError
-from qmis_stats.quantizers.weights.base import IntArray, WeightQuantizer, blocks_of_rows, within_largest
-from qmis_stats.scores.base import FloatArray
+from qmis_stats.quantizers.weights.base import WeightQuantizer, blocks_of_rows, within_largest
 
 __all__ = ["GGML_TYPES", "GgmlBlocks"]
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from qmis_stats.arrays import FloatArray, IntArray
 from qmis_stats.errors import InputError
-from qmis_stats.quantizers.weights.base import IntArray, WeightQuantizer, blocks_of_rows, weight_tensor
+from qmis_stats.quantizers.weights.base import WeightQuantizer, blocks_of_rows, weight_tensor
 from qmis_stats.quantizers.weights.faces import Faces
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import whole_number
 
 __all__ = ["SCALES", "Grouped"]

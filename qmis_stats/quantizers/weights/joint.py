@@ -9,9 +9,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike
 
+from qmis_stats.arrays import FloatArray, IntArray
 from qmis_stats.errors import InputError
-from qmis_stats.quantizers.weights.base import GroupCells, IntArray, WeightQuantizer, weight_tensor
-from qmis_stats.scores.base import FloatArray
+from qmis_stats.quantizers.weights.base import GroupCells, WeightQuantizer, weight_tensor
 
 __all__ = ["JointRelease"]
 

@@ -8,10 +8,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from qmis_stats.arrays import FloatArray, IntArray
 from qmis_stats.errors import DomainError
-from qmis_stats.quantizers.weights.base import IntArray, WeightQuantizer, mean_within
+from qmis_stats.quantizers.weights.base import WeightQuantizer, mean_within
 from qmis_stats.quantizers.weights.faces import Faces, threshold_faces
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["IdentityWeights", "SignWeights", "sign_faces"]
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qmis_stats.arrays import FloatArray, IntArray
 from qmis_stats.quantizers.weights.faces import Faces, pair_faces
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["candidate_swaps", "nearest_swaps", "rates"]
 
-IntArray = NDArray[np.int64]
 _FIRST = 64
 _AT_ONCE = 1 << 18
 

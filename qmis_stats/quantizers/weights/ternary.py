@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qmis_stats.quantizers.weights.base import IntArray, WeightQuantizer, mean_within, number_in
+from qmis_stats.arrays import FloatArray, IntArray
+from qmis_stats.quantizers.weights.base import WeightQuantizer, mean_within, number_in
 from qmis_stats.quantizers.weights.faces import Faces, threshold_faces
 from qmis_stats.quantizers.weights.sign import sign_faces
 from qmis_stats.quantizers.weights.swaps import candidate_swaps, nearest_swaps
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["AbsmeanTernary", "SparseTernary", "TernaryWeightNetwork"]
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qmis_stats.quantizers.weights.base import IntArray, WeightQuantizer, bits_in, within_largest
+from qmis_stats.arrays import FloatArray, IntArray
+from qmis_stats.quantizers.weights.base import WeightQuantizer, bits_in, within_largest
 from qmis_stats.quantizers.weights.faces import Faces, threshold_faces
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["UniformAsymmetric", "UniformSymmetric"]
 

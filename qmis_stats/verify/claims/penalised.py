@@ -12,6 +12,7 @@ import numpy as np
 from scipy.special import expit, ndtr
 
 from qmis_kernels import backend
+from qmis_stats.arrays import FloatArray
 from qmis_stats.laws import LinearRegression
 from qmis_stats.leak.estimate import leakage
 from qmis_stats.leak.fits import fit_from
@@ -19,7 +20,6 @@ from qmis_stats.leak.leave_one_out import leave_one_out
 from qmis_stats.problem import Problem
 from qmis_stats.procedures import ThresholdPTQ
 from qmis_stats.quantizers import Sign
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.simulate import likelihood_ratio, unquantized_leak
 from qmis_stats.theory import proportional, unquantized_fit
 from qmis_stats.verify.decisions import Control, z_decision

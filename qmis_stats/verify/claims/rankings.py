@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 from scipy.stats import binom
 
+from qmis_stats.arrays import FloatArray
+from qmis_stats.inference.gap_intervals import gap_interval
 from qmis_stats.inference.indicator import indicator
-from qmis_stats.inference.intervals import gap_interval
 from qmis_stats.inference.ranking import rank
 from qmis_stats.inference.shares import clopper_pearson
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.verify.decisions import Control, Statistical, binomial_decision
 from qmis_stats.verify.evidence import Claim, Context, Evidence, Row
 

@@ -17,7 +17,7 @@ from qmis_stats.reporting.pages import render_page, write_files
 from qmis_stats.reporting.tables import Table, shown
 from qmis_stats.results import CONFIDENCE_LEVEL
 from qmis_stats.sweep.cell import Entry
-from qmis_stats.sweep.store import Store, telling
+from qmis_stats.sweep.database import Store, telling
 from qmis_stats.sweep.summary import LARGEST_TABLE, Series, Summary, SweptCell, summarize
 
 if TYPE_CHECKING:

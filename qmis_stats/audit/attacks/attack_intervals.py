@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit, xlogy
 
+from qmis_stats.arrays import FloatArray
 from qmis_stats.inference.shares import clopper_pearson
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import checked_level
 
 __all__ = ["clustered_share", "excess_p_value", "mean_bounds", "student"]

@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from qmis_stats.audit.attacks.intervals import mean_bounds
-from qmis_stats.audit.attacks.results import ATTACK_FPR
+from qmis_stats.arrays import FloatArray
+from qmis_stats.audit.attacks.attack_intervals import mean_bounds
+from qmis_stats.audit.attacks.attack_result import ATTACK_FPR
 from qmis_stats.leak.releases import ReleaseLeak
-from qmis_stats.scores.base import FloatArray
 
 __all__ = ["MeasuredLeak"]
 

@@ -7,13 +7,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
+from qmis_stats.arrays import FloatArray, IntArray
 from qmis_stats.errors import InputError
 from qmis_stats.leak.game import Game
 from qmis_stats.leak.releases import ReleaseLeak
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import checked_level
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class LeakageResult(ReleaseLeak):
         return f"By theory (S15 to S17) from one fit of {self.points} points"
 
     @cached_property
-    def near_duplicates(self) -> NDArray[np.int64] | None:
+    def near_duplicates(self) -> IntArray | None:
         """For each record the one that it nearly repeats, −1 where there is none; ``None`` with too many to compare.
 
         What such a record leaks is understated: the likes of it tell of it too. See

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
     from qmis_stats.audit.attacks.side_by_side import AttackAudit
-    from qmis_stats.audit.results import AuditResult
+    from qmis_stats.audit.audit_result import AuditResult
 
 __all__ = ["report_data", "report_html", "write_report"]
 

@@ -10,12 +10,12 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri
 
 from qmis_kernels import backend
+from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
 from qmis_stats.inference.adjusted import GapStatistics, influence, rates
 from qmis_stats.inference.indicator import DRAWS, checked_draws
 from qmis_stats.inference.losses import FEWEST_POINTS
 from qmis_stats.inference.moments import accumulated_statistics
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import checked_level, finite_array
 
 __all__ = ["INTERVALS", "GapInterval", "gap_interval"]

@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import binomtest, bootstrap
 
 from qmis_stats import InputError
-from qmis_stats.inference.intervals import INTERVALS, GapInterval, gap_interval
+from qmis_stats.inference.gap_intervals import INTERVALS, GapInterval, gap_interval
 
 RNG = np.random.default_rng(21)
 SKEWED = RNG.exponential(size=400) - 0.6

@@ -13,8 +13,8 @@ from typing import Any
 from qmis_stats.errors import InputError
 from qmis_stats.sweep.adaptive import Adaptive, Block, decide
 from qmis_stats.sweep.cell import Cell, canonical
+from qmis_stats.sweep.database import Progress, Store
 from qmis_stats.sweep.file import Sweep
-from qmis_stats.sweep.store import Progress, Store
 from qmis_stats.sweep.versions import versions
 from qmis_stats.sweep.work import Done, Item, compute
 from qmis_stats.sweep.workers import Workers, lost, workers

@@ -182,7 +182,7 @@ def test_a_store_locked_by_another_program_is_refused(path, cells, monkeypatch):
     with Store(path) as store:
         store.plan(cells)
         store.commit()
-    monkeypatch.setattr("qmis_stats.sweep.store._PATIENCE", 0.1)
+    monkeypatch.setattr("qmis_stats.sweep.database._PATIENCE", 0.1)
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(InputError, match="no other program locks"):
@@ -237,7 +237,7 @@ def test_a_folder_that_does_not_exist_is_refused(tmp_path):
 
 def test_a_full_disk_stops_the_sweep_and_loses_nothing(path, tmp_path, sweep, monkeypatch):
     """SQLite refuses pages beyond a limit exactly as it does when the disk has none left."""
-    monkeypatch.setattr("qmis_stats.sweep.run._COMMIT_SECONDS", 0.0)
+    monkeypatch.setattr("qmis_stats.sweep.loop._COMMIT_SECONDS", 0.0)
     small = sweep(grid={"law.mean": [[i / 400] for i in range(80)]}, run={"n": [20, 60], "methods": ["sharp"]})
     run_sweep(small, tmp_path / "undisturbed.sqlite")
     with contextlib.closing(sqlite3.connect(tmp_path / "undisturbed.sqlite")) as connection:

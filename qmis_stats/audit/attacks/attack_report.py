@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from qmis_stats.audit.attacks.results import AttackResult
+from qmis_stats.audit.attacks.attack_result import AttackResult
 from qmis_stats.errors import InputError
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.reporting.summary import Summary

@@ -7,21 +7,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qmis_stats.arrays import Flags, FloatArray
+from qmis_stats.audit.attacks.attack_report import AttackReport
+from qmis_stats.audit.attacks.attack_result import ATTACK_FPR, AttackResult
 from qmis_stats.audit.attacks.base import Attack, Scorer
 from qmis_stats.audit.attacks.game import AttackGame, Shown
-from qmis_stats.audit.attacks.report import AttackReport
-from qmis_stats.audit.attacks.results import ATTACK_FPR, AttackResult
 from qmis_stats.errors import InputError, QmisError
 from qmis_stats.foreign import raised_by
-from qmis_stats.scores.base import FloatArray
 from qmis_stats.validation import checked_level
 
 __all__ = ["accuracy_threshold", "rate_threshold", "run_attacks"]
 
 
-def accuracy_threshold(scores: FloatArray, member: NDArray[np.bool_]) -> float:
+def accuracy_threshold(scores: FloatArray, member: Flags) -> float:
     """Return the threshold of the largest accuracy on these points, midway between two scores.
 
     Scores of at least this much are members.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, binomtest, mannwhitneyu
 
-from qmis_stats.audit.attacks.intervals import (
+from qmis_stats.audit.attacks.attack_intervals import (
     clustered_share,
     excess_p_value,
     mean_bounds,

@@ -8,13 +8,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from qmis_stats.audit.attacks.intervals import clustered_share, excess_p_value, mean_bounds, student
+from qmis_stats.arrays import Flags, FloatArray, Indices
+from qmis_stats.audit.attacks.attack_intervals import clustered_share, excess_p_value, mean_bounds, student
 from qmis_stats.inference.areas import area_interval, delong
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.reporting.summary import Summary
-from qmis_stats.scores.base import FloatArray
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,7 +83,7 @@ class AttackResult(NotebookResult):
 
     name: str
     scores: FloatArray
-    member: NDArray[np.bool_]
+    member: Flags
     threshold: float
     cuts: tuple[tuple[float, float, bool], ...]
     delta: float | None = None
@@ -152,7 +151,7 @@ class AttackResult(NotebookResult):
             away *= self.pairs * self.trainings / max(coins, 1)
         return min(1.0, 2.0 * excess_p_value(min(0.5 + away, 1.0), coins, 0.5))
 
-    def _places(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    def _places(self) -> tuple[Indices, Indices]:
         return np.nonzero(self.member)[0], np.nonzero(~self.member)[0]
 
     @cached_property

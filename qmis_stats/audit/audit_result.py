@@ -8,23 +8,23 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qmis_stats.arrays import IntArray
 from qmis_stats.audit.leak_lines import leak_lines
 from qmis_stats.audit.lines import Line
 from qmis_stats.audit.over_runs import OverRuns, over_runs
 from qmis_stats.audit.performance import Performance
 from qmis_stats.audit.quantizers import IDENTITY
-from qmis_stats.audit.run import Run, Visited
 from qmis_stats.audit.subgroups import Subgroups, family_level
+from qmis_stats.audit.training_run import Run, Visited
 from qmis_stats.errors import InputError, setting
 from qmis_stats.inference.indicator import Indicator
 from qmis_stats.inference.losses import Losses
 from qmis_stats.inference.moments import gaps
 from qmis_stats.inference.rank_results import RankResults
 from qmis_stats.inference.ranking import Ranking
+from qmis_stats.leak.leakage_result import LeakageResult
 from qmis_stats.leak.releases import ReleaseLeak
-from qmis_stats.leak.results import LeakageResult
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.reporting.summary import Summary
 from qmis_stats.results import finite_or_none
@@ -64,8 +64,8 @@ class AuditResult(NotebookResult):
         What the numbers follow from, JSON-ready.
     leak : ReleaseLeak or None
         What is released leaks under each quantizer and without one: by theory, a
-        :class:`~qmis_stats.leak.results.LeakageResult` of the head trained on the pool, where there is a theory; else
-        as attacks measured it, once they have (:meth:`with_attacks`).
+        :class:`~qmis_stats.leak.leakage_result.LeakageResult` of the head trained on the pool, where there is a theory;
+        else as attacks measured it, once they have (:meth:`with_attacks`).
     no_leak : str
         Why theory has none.
     leak_rows : ndarray of int or None
@@ -85,7 +85,7 @@ class AuditResult(NotebookResult):
     specification: Mapping[str, Any]
     leak: ReleaseLeak | None = None
     no_leak: str = ""
-    leak_rows: NDArray[np.int64] | None = None
+    leak_rows: IntArray | None = None
     groups: tuple[Subgroups, ...] = ()
 
     @property

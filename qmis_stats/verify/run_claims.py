@@ -10,7 +10,7 @@ from qmis_stats.validation import checked_seed
 from qmis_stats.verify.checked import CheckedClaim
 from qmis_stats.verify.decisions import Statistical
 from qmis_stats.verify.evidence import Claim, Context
-from qmis_stats.verify.report import Report
+from qmis_stats.verify.verification import Report
 
 __all__ = ["DEFAULT_SEED", "run_verification"]
 

@@ -7,6 +7,7 @@ import math
 import warnings
 from concurrent.futures import Future
 
+import grimp
 import pytest
 from threadpoolctl import threadpool_limits
 
@@ -16,11 +17,10 @@ from qmis_stats.simulate import pooled
 from qmis_stats.sweep import Adaptive, Store, SweepError, run_sweep
 from qmis_stats.sweep.adaptive import Block, decide
 from qmis_stats.sweep.cell import Cell
-from qmis_stats.sweep.run import _Loop
+from qmis_stats.sweep.loop import _Loop
 from qmis_stats.sweep.versions import NUMERIC_ROOMS, versions
 from qmis_stats.sweep.work import Item, compute
 from qmis_stats.sweep.workers import Inline
-from tests import test_layers
 from tests.sweep.conftest import results
 
 RULE = {"relative_error": 0.02, "replicates": 16_000}
@@ -33,7 +33,7 @@ def path(tmp_path):
 
 
 def columns(store, *names):
-    from qmis_stats.sweep.store import COLUMNS
+    from qmis_stats.sweep.database import COLUMNS
 
     return [tuple(row[1 + COLUMNS.index(name)] for name in names) for row in store.rows()]
 
@@ -77,7 +77,7 @@ def test_a_finished_sweep_computes_nothing_again(path, sweep, monkeypatch):
     given = sweep(run=FEW, adaptive=RULE)
     run_sweep(given, path)
     before = results(path)
-    monkeypatch.setattr("qmis_stats.sweep.run.compute", lambda *_: pytest.fail("computed again"))
+    monkeypatch.setattr("qmis_stats.sweep.loop.compute", lambda *_: pytest.fail("computed again"))
     assert run_sweep(given, path, resume=True).finished == 12
     assert results(path) == before
 
@@ -119,7 +119,7 @@ class Fragile(Inline):
 def test_an_interrupted_sweep_goes_on_where_it_was(tmp_path, sweep, monkeypatch, tasks):
     given = sweep(run=FEW, adaptive=RULE, grid={})
     with monkeypatch.context() as patched:
-        patched.setattr("qmis_stats.sweep.run.workers", lambda *_: Fragile(tasks))
+        patched.setattr("qmis_stats.sweep.loop.workers", lambda *_: Fragile(tasks))
         with pytest.raises(StoppedError):
             run_sweep(given, tmp_path / "a.sqlite")
     with Store(tmp_path / "a.sqlite", read_only=True) as store:
@@ -156,7 +156,7 @@ class Dying(Inline):
 def test_tasks_of_dead_workers_are_computed_again(tmp_path, sweep, monkeypatch):
     given = sweep(run=FEW, adaptive=RULE, grid={})
     crew = Dying()
-    monkeypatch.setattr("qmis_stats.sweep.run.workers", lambda *_: crew)
+    monkeypatch.setattr("qmis_stats.sweep.loop.workers", lambda *_: crew)
     run_sweep(given, tmp_path / "a.sqlite")
     monkeypatch.undo()
     assert crew.revived > 0
@@ -165,7 +165,7 @@ def test_tasks_of_dead_workers_are_computed_again(tmp_path, sweep, monkeypatch):
 
 
 def test_workers_that_always_die_end_the_sweep(path, sweep, monkeypatch):
-    monkeypatch.setattr("qmis_stats.sweep.run.workers", lambda *_: Dying(every=1))
+    monkeypatch.setattr("qmis_stats.sweep.loop.workers", lambda *_: Dying(every=1))
     with pytest.raises(SweepError, match="workers keep dying"):
         run_sweep(sweep(grid={}), path)
 
@@ -269,16 +269,12 @@ def test_cheap_items_are_joined_to_tasks(path, sweep):
 
 def test_every_module_that_a_number_goes_through_is_in_the_digest():
     """The closure of imports below the verb and the experiment file, but for what is shown, raised or written."""
-    files = {}
-    for file in test_layers.FILES:
-        files.setdefault(test_layers.room(file), []).append(file)
-    found, todo = set(), ["evaluate", "experiment"]
-    while todo:
-        room = todo.pop()
-        if room not in found:
-            found.add(room)
-            todo += {other for file in files[room] for other in test_layers.imported_rooms(file)}
-    assert found - {"_lazy", "by_value", "errors", "foreign", "reporting", "whole_files"} == set(NUMERIC_ROOMS)
+    graph = grimp.build_graph("qmis_stats", cache_dir=None)
+    places = {"qmis_stats.evaluate"} | {"qmis_stats.experiment", *graph.find_descendants("qmis_stats.experiment")}
+    places |= set().union(*map(graph.find_upstream_modules, places)) - {"qmis_stats"}
+    found = {place.split(".")[1] for place in places}
+    beside = {"_lazy", "arrays", "by_value", "errors", "foreign", "reporting", "whole_files"}
+    assert found - beside == set(NUMERIC_ROOMS)
 
 
 def test_other_versions_are_another_key(sweep):

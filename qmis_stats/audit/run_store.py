@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qmis_stats.audit.kept_folder import KeptFolder
-from qmis_stats.audit.run import Run, Visited
+from qmis_stats.audit.training_run import Run, Visited
 
 __all__ = ["RunStore"]
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.audit.codewords import Codewords
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Model, Weights
 from qmis_stats.audit.models.calls import checkpoints_of, losses_of, mask_of, predictions_of
 from qmis_stats.audit.quantizers import IDENTITY, Quantizer, quantized_by
-from qmis_stats.audit.splits import GIVEN, Indices, subset
-from qmis_stats.scores.base import FloatArray
+from qmis_stats.audit.splits import GIVEN, subset
 
 __all__ = ["Run", "RunPlan", "Visited", "generator", "merged", "one_run", "probes"]
 
