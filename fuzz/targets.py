@@ -27,9 +27,9 @@ from qmis_stats.experiment import load_experiment
 from qmis_stats.inference import loss_file
 from qmis_stats.inference.ranking import rank
 from qmis_stats.sweep import Store, merge_stores, parse_sweep, run_sweep
-from qmis_stats.sweep.database import COLUMNS
 from qmis_stats.sweep.export import to_frame as to_records
 from qmis_stats.sweep.file import load_sweep
+from qmis_stats.sweep.rows import COLUMNS
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="qmis-fuzz-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
 FOLDER = Path(_FOLDER.name)

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from qmis_stats.sweep import loop, parse_sweep, run_sweep
-from qmis_stats.sweep.database import COLUMNS
+from qmis_stats.sweep.rows import COLUMNS
 
 TABLES: dict[str, Any] = {
     "law": {"kind": "gaussian_mean", "mean": [0.0], "covariance": [[1.0]]},

@@ -22,6 +22,7 @@ __all__ = [
     "Losses",
     "Matrix",
     "Number",
+    "Positive",
     "Rationals",
     "ScalarOrArray",
     "ScalarOrVector",
@@ -111,6 +112,21 @@ def integer(value: object, low: int, high: int, index: tuple[int, ...] = ()) -> 
 def Integer(low: int, high: int) -> PlainValidator:
     """Return the check of an integer field."""
     return PlainValidator(lambda value: integer(value, low, high))
+
+
+def Positive(below: float, allowed: str) -> PlainValidator:
+    """Return the check of a number above zero and below another."""
+
+    def check(value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+            refuse(value, allowed)
+        try:
+            number = float(value)
+        except (OverflowError, ValueError):
+            refuse(value, allowed)
+        return number if 0.0 < number < below else refuse(value, allowed)
+
+    return PlainValidator(check)
 
 
 def _rational(value: object, index: tuple[int, ...]) -> Fraction:

@@ -52,7 +52,7 @@ class ExperimentError(InputError):
         self.args = (one_line(f"{path}: {text}"),)
 
 
-def refusal(path: str, error: ValidationError) -> ExperimentError:
+def refusal(path: str, error: ValidationError, file: type[BaseModel] = schema.ExperimentTable) -> ExperimentError:
     """Return the first error as one line; an unknown key comes first, since it explains a missing one."""
     errors = error.errors(include_url=False)
     first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
@@ -64,9 +64,9 @@ def refusal(path: str, error: ValidationError) -> ExperimentError:
             index = "".join(f"[{i}]" for i in context["index"])
             return ExperimentError(path, field + index, context["value"], context["allowed"])
         case "missing":
-            return ExperimentError(path, field, None, _description(first["loc"]), missing=True)
+            return ExperimentError(path, field, None, _description(file, first["loc"]), missing=True)
         case "extra_forbidden":
-            return ExperimentError(path, field, value, _known_keys(first["loc"]))
+            return ExperimentError(path, field, value, _known_keys(file, first["loc"]))
         case "union_tag_not_found" | "union_tag_invalid":
             return _wrong_kind(path, first["loc"], value)
         case "literal_error":
@@ -74,7 +74,7 @@ def refusal(path: str, error: ValidationError) -> ExperimentError:
         case "invalid_key":
             return ExperimentError(path, field, value, "a key that is a string")
         case _:
-            allowed = _description(first["loc"]) if location else "tables [law], [procedure] and [run]"
+            allowed = _description(file, first["loc"]) if location else "tables [law], [procedure] and [run]"
             return ExperimentError(path, field or "file", value, allowed)
 
 
@@ -94,12 +94,13 @@ def _dotted(location: tuple[int | str, ...]) -> str:
     return text.removeprefix(".")
 
 
-def _model(location: tuple[int | str, ...]) -> type[BaseModel]:
+def _model(file: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel]:
     """Return the table that holds the last entry of ``location``."""
     if len(location) < 2:
-        return schema.ExperimentTable
-    if location[0] == "run":
-        return schema.RunTable
+        return file
+    table = file.model_fields[str(location[0])].annotation
+    if isinstance(table, type) and issubclass(table, BaseModel):
+        return table
     names = location[1 : 1 + _tags(location)]
     tables: tuple[type[BaseModel], ...] = (
         *get_args(schema.LawUnion),
@@ -116,13 +117,13 @@ def _literal(table: type[BaseModel]) -> str:
     return str(get_args(field.annotation)[0])
 
 
-def _description(location: tuple[int | str, ...]) -> str:
-    field = _model(location).model_fields.get(str(location[-1]))
+def _description(file: type[BaseModel], location: tuple[int | str, ...]) -> str:
+    field = _model(file, location).model_fields.get(str(location[-1]))
     return (field.description if field is not None else None) or "of another type"
 
 
-def _known_keys(location: tuple[int | str, ...]) -> str:
-    keys = sorted(_model(location).model_fields)
+def _known_keys(file: type[BaseModel], location: tuple[int | str, ...]) -> str:
+    keys = sorted(_model(file, location).model_fields)
     near = get_close_matches(str(location[-1]), keys, 1)
     hint = f"; did you mean {near[0]}?" if near else ""
     return f"one of the known keys {', '.join(keys)}{hint}"

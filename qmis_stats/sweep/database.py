@@ -12,48 +12,25 @@ import datetime
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass
-from fractions import Fraction
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from qmis_stats.errors import InputError, QmisError
-from qmis_stats.results import LinearEstimate, MISResult
+from qmis_stats.results import MISResult
 from qmis_stats.sweep.adaptive import Block
 from qmis_stats.sweep.cell import Cell
 from qmis_stats.sweep.format import VERSION, check_format, check_types, migrate
 from qmis_stats.sweep.lock import Lock
+from qmis_stats.sweep.rows import COLUMNS, BlockRow, CellRow, fraction_text
 
-__all__ = ["COLUMNS", "Progress", "Store", "telling"]
+__all__ = ["Progress", "Store", "telling"]
 
-COLUMNS = (
-    "n",
-    "method",
-    "seed",
-    "log_delta",
-    "std_error",
-    "ci_low",
-    "ci_high",
-    "dof",
-    "fraction",
-    "in_domain",
-    "domain",
-    "replicates",
-    "blocks",
-    "refusal",
-)
-"""The result columns: functions of the specification and of the file's rule alone."""
-
-_CELL = ("key", "specification", "rule", *COLUMNS, "seconds")
+_CELL = ", ".join(CellRow._fields)
 _SESSION = "began, elapsed, cells, blocks"
-_BLOCK = (
-    "cell, number, method, replicates, dof, log_delta, std_error, in_domain, domain, fraction, "
-    "value, value_error, log_scale, gap, effective, objections, seconds"
-)
 _PATIENCE = 30.0
-_SEPARATOR = "\n"
 _ALLOWED = {
     sqlite3.SQLITE_FULL: "on a disk with free space; what was stored is safe: make room and resume the sweep",
     sqlite3.SQLITE_IOERR: "on a disk that can be written; what was stored is safe: resume the sweep",
@@ -217,53 +194,39 @@ class Store:
 
     def _insert_block(self, key: str, number: int, block: Block) -> bool:
         """Return whether it was not there."""
-        r = block.result
-        linear: tuple[Any, ...] = (None,) * 6
-        if r.linear is not None:
-            linear = (*astuple(r.linear)[:-1], _SEPARATOR.join(r.linear.objections))
-        fraction = None if r.fraction is None else r.to_dict()["fraction"]
-        row = (key, number, r.method, r.replicates, r.dof, r.log_delta, r.std_error, r.in_domain, r.domain, fraction)
-        marks = ", ".join("?" * 17)
+        row = BlockRow.of(key, number, block)
         with telling(self.path):
-            done = self._connection.execute(
-                f"INSERT OR IGNORE INTO block ({_BLOCK}) VALUES ({marks})", (*row, *linear, block.seconds)
-            )
+            done = self._connection.execute(f"INSERT OR IGNORE INTO block {_values(row)}", row)
         return done.rowcount == 1
 
     def finish(self, key: str, rule: str, result: MISResult, blocks: int, seconds: float) -> None:
         """Write the result of a cell."""
         low, high = (None, None) if result.std_error is None else result.conf_int()
-        fraction = None if result.fraction is None else result.to_dict()["fraction"]
-        with telling(self.path):
-            self._connection.execute(
-                "UPDATE cell SET rule = ?, refusal = NULL, method = ?, log_delta = ?, std_error = ?, ci_low = ?, "
-                "ci_high = ?, dof = ?, fraction = ?, in_domain = ?, domain = ?, replicates = ?, blocks = ?, "
-                "seconds = ? WHERE key = ?",
-                (
-                    rule,
-                    result.method,
-                    result.log_delta,
-                    result.std_error,
-                    low,
-                    high,
-                    result.dof,
-                    fraction,
-                    result.in_domain,
-                    result.domain,
-                    result.replicates,
-                    blocks,
-                    seconds,
-                    key,
-                ),
-            )
-        self._counts[0] += 1
+        found = {
+            "rule": rule,
+            "method": result.method,
+            "log_delta": result.log_delta,
+            "std_error": result.std_error,
+            "ci_low": low,
+            "ci_high": high,
+            "dof": result.dof,
+            "fraction": fraction_text(result),
+            "in_domain": result.in_domain,
+            "domain": result.domain,
+            "replicates": result.replicates,
+            "blocks": blocks,
+            "refusal": None,
+            "seconds": seconds,
+        }
+        self._set(key, found)
 
     def refuse(self, key: str, rule: str, method: str, reason: str) -> None:
         """Write why a cell has no result."""
+        self._set(key, {"rule": rule, "refusal": reason, "method": method})
+
+    def _set(self, key: str, found: Mapping[str, Any]) -> None:
         with telling(self.path):
-            self._connection.execute(
-                "UPDATE cell SET rule = ?, refusal = ?, method = ? WHERE key = ?", (rule, reason, method, key)
-            )
+            self._connection.execute(f"UPDATE cell SET {_marked(found)} WHERE key = ?", (*found.values(), key))
         self._counts[0] += 1
 
     def absorb(self, others: Iterable[Store]) -> None:
@@ -284,7 +247,7 @@ class Store:
         with telling(other.path), other._connection:
             other._connection.execute("BEGIN")  # one moment of a store that is being swept
             check_types(other._connection)
-            for position, (placed, *cell) in enumerate(other._cells(), place):
+            for position, (placed, cell) in enumerate(other._cells(), place):
                 self._copy_cell(cell, position if placed else None)
             for key, number, block in other._blocks("ORDER BY cell.rowid, block.number"):
                 if not self._insert_block(key, number, block):
@@ -302,19 +265,20 @@ class Store:
             allowed = f"a store with the number that {self.path} has for block {number} of cell {key}"
             raise InputError("store", other.path, allowed)
 
-    def _copy_cell(self, cell: Sequence[Any], position: int | None) -> None:
+    def _copy_cell(self, cell: CellRow, position: int | None) -> None:
         """Insert a cell; one that is there already takes what it lacks: a position, a result."""
-        key, _, rule = cell[:3]
         with telling(self.path):
             self._connection.execute(
-                f"INSERT INTO cell (position, {', '.join(_CELL)}) VALUES (?, {', '.join('?' * len(_CELL))}) "
-                "ON CONFLICT (key) DO UPDATE SET position = coalesce(position, excluded.position)",
-                (position, *cell),
+                f"INSERT INTO cell {_values(cell)} ON CONFLICT (key) DO NOTHING",
+                cell,
             )
-            if rule is not None:
+            self._connection.execute(
+                "UPDATE cell SET position = coalesce(position, ?) WHERE key = ?", (position, cell.key)
+            )
+            if cell.rule is not None:
+                found = {name: value for name, value in cell._asdict().items() if name not in ("key", "specification")}
                 self._connection.execute(
-                    f"UPDATE cell SET {', '.join(f'{name} = ?' for name in _CELL[2:])} WHERE key = ? AND rule IS NULL",
-                    (*cell[2:], key),
+                    f"UPDATE cell SET {_marked(found)} WHERE key = ? AND rule IS NULL", (*found.values(), cell.key)
                 )
 
     def commit(self) -> None:
@@ -342,21 +306,23 @@ class Store:
         return self._blocks("WHERE cell.position IS NOT NULL")
 
     def _blocks(self, where: str, *values: Any) -> Iterator[tuple[str, int, Block]]:
-        columns = ", ".join(f"block.{name.strip()}" for name in _BLOCK.split(","))
+        columns = ", ".join(f"block.{name}" for name in BlockRow._fields)
         with telling(self.path):
-            for row in self._connection.execute(
+            for *row, n, seed in self._connection.execute(
                 f"SELECT {columns}, cell.n, cell.seed FROM block JOIN cell ON cell.key = block.cell {where}", values
             ):
-                yield row[0], row[1], _block(row)
+                block = BlockRow(*row)
+                yield block.cell, block.number, block.block(n, seed)
 
-    def _cells(self) -> Iterator[tuple[Any, ...]]:
-        """Return each cell: whether it is of the file last swept, key, specification, rule, result and seconds."""
-        for row in self._connection.execute(
-            f"SELECT position IS NOT NULL, {', '.join(_CELL)} FROM cell ORDER BY position IS NULL, position, rowid"
+    def _cells(self) -> Iterator[tuple[bool, CellRow]]:
+        """Return each cell, and whether it is of the file last swept."""
+        for placed, *row in self._connection.execute(
+            f"SELECT position IS NOT NULL, {_CELL} FROM cell ORDER BY position IS NULL, position, rowid"
         ):
-            if row[1] != Cell(row[2]).key:
-                raise ValueError(f"key {row[1]} is not that of its specification")
-            yield row
+            cell = CellRow(*row)
+            if cell.key != Cell(cell.specification).key:
+                raise ValueError(f"key {cell.key} is not that of its specification")
+            yield bool(placed), cell
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
         """Return specification, result columns and seconds of each cell that is finished, in the order of the files."""
@@ -373,9 +339,9 @@ class Store:
         """Return each cell of the file last swept, finished or not: key, specification, rule, result and seconds."""
         with telling(self.path):
             for row in self._connection.execute(
-                f"SELECT {', '.join(_CELL)} FROM cell WHERE position IS NOT NULL ORDER BY position"
+                f"SELECT {_CELL} FROM cell WHERE position IS NOT NULL ORDER BY position"
             ):
-                yield dict(zip(_CELL, row, strict=True))
+                yield CellRow(*row)._asdict()
 
     def sessions(self) -> tuple[int, float]:
         """Return how often a sweep was started on this store, and the seconds of all sessions together."""
@@ -401,29 +367,11 @@ class Store:
         return Progress(cells, finished, refused, blocks, replicates, elapsed, rate, left, began)
 
 
-def _fraction(text: str) -> Fraction:
-    """Return ``"8/27"``; other spellings, such as 1e999999999, are not written by a sweep and may take for ever."""
-    numerator, _, denominator = text.partition("/")
-    return Fraction(int(numerator), int(denominator or 1))
+def _values(row: CellRow | BlockRow) -> str:
+    """Return the columns and placeholders of an insertion."""
+    return f"({', '.join(row._fields)}) VALUES ({', '.join('?' * len(row))})"
 
 
-def _block(row: tuple[Any, ...]) -> Block:
-    _, _, method, replicates, dof, log_delta, std_error, in_domain, domain, fraction, *linear, seconds, n, seed = row
-    mean = None
-    if linear[0] is not None:
-        value, error, log_scale, gap, effective, text = linear
-        mean = LinearEstimate(value, error, log_scale, gap, effective, tuple(text.split(_SEPARATOR)) if text else ())
-    result = MISResult(
-        method,
-        n,
-        log_delta,
-        std_error,
-        in_domain=bool(in_domain),
-        domain=domain,
-        seed=None if std_error is None else seed,
-        replicates=replicates,
-        fraction=None if fraction is None else _fraction(fraction),
-        dof=dof,
-        linear=mean,
-    )
-    return Block(result, seconds)
+def _marked(found: Mapping[str, Any]) -> str:
+    """Return the columns and placeholders of an update."""
+    return ", ".join(f"{name} = ?" for name in found)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from qmis_stats.errors import InputError
 from qmis_stats.reporting.frame_file import SUFFIXES, check_frame_file, write_frame
 from qmis_stats.sweep.cell import spelt
-from qmis_stats.sweep.database import COLUMNS, Store, telling
+from qmis_stats.sweep.database import Store, telling
+from qmis_stats.sweep.rows import COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd

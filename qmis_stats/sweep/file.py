@@ -6,14 +6,17 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
-from difflib import get_close_matches
 from itertools import product
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
 
 from qmis_stats.errors import InputError
 from qmis_stats.experiment import ExperimentError
+from qmis_stats.experiment.fields import Integer, Positive
 from qmis_stats.experiment.load import read_tables, validated
+from qmis_stats.experiment.refusal import refusal
+from qmis_stats.experiment.schema import Table
 from qmis_stats.experiment.shown import shown
 from qmis_stats.sweep.adaptive import Adaptive
 from qmis_stats.sweep.cell import Cell, cells_of
@@ -24,7 +27,19 @@ LARGEST_GRID = 10**6
 """Most points of a grid: their specifications are held in memory."""
 
 _TABLES = ("law", "procedure", "run")
-_ADAPTIVE = ("relative_error", "replicates", "seconds")
+_SHARE, _SECONDS = "a number above 0 and below 1", "a positive number of seconds"
+
+
+class AdaptiveTable(Table):
+    """The table ``[adaptive]``."""
+
+    relative_error: Annotated[float, Positive(1.0, _SHARE)] = Field(description=_SHARE)
+    replicates: Annotated[int, Integer(100, 10**15)] = Adaptive.replicates
+    seconds: Annotated[float | None, Positive(math.inf, _SECONDS)] = None
+
+
+class _RuleFile(Table):
+    adaptive: AdaptiveTable = Field(description="a table [adaptive]")
 
 
 @dataclass(frozen=True)
@@ -175,28 +190,8 @@ def _at(path: str, error: InputError, point: Point) -> ExperimentError:
 
 
 def _adaptive(path: str, table: object) -> Adaptive:
-    if not isinstance(table, dict):
-        raise ExperimentError(path, "adaptive", table, "a table [adaptive]")
-    for key in table:
-        if key not in _ADAPTIVE:
-            near = get_close_matches(str(key), _ADAPTIVE, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            allowed = f"one of the known keys {', '.join(_ADAPTIVE)}{hint}"
-            raise ExperimentError(path, f"adaptive.{key}", table[key], allowed)
-    if "relative_error" not in table:
-        allowed = "a number above 0 and below 1"
-        raise ExperimentError(path, "adaptive.relative_error", None, allowed, missing=True)
-    error = _positive(path, "relative_error", table["relative_error"], 1.0)
-    replicates = table.get("replicates", Adaptive.replicates)
-    if isinstance(replicates, bool) or not isinstance(replicates, int) or not 100 <= replicates <= 10**15:
-        raise ExperimentError(path, "adaptive.replicates", replicates, f"an integer from 100 to {10**15}")
-    seconds = table.get("seconds")
-    return Adaptive(error, replicates, None if seconds is None else _positive(path, "seconds", seconds, math.inf))
-
-
-def _positive(path: str, key: str, value: object, below: float) -> float:
-    number = float(value) if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool) else math.nan
-    if not 0.0 < number < below:
-        allowed = "a positive number of seconds" if math.isinf(below) else f"a number above 0 and below {below:g}"
-        raise ExperimentError(path, f"adaptive.{key}", value, allowed)
-    return number
+    try:
+        rule = _RuleFile.model_validate({"adaptive": table}).adaptive
+    except ValidationError as error:
+        raise refusal(path, error, _RuleFile) from None
+    return Adaptive(rule.relative_error, rule.replicates, rule.seconds)

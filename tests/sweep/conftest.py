@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from qmis_stats.sweep import Sweep, parse_sweep
-from qmis_stats.sweep.database import COLUMNS
+from qmis_stats.sweep.rows import COLUMNS
 
 LAW = {"kind": "gaussian_mean", "mean": [0.0], "covariance": [[1.0]]}
 LINE = {"kind": "erm", "codebook": [[-1.2], [0.0], [1.0]]}

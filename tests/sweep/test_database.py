@@ -17,6 +17,7 @@ from qmis_stats.results import LinearEstimate, MISResult
 from qmis_stats.sweep import Store, export, parse_sweep, run_sweep, to_frame
 from qmis_stats.sweep.adaptive import Block
 from qmis_stats.sweep.format import APPLICATION, MIGRATIONS, VERSION
+from qmis_stats.sweep.rows import BlockRow, CellRow
 from tests.sweep.conftest import results, tables
 
 RESULT = MISResult(
@@ -323,3 +324,16 @@ def test_an_empty_store_is_an_empty_table(path):
 def test_another_kind_of_table_is_refused(full_store, tmp_path):
     with Store(full_store, read_only=True) as store, pytest.raises(InputError, match=r"ends with \.csv or \.parquet"):
         export(store, tmp_path / "a.xlsx")
+
+
+def test_rows_are_the_columns_of_the_tables(path):
+    """No column is forgotten by a row, and none is named that the tables do not have."""
+    with Store(path):
+        pass
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        columns = {
+            table: {name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")}
+            for table in ("cell", "block")
+        }
+    assert columns["cell"] == {"position", *CellRow._fields}
+    assert columns["block"] == set(BlockRow._fields)

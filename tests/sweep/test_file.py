@@ -116,6 +116,10 @@ def test_a_rule_is_read():
         ({"relative_error": True}, "adaptive.relative_error = True"),
         ({"relative_error": 0.1, "replicates": 1.5}, "adaptive.replicates = 1.5: must be an integer"),
         ({"relative_error": 0.1, "seconds": -1}, "adaptive.seconds = -1: must be a positive number of seconds"),
+        (
+            {"relative_error": 0.1, "seconds": 10**400},
+            "adaptive.seconds = .*bits.: must be a positive",
+        ),
         ({"relative_eror": 0.1}, "adaptive.relative_eror = 0.1: .*did you mean relative_error"),
         (3, "adaptive = 3: must be a table"),
     ],

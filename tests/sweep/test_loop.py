@@ -33,7 +33,7 @@ def path(tmp_path):
 
 
 def columns(store, *names):
-    from qmis_stats.sweep.database import COLUMNS
+    from qmis_stats.sweep.rows import COLUMNS
 
     return [tuple(row[1 + COLUMNS.index(name)] for name in names) for row in store.rows()]
 
