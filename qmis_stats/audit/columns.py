@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.room import check_memory
-from qmis_stats.audit.values import numerals, refuse_large, refuse_nearly_numbers
+from qmis_stats.audit.values import numerals, refuse_large, refuse_nearly_numbers, whole
 from qmis_stats.audit.wording import listed
 from qmis_stats.errors import InputError, setting
 
@@ -25,7 +25,6 @@ _FEWEST_A_VALUE = 5
 """Rows for each different text, on average: with fewer a column of text is a name and not a feature."""
 
 _NAMELESS = re.compile(r"(Unnamed: \d+(\.\d+)?|__index_level_\d+__)")
-_WHOLE = re.compile(r"\s*[+-]?\d+\s*").fullmatch
 _MARKS = ("?", "-", "--", ".", "*")
 
 
@@ -127,8 +126,7 @@ def _numbers(file: Path, column: str, values: pd.Series[Any], decimal: str) -> F
     there = np.array([entry is not None for entry in entries])
     if not (there & np.isnan(found)).any():
         large = [str(entries[row]) for row in np.flatnonzero(np.abs(found) >= 2.0**53)]
-        whole = [int(text) for text in large if _WHOLE(text)]
-        refuse_large(field, np.array(whole, dtype=object), f"; leave the column out by {setting('ignore', [column])}")
+        refuse_large(field, whole(large), f"; leave the column out by {setting('ignore', [column])}")
         return found.reshape(-1, 1)
     refuse_nearly_numbers(field, entries, decimal)
     return None

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qmis_stats.arrays import Flags, FloatArray, Indices, IntArray
-from qmis_stats.audit.values import labels, numbers, numerals, refuse_nearly_numbers
+from qmis_stats.audit.values import labels, nearly, numbers, refuse_nearly_numbers
 from qmis_stats.errors import InputError, setting
 from qmis_stats.leak.groups import group_names
 
@@ -26,6 +26,7 @@ __all__ = [
     "from_arrays",
     "infer_task",
     "missing_note",
+    "refuse_measurements",
     "whole_rows",
 ]
 
@@ -177,7 +178,7 @@ def _encoded(name: str, target: NDArray[Any], task: Task | None) -> tuple[FloatA
         raise InputError("task", task, f"one of {', '.join(TASKS)}")
     text = target.dtype.kind not in "fiub"
     if text and task in (None, "regression"):
-        _refuse_measurements(name, target)
+        refuse_measurements(f"{name}: target", list(map(str, target)))
     chosen = infer_task(target) if task is None else task
     if chosen == "regression":
         if text:
@@ -197,13 +198,19 @@ def _encoded(name: str, target: NDArray[Any], task: Task | None) -> tuple[FloatA
     return codes.astype(np.float64), chosen, classes, notes
 
 
-def _refuse_measurements(name: str, target: NDArray[Any]) -> None:
-    """Refuse text that is a regression but for decimal commas, or for a mark among the numbers: it would be classes."""
-    texts = [str(value) for value in target]
-    found = np.where(np.isnan(plain := numerals(texts)), numerals(texts, ","), plain)
+def refuse_measurements(field: str, texts: Sequence[str], decimal: str = ".") -> None:
+    """Refuse text that is a regression but for how its numbers are written, or for a mark among them.
+
+    Raises
+    ------
+    InputError
+        If the texts would be classes, most of them are numbers under one decimal mark or the other, with or without
+        marks between thousands, and these numbers are a regression.
+    """
+    found = nearly(texts)
     found = found[~np.isnan(found)]
     if found.size and infer_task(found) == "regression":
-        refuse_nearly_numbers(f"{name}: target", texts)
+        refuse_nearly_numbers(field, texts, decimal)
 
 
 def _row_marks(array: FloatArray) -> NDArray[np.bytes_]:

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from qmis_stats.audit.columns import cleaned, features, group_labels, nameless
-from qmis_stats.audit.data import FEWEST_ROWS, Dataset, Task, from_arrays, missing_note, whole_rows
+from qmis_stats.audit.data import (
+    FEWEST_ROWS,
+    Dataset,
+    Task,
+    from_arrays,
+    missing_note,
+    refuse_measurements,
+    whole_rows,
+)
 from qmis_stats.audit.molecules import molecules
 from qmis_stats.audit.parquet import read_parquet
 from qmis_stats.audit.stored_arrays import read_arrays
@@ -227,7 +235,9 @@ def _dataset(
     column = frame[known[wanted.target]]
     if column.isna().all():
         raise InputError(f"{file.name}: target {wanted.target!r}", "missing in every row", "numbers or classes")
-    y = labels(f"{title}: target", column.to_numpy(), len(frame))
+    y = labels(f"{title}: target", column.to_numpy(), len(frame), decimal)
+    if y.dtype == object and task in (None, "regression"):
+        refuse_measurements(f"{title}: target", [text for text in y if text is not None], decimal)
     sides = None if groups is None else group_labels(file, groups, frame[known[groups]], missing)
     X, names, said = features(file, frame, [known[c] for c in chosen], decimal)
     notes += said

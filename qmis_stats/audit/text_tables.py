@@ -125,6 +125,10 @@ def _read(file: Path, **options: Any) -> pd.DataFrame:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # of fields that would be left out
             frame: pd.DataFrame = pd.read_csv(file, **options)
+            # Beside empty fields pandas reads integers as floats: large ones stay text, which tells them apart.
+            large = [place for place, column in enumerate(frame) if _large(frame[column])]
+            if large:
+                frame[frame.columns[large]] = pd.read_csv(file, **options | {"dtype": str}).iloc[:, large]
             return frame
     except OSError as error:
         raise no_file("file", file, "read", error.strerror or error) from None
@@ -138,6 +142,10 @@ def _read(file: Path, **options: Any) -> pd.DataFrame:
     except (pd.errors.ParserError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError("file", str(file), f"a table with as many fields in every line ({reason})") from None
+
+
+def _large(column: pd.Series[Any]) -> bool:
+    return bool(column.dtype.kind == "f" and (column.abs() >= 2.0**53).any())
 
 
 def _encoding(file: Path) -> str:

@@ -12,9 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError, setting
 
-__all__ = ["labels", "numbers", "numerals", "refuse_large", "refuse_nearly_numbers"]
+__all__ = ["labels", "nearly", "numbers", "numerals", "refuse_large", "refuse_nearly_numbers", "whole"]
 
 
+_WHOLE = re.compile(r"\s*[+-]?\d+\s*", re.ASCII).fullmatch
 _TRUTH = {"true": 1.0, "false": 0.0}
 _GROUPED = {
     decimal: re.compile(rf"[+-]?[1-9]\d{{0,2}}([{re.escape(other)}'’_\s]\d{{3}})+({re.escape(decimal)}\d*)?")
@@ -63,6 +64,17 @@ def refuse_large(field: str, integers: Any, advice: str = "") -> None:
         raise InputError(field, largest, f"integers of at most 2⁵³ in size, which floats tell apart{advice}")
 
 
+def whole(texts: Sequence[str]) -> NDArray[Any]:
+    """Return the integers that texts spell digit by digit, as Python's own.
+
+    Examples
+    --------
+    >>> whole(["12", "-9007199254740993", "1.5", "1e20"]).tolist()
+    [12, -9007199254740993]
+    """
+    return np.array([int(text) for text in texts if _WHOLE(text)], dtype=object)
+
+
 def _floats(field: str, value: Any) -> FloatArray:
     if hasattr(value, "detach"):
         value = value.detach().cpu().double()
@@ -92,15 +104,15 @@ def _of_table(field: str, table: Any) -> Any:
         return table.to_numpy()
 
 
-def labels(field: str, value: ArrayLike, rows: int) -> NDArray[Any]:
+def labels(field: str, value: ArrayLike, rows: int, decimal: str = ".") -> NDArray[Any]:
     """Return a target as float64 with NaN, or as text with ``None``, where a value is missing; shape (rows,).
 
-    Text that is numbers throughout is numbers.
+    Text that is numbers throughout, with decimals after the mark, is numbers.
 
     Raises
     ------
     InputError
-        If there is not one number, boolean or text a row.
+        If there is not one number, boolean or text per row, or if floats do not tell its integers apart.
 
     Examples
     --------
@@ -117,10 +129,12 @@ def labels(field: str, value: ArrayLike, rows: int) -> NDArray[Any]:
     if array.dtype.kind not in "OUS":
         raise InputError(field, f"array of {array.dtype}", "numbers, booleans or text")
     plain = [_plain(field, row, entry) for row, entry in enumerate(array.tolist())]
-    spelt = iter(numerals([entry for entry in plain if isinstance(entry, str)]))
+    texts = [entry for entry in plain if isinstance(entry, str)]
+    spelt = iter(numerals(texts, decimal))
     found = [np.nan if entry is None else next(spelt) if isinstance(entry, str) else entry for entry in plain]
     there = [entry is not None for entry in plain]
     if any(there) and not np.isnan(np.array(found)[there]).any():
+        refuse_large(field, whole(texts))
         return np.array(found)
     return np.array([None if entry is None else str(entry) for entry in plain], dtype=object)
 
@@ -192,6 +206,23 @@ def _spelt(texts: Sequence[str], decimal: str) -> list[float]:
     return [np.nan if np.isnan(f) else float(text) for f, text in zip(found, swapped, strict=True)]
 
 
+def nearly(texts: Sequence[str]) -> FloatArray:
+    """Return the numbers that texts spell with decimals after either mark, with or without marks between thousands.
+
+    Examples
+    --------
+    >>> nearly(["1.5", "1,5", "1.234,5", "1 234.5", "x"]).tolist()
+    [1.5, 1.5, 1234.5, 1234.5, nan]
+    """
+    distinct = list(dict.fromkeys(texts))
+    found = numerals(distinct)
+    for decimal, pattern in _GROUPED.items():
+        plain = [re.sub(rf"[^\d{decimal}+-]", "", t) if pattern.fullmatch(t.strip()) else t for t in distinct]
+        found = np.where(np.isnan(found), numerals(plain, decimal), found)
+    values = dict(zip(distinct, found, strict=True))
+    return np.array([values[text] for text in texts], dtype=np.float64)
+
+
 def refuse_nearly_numbers(field: str, values: Sequence[Any], decimal: str = ".") -> None:
     """Refuse a column that would be numbers but for another decimal mark, or for the odd text among its numbers.
 
@@ -205,17 +236,14 @@ def refuse_nearly_numbers(field: str, values: Sequence[Any], decimal: str = ".")
     texts = ["" if value is None else str(value) for value in values]
     there = np.array([value is not None for value in values])
     other = "," if decimal == "." else "."
-    known = ~np.isnan(numerals(texts, decimal))
-    marked = ~np.isnan(numerals(texts, other))
-    marks = {text: bool(_GROUPED[decimal].fullmatch(text.strip())) for text in dict.fromkeys(texts)}
-    grouped = np.array([marks[text] for text in texts])
-    odd = there & ~known
-    if not odd.any() or 2 * (known | marked | grouped).sum() <= there.sum():
+    odd = there & np.isnan(numerals(texts, decimal))
+    if not odd.any() or 2 * (~np.isnan(nearly(texts))).sum() <= there.sum():
         return
     row = int(np.argmax(odd))
-    if grouped[odd].all():
+    under = {mark: [bool(_GROUPED[mark].fullmatch(texts[i].strip())) for i in np.flatnonzero(odd)] for mark in _GROUPED}
+    if all(under[decimal]) or under[other][0]:
         allowed = f"a number without marks between thousands, and with decimals after {decimal!r}"
-    elif marked[row]:
+    elif not np.isnan(numerals([texts[row]], other)).any():
         allowed = f"a number with decimals after {decimal!r}; {setting('decimal', other)} reads the other mark"
     else:
         mark = setting("missing_values", [texts[row]])

@@ -38,6 +38,8 @@ THOUSANDS = {
     "apostrophes": ("t.csv", "pay,y", [f"{500 + 37 * i:_},{i % 2}".replace("_", "'") for i in COUNT]),
     "spaces": ("t.csv", "pay,y", [f"{500 + 37 * i:_},{i % 2}".replace("_", " ") for i in COUNT]),
     "target": ("t.csv", "x,y", [f'{i},"{1000 + 37 * i:,}"' for i in COUNT]),
+    "target with decimals": ("t.csv", "x,y", [f'{i},"{1000.5 + 37 * i:,}"' for i in COUNT]),
+    "the other way round": ("t.csv", "x;y", [f"{i};{1 + i}.{200 + i},5" for i in COUNT]),
 }
 
 
@@ -47,6 +49,19 @@ def test_marks_between_thousands_are_no_decimal_marks(name, tmp_path):
     (tmp_path / file).write_text("\n".join([header, *rows]) + "\n")
     with pytest.raises(InputError, match=r"must be a number without marks between thousands, and with decimals after"):
         load_table(tmp_path / file, "y")
+
+
+@pytest.mark.parametrize("target", ["x", "y"])
+def test_marks_between_thousands_beside_decimal_commas(target, tmp_path):
+    (tmp_path / "t.csv").write_text("\n".join(["x;y", *(f"{i};{1 + i}.{200 + i},5" for i in COUNT)]) + "\n")
+    with pytest.raises(InputError, match=r"row 1 = '1.200,5': must be a number without marks between thousands"):
+        load_table(tmp_path / "t.csv", target, decimal=",")
+
+
+def test_a_target_of_thousands_is_not_read_a_thousand_times_too_small(tmp_path):
+    (tmp_path / "t.csv").write_text("\n".join(["x;y", *(f"{i};{1 + i}.{200 + i}" for i in COUNT)]) + "\n")
+    with pytest.raises(InputError, match=r"target, row 1 = '1.200': must be a number without marks between thousands"):
+        load_table(tmp_path / "t.csv", "y", decimal=",")
 
 
 def test_three_decimals_are_no_thousands(tmp_path):
@@ -61,11 +76,15 @@ LARGE = 2**53 + 1
 def test_integers_that_floats_do_not_tell_apart_are_refused(tmp_path):
     ids, y = [LARGE + i for i in COUNT], [i % 2 for i in COUNT]
     (tmp_path / "t.csv").write_text("\n".join(["id,y", *(f"{i},{v}" for i, v in zip(ids, y, strict=True))]) + "\n")
+    gaps = [f"{'' if i % 5 == 0 else ids[i]},{y[i]}" for i in COUNT]
+    (tmp_path / "gaps.csv").write_text("\n".join(["id,y", *gaps]) + "\n")
     np.save(tmp_path / "t.npy", np.column_stack([ids, y]))
     pytest.importorskip("pyarrow", reason="Parquet needs the extra 'parquet'")
     pd.DataFrame({"id": list(map(str, ids)), "y": y}).to_parquet(tmp_path / "t.parquet")
     for load in (
         lambda: load_table(tmp_path / "t.csv", "y"),
+        lambda: load_table(tmp_path / "gaps.csv", "y", missing="drop"),
+        lambda: load_table(tmp_path / "gaps.csv", "id", missing="drop"),
         lambda: load_table(tmp_path / "t.npy", 1),
         lambda: load_table(tmp_path / "t.parquet", "y"),
         lambda: from_arrays(ids, y),
