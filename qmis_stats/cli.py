@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from qmis_stats import __version__
@@ -570,11 +571,13 @@ def _dataset(data: str, target: str | None, options: dict[str, Any]) -> Dataset:
 
     scheme, _, name = data.partition(":")
     if scheme == "bundled":
-        given = {"target": target, **{key: options[key] for key in ("smiles", "groups", "by", "task", "ignore")}}
-        for option, value in given.items():
-            if value:
-                shown = value if isinstance(value, str) else value[0]
-                raise InputError(f"--{option}", shown, f"left out: {data} comes with its target and features")
+        context = click.get_current_context()
+        for option in ("target", "split", "no_header", *options):
+            if context.get_parameter_source(option) is ParameterSource.COMMANDLINE:
+                value = context.params[option]
+                shown = value[0] if isinstance(value, tuple) else value
+                allowed = f"left out: {data} comes with its target and features"
+                raise InputError(f"--{option.replace('_', '-')}", shown, allowed)
         try:
             return bundled(name)
         except InputError as error:
