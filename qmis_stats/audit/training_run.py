@@ -233,15 +233,18 @@ def training_rows(plan: RunPlan, number: int) -> Indices:
 def probes(plan: RunPlan) -> list[dict[str, Any]]:
     """Return name, bits and a hash of what each quantizer makes of fixed numbers: a changed one is another one.
 
-    The numbers have the shapes of the weights, which a training has to be begun for.
+    The numbers have the shapes of the weights, which a training has to be begun for; of a model that was trained
+    elsewhere they are its weights, which are always the same.
     """
     data, rows = plan.dataset, training_rows(plan, 0)
     weights = next(checkpoints_of(plan.model, data.X[rows], data.y[rows], generator(plan.seed, _FIT, 0)))
-    shapes = [np.shape(w) for w, use in zip(weights, mask_of(plan.model, weights), strict=True) if use]
+    arrays = [w for w, use in zip(weights, mask_of(plan.model, weights), strict=True) if use]
+    if plan.subsets != GIVEN:
+        arrays = [np.random.default_rng(0).uniform(-1.0, 1.0, np.shape(w)) for w in arrays]
     found = []
     for quantizer in plan.quantizers:
         mark = hashlib.sha256()
-        for shape in shapes:
-            mark.update(quantized_by(quantizer, np.random.default_rng(0).uniform(-1.0, 1.0, shape)).round(12).tobytes())
+        for array in arrays:
+            mark.update(quantized_by(quantizer, array).round(12).tobytes())
         found.append({"name": quantizer.name, "bits": float(quantizer.bits), "probe": mark.hexdigest()[:16]})
     return found

@@ -294,7 +294,7 @@ BAD_CHECKPOINTS = {
     "an entry too few": (lambda _: {"bias": STATE["bias"]}, "entries are missing"),
     "shape": (lambda _: {**STATE, "weight": torch.zeros(3, 1)}, r"of shape \(1, 3\)"),
     "two states": (lambda _: {"model": STATE, "ema": STATE}, "several of these fit"),
-    "no state": (lambda _: 7, "a state dict, or the path of one"),
+    "no state": (lambda _: 7, "a state dict, the path of one, or a module"),
     "text for an array": (lambda _: {**STATE, "bias": "zero"}, "an array of real numbers"),
     "complex": (lambda _: {**STATE, "bias": torch.zeros(1, dtype=torch.complex64)}, "a dense tensor of real numbers"),
     "sparse": (lambda _: {**STATE, "weight": torch.eye(3)[:1].to_sparse()}, "a dense tensor of real numbers"),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import fnmatch
 import hashlib
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.data import TASKS, Task
 from qmis_stats.audit.models.base import Weights, output_losses, output_prediction
+from qmis_stats.audit.models.stored_release import StoredRelease
 from qmis_stats.audit.models.torch_states import Entries, entries, tensors
 from qmis_stats.errors import InputError, MissingExtraError
 
@@ -23,11 +26,14 @@ _BATCH = 4096
 _COMPARED, _COARSEST = 16, 0.05
 """Points on which a trained module is compared with its entries, and the largest relative difference of half types."""
 
+_HALF = 2.0**-8
+"""Relative error of bfloat16: entries that no quantizer acts on may be stored in it."""
+
 Train = Callable[[Any, FloatArray, FloatArray, np.random.Generator], Iterable[object]]
 """Trains the module that it is given in place, and yields (anything) at each checkpoint."""
 
-Checkpoint: TypeAlias = Mapping[str, Any] | str | os.PathLike[str]
-"""A state dict, a dictionary that holds one, or the path of either."""
+Checkpoint: TypeAlias = Any
+"""A state dict, a dictionary that holds one, the path of either or of a GGUF file, or a module."""
 
 
 class TorchModel:
@@ -45,14 +51,16 @@ class TorchModel:
         ``train(module, X, y, rng)`` trains a copy of the module on arrays and yields at each checkpoint, the last time
         when it is done; PyTorch's own generator is seeded from ``rng`` before. What it sets has to be a parameter or a
         buffer of the module. Or the checkpoints of a training that is already done: state dicts, dictionaries that
-        hold one, or paths of either (``.safetensors``, or what ``torch.save`` wrote); then one run is audited, and
-        evaluation points have to be named that were not trained on.
+        hold one, paths of either (``.safetensors``, ``.gguf``, or what ``torch.save`` wrote), or modules; then one run
+        is audited, and evaluation points have to be named that were not trained on. A quantized one is audited as the
+        numbers that its codes and scales stand for.
     task : str
         ``"regression"``, ``"binary"`` or ``"multiclass"``.
     loss : callable, optional
         ``loss(output, y)`` → (N,) tensor, of float64 tensors; by default squared error, or cross-entropy of the logits.
     quantize : sequence of str, optional
-        Names of the parameters that quantizers act on; by default those with at least two dimensions.
+        Names of the parameters that quantizers act on, or patterns such as ``"blocks.*.weight"``; by default those with
+        at least two dimensions that are not only looked up: no biases, norms and embeddings.
     initial : {"common", "fresh"}
         Whether every run starts from the weights that the module has now, or from weights drawn anew in each run, by
         the ``reset_parameters`` of its layers. Runs with common initial weights differ by their points and by what
@@ -166,9 +174,55 @@ class TorchModel:
     def _given(self, place: int) -> dict[str, FloatArray]:
         """Return the arrays of a checkpoint that was given; buffers that are never stored are the module's own."""
         assert not callable(self._train)
-        where = f"state dict {place}"
-        state = self._entries.state(self._train[place], where)
+        return self._complete(self._train[place], f"state dict {place}")
+
+    def _complete(self, checkpoint: Any, where: str) -> dict[str, FloatArray]:
+        state = self._entries.state(checkpoint, where)
         return self._entries.arrays(tensors(self._module) | state, where)
+
+    def released(self, artefact: Any, name: str, bits: float = math.nan) -> StoredRelease:
+        """Return a quantized form of the model that was given, as a quantizer that an audit compares with others.
+
+        Parameters
+        ----------
+        artefact : mapping, path or torch.nn.Module
+            A GGUF or safetensors file, what ``torch.save`` wrote, a state dict or a quantized module, under the names
+            of this module's entries: by torchao, optimum-quanto, bitsandbytes, HQQ, PyTorch's ``quantize_dynamic``, or
+            integers with scales. Its codes and scales are taken for the numbers that they stand for.
+        name : str
+            Its name in tables.
+        bits : float
+            Bits per weight, scales included, if they are known.
+
+        Raises
+        ------
+        InputError
+            If the model was not given with exactly one checkpoint, or if the artefact holds no state of this module,
+            cannot be read, or changes entries that ``quantize`` does not name.
+        MissingExtraError
+            If a library is needed to read it and not installed.
+
+        Examples
+        --------
+        >>> import pytest
+        >>> torch = pytest.importorskip("torch")
+        >>> module = torch.nn.Linear(3, 1)
+        >>> model = TorchModel(module, [module.state_dict()], task="regression")
+        >>> codes = {"weight": torch.tensor([[1, -1, 0]], dtype=torch.int8), "weight_scale": torch.tensor([0.5])}
+        >>> release = model.released({**codes, "bias": module.bias}, "int8", bits=8.0)
+        >>> release.quantize(module.weight.detach().numpy()).tolist()
+        [[0.5, -0.5, 0.0]]
+        """
+        if callable(self._train) or len(self._train) != 1:
+            raise InputError("released", name, "asked of a model with one checkpoint: TorchModel(module, [state], ...)")
+        own = self._given(0)
+        found = self._complete(artefact, name)
+        for entry, array in own.items():
+            if entry not in self._chosen and not np.allclose(array, found[entry], rtol=_HALF, atol=_HALF):
+                allowed = f"that of the float model, or named by quantize: {', '.join([*sorted(self._chosen), entry])}"
+                raise InputError(f"{name}: {entry}", "another", allowed)
+        chosen = [entry for entry in own if entry in self._chosen]
+        return StoredRelease.of(name, [own[entry] for entry in chosen], [found[entry] for entry in chosen], bits)
 
     def _check_trained(self, module: Any, weights: Weights, X: FloatArray) -> None:
         """Refuse a module whose outputs are not those of its parameters and buffers: ``train`` set something else."""
@@ -345,13 +399,23 @@ def _checkpoints(train: object) -> tuple[Checkpoint, ...]:
 
 def _quantized(module: Any, known: Entries, quantize: Sequence[str] | None) -> list[str]:
     """Return the first names of the parameters that quantizers act on."""
+    torch = _torch()
     parameters = dict(module.named_parameters(remove_duplicate=False))
-    chosen = [name for name, p in parameters.items() if p.ndim >= 2] if quantize is None else list(quantize)
-    for name in chosen:
-        if name not in parameters:
-            raise InputError("quantize", name, f"names of parameters: {', '.join(parameters)}")
+    if quantize is None:
+        tables = torch.nn.Embedding, torch.nn.EmbeddingBag
+        looked_up = {f"{place}.weight" for place, part in module.named_modules() if isinstance(part, tables)}
+        chosen = [name for name, p in parameters.items() if p.ndim >= 2 and name not in looked_up]
+        if not chosen:
+            raise InputError("quantize", list(parameters), "named: none of these is a matrix outside of embeddings")
+        return [known.first[name] for name in chosen]
+    chosen = []
+    for pattern in quantize:
+        found = fnmatch.filter(parameters, pattern)
+        if not found:
+            raise InputError("quantize", pattern, f"names of parameters, or patterns of them: {', '.join(parameters)}")
+        chosen += [name for name in found if name not in chosen]
     if not chosen:
-        raise InputError("quantize", chosen, "at least one parameter; none has two dimensions")
+        raise InputError("quantize", list(quantize), "at least one name or pattern")
     return [known.first[name] for name in chosen]
 
 

@@ -12,12 +12,15 @@ from typing import Any
 import numpy as np
 
 from qmis_stats.arrays import FloatArray
+from qmis_stats.audit.models.torch_artefacts import dense, quantized_layers, read_gguf
 from qmis_stats.audit.wording import listed
 from qmis_stats.errors import InputError, MissingExtraError
 
 __all__ = ["Entries", "entries", "tensors", "to_array"]
 
 _SHOWN = 4
+_PACKED = ("._data", ".W_q", "_packed", ".qweight")
+"""Ends of the names under which optimum-quanto, HQQ, compressed-tensors and GPTQ keep codes."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,9 @@ class Entries:
     def state(self, given: object, where: str) -> dict[str, Any]:
         """Return the entries of a checkpoint under their names in the module.
 
-        A checkpoint is a state dict, a dictionary that holds one beside other things, or the path of either. A prefix
-        that all names share (``module.`` of parallel training) is removed.
+        A checkpoint is a state dict, a dictionary that holds one beside other things, the path of either or of a GGUF
+        file, or a module. What is quantized in it is taken for the numbers that it stands for. A prefix that all names
+        share (``module.`` of parallel training) is removed.
 
         Raises
         ------
@@ -70,19 +74,22 @@ class Entries:
         """
         if isinstance(given, (str, os.PathLike)):
             given = _loaded(Path(given), where)
-        if not isinstance(given, Mapping):
-            raise InputError(where, type(given).__name__, "a state dict, or the path of one")
-        held = [given, *(value for value in given.values() if isinstance(value, Mapping))]
-        states = [self._named(state) for state in held]
+        held: list[Any] = [given]
+        if isinstance(given, Mapping):
+            held += [value for value in given.values() if isinstance(value, Mapping)]
+        elif not hasattr(given, "named_parameters"):
+            raise InputError(where, type(given).__name__, "a state dict, the path of one, or a module")
+        states = [self._named(dense(state)) for state in held]
         fitting = [state for state in states if not self._missing(state)]
         if len(fitting) > 1:
+            assert isinstance(given, Mapping)
             names = [str(name) for name, value in given.items() if isinstance(value, Mapping)]
             raise InputError(where, names, "a single state dict; several of these fit the module")
         if not fitting:
             nearest = min(states, key=lambda state: len(self._missing(state)))
-            missing = self._missing(nearest)
+            shown = listed(self._missing(nearest), _SHOWN)
             raise InputError(
-                where, listed(list(missing), _SHOWN), "a state dict of the module: these entries are missing"
+                where, shown, f"a state dict of the module: these entries are missing{_packed_hint(nearest)}"
             )
         unknown = [name for name in fitting[0] if name not in self.first and not name.endswith("_extra_state")]
         if unknown:
@@ -119,6 +126,12 @@ class Entries:
         return found
 
 
+def _packed_hint(state: Mapping[str, Any]) -> str:
+    """Return what to do about codes that a state dict does not say how to unpack."""
+    packed = any(name.endswith(_PACKED) for name in state)
+    return "; its codes are packed: give the quantized module itself in place of its state dict" if packed else ""
+
+
 def tensors(module: Any) -> dict[str, Any]:
     """Return all parameters and buffers by name, tied ones under each of their names."""
     found = dict(module.named_parameters(remove_duplicate=False)) | dict(module.named_buffers(remove_duplicate=False))
@@ -134,6 +147,9 @@ def entries(module: Any) -> Entries:
     InputError
         If an entry has no shape yet, is not made of real numbers, or shares memory with another one in part.
     """
+    if coded := quantized_layers(module):
+        allowed = "the architecture with float weights: its quantized form is given as a checkpoint, or to released()"
+        raise InputError("module", f"with codes in {listed(coded, _SHOWN)}", allowed)
     found = tensors(module)
     first: dict[int, str] = {}
     for name, tensor in found.items():
@@ -191,12 +207,14 @@ def _loaded(file: Path, where: str) -> object:
     if not file.is_file():
         raise InputError(where, str(file), "a file that exists")
     try:
+        if file.suffix == ".gguf":
+            return read_gguf(file, where)
         if file.suffix == ".safetensors":
             return _safetensors()(file)
         import torch
 
         found: object = torch.load(file, map_location="cpu", weights_only=True)
-    except MissingExtraError:
+    except (InputError, MissingExtraError):
         raise
     except Exception as error:  # of many kinds, for files that are damaged or hold more than tensors
         reason = str(error).split(". ")[0] or type(error).__name__
