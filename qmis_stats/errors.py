@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "InputError",
     "MissingExtraError",
     "QmisError",
+    "did_you_mean",
     "no_file",
     "one_line",
     "setting",
@@ -23,6 +25,18 @@ __all__ = [
 
 _LONGEST_VALUE = 160
 _LONGEST_MESSAGE = 2000
+
+
+def did_you_mean(given: object, choices: Iterable[str]) -> str:
+    """Return the end of a message that names the choice nearest to what was given, or nothing.
+
+    Examples
+    --------
+    >>> did_you_mean("gausian", ["gaussian", "finite"]), did_you_mean(3, ["gaussian"])
+    ('; did you mean gaussian?', '')
+    """
+    near = get_close_matches(given, list(choices), 1) if isinstance(given, str) else []
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def short(value: object) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from qmis_stats.errors import InputError, one_line
+from qmis_stats.errors import InputError, did_you_mean, one_line
 from qmis_stats.experiment import schema
 from qmis_stats.experiment.fields import REFUSED
 from qmis_stats.experiment.shown import shown
@@ -124,9 +123,7 @@ def _description(file: type[BaseModel], location: tuple[int | str, ...]) -> str:
 
 def _known_keys(file: type[BaseModel], location: tuple[int | str, ...]) -> str:
     keys = sorted(_model(file, location).model_fields)
-    near = get_close_matches(str(location[-1]), keys, 1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    return f"one of the known keys {', '.join(keys)}{hint}"
+    return f"one of the known keys {', '.join(keys)}{did_you_mean(location[-1], keys)}"
 
 
 def _wrong_kind(path: str, location: tuple[int | str, ...], table: Mapping[str, Any]) -> ExperimentError:
@@ -139,7 +136,4 @@ def _wrong_kind(path: str, location: tuple[int | str, ...], table: Mapping[str, 
     if key not in table:
         return ExperimentError(path, field, None, allowed, missing=True)
     value = table[key]
-    near = get_close_matches(value, choices, 1) if isinstance(value, str) else []
-    if near:
-        allowed += f"; did you mean {near[0]}?"
-    return ExperimentError(path, field, value, allowed)
+    return ExperimentError(path, field, value, allowed + did_you_mean(value, choices))

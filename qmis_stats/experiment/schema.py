@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from difflib import get_close_matches
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 
-from qmis_stats.errors import InputError
+from qmis_stats.errors import InputError, did_you_mean
 from qmis_stats.experiment.fields import (
     LARGEST_DIMENSION,
     Integer,
@@ -341,9 +340,7 @@ def _sizes(value: object) -> tuple[int, ...]:
 
 def _choice(value: object, choices: tuple[str, ...], index: tuple[int, ...] = ()) -> str:
     if not isinstance(value, str) or value not in choices:
-        near = get_close_matches(value, choices, 1) if isinstance(value, str) else []
-        hint = f"; did you mean {near[0]}?" if near else ""
-        refuse(value, f"one of {', '.join(choices)}{hint}", index)
+        refuse(value, f"one of {', '.join(choices)}{did_you_mean(value, choices)}", index)
     return value
 
 

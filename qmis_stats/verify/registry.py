@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 
-from qmis_stats.errors import InputError
+from qmis_stats.errors import InputError, did_you_mean
 from qmis_stats.verify.claims import (
     certificates,
     critical,
@@ -88,8 +87,7 @@ def chosen_claims(statements: Sequence[str] = (), keys: Sequence[str] = ()) -> t
     known = [claim.key for claim in CLAIMS]
     for key in keys:
         if key not in known:
-            near = get_close_matches(key, known, 1)
-            raise InputError("keys", key, "the key of a claim" + (f"; did you mean {near[0]}?" if near else ""))
+            raise InputError("keys", key, f"the key of a claim{did_you_mean(key, known)}")
     if not (labels or keys):
         return CLAIMS
     return tuple(claim for claim in CLAIMS if claim.statement in labels or claim.key in keys)
