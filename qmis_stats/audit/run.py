@@ -13,7 +13,7 @@ import numpy as np
 from qmis_stats.audit.codewords import Codewords
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Model, Weights
-from qmis_stats.audit.models.calls import checkpoints_of, losses_of, mask_of, predictions_of
+from qmis_stats.audit.models.calls import checkpoints_of, losses_of_each, mask_of, predictions_of
 from qmis_stats.audit.quantizers import IDENTITY, Quantizer, quantized_by
 from qmis_stats.audit.splits import GIVEN, Indices, subset
 from qmis_stats.scores.base import FloatArray
@@ -167,8 +167,9 @@ def _twin(rows: dict[bytes, tuple[float, FloatArray]], losses: FloatArray) -> by
     """
     mean = float(losses.mean())
     bound = _ROUNDING * (np.abs(losses) + np.abs(losses).mean())
+    close = float(bound.mean())
     for mark, (other, row) in rows.items():
-        near = abs(mean - other) <= float(bound.mean()) and bool(np.all(np.abs(losses - row) <= bound))
+        near = abs(mean - other) <= close and bool(np.all(np.abs(losses - row) <= bound))
         if near and not np.array_equal(losses, row):
             return mark
     return None
@@ -209,10 +210,13 @@ def one_run(plan: RunPlan, number: int) -> Run:
     with threadpool_limits(limits=1):
         for weights in checkpoints_of(model, data.X[rows], data.y[rows], generator(plan.seed, _FIT, number)):
             mask = mask_of(model, weights)
+            marks = {}
             for name, codewords in words.items():
-                latest[name], mark = codewords.of(weights, mask)
-                where = f" under {name!r}, run {number}, checkpoint {count}"
-                keepers[name].add(mark, losses_of(model, latest[name], X, y, where))
+                latest[name], marks[name] = codewords.of(weights, mask)
+            where = [f" under {name!r}, run {number}, checkpoint {count}" for name in words]
+            losses = losses_of_each(model, [latest[name] for name in words], X, y, where)
+            for (name, mark), row in zip(marks.items(), losses, strict=True):
+                keepers[name].add(mark, row.copy())  # a view would keep all the rows
             count += 1
         classes = None if data.task != "multiclass" else int(data.y.max()) + 1
         visited = {

@@ -132,6 +132,6 @@ class Discriminator:
     def _table(self, model: Model, shown: Shown, references: list[Weights]) -> FloatArray:
         rows = [
             self.features(model, w, r, X, y)
-            for w, r, X, y in zip(shown.weights, references, shown.X, shown.y, strict=True)
+            for w, r, X, y in zip(shown.weights, references, shown.points, shown.y, strict=True)
         ]
         return np.concatenate(rows)

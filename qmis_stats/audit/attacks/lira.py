@@ -14,7 +14,7 @@ import numpy as np
 from qmis_stats.audit.attacks.base import Scorer
 from qmis_stats.audit.attacks.game import INSIDE, Known, Shown
 from qmis_stats.audit.attacks.point_laws import Moments, PointLaw, point_laws
-from qmis_stats.audit.attacks.statistic import Statistic, chosen_statistic
+from qmis_stats.audit.attacks.statistic import Statistic, chosen_statistic, under_each
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import checked_count
 from qmis_stats.audit.run import generator
@@ -103,16 +103,21 @@ class LiRA:
         return from_points
 
     def _from_rows(self, known: Known, measure: Statistic, online: bool) -> Scorer:
-        assert isinstance(known.source, Dataset)
-        assert known.shadow.trained is not None
-        trained = known.shadow.trained
-        values = _under_shadows(measure, known, known.source.X, known.source.y)
+        data, pooled, flags = known.source, known.rows, known.shadow.trained
+        assert isinstance(data, Dataset)
+        assert pooled is not None
+        assert flags is not None
+        # The statistic goes with what is kept of it, so that its id belongs to no other one.
+        _, values = known.shadow.shown.once(
+            ("LiRA", id(measure)), lambda: (measure, _under_shadows(measure, known, data.X[pooled], data.y[pooled]))
+        )
+        trained = flags[:, pooled]
         kinds = [Moments.of(values, used) for used in ((~trained, trained) if online else (~trained,))]
         laws, _ = point_laws(kinds, [kind.prior(self.shrinkage) for kind in kinds])
 
         def from_rows(shown: Shown) -> FloatArray:
             assert shown.rows is not None
-            rows = shown.rows.ravel()
+            rows = known.places(shown.rows.ravel())
             return _scores(_observed(measure, known, shown), [law.some(rows) for law in laws])
 
         return from_rows
@@ -144,7 +149,7 @@ def _points(shown: Shown) -> tuple[FloatArray, FloatArray]:
 
 
 def _under_shadows(measure: Statistic, known: Known, X: FloatArray, y: FloatArray) -> FloatArray:
-    return _finite([measure(known.model, w, X, y) for w in known.shadow.shown.weights])
+    return _finite(under_each(measure, known.model, known.shadow.shown.weights, X, y))
 
 
 def _observed(measure: Statistic, known: Known, shown: Shown) -> FloatArray:

@@ -6,7 +6,7 @@ features: the objectives of scikit-learn's Ridge(alpha) and LogisticRegression(C
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
@@ -27,9 +27,11 @@ from qmis_stats.audit.models.base import (
 from qmis_stats.errors import InputError
 from qmis_stats.scores.base import FloatArray
 
-__all__ = ["Linear", "Logistic", "Softmax", "last_only"]
+__all__ = ["Linear", "Logistic", "Softmax", "last_only", "losses_together"]
 
 _POWER_STEPS = 50
+_AT_ONCE = 2**21
+"""Outputs that are computed at once, over points, weights and classes."""
 
 
 @dataclass(frozen=True)
@@ -176,10 +178,31 @@ class _LinearHead:
         """Return that the coefficients of standardised features are quantized, and nothing else."""
         return (True, *(False for _ in weights[1:]))
 
-    def _scores(self, weights: Weights, X: FloatArray) -> FloatArray:
+    def _folded(self, weights: Weights) -> tuple[FloatArray, FloatArray]:
+        """Return matrix (p, C) and intercept for features that are not standardised."""
         W, b, location, scale = weights[:4]
         folded = (W / scale).T
-        return np.asarray(X @ folded + (b - location @ folded))
+        return folded, b - location @ folded
+
+    def _in_units(self, weights: Weights, outputs: FloatArray) -> FloatArray:
+        """Return outputs in the units of the target."""
+        return outputs
+
+    def _scores(self, weights: Weights, X: FloatArray) -> FloatArray:
+        folded, level = self._folded(weights)
+        return self._in_units(weights, np.asarray(X @ folded + level))
+
+    def losses_together(self, weights: Sequence[Weights], X: FloatArray, y: FloatArray) -> FloatArray:
+        """Return the loss of each point under each of several weights, shape (R, N), by one pass over the points."""
+        parts = [self._folded(one) for one in weights]
+        matrix, level = np.hstack([folded for folded, _ in parts]).T, np.concatenate([b for _, b in parts])
+        found, step = np.empty((len(parts), len(X))), max(_AT_ONCE // level.size, 1)
+        for begin in range(0, len(X), step):
+            part = slice(begin, begin + step)
+            outputs = (matrix @ X[part].T + level[:, None]).reshape(len(parts), -1, len(y[part]))
+            for row, one, values in zip(found, weights, outputs, strict=True):
+                row[part] = output_losses(self._in_units(one, values.T), y[part], self.task)
+        return found
 
     def losses(self, weights: Weights, X: FloatArray, y: FloatArray) -> FloatArray:
         """Return the loss of each point, shape (N,)."""
@@ -205,6 +228,19 @@ def last_only(model: Model) -> Model:
     Linear(alpha=2.0, iterations=200, checkpoints=1, batch=None, standardise='auto')
     """
     return replace(model, checkpoints=1) if isinstance(model, _LinearHead) else model
+
+
+def losses_together(model: Model, weights: Sequence[Weights], X: FloatArray, y: FloatArray) -> FloatArray | None:
+    """Return the losses under each of several weights, (R, N), of one of the heads here; ``None`` of other models.
+
+    Examples
+    --------
+    >>> weights = [(np.array([[w]]), np.zeros(1), np.zeros(1), np.ones(1)) for w in (0.0, 1.0)]
+    >>> losses_together(Logistic(), weights, np.array([[2.0], [0.0]]), np.ones(2)).round(3)
+    array([[0.693, 0.693],
+           [0.127, 0.693]])
+    """
+    return model.losses_together(weights, X, y) if type(model) in (Linear, Logistic, Softmax) else None
 
 
 def _largest_eigenvalue(Z: FloatArray) -> float:
@@ -264,9 +300,9 @@ class Linear(_LinearHead):
             W = V.T @ np.linalg.solve(V @ V.T + self.alpha * np.eye(V.shape[0]), t[:, None])
         return W, level - centre @ W
 
-    def _scores(self, weights: Weights, X: FloatArray) -> FloatArray:
+    def _in_units(self, weights: Weights, outputs: FloatArray) -> FloatArray:
         centre, unit = weights[4]
-        return np.asarray(centre + unit * super()._scores(weights, X))
+        return np.asarray(centre + unit * outputs)
 
 
 @dataclass(frozen=True)
