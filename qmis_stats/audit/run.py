@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,13 @@ from qmis_stats.audit.quantizers import IDENTITY, Quantizer, quantized_by
 from qmis_stats.audit.splits import GIVEN, Indices, subset
 from qmis_stats.scores.base import FloatArray
 
-__all__ = ["Run", "RunPlan", "Visited", "generator", "merged", "one_run", "probes"]
+__all__ = ["Run", "RunPlan", "Visited", "generator", "merged", "one_run", "probes", "shared"]
 
 _SPLIT, _DEAL, _SUBSET, _FIT = range(4)
+_JUDGE = 30  # beside the other streams of random numbers
+
+_MOST_JUDGED = 20_000
+"""Evaluation points on which the losses of all codewords are kept."""
 
 _ROUNDING = 1e-12
 """Losses closer than this, relative to their size, tell no codewords apart."""
@@ -33,7 +37,7 @@ class Visited:
     Attributes
     ----------
     losses : (K, N) ndarray
-        Of the codewords kept, in the order of their first visit.
+        Of the codewords kept, in the order of their first visit, on the evaluation points that are judged by.
     marks : (K,) ndarray
         Hashes that identify them.
     seen : (S,) ndarray
@@ -113,6 +117,13 @@ class RunPlan:
     candidates: int
     identify: str
     seed: int
+
+    @property
+    def judged(self) -> Indices:
+        """Evaluation points whose losses give the indicators: all, or a random part of very many."""
+        if self.held.size <= _MOST_JUDGED:
+            return self.held
+        return np.sort(generator(self.seed, _JUDGE).choice(self.held, _MOST_JUDGED, replace=False))
 
 
 def generator(seed: int, *key: int) -> np.random.Generator:
@@ -194,6 +205,15 @@ def merged(parts: Sequence[Visited], most: int) -> Visited:
     return _visited(_smallest(rows, most), list(seen), parts[0].prediction)
 
 
+def shared(run: Run, name: str, whole: Visited) -> None:
+    """Let a run have its losses under a quantizer where those of all runs hold them, in place of a copy."""
+    own = run.visited[name]
+    begin = int(np.argmax(whole.marks == own.marks[0]))
+    part = slice(begin, begin + own.marks.size)
+    if np.array_equal(whole.marks[part], own.marks) and np.array_equal(whole.losses[part], own.losses):
+        run.visited[name] = replace(own, losses=whole.losses[part])
+
+
 def one_run(plan: RunPlan, number: int) -> Run:
     """Train on the subset of one run and return what it visited; with one thread, so that numbers do not change."""
     from threadpoolctl import threadpool_limits
@@ -201,7 +221,8 @@ def one_run(plan: RunPlan, number: int) -> Run:
     begin = time.perf_counter()
     data, model = plan.dataset, plan.model
     rows = training_rows(plan, number)
-    X, y = data.X[plan.held], data.y[plan.held]
+    judged = plan.judged
+    X, y = data.X[judged], data.y[judged]
     words = {q.name: Codewords(q, plan.identify) for q in plan.quantizers}
     words[IDENTITY] = Codewords(None)
     keepers = {name: _Keeper(plan.candidates) for name in words}
@@ -219,6 +240,8 @@ def one_run(plan: RunPlan, number: int) -> Run:
                 keepers[name].add(mark, row.copy())  # a view would keep all the rows
             count += 1
         classes = None if data.task != "multiclass" else int(data.y.max()) + 1
+        if judged.size < plan.held.size:
+            X = data.X[plan.held]
         visited = {
             name: keepers[name].result(predictions_of(model, values, X, classes)) for name, values in latest.items()
         }

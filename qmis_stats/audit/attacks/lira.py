@@ -14,7 +14,7 @@ import numpy as np
 from qmis_stats.audit.attacks.base import Scorer
 from qmis_stats.audit.attacks.game import INSIDE, Known, Shown
 from qmis_stats.audit.attacks.point_laws import Moments, PointLaw, point_laws
-from qmis_stats.audit.attacks.statistic import Statistic, chosen_statistic, under_each
+from qmis_stats.audit.attacks.statistic import Statistic, chosen_statistic, of_losses, under_each
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import checked_count
 from qmis_stats.audit.run import generator
@@ -153,7 +153,12 @@ def _under_shadows(measure: Statistic, known: Known, X: FloatArray, y: FloatArra
 
 
 def _observed(measure: Statistic, known: Known, shown: Shown) -> FloatArray:
-    return _finite([measure(known.model, w, X, y) for w, X, y in zip(shown.weights, shown.X, shown.y, strict=True)])
+    of_shown = of_losses(measure)
+    if of_shown is not None:
+        return _finite(list(of_shown(shown.losses)))
+    return _finite(
+        [measure(known.model, w, X, y) for w, X, y in zip(shown.weights, shown.points, shown.y, strict=True)]
+    )
 
 
 def _scores(observed: FloatArray, laws: list[PointLaw]) -> FloatArray:

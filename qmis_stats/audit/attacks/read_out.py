@@ -49,7 +49,7 @@ class ReadOut:
     Parameters
     ----------
     fits : int
-        Shadow trainings whose second moments are averaged.
+        Shadow trainings whose second moments are averaged; as many as have 100 000 points together are enough.
     name : str
         For tables.
     shadows : ShadowFits, optional

@@ -13,7 +13,7 @@ from qmis_stats.audit.models.calls import losses_of, losses_of_each, predictions
 from qmis_stats.errors import InputError
 from qmis_stats.scores.base import FloatArray
 
-__all__ = ["STATISTICS", "Statistic", "chosen_statistic", "logit_confidence", "under_each"]
+__all__ = ["STATISTICS", "Statistic", "chosen_statistic", "logit_confidence", "of_losses", "under_each"]
 
 Statistic: TypeAlias = Callable[[Model, Weights, FloatArray, FloatArray], FloatArray]
 """``(model, weights, X, y)`` to one number a point."""
@@ -78,15 +78,18 @@ def chosen_statistic(name: str | Statistic, model: Model, shown: Shown, *, signe
     return found[name]
 
 
+def of_losses(measure: Statistic) -> Callable[[FloatArray], FloatArray] | None:
+    """Return what a statistic is of losses that are there already; ``None`` where it takes more than these."""
+    return logit_confidence if measure is _logit else np.negative if measure is _loss else None
+
+
 def under_each(
     measure: Statistic, model: Model, weights: Sequence[Weights], X: FloatArray, y: FloatArray
 ) -> list[FloatArray]:
-    """Return the statistic of the points under each of several weights.
-
-    Those of losses pass over the points once where the model allows it.
-    """
-    if measure is _logit:
-        return list(logit_confidence(losses_of_each(model, weights, X, y)))
-    if measure is _loss:
-        return list(-losses_of_each(model, weights, X, y))
-    return [measure(model, one, X, y) for one in weights]
+    """Return the statistic of the points under each of several weights, by one pass over them where it can be."""
+    found = of_losses(measure)
+    return (
+        [measure(model, one, X, y) for one in weights]
+        if found is None
+        else list(found(losses_of_each(model, weights, X, y)))
+    )

@@ -30,6 +30,10 @@ from qmis_stats.scores.base import FloatArray
 __all__ = ["Linear", "Logistic", "Softmax", "last_only", "losses_together"]
 
 _POWER_STEPS = 50
+_WIDE = 4
+"""Columns a row from which a descent is cheaper in the space of the rows."""
+
+_NO_DIRECTION = 1e-14
 _AT_ONCE = 2**21
 """Outputs that are computed at once, over points, weights and classes."""
 
@@ -86,15 +90,30 @@ class _LinearHead:
     def fit_path(self, X: FloatArray, y: FloatArray, rng: np.random.Generator) -> Iterator[Weights]:
         """Train, and yield the weights at each checkpoint: ``(W, intercept, location, scale)``."""
         location, scale = scaling(X, self.standardise)
-        Z = (X - location) / scale
+        Z = X - location
+        Z /= scale
         centre, unit = self._target_scaling(y)
-        path = (
-            self._descend(Z, (y - centre) / unit)
-            if self.batch is None
-            else self._stochastic(Z, (y - centre) / unit, rng)
-        )
+        target = (y - centre) / unit
+        if self.batch is not None:
+            path = self._stochastic(Z, target, rng)
+        elif Z.shape[1] > _WIDE * Z.shape[0]:
+            path = self._in_rows(Z, target)
+        else:
+            path = self._descend(Z, target)
         for W, b in path:
             yield self._released(W, b, location, scale, centre, unit)
+
+    def _in_rows(self, Z: FloatArray, y: FloatArray) -> Iterator[tuple[FloatArray, FloatArray]]:
+        """Yield the checkpoints of the descent from points that are turned into the space of their rows.
+
+        From zero, weights never leave this space, nor do steps and penalties depend on its axes: with Z = LQᵀ, Q
+        orthonormal, weights are Qv, where v descends on L, which has no more columns than rows.
+        """
+        values, vectors = np.linalg.eigh(Z @ Z.T)
+        some = values > _NO_DIRECTION * values[-1]
+        sizes = np.sqrt(values[some])
+        for v, b in self._descend(vectors[:, some] * sizes, y):
+            yield Z.T @ (vectors[:, some] @ (v / sizes[:, None])), b
 
     def _target_scaling(self, y: FloatArray) -> tuple[float, float]:
         return 0.0, 1.0
@@ -240,7 +259,9 @@ def losses_together(model: Model, weights: Sequence[Weights], X: FloatArray, y: 
     array([[0.693, 0.693],
            [0.127, 0.693]])
     """
-    return model.losses_together(weights, X, y) if type(model) in (Linear, Logistic, Softmax) else None
+    if isinstance(model, _LinearHead) and type(model) in (Linear, Logistic, Softmax):
+        return model.losses_together(weights, X, y)
+    return None
 
 
 def _largest_eigenvalue(Z: FloatArray) -> float:
