@@ -88,7 +88,7 @@ class LiRA:
         kinds = [Moments.of(_under_shadows(measure, known, X, y), used)]
         priors = [kinds[0].prior(self.shrinkage)]
         if online:
-            kinds = [kinds[0].some(few), Moments.of(self._inside(measure, known, X[few], y[few], shadow.shown.role))]
+            kinds = [kinds[0].some(few), self._trained_on(measure, known, shadow.shown, X[few], y[few])]
             priors.append(kinds[1].prior(self.shrinkage))
         _, means = point_laws(kinds, priors)
 
@@ -96,7 +96,7 @@ class LiRA:
             points, targets = _points(shown)
             here = [Moments.of(_under_shadows(measure, known, points, targets))]
             if online:
-                here.append(Moments.of(self._inside(measure, known, points, targets, shown.role)))
+                here.append(self._trained_on(measure, known, shown, points, targets))
             laws, _ = point_laws(here, priors, means)
             return _scores(_observed(measure, known, shown), laws)
 
@@ -121,6 +121,15 @@ class LiRA:
             return _scores(_observed(measure, known, shown), [law.some(rows) for law in laws])
 
         return from_rows
+
+    def _trained_on(self, measure: Statistic, known: Known, shown: Shown, X: FloatArray, y: FloatArray) -> Moments:
+        """Return the moments of the statistic over models that were trained on each point."""
+
+        def made() -> tuple[object, Moments]:
+            return (known.shadow.shown, measure), Moments.of(self._inside(measure, known, X, y, shown.role))
+
+        # What they are made of goes with them, so that the ids belong to nothing else.
+        return shown.once(("inside", self.inside, id(known.shadow.shown), id(measure), y.size), made)[1]
 
     def _inside(self, measure: Statistic, known: Known, X: FloatArray, y: FloatArray, role: int) -> FloatArray:
         """Return the statistic of each point under models that were trained on it, (inside, P)."""
