@@ -23,7 +23,7 @@ __all__ = ["Run", "RunPlan", "Visited", "generator", "merged", "one_run", "probe
 _SPLIT, _DEAL, _SUBSET, _FIT = range(4)
 _JUDGE = 30  # beside the other streams of random numbers
 
-_MOST_JUDGED = 20_000
+_MOST_JUDGED = 10_000
 """Evaluation points on which the losses of all codewords are kept."""
 
 _ROUNDING = 1e-12
