@@ -27,7 +27,7 @@ from qmis_stats.audit.quantizers import IDENTITY, Quantizer, checked_quantizers
 from qmis_stats.audit.run_store import RunStore
 from qmis_stats.audit.splits import GIVEN, SUBSETS, further, held_out
 from qmis_stats.audit.subgroups import Subgroups, group_performance
-from qmis_stats.audit.training_run import Run, RunPlan, Visited, generator, merged, one_run, probes
+from qmis_stats.audit.training_run import Run, RunPlan, Visited, generator, merged, one_run, probes, shared
 from qmis_stats.errors import InputError
 from qmis_stats.foreign import raised_by
 from qmis_stats.inference.indicator import DRAWS, checked_draws, indicator
@@ -220,6 +220,7 @@ def _planned(
         "candidates": candidates,
         "identify": identify,
         "seed": seed,
+        **({"judged": plan.judged.size} if plan.judged.size < held.size else {}),
     }
     return plan, specification
 
@@ -265,7 +266,11 @@ def _result(
     plan: RunPlan, runs: tuple[Run, ...], specification: dict[str, Any], draws: int, progress: Progress | None
 ) -> AuditResult:
     names = [*(q.name for q in plan.quantizers), IDENTITY]
-    visited = {name: merged([run.visited[name] for run in runs], plan.candidates) for name in names}
+    visited = {}
+    for name in names:
+        visited[name] = merged([run.visited[name] for run in runs], plan.candidates)
+        for run in runs:
+            shared(run, name, visited[name])
     losses = {name: v.losses for name, v in visited.items() if name != IDENTITY and v.varied}
     ranking = rank(losses, draws=draws, seed=plan.seed, check_axes=False, progress=progress) if losses else None
     reference = None
@@ -360,6 +365,11 @@ def _notes(plan: RunPlan, runs: tuple[Run, ...], visited: dict[str, Visited], ra
             f"{_counted(len(runs), 'run')} on {plan.subsets} subsets of {plan.n} points ({distinct:.0f} different ones "
             f"on average), {_counted(steps, 'checkpoint')} in all."
         )
+    if plan.judged.size < plan.held.size:
+        yield (
+            f"Indicators are of {plan.judged.size} of the points held out, chosen at random, and so are their "
+            "intervals; performance is of all."
+        )
     for name, entry in visited.items():
         if entry.seen.size > len(entry.losses):
             yield (
@@ -397,7 +407,7 @@ def _notes(plan: RunPlan, runs: tuple[Run, ...], visited: dict[str, Visited], ra
     if data.groups is not None:
         yield "Intervals of performance treat whole groups as independent, those of indicators single points."
         if ranking is not None:
-            groups = data.groups[plan.held]
+            groups = data.groups[plan.judged]
             found = [group_inflation(visited[e.name].losses, e.gaps, groups) for e in ranking.indicators]
             yield (
                 "With whole groups as units, standard errors of the smallest standardised gaps would be "

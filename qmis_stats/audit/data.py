@@ -305,7 +305,8 @@ def from_arrays(
     whole = whole_rows(name, matrix, target, names, missing)
     said += missing_note(whole)
     places = np.arange(whole.size) if origin is None else np.asarray(origin)
-    matrix, target, places = matrix[whole], target[whole], places[whole]
+    matrix = matrix if whole.all() else matrix[whole]  # a copy of all rows is made below
+    target, places = target[whole], places[whole]
     sides = None if sides is None else sides[whole]
     told = {column: found[whole] for column, found in told.items()}
     if target.dtype.kind == "O":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,17 @@ from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.audit.codewords import Codewords
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Model, Weights
-from qmis_stats.audit.models.calls import checkpoints_of, losses_of, mask_of, predictions_of
+from qmis_stats.audit.models.calls import checkpoints_of, losses_of_each, mask_of, predictions_of
 from qmis_stats.audit.quantizers import IDENTITY, Quantizer, quantized_by
 from qmis_stats.audit.splits import GIVEN, subset
 
-__all__ = ["Run", "RunPlan", "Visited", "generator", "merged", "one_run", "probes"]
+__all__ = ["Run", "RunPlan", "Visited", "generator", "merged", "one_run", "probes", "shared"]
 
 _SPLIT, _DEAL, _SUBSET, _FIT = range(4)
+_JUDGE = 30  # beside the other streams of random numbers
+
+_MOST_JUDGED = 10_000
+"""Evaluation points on which the losses of all codewords are kept."""
 
 _ROUNDING = 1e-12
 """Losses closer than this, relative to their size, tell no codewords apart."""
@@ -33,7 +37,7 @@ class Visited:
     Attributes
     ----------
     losses : (K, N) ndarray
-        Of the codewords kept, in the order of their first visit.
+        Of the codewords kept, in the order of their first visit, on the evaluation points that are judged by.
     marks : (K,) ndarray
         Hashes that identify them.
     seen : (S,) ndarray
@@ -114,6 +118,13 @@ class RunPlan:
     identify: str
     seed: int
 
+    @property
+    def judged(self) -> Indices:
+        """Evaluation points whose losses give the indicators: all, or a random part of very many."""
+        if self.held.size <= _MOST_JUDGED:
+            return self.held
+        return np.sort(generator(self.seed, _JUDGE).choice(self.held, _MOST_JUDGED, replace=False))
+
 
 def generator(seed: int, *key: int) -> np.random.Generator:
     """Return the generator of one purpose: it depends on the seed and the key alone.
@@ -167,8 +178,9 @@ def _twin(rows: dict[bytes, tuple[float, FloatArray]], losses: FloatArray) -> by
     """
     mean = float(losses.mean())
     bound = _ROUNDING * (np.abs(losses) + np.abs(losses).mean())
+    close = float(bound.mean())
     for mark, (other, row) in rows.items():
-        near = abs(mean - other) <= float(bound.mean()) and bool(np.all(np.abs(losses - row) <= bound))
+        near = abs(mean - other) <= close and bool(np.all(np.abs(losses - row) <= bound))
         if near and not np.array_equal(losses, row):
             return mark
     return None
@@ -193,6 +205,15 @@ def merged(parts: Sequence[Visited], most: int) -> Visited:
     return _visited(_smallest(rows, most), list(seen), parts[0].prediction)
 
 
+def shared(run: Run, name: str, whole: Visited) -> None:
+    """Let a run have its losses under a quantizer where those of all runs hold them, in place of a copy."""
+    own = run.visited[name]
+    begin = int(np.argmax(whole.marks == own.marks[0]))
+    part = slice(begin, begin + own.marks.size)
+    if np.array_equal(whole.marks[part], own.marks) and np.array_equal(whole.losses[part], own.losses):
+        run.visited[name] = replace(own, losses=whole.losses[part])
+
+
 def one_run(plan: RunPlan, number: int) -> Run:
     """Train on the subset of one run and return what it visited; with one thread, so that numbers do not change."""
     from threadpoolctl import threadpool_limits
@@ -200,7 +221,8 @@ def one_run(plan: RunPlan, number: int) -> Run:
     begin = time.perf_counter()
     data, model = plan.dataset, plan.model
     rows = training_rows(plan, number)
-    X, y = data.X[plan.held], data.y[plan.held]
+    judged = plan.judged
+    X, y = data.X[judged], data.y[judged]
     words = {q.name: Codewords(q, plan.identify) for q in plan.quantizers}
     words[IDENTITY] = Codewords(None)
     keepers = {name: _Keeper(plan.candidates) for name in words}
@@ -209,12 +231,17 @@ def one_run(plan: RunPlan, number: int) -> Run:
     with threadpool_limits(limits=1):
         for weights in checkpoints_of(model, data.X[rows], data.y[rows], generator(plan.seed, _FIT, number)):
             mask = mask_of(model, weights)
+            marks = {}
             for name, codewords in words.items():
-                latest[name], mark = codewords.of(weights, mask)
-                where = f" under {name!r}, run {number}, checkpoint {count}"
-                keepers[name].add(mark, losses_of(model, latest[name], X, y, where))
+                latest[name], marks[name] = codewords.of(weights, mask)
+            where = [f" under {name!r}, run {number}, checkpoint {count}" for name in words]
+            losses = losses_of_each(model, [latest[name] for name in words], X, y, where)
+            for (name, mark), row in zip(marks.items(), losses, strict=True):
+                keepers[name].add(mark, row.copy())  # a view would keep all the rows
             count += 1
         classes = None if data.task != "multiclass" else int(data.y.max()) + 1
+        if judged.size < plan.held.size:
+            X = data.X[plan.held]
         visited = {
             name: keepers[name].result(predictions_of(model, values, X, classes)) for name, values in latest.items()
         }

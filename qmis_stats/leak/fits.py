@@ -200,14 +200,11 @@ def newton_step(fit: Fit) -> tuple[FloatArray, FloatArray]:
     hessian = hessian_matrix(design, curvature, fit.penalties)
     factor = positive_factor(hessian)
     step = -cho_solve(factor, slope.ravel())
-    # Σ_j ψ_j² x_j x_jᵀ between two inverse Hessians: the sandwich, good enough for a unit of length.
-    rows = cho_solve(factor, _gradient_rows(design, gradient).T)
-    errors = np.sqrt(np.sum(rows**2, axis=1))
+    # Σ_j ψ_jψ_jᵀ ⊗ x_j x_jᵀ between two inverse Hessians: the sandwich, good enough for a unit of length.
+    middle = moment_matrix(design, gradient[:, :, None] * gradient[:, None, :])
+    squares = np.diag(cho_solve(factor, cho_solve(factor, middle).T))
+    errors = np.sqrt(np.maximum(squares, 0.0))
     return step.reshape(theta.shape), np.abs(step) / np.maximum(errors, np.finfo(float).tiny)
-
-
-def _gradient_rows(design: FloatArray, gradient: FloatArray) -> FloatArray:
-    return np.asarray((gradient[:, :, None] * design[:, None, :]).reshape(design.shape[0], -1))
 
 
 def _wide_step(

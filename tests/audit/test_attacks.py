@@ -179,7 +179,7 @@ def test_the_score_of_a_point_does_not_depend_on_the_others(attack):
     X = shown.X.copy()
     X[:, 1] += 3.0
     losses = np.array([case.model.losses(w, x, y) for w, x, y in zip(shown.weights, X, shown.y, strict=True)])
-    other = scorer(replace(shown, X=X, losses=losses))
+    other = scorer(replace(shown, points=X, losses=losses))
     np.testing.assert_allclose(other[:, 0], scorer(shown)[:, 0], rtol=1e-12)
     assert not np.allclose(other[:, 1], scorer(shown)[:, 1])
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -129,7 +129,8 @@ def audit_attacks(
     )
     wanted: list[Quantizer | None] = [*chosen, None]
     ready = [attack.prepared(game.known) if isinstance(attack, Preparable) else attack for attack in attacks]
-    results = chain(_reports(game, wanted, ready, level, jobs), _later(attacks, seed, level))
+    work: list[tuple[Any, ...]] = [(_attacked, game, quantizer, ready, level) for quantizer in wanted]
+    results = in_processes(_called, [*work, (_checked, attacks, seed, level)], jobs)
     *reports, check = [next(results) for _ in (progress or iter)(range(len(wanted) + 1))]
     predicted = _predicted(dataset, model, chosen, game, seed)
     return AttackAudit(
@@ -147,14 +148,12 @@ def _predicted(
     return head_leak(dataset, model, quantizers, rows, game="pool", fraction=fraction, seed=seed)[0]
 
 
-def _later(attacks: Sequence[Attack], seed: int, level: float) -> Iterator[AttackReport]:
-    yield self_check(attacks, seed=seed, level=level)
+def _called(function: Callable[..., AttackReport], *arguments: Any) -> AttackReport:
+    return function(*arguments)
 
 
-def _reports(
-    game: AttackGame, quantizers: Sequence[Quantizer | None], attacks: Sequence[Attack], level: float, jobs: int
-) -> Iterator[AttackReport]:
-    yield from in_processes(_attacked, [(game, quantizer, attacks, level) for quantizer in quantizers], jobs)
+def _checked(attacks: Sequence[Attack], seed: int, level: float) -> AttackReport:
+    return self_check(attacks, seed=seed, level=level)
 
 
 def _attacked(game: AttackGame, quantizer: Quantizer | None, attacks: Sequence[Attack], level: float) -> AttackReport:

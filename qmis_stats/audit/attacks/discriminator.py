@@ -11,7 +11,7 @@ import numpy as np
 from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.attacks.base import Scorer
 from qmis_stats.audit.attacks.game import Known, Shown
-from qmis_stats.audit.attacks.statistic import chosen_statistic
+from qmis_stats.audit.attacks.statistic import chosen_statistic, of_losses
 from qmis_stats.audit.models.base import Model, Weights
 from qmis_stats.audit.models.calls import losses_of
 from qmis_stats.errors import InputError
@@ -50,7 +50,9 @@ def default_features(model: Model, weights: Weights, reference: Weights, X: Floa
         for s in (_STEP, -_STEP)
     )
     shown = Shown((weights,), X[None], y[None], loss[None], None, 0)
-    margin = chosen_statistic("auto", model, shown, signed=True)(model, weights, X, y)
+    statistic = chosen_statistic("auto", model, shown, signed=True)
+    of_loss = of_losses(statistic)
+    margin = statistic(model, weights, X, y) if of_loss is None else of_loss(loss)
     return np.column_stack([loss, margin, away, loss - away, (ahead - behind) / (2.0 * _STEP)])
 
 
@@ -116,10 +118,10 @@ class Discriminator:
         own = [tuple((t - w) / (count - 1.0) for t, w in zip(total, ws, strict=True)) for ws in released]
         classifier = self._classifier(known.seed)
         with threadpool_limits(limits=1):
-            classifier.fit(self._table(known.model, known.shadow.shown, own), known.shadow.member.ravel())
+            classifier.fit(self._table(known, known.shadow.shown, own), known.shadow.member.ravel())
 
         def score(shown: Shown) -> FloatArray:
-            table = self._table(known.model, shown, [mean] * shown.trainings)
+            table = self._table(known, shown, [mean] * shown.trainings)
             with threadpool_limits(limits=1):
                 if hasattr(classifier, "decision_function"):
                     odds = classifier.decision_function(table)
@@ -129,9 +131,15 @@ class Discriminator:
 
         return score
 
-    def _table(self, model: Model, shown: Shown, references: list[Weights]) -> FloatArray:
-        rows = [
-            self.features(model, w, r, X, y)
-            for w, r, X, y in zip(shown.weights, references, shown.X, shown.y, strict=True)
-        ]
-        return np.concatenate(rows)
+    def _table(self, known: Known, shown: Shown, references: list[Weights]) -> FloatArray:
+        """Return the features of the points that are shown; none of them depends on who was trained on."""
+
+        def made() -> tuple[object, FloatArray]:
+            rows = [
+                self.features(known.model, w, r, X, y)
+                for w, r, X, y in zip(shown.weights, references, shown.points, shown.y, strict=True)
+            ]
+            return (known.shadow.shown, self.features), np.concatenate(rows)
+
+        # What the table is made of goes with it, so that the ids belong to nothing else.
+        return shown.once(("discriminator", id(known.shadow.shown), id(self.features)), made)[1]

@@ -7,9 +7,9 @@ on which thresholds are fixed; *target* trainings, on which attacks are scored.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 
@@ -26,16 +26,50 @@ from qmis_stats.foreign import raised_by
 from qmis_stats.inference.ranking import Progress
 from qmis_stats.validation import checked_seed
 
-__all__ = ["AttackGame", "Known", "Sampler", "Shown", "Trainings", "play"]
+__all__ = ["AttackGame", "Known", "Picked", "Sampler", "Shown", "Trainings", "play"]
 
 Sampler: TypeAlias = Callable[[np.random.Generator, int], tuple[FloatArray, FloatArray]]
 """``sampler(rng, k)`` draws k independent points: features (k, p) and targets (k,)."""
 
 
-_SHADOW, _CALIBRATION, _TARGET, INSIDE, CONTROL = range(10, 15)
+_T = TypeVar("_T")
+
+_SHADOW, _CALIBRATION, _TARGET, INSIDE, CONTROL, _POOL = range(10, 16)
 _MOST_SHOWN = 32
+_POOLED_ROWS = 10_000
+"""Rows of a data set that are enough to estimate laws over rows from."""
 _TRIES = 200
 _BLOCKS = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Picked(Sequence[FloatArray]):
+    """Rows of a table that each training shows, which are taken when they are asked for.
+
+    Attributes
+    ----------
+    table : (N, ...) ndarray
+        Features of all points.
+    rows : (T, 2m) ndarray of int
+        Those that each training shows.
+
+    Examples
+    --------
+    >>> Picked(np.eye(3), np.array([[2, 0], [1, 1]]))[0]
+    array([[0., 0., 1.],
+           [1., 0., 0.]])
+    """
+
+    table: FloatArray
+    rows: Indices
+
+    def __len__(self) -> int:
+        """Return the number of trainings."""
+        return len(self.rows)
+
+    def __getitem__(self, training: Any) -> Any:
+        """Return the points of a training, (2m, ...)."""
+        return self.table[self.rows[training]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +80,8 @@ class Shown:
     ----------
     weights : tuple of Weights
         Released by each of the T trainings.
-    X : (T, 2m, p) ndarray
-        Features of the points, members and strangers in random order.
+    points : sequence of (2m, p) ndarray
+        Features of the points of each training, members and strangers in random order.
     y : (T, 2m) ndarray
         Their targets.
     losses : (T, 2m) ndarray
@@ -59,16 +93,31 @@ class Shown:
     """
 
     weights: tuple[Weights, ...]
-    X: FloatArray
+    points: Sequence[FloatArray] | FloatArray
     y: FloatArray
     losses: FloatArray
     rows: Indices | None
     role: int
+    _found: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def trainings(self) -> int:
         """Number T."""
         return len(self.weights)
+
+    @property
+    def X(self) -> FloatArray:
+        """Features of all points, shape (T, 2m, p)."""
+        return np.asarray([self.points[t] for t in range(self.trainings)])
+
+    def once(self, key: Hashable, made: Callable[[], _T]) -> _T:
+        """Return what is made of these weights and points, made once: a control shows the same ones.
+
+        It must not depend on who was trained on.
+        """
+        if key not in self._found:
+            self._found[key] = made()
+        return cast("_T", self._found[key])
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +157,9 @@ class Known:
         The attacker's own trainings.
     plain : Trainings
         The same before quantization, with the true labels in a control too.
+    rows : (R,) ndarray of int or None
+        Rows of the data set that laws over rows are estimated from, in order: all of them, or those that some training
+        shows and others at random. ``None`` in a game with a sampler.
     """
 
     source: Dataset | Sampler
@@ -117,6 +169,21 @@ class Known:
     seed: int
     shadow: Trainings
     plain: Trainings
+    rows: Indices | None = None
+
+    def places(self, rows: Indices) -> Indices:
+        """Return where rows of the data set are among ``rows``.
+
+        Raises
+        ------
+        InputError
+            If one is not there.
+        """
+        assert self.rows is not None
+        found = np.minimum(np.searchsorted(self.rows, rows), self.rows.size - 1)
+        if not np.array_equal(self.rows[found], rows):
+            raise InputError("rows", "others", "rows that are shown in the game that the attack was fitted on")
+        return found
 
     def train(self, X: FloatArray, y: FloatArray, rng: np.random.Generator) -> Weights:
         """Return the released weights of a training on these points."""
@@ -242,11 +309,13 @@ def _exchanged(model: Model, part: Trainings) -> Trainings:
 def _reweighted(model: Model, part: Trainings, weights: tuple[Weights, ...]) -> Trainings:
     """Return the trainings with other released weights."""
     shown = part.shown
-    return replace(part, shown=replace(shown, weights=weights, losses=_losses(model, weights, shown.X, shown.y)))
+    return replace(part, shown=replace(shown, weights=weights, losses=_losses(model, weights, shown.points, shown.y)))
 
 
-def _losses(model: Model, weights: tuple[Weights, ...], X: FloatArray, y: FloatArray) -> FloatArray:
-    return np.array([losses_of(model, w, a, b) for w, a, b in zip(weights, X, y, strict=True)])
+def _losses(
+    model: Model, weights: tuple[Weights, ...], points: Sequence[FloatArray] | FloatArray, y: FloatArray
+) -> FloatArray:
+    return np.array([losses_of(model, w, a, b) for w, a, b in zip(weights, points, y, strict=True)])
 
 
 @dataclass(frozen=True)
@@ -258,7 +327,7 @@ class _Plan:
     store: TrainingStore | None = None
 
 
-_One = tuple[Weights, FloatArray, FloatArray, Flags, Indices | None, Flags | None]
+_One = tuple[Weights, FloatArray | None, FloatArray, Flags, Indices | None, Flags | None]
 
 
 def _from_data(plan: _Plan, data: Dataset, members: int, rng: np.random.Generator) -> tuple[Indices, ...]:
@@ -276,26 +345,28 @@ def _one(plan: _Plan, role: int, number: int, members: int) -> _One:
     draw, fit = generator(plan.seed, role, number, 0), generator(plan.seed, role, number, 1)
     rows: Indices | None = None
     trained: Flags | None = None
+    points: FloatArray | None = None
     if isinstance(plan.source, Dataset):
         used, rows = _from_data(plan, plan.source, members, draw)
         trained = np.zeros(plan.source.rows, dtype=bool)
         trained[used] = True
-        X, y, shown_X, shown_y = plan.source.X[used], plan.source.y[used], plan.source.X[rows], plan.source.y[rows]
+        targets = plan.source.y[rows]
     else:
         with raised_by("the sampler", but=(QmisError,)):
-            points, targets = (np.asarray(a, dtype=np.float64) for a in plan.source(draw, plan.n + members))
-        if points.ndim != 2 or targets.shape != (plan.n + members,) or points.shape[0] != targets.size:
-            raise InputError("sampler", (points.shape, targets.shape), "one that returns arrays (k, p) and (k,)")
-        X, y = points[: plan.n], targets[: plan.n]
-        chosen = np.r_[np.arange(members), plan.n + np.arange(members)]
-        shown_X, shown_y = points[chosen], targets[chosen]
+            X, y = (np.asarray(a, dtype=np.float64) for a in plan.source(draw, plan.n + members))
+        if X.ndim != 2 or y.shape != (plan.n + members,) or X.shape[0] != y.size:
+            raise InputError("sampler", (X.shape, y.shape), "one that returns arrays (k, p) and (k,)")
+        used, chosen = np.arange(plan.n), np.r_[np.arange(members), plan.n + np.arange(members)]
+        points, targets = X[chosen], y[chosen]
     order = draw.permutation(2 * members)
     weights = plan.store.load(role, number) if plan.store is not None else None
     if weights is None:
-        weights = last_weights(plan.model, X, y, fit)
+        table, values = (plan.source.X, plan.source.y) if isinstance(plan.source, Dataset) else (X, y)
+        weights = last_weights(plan.model, table[used], values[used], fit)
         if plan.store is not None:
             plan.store.save(role, number, weights)
-    return weights, shown_X[order], shown_y[order], order < members, None if rows is None else rows[order], trained
+    shown = None if points is None else points[order]
+    return weights, shown, targets[order], order < members, None if rows is None else rows[order], trained
 
 
 _Training = tuple[int, int, int]
@@ -324,19 +395,30 @@ def _all(plan: _Plan, counts: dict[int, tuple[int, int]], jobs: int, progress: P
 
 
 def _together(plan: _Plan, role: int, found: list[_One]) -> Trainings:
-    weights = tuple(one[0] for one in found)
-    X, y = np.array([one[1] for one in found]), np.array([one[2] for one in found])
-    with_rows = isinstance(plan.source, Dataset)
-    shown = Shown(
-        weights,
-        X,
-        y,
-        _losses(plan.model, weights, X, y),
-        np.array([one[4] for one in found]) if with_rows else None,
-        role,
-    )
-    trained = np.array([one[5] for one in found]) if with_rows else None
+    weights, y = tuple(one[0] for one in found), np.array([one[2] for one in found])
+    rows: Indices | None = None
+    trained: Flags | None = None
+    points: Sequence[FloatArray] | FloatArray
+    if isinstance(plan.source, Dataset):
+        rows, trained = np.array([one[4] for one in found]), np.array([one[5] for one in found])
+        points = Picked(plan.source.X, rows)
+    else:
+        points = np.array([one[1] for one in found])
+    shown = Shown(weights, points, y, _losses(plan.model, weights, points, y), rows, role)
     return Trainings(shown, np.array([one[3] for one in found]), trained)
+
+
+def _pooled(data: Dataset, shown: list[Indices | None], seed: int) -> Indices:
+    """Return the rows that laws over rows are estimated from: those that are shown, and enough others."""
+    if data.rows <= _POOLED_ROWS:
+        return np.arange(data.rows)
+    wanted = np.zeros(data.rows, dtype=bool)
+    for rows in shown:
+        wanted[rows] = True
+    others = np.flatnonzero(~wanted)
+    few = max(_POOLED_ROWS - (data.rows - others.size), 0)
+    wanted[generator(seed, _POOL).permutation(others)[:few]] = True
+    return np.flatnonzero(wanted)
 
 
 def play(
@@ -409,8 +491,8 @@ def play(
     checked_count("n", n, 2)
     checked_count("members", members)
     checked_count("jobs", jobs)
-    for field, value in (("trainings", trainings), ("shadows", shadows), ("calibrations", calibrations)):
-        checked_count(field, value, 2)
+    for name, value in (("trainings", trainings), ("shadows", shadows), ("calibrations", calibrations)):
+        checked_count(name, value, 2)
     room = n
     if isinstance(source, Dataset):
         checked_model(model, source)
@@ -420,9 +502,9 @@ def play(
     elif not callable(source):
         raise InputError("source", source, "a Dataset or a function (rng, k)")
     wide = min(room, _MOST_SHOWN) if shown is None else checked_count("shown", shown)
-    for field, value in (("members", members), ("shown", wide)):
+    for name, value in (("members", members), ("shown", wide)):
         if value > room:
-            raise InputError(field, value, f"at most {room}: that many are members and that many strangers")
+            raise InputError(name, value, f"at most {room}: that many are members and that many strangers")
     seed = checked_seed(seed)
     kept = (
         TrainingStore.of(store, source, model, n, seed) if store is not None and isinstance(source, Dataset) else None
@@ -430,6 +512,9 @@ def play(
     plan = _Plan(source, model, n, seed, kept)
     counts = {_SHADOW: (shadows, wide), _CALIBRATION: (calibrations, wide), _TARGET: (trainings, members)}
     found = _all(plan, counts, jobs, progress or iter)
-    known = Known(source, model, None, n, plan.seed, found[_SHADOW], found[_SHADOW])
+    pooled = (
+        _pooled(source, [part.shown.rows for part in found.values()], seed) if isinstance(source, Dataset) else None
+    )
+    known = Known(source, model, None, n, plan.seed, found[_SHADOW], found[_SHADOW], pooled)
     game = AttackGame(known, found[_CALIBRATION], found[_TARGET])
     return game if quantizer is None else game.quantized(quantizer)

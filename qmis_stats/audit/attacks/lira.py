@@ -15,7 +15,7 @@ from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.attacks.base import Scorer
 from qmis_stats.audit.attacks.game import INSIDE, Known, Shown
 from qmis_stats.audit.attacks.point_laws import Moments, PointLaw, point_laws
-from qmis_stats.audit.attacks.statistic import Statistic, chosen_statistic
+from qmis_stats.audit.attacks.statistic import Statistic, chosen_statistic, of_losses, under_each
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import checked_count
 from qmis_stats.audit.training_run import generator
@@ -88,7 +88,7 @@ class LiRA:
         kinds = [Moments.of(_under_shadows(measure, known, X, y), used)]
         priors = [kinds[0].prior(self.shrinkage)]
         if online:
-            kinds = [kinds[0].some(few), Moments.of(self._inside(measure, known, X[few], y[few], shadow.shown.role))]
+            kinds = [kinds[0].some(few), self._trained_on(measure, known, shadow.shown, X[few], y[few])]
             priors.append(kinds[1].prior(self.shrinkage))
         _, means = point_laws(kinds, priors)
 
@@ -96,26 +96,40 @@ class LiRA:
             points, targets = _points(shown)
             here = [Moments.of(_under_shadows(measure, known, points, targets))]
             if online:
-                here.append(Moments.of(self._inside(measure, known, points, targets, shown.role)))
+                here.append(self._trained_on(measure, known, shown, points, targets))
             laws, _ = point_laws(here, priors, means)
             return _scores(_observed(measure, known, shown), laws)
 
         return from_points
 
     def _from_rows(self, known: Known, measure: Statistic, online: bool) -> Scorer:
-        assert isinstance(known.source, Dataset)
-        assert known.shadow.trained is not None
-        trained = known.shadow.trained
-        values = _under_shadows(measure, known, known.source.X, known.source.y)
+        data, pooled, flags = known.source, known.rows, known.shadow.trained
+        assert isinstance(data, Dataset)
+        assert pooled is not None
+        assert flags is not None
+        # The statistic goes with what is kept of it, so that its id belongs to no other one.
+        _, values = known.shadow.shown.once(
+            ("LiRA", id(measure)), lambda: (measure, _under_shadows(measure, known, data.X[pooled], data.y[pooled]))
+        )
+        trained = flags[:, pooled]
         kinds = [Moments.of(values, used) for used in ((~trained, trained) if online else (~trained,))]
         laws, _ = point_laws(kinds, [kind.prior(self.shrinkage) for kind in kinds])
 
         def from_rows(shown: Shown) -> FloatArray:
             assert shown.rows is not None
-            rows = shown.rows.ravel()
+            rows = known.places(shown.rows.ravel())
             return _scores(_observed(measure, known, shown), [law.some(rows) for law in laws])
 
         return from_rows
+
+    def _trained_on(self, measure: Statistic, known: Known, shown: Shown, X: FloatArray, y: FloatArray) -> Moments:
+        """Return the moments of the statistic over models that were trained on each point."""
+
+        def made() -> tuple[object, Moments]:
+            return (known.shadow.shown, measure), Moments.of(self._inside(measure, known, X, y, shown.role))
+
+        # What they are made of goes with them, so that the ids belong to nothing else.
+        return shown.once(("inside", self.inside, id(known.shadow.shown), id(measure), y.size), made)[1]
 
     def _inside(self, measure: Statistic, known: Known, X: FloatArray, y: FloatArray, role: int) -> FloatArray:
         """Return the statistic of each point under models that were trained on it, (inside, P)."""
@@ -144,11 +158,16 @@ def _points(shown: Shown) -> tuple[FloatArray, FloatArray]:
 
 
 def _under_shadows(measure: Statistic, known: Known, X: FloatArray, y: FloatArray) -> FloatArray:
-    return _finite([measure(known.model, w, X, y) for w in known.shadow.shown.weights])
+    return _finite(under_each(measure, known.model, known.shadow.shown.weights, X, y))
 
 
 def _observed(measure: Statistic, known: Known, shown: Shown) -> FloatArray:
-    return _finite([measure(known.model, w, X, y) for w, X, y in zip(shown.weights, shown.X, shown.y, strict=True)])
+    of_shown = of_losses(measure)
+    if of_shown is not None:
+        return _finite(list(of_shown(shown.losses)))
+    return _finite(
+        [measure(known.model, w, X, y) for w, X, y in zip(shown.weights, shown.points, shown.y, strict=True)]
+    )
 
 
 def _scores(observed: FloatArray, laws: list[PointLaw]) -> FloatArray:

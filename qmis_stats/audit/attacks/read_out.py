@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from qmis_stats.arrays import Flags, FloatArray
+from qmis_stats.arrays import Flags, FloatArray, Indices
 from qmis_stats.audit.attacks.base import Attack, Scorer
 from qmis_stats.audit.attacks.game import Known, Shown
 from qmis_stats.audit.attacks.lira import LiRA
@@ -48,7 +48,7 @@ class ReadOut:
     Parameters
     ----------
     fits : int
-        Shadow trainings whose second moments are averaged.
+        Shadow trainings whose second moments are averaged; as many as have 100 000 points together are enough.
     name : str
         For tables.
     shadows : ShadowFits, optional
@@ -91,63 +91,98 @@ class ReadOut:
             return None
 
 
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """What does not depend on who was trained on: units, read-outs and their laws, for the rows of a game.
+
+    Attributes
+    ----------
+    weights : MeasuredWeights
+        What releases tell of weights.
+    design : (R, D) ndarray
+        The rows in the units of the weights.
+    basis : (K, k) ndarray
+        From :func:`contrasts`.
+    unit : (R, 2k, 2k) ndarray
+        What makes read-outs standard normal for a stranger.
+    law : MemberLaw
+        Of each row, its means those over all shadow trainings.
+    fitted : (T, R, k) ndarray
+        Fitted values of the shadow trainings before quantization.
+    images : (2, KD, KD) ndarray
+        C and G.
+    values : (T, R, 2k) ndarray
+        Read-outs of the shadow trainings.
+    """
+
+    weights: MeasuredWeights
+    design: FloatArray
+    basis: FloatArray
+    unit: FloatArray
+    law: MemberLaw
+    fitted: FloatArray
+    images: tuple[FloatArray, FloatArray]
+    values: FloatArray
+
+    @classmethod
+    def of(cls, known: Known, shadows: ShadowFits) -> _Seen:
+        """Return it for the shadow trainings of a game, under its quantizer."""
+        data, pooled, weights = known.source, known.rows, MeasuredWeights(known, shadows)
+        assert isinstance(data, Dataset)
+        assert pooled is not None
+        units, basis = weights.units, contrasts(shadows.plain.shape[1])
+        design = np.column_stack([(data.X[pooled] - units.location) / units.scale, np.ones(pooled.size)])
+        C, G, inverse = shadows.covariance, shadows.response, weights.inverse
+        kk, kd, dd = (_forms(design, basis, left @ inverse @ right) for left, right in ((C, C), (C, G), (G, G)))
+        fitted = np.asarray(design @ (basis.T @ shadows.plain).transpose(0, 2, 1))
+        precision = np.asarray(np.linalg.inv(_forms(design, basis, C)), dtype=np.float64)
+        unit = _units(kk, kd, dd)
+        back = unit.transpose(0, 2, 1)
+        seen = back @ np.concatenate([kk, kd.transpose(0, 2, 1)], axis=1) @ precision
+        push = back @ np.concatenate([kd, dd], axis=1)
+        noise = np.eye(seen.shape[1]) - seen @ np.linalg.solve(precision, seen.transpose(0, 2, 1))
+        y, loss = (data.y[pooled] - units.centre) / units.unit, loss_named(_LOSSES[known.model.task])
+        leverage = _forms(design, basis, G)
+        law = MemberLaw(loss, basis, y, fitted.mean(axis=0), precision, leverage, seen, push, _positive(noise))
+        made = cls(weights, design, basis, unit, law, fitted, (C, G), np.empty(0))
+        everyone = np.arange(pooled.size)
+        return replace(made, values=np.array([made.read(w, everyone) for w in known.shadow.shown.weights]))
+
+    def read(self, weights: Weights, places: Indices) -> FloatArray:
+        """Return the read-outs of some rows, shape (N, 2k)."""
+        z, outputs = self.weights.read(weights), self.basis.shape[0]
+        moved = np.concatenate([self.basis.T @ (M @ z).reshape(outputs, -1) for M in self.images])
+        return np.asarray(np.einsum("nab,na->nb", self.unit[places], self.design[places] @ moved.T))
+
+
 class _Head:
     """The read-out of a linear head, fitted on shadow trainings."""
 
     def __init__(self, known: Known, shadows: ShadowFits) -> None:
-        data, trained = known.source, known.shadow.trained
-        assert isinstance(data, Dataset)
+        trained = known.shadow.trained
         assert trained is not None
-        self.shadows, self.weights = shadows, MeasuredWeights(known, shadows)
-        units = self.weights.units
-        self.rows = np.column_stack([(data.X - units.location) / units.scale, np.ones(data.rows)])
-        self.basis = contrasts(shadows.plain.shape[1])
-        self.law = self._law(known, (data.y - units.centre) / units.unit, ~trained)
-        self._calibrate(known, trained)
+        self.known, self.seen = (
+            known,
+            known.shadow.shown.once(("read-out", id(shadows)), lambda: _Seen.of(known, shadows)),
+        )
+        trained = trained[:, known.rows]
+        self.law = replace(self.seen.law, mean=_mean_of(self.seen.fitted, ~trained))
+        self._calibrate(trained)
 
-    def _forms(self, matrix: FloatArray) -> FloatArray:
-        """Return (B ⊗ x)ᵀ M (B ⊗ x) for each row x, with B the contrasts, shape (N, k, k)."""
-        outputs, width, k = self.basis.shape[0], self.rows.shape[1], self.basis.shape[1]
-        blocks = np.einsum("ka,kilj,lb->aibj", self.basis, matrix.reshape(outputs, width, outputs, width), self.basis)
-        found = [[np.einsum("ni,ni->n", self.rows @ blocks[a, :, b], self.rows) for b in range(k)] for a in range(k)]
-        return np.array(found).transpose(2, 0, 1)
-
-    def _law(self, known: Known, y: FloatArray, out: Flags) -> MemberLaw:
-        """Return the law of each row's read-outs, and keep what makes these standard normal for a stranger."""
-        C, G, inverse = self.shadows.covariance, self.shadows.response, self.weights.inverse
-        kk, kd, dd = (self._forms(left @ inverse @ right) for left, right in ((C, C), (C, G), (G, G)))
-        fitted = self.rows @ (self.basis.T @ self.shadows.plain).transpose(0, 2, 1)
-        precision = np.asarray(np.linalg.inv(self._forms(C)), dtype=np.float64)
-        self.unit = _units(kk, kd, dd)
-        back = self.unit.transpose(0, 2, 1)
-        seen = back @ np.concatenate([kk, kd.transpose(0, 2, 1)], axis=1) @ precision
-        push = back @ np.concatenate([kd, dd], axis=1)
-        noise = np.eye(seen.shape[1]) - seen @ np.linalg.solve(precision, seen.transpose(0, 2, 1))
-        loss = loss_named(_LOSSES[known.model.task])
-        mean = _mean_of(fitted, out)
-        return MemberLaw(loss, self.basis, y, mean, precision, self._forms(G), seen, push, _positive(noise))
-
-    def _read(self, weights: Weights) -> FloatArray:
-        """Return the read-outs of all rows, shape (N, 2k)."""
-        z, outputs = self.weights.read(weights), self.basis.shape[0]
-        images = [self.basis.T @ (M @ z).reshape(outputs, -1) for M in (self.shadows.covariance, self.shadows.response)]
-        return np.asarray(np.einsum("nab,na->nb", self.unit, self.rows @ np.concatenate(images).T))
-
-    def _calibrate(self, known: Known, trained: Flags) -> None:
+    def _calibrate(self, trained: Flags) -> None:
         """Fit to the shadow trainings: means of rows left out, two scales, and the move and noise of members."""
         from scipy.optimize import minimize
 
-        count = np.sum(~trained, axis=0)
-        values = np.array([self._read(w) for w in known.shadow.shown.weights])
+        count, values = np.sum(~trained, axis=0), self.seen.values
         self.middle = _mean_of(values, ~trained)
         away = values - self.middle
         power = np.sum(np.where(trained[:, :, None], 0.0, away**2), axis=0)
-        freedom = np.any(self.unit != 0.0, axis=1) * np.maximum(count - 1, 0)[:, None]
+        freedom = np.any(self.seen.unit != 0.0, axis=1) * np.maximum(count - 1, 0)[:, None]
         # Estimated second moments err differently along the move and along what the fitted value adds to it.
         halves = [_scale(p, f) for p, f in zip(np.hsplit(power, 2), np.hsplit(freedom, 2), strict=True)]
-        self.spread = np.repeat(halves, self.basis.shape[1])
+        self.spread = np.repeat(halves, self.seen.basis.shape[1])
         # The mean of a row over k trainings has an error of its own; one that is always a member has no mean.
-        self.known, self.error = count > 0, 1.0 / np.maximum(count, 1)
+        self.usable, self.error = count > 0, 1.0 / np.maximum(count, 1)
         inside, rows = np.nonzero(trained & (count > 0))
         few = np.random.default_rng(0).permutation(rows.size)[:_PAIRS]
         v, rows = away[inside[few], rows[few]] / self.spread, rows[few]
@@ -167,12 +202,21 @@ class _Head:
         assert shown.rows is not None
         found = np.empty(shown.y.shape)
         for t, (weights, rows) in enumerate(zip(shown.weights, shown.rows, strict=True)):
-            v = (self._read(weights) - self.middle)[rows] / self.spread
-            alone = 1.0 + self.error[rows]
+            places = self.known.places(rows)
+            v = (self.seen.read(weights, places) - self.middle[places]) / self.spread
+            alone = 1.0 + self.error[places]
             outside = -0.5 * (np.sum(v**2, axis=1) / alone + v.shape[1] * np.log(alone))
-            inside = self.law.some(rows).log_density(v, self.pull, self.error[rows] + self.noise)
-            found[t] = np.where(self.known[rows], inside - outside, 0.0)
+            inside = self.law.some(places).log_density(v, self.pull, self.error[places] + self.noise)
+            found[t] = np.where(self.usable[places], inside - outside, 0.0)
         return found
+
+
+def _forms(rows: FloatArray, basis: FloatArray, matrix: FloatArray) -> FloatArray:
+    """Return (B ⊗ x)ᵀ M (B ⊗ x) for each row x, with B the contrasts, shape (N, k, k)."""
+    outputs, width, k = basis.shape[0], rows.shape[1], basis.shape[1]
+    blocks = np.einsum("ka,kilj,lb->aibj", basis, matrix.reshape(outputs, width, outputs, width), basis)
+    found = [[np.einsum("ni,ni->n", rows @ blocks[a, :, b], rows) for b in range(k)] for a in range(k)]
+    return np.array(found).transpose(2, 0, 1)
 
 
 def _mean_of(values: FloatArray, used: Flags) -> FloatArray:

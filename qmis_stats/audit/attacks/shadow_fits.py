@@ -19,6 +19,9 @@ from qmis_stats.leak.retained import scatter
 
 __all__ = ["ShadowFits", "Units"]
 
+_ENOUGH = 100_000
+"""Points, over all fits, that second moments are taken from: more tell nothing new of a pool."""
+
 
 @dataclass(frozen=True, eq=False)
 class Units:
@@ -77,7 +80,7 @@ class ShadowFits:
 
     @classmethod
     def of(cls, known: Known, data: Dataset, fits: int) -> ShadowFits:
-        """Return those of a game, with second moments that are averaged over some fits.
+        """Return those of a game, with second moments that are averaged over some fits, fewer where these are large.
 
         Raises
         ------
@@ -93,7 +96,7 @@ class ShadowFits:
         covariance, response, values = [], [], []
         game = Game("pool", known.n / data.rows)
         along = contrasts(plain.shape[1])
-        for rows, weights in zip(trained[:fits], found, strict=False):
+        for rows, weights in zip(trained[: min(fits, -(-_ENOUGH // known.n))], found, strict=False):
             fit = head_fit(known.model, data.X[rows], data.y[rows], weights)
             left_out = leave_one_out(fit)
             spread = scatter(fit, left_out)

@@ -71,7 +71,7 @@ class BayesOptimal:
 
         def score(shown: Shown) -> FloatArray:
             found = np.array(
-                [self.log_ratio(w, X, y) for w, X, y in zip(shown.weights, shown.X, shown.y, strict=True)],
+                [self.log_ratio(w, X, y) for w, X, y in zip(shown.weights, shown.points, shown.y, strict=True)],
                 dtype=np.float64,
             )
             if found.shape != shown.y.shape:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -10,10 +10,10 @@ import numpy as np
 from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.attacks.game import Shown
 from qmis_stats.audit.models.base import Model, Weights
-from qmis_stats.audit.models.calls import losses_of, predictions_of
+from qmis_stats.audit.models.calls import losses_of, losses_of_each, predictions_of
 from qmis_stats.errors import InputError
 
-__all__ = ["STATISTICS", "Statistic", "chosen_statistic", "logit_confidence"]
+__all__ = ["STATISTICS", "Statistic", "chosen_statistic", "logit_confidence", "of_losses", "under_each"]
 
 Statistic: TypeAlias = Callable[[Model, Weights, FloatArray, FloatArray], FloatArray]
 """``(model, weights, X, y)`` to one number a point."""
@@ -50,7 +50,7 @@ def _loss(model: Model, weights: Weights, X: FloatArray, y: FloatArray) -> Float
 
 def _has_residuals(model: Model, shown: Shown) -> bool:
     """Return whether the loss of a regression is the square of the residual: it then has the sign as well."""
-    prediction = predictions_of(model, shown.weights[0], shown.X[0])
+    prediction = predictions_of(model, shown.weights[0], shown.points[0])
     return bool(np.allclose((shown.y[0] - prediction) ** 2, shown.losses[0], rtol=1e-8, atol=1e-12))
 
 
@@ -76,3 +76,20 @@ def chosen_statistic(name: str | Statistic, model: Model, shown: Shown, *, signe
         name = "logit" if not regression else "residual" if signed and _has_residuals(model, shown) else "loss"
     found: dict[str, Statistic] = {"logit": _logit, "residual": _residual, "loss": _loss}
     return found[name]
+
+
+def of_losses(measure: Statistic) -> Callable[[FloatArray], FloatArray] | None:
+    """Return what a statistic is of losses that are there already; ``None`` where it takes more than these."""
+    return logit_confidence if measure is _logit else np.negative if measure is _loss else None
+
+
+def under_each(
+    measure: Statistic, model: Model, weights: Sequence[Weights], X: FloatArray, y: FloatArray
+) -> list[FloatArray]:
+    """Return the statistic of the points under each of several weights, by one pass over them where it can be."""
+    found = of_losses(measure)
+    return (
+        [measure(model, one, X, y) for one in weights]
+        if found is None
+        else list(found(losses_of_each(model, weights, X, y)))
+    )

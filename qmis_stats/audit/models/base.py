@@ -23,6 +23,9 @@ __all__ = [
     "scaling",
 ]
 
+_AT_ONCE = 32
+"""Columns whose location and scale are computed at once."""
+
 Weights: TypeAlias = tuple[FloatArray, ...]
 """All that is released of a model, quantizable or not."""
 
@@ -88,13 +91,14 @@ def scaling(X: FloatArray, standardise: Standardise) -> tuple[FloatArray, FloatA
     location, scale = np.zeros(X.shape[1]), np.ones(X.shape[1])
     if standardise == "none":
         return location, scale
-    chosen = np.ones(X.shape[1], dtype=bool)
-    if standardise == "auto":
-        chosen = ~np.all((X == 0.0) | (X == 1.0), axis=0)
-    location[chosen] = X[:, chosen].mean(axis=0)
-    spread = X[:, chosen].std(axis=0)
-    rounding = 1e-12 * np.abs(location[chosen])
-    scale[chosen] = np.where(spread > rounding, spread, 1.0)
+    for begin in range(0, X.shape[1], _AT_ONCE):  # a copy of all columns would take as much memory as the points
+        columns = np.array(X[:, begin : begin + _AT_ONCE], order="F")
+        mean, spread = columns.mean(axis=0), columns.std(axis=0)
+        chosen = spread > 1e-12 * np.abs(mean)
+        if standardise == "auto":
+            flags = np.all((columns == 0.0) | (columns == 1.0), axis=0)
+            mean, chosen = np.where(flags, 0.0, mean), chosen & ~flags
+        location[begin : begin + _AT_ONCE], scale[begin : begin + _AT_ONCE] = mean, np.where(chosen, spread, 1.0)
     return location, scale
 
 

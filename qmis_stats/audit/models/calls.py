@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Model, Weights
-from qmis_stats.audit.models.linear import last_only
+from qmis_stats.audit.models.linear import last_only, losses_together
 from qmis_stats.errors import InputError, QmisError
 from qmis_stats.foreign import blamed, raised_by, returned_numbers, steps_of
 
@@ -20,6 +20,7 @@ __all__ = [
     "description_of",
     "last_weights",
     "losses_of",
+    "losses_of_each",
     "mask_of",
     "predictions_of",
 ]
@@ -102,6 +103,19 @@ def losses_of(model: Model, weights: Weights, X: FloatArray, y: FloatArray, wher
     except Exception as error:
         raise blamed(field, error) from error
     return returned_numbers(field, returned, y.shape, "one number a point", _DIVERGED)
+
+
+def losses_of_each(
+    model: Model, weights: Sequence[Weights], X: FloatArray, y: FloatArray, where: Sequence[str] | None = None
+) -> FloatArray:
+    """Return the finite loss of each point under each of several weights, shape (R, N)."""
+    places = [""] * len(weights) if where is None else where
+    found = losses_together(model, weights, X, y)
+    if found is None:
+        return np.array([losses_of(model, one, X, y, place) for one, place in zip(weights, places, strict=True)])
+    for row, place in zip(found, places, strict=True):
+        returned_numbers(f"losses of {_who(model)}{place}", row, y.shape, "one number a point", _DIVERGED)
+    return found
 
 
 def predictions_of(model: Model, weights: Weights, X: FloatArray, classes: int | None = None) -> FloatArray:

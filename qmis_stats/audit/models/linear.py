@@ -6,7 +6,7 @@ features: the objectives of scikit-learn's Ridge(alpha) and LogisticRegression(C
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
@@ -27,9 +27,15 @@ from qmis_stats.audit.models.base import (
 )
 from qmis_stats.errors import InputError
 
-__all__ = ["Linear", "Logistic", "Softmax", "last_only"]
+__all__ = ["Linear", "Logistic", "Softmax", "last_only", "losses_together"]
 
 _POWER_STEPS = 50
+_WIDE = 4
+"""Columns a row from which a descent is cheaper in the space of the rows."""
+
+_NO_DIRECTION = 1e-14
+_AT_ONCE = 2**21
+"""Outputs that are computed at once, over points, weights and classes."""
 
 
 @dataclass(frozen=True)
@@ -84,15 +90,30 @@ class _LinearHead:
     def fit_path(self, X: FloatArray, y: FloatArray, rng: np.random.Generator) -> Iterator[Weights]:
         """Train, and yield the weights at each checkpoint: ``(W, intercept, location, scale)``."""
         location, scale = scaling(X, self.standardise)
-        Z = (X - location) / scale
+        Z = X - location
+        Z /= scale
         centre, unit = self._target_scaling(y)
-        path = (
-            self._descend(Z, (y - centre) / unit)
-            if self.batch is None
-            else self._stochastic(Z, (y - centre) / unit, rng)
-        )
+        target = (y - centre) / unit
+        if self.batch is not None:
+            path = self._stochastic(Z, target, rng)
+        elif Z.shape[1] > _WIDE * Z.shape[0]:
+            path = self._in_rows(Z, target)
+        else:
+            path = self._descend(Z, target)
         for W, b in path:
             yield self._released(W, b, location, scale, centre, unit)
+
+    def _in_rows(self, Z: FloatArray, y: FloatArray) -> Iterator[tuple[FloatArray, FloatArray]]:
+        """Yield the checkpoints of the descent from points that are turned into the space of their rows.
+
+        From zero, weights never leave this space, nor do steps and penalties depend on its axes: with Z = LQᵀ, Q
+        orthonormal, weights are Qv, where v descends on L, which has no more columns than rows.
+        """
+        values, vectors = np.linalg.eigh(Z @ Z.T)
+        some = values > _NO_DIRECTION * values[-1]
+        sizes = np.sqrt(values[some])
+        for v, b in self._descend(vectors[:, some] * sizes, y):
+            yield Z.T @ (vectors[:, some] @ (v / sizes[:, None])), b
 
     def _target_scaling(self, y: FloatArray) -> tuple[float, float]:
         return 0.0, 1.0
@@ -176,10 +197,31 @@ class _LinearHead:
         """Return that the coefficients of standardised features are quantized, and nothing else."""
         return (True, *(False for _ in weights[1:]))
 
-    def _scores(self, weights: Weights, X: FloatArray) -> FloatArray:
+    def _folded(self, weights: Weights) -> tuple[FloatArray, FloatArray]:
+        """Return matrix (p, C) and intercept for features that are not standardised."""
         W, b, location, scale = weights[:4]
         folded = (W / scale).T
-        return np.asarray(X @ folded + (b - location @ folded))
+        return folded, b - location @ folded
+
+    def _in_units(self, weights: Weights, outputs: FloatArray) -> FloatArray:
+        """Return outputs in the units of the target."""
+        return outputs
+
+    def _scores(self, weights: Weights, X: FloatArray) -> FloatArray:
+        folded, level = self._folded(weights)
+        return self._in_units(weights, np.asarray(X @ folded + level))
+
+    def losses_together(self, weights: Sequence[Weights], X: FloatArray, y: FloatArray) -> FloatArray:
+        """Return the loss of each point under each of several weights, shape (R, N), by one pass over the points."""
+        parts = [self._folded(one) for one in weights]
+        matrix, level = np.hstack([folded for folded, _ in parts]).T, np.concatenate([b for _, b in parts])
+        found, step = np.empty((len(parts), len(X))), max(_AT_ONCE // level.size, 1)
+        for begin in range(0, len(X), step):
+            part = slice(begin, begin + step)
+            outputs = (matrix @ X[part].T + level[:, None]).reshape(len(parts), -1, len(y[part]))
+            for row, one, values in zip(found, weights, outputs, strict=True):
+                row[part] = output_losses(self._in_units(one, values.T), y[part], self.task)
+        return found
 
     def losses(self, weights: Weights, X: FloatArray, y: FloatArray) -> FloatArray:
         """Return the loss of each point, shape (N,)."""
@@ -205,6 +247,21 @@ def last_only(model: Model) -> Model:
     Linear(alpha=2.0, iterations=200, checkpoints=1, batch=None, standardise='auto')
     """
     return replace(model, checkpoints=1) if isinstance(model, _LinearHead) else model
+
+
+def losses_together(model: Model, weights: Sequence[Weights], X: FloatArray, y: FloatArray) -> FloatArray | None:
+    """Return the losses under each of several weights, (R, N), of one of the heads here; ``None`` of other models.
+
+    Examples
+    --------
+    >>> weights = [(np.array([[w]]), np.zeros(1), np.zeros(1), np.ones(1)) for w in (0.0, 1.0)]
+    >>> losses_together(Logistic(), weights, np.array([[2.0], [0.0]]), np.ones(2)).round(3)
+    array([[0.693, 0.693],
+           [0.127, 0.693]])
+    """
+    if isinstance(model, _LinearHead) and type(model) in (Linear, Logistic, Softmax):
+        return model.losses_together(weights, X, y)
+    return None
 
 
 def _largest_eigenvalue(Z: FloatArray) -> float:
@@ -264,9 +321,9 @@ class Linear(_LinearHead):
             W = V.T @ np.linalg.solve(V @ V.T + self.alpha * np.eye(V.shape[0]), t[:, None])
         return W, level - centre @ W
 
-    def _scores(self, weights: Weights, X: FloatArray) -> FloatArray:
+    def _in_units(self, weights: Weights, outputs: FloatArray) -> FloatArray:
         centre, unit = weights[4]
-        return np.asarray(centre + unit * super()._scores(weights, X))
+        return np.asarray(centre + unit * outputs)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,181 @@
+"""What is done otherwise where data are large: it says the same, or says of which part it is."""
+
+import numpy as np
+import pytest
+
+from qmis_stats.audit import audit, head_for, run
+from qmis_stats.audit.attacks import Discriminator, LiRA, LossThreshold, ReadOut, game, play, run_attacks, shadow_fits
+from qmis_stats.audit.attacks.shadow_fits import ShadowFits
+from qmis_stats.audit.data import from_arrays
+from qmis_stats.audit.models import Linear, Logistic, Softmax, linear
+from qmis_stats.audit.models.base import scaling
+from qmis_stats.audit.models.calls import losses_of, losses_of_each
+from qmis_stats.errors import InputError
+from qmis_stats.quantizers import quantizer
+from tests.audit.conftest import Grid
+
+HEADS = [Linear, Logistic, Softmax]
+
+
+def data_for(head, rows=60, columns=12, seed=1):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(rows, columns))
+    eta = X @ rng.normal(size=(columns, 3)) / np.sqrt(columns) + 0.5 * rng.normal(size=(rows, 3))
+    y = {Linear: eta[:, 0], Logistic: (eta[:, 0] > 0.0) * 1.0, Softmax: np.argmax(eta, axis=1) * 1.0}[head]
+    return from_arrays(X, y, name="some")
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_losses_under_several_weights_are_those_under_each(head, monkeypatch):
+    data = data_for(head, 300)
+    weights = list(head(checkpoints=5).fit_path(data.X[:100], data.y[:100], np.random.default_rng(0)))
+    monkeypatch.setattr(linear, "_AT_ONCE", 700)  # several blocks of points
+    found = losses_of_each(head(), weights, data.X, data.y)
+    each = np.array([losses_of(head(), one, data.X, data.y) for one in weights])
+    np.testing.assert_allclose(found, each, rtol=1e-11, atol=1e-13)
+
+
+def test_a_head_of_ones_own_is_asked_for_its_losses():
+    class Doubled(Logistic):
+        def losses(self, weights, X, y):
+            return 2.0 * super().losses(weights, X, y)
+
+    data = data_for(Logistic)
+    weights = list(Doubled(checkpoints=3).fit_path(data.X, data.y, np.random.default_rng(0)))
+    once, twice = (losses_of_each(head, weights, data.X, data.y) for head in (Logistic(), Doubled()))
+    np.testing.assert_allclose(twice, 2.0 * once, rtol=1e-12)
+
+
+def test_losses_that_are_not_finite_name_the_weights():
+    data = data_for(Logistic)
+    good = (np.zeros((1, 12)), np.zeros(1), np.zeros(12), np.ones(12))
+    with np.errstate(invalid="ignore"), pytest.raises(InputError, match=r"model Logistic of the second, at .0. = nan"):
+        losses_of_each(
+            Logistic(), [good, (np.full((1, 12), np.nan), *good[1:])], data.X, data.y, ["", " of the second"]
+        )
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_wide_heads_take_the_same_path_in_the_space_of_their_rows(head, monkeypatch):
+    data = data_for(head, 40, 200)
+    rows = np.r_[np.arange(40), np.arange(15)]  # repetitions, as a bootstrap has them
+    X, y = data.X[rows], data.y[rows]
+    short = list(head(alpha=2.0).fit_path(X, y, np.random.default_rng(0)))
+    monkeypatch.setattr(linear, "_WIDE", 10**9)
+    plain = list(head(alpha=2.0).fit_path(X, y, np.random.default_rng(0)))
+    monkeypatch.undo()
+    assert len(short) == len(plain)
+    for one, other in zip(short[:-1], plain[:-1], strict=True):
+        np.testing.assert_allclose(one[0], other[0], rtol=1e-9, atol=1e-12)
+    # The minimum is what quasi-Newton steps end at: the objective is as small.
+    objective = [
+        np.mean(losses_of(head(), w, X, y)) + 2.0 / (2 * y.size) * np.sum(w[0] ** 2) for w in (short[-1], plain[-1])
+    ]
+    if head is not Linear:  # whose losses are in the units of the target
+        assert objective[0] == pytest.approx(objective[1], rel=1e-10)
+    np.testing.assert_allclose(short[-1][0], plain[-1][0], atol=1e-5)
+
+
+def test_location_and_scale_are_those_of_the_columns():
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(50, 70))
+    X[:, 33], X[:, 40], X[:, 69] = rng.integers(0, 2, 50), 5.0, 0.0
+    location, scale = scaling(X, "auto")
+    plain = np.ones(70, dtype=bool)
+    plain[[33, 69]] = False
+    np.testing.assert_allclose(location, np.where(plain, X.mean(axis=0), 0.0), rtol=1e-12, atol=1e-15)
+    expected = np.where(plain, X.std(axis=0), 1.0)
+    expected[40] = 1.0
+    np.testing.assert_allclose(scale, expected, rtol=1e-12)
+
+
+def test_rows_that_laws_are_pooled_over_hold_all_that_are_shown(monkeypatch):
+    data = data_for(Logistic, 400)
+    settings = {"trainings": 6, "shadows": 8, "calibrations": 6, "members": 4, "shown": 4, "seed": 2}
+    assert play(data, Logistic(), None, 60, **settings).known.rows.tolist() == list(range(400))
+    monkeypatch.setattr(game, "_POOLED_ROWS", 200)
+    played = play(data, Logistic(), quantizer("sign"), 60, **settings)
+    known = played.known
+    assert known.rows.size == 200
+    assert np.all(np.diff(known.rows) > 0)
+    for part in (known.shadow, played.calibration, played.target):
+        assert np.array_equal(known.rows[known.places(part.shown.rows)], part.shown.rows)
+    with pytest.raises(InputError, match="rows that are shown in the game"):
+        known.places(np.setdiff1d(np.arange(400), known.rows)[:3])
+    report = run_attacks(played, [ReadOut(), LiRA("online"), LiRA("offline")])
+    assert all(np.isfinite(result.scores).all() for result in report.results)
+    monkeypatch.setattr(game, "_POOLED_ROWS", 10)  # fewer than are shown: these alone
+    few = play(data, Logistic(), None, 60, **settings).known
+    shown = np.unique(
+        np.concatenate([part.shown.rows.ravel() for part in (known.shadow, played.calibration, played.target)])
+    )
+    assert np.array_equal(few.rows, shown)
+
+
+class Counting(Logistic):
+    """Counts how often it is asked for losses."""
+
+    calls = 0
+
+    def losses(self, weights, X, y):
+        type(self).calls += 1
+        return super().losses(weights, X, y)
+
+
+@pytest.mark.parametrize(
+    "attack", [LiRA("online"), LiRA("offline"), Discriminator(), LossThreshold()], ids=lambda a: a.name
+)
+def test_the_control_repeats_nothing_that_does_not_depend_on_members(attack):
+    played = play(data_for(Logistic, 120), Counting(), quantizer("sign"), 40, trainings=6, shadows=8, calibrations=6)
+    Counting.calls = 0
+    alone = run_attacks(played, [attack])
+    spent = Counting.calls
+    Counting.calls = 0
+    fresh = play(data_for(Logistic, 120), Counting(), quantizer("sign"), 40, trainings=6, shadows=8, calibrations=6)
+    Counting.calls = 0
+    without = run_attacks(fresh, [attack], control=None)
+    assert Counting.calls == spent
+    assert np.array_equal(without.results[0].scores, alone.results[0].scores)
+    fresh = play(data_for(Logistic, 120), Counting(), quantizer("sign"), 40, trainings=6, shadows=8, calibrations=6)
+    control = run_attacks(fresh.as_control(), [attack], control=None)  # as it is without anything to share
+    assert np.array_equal(control.results[0].scores, alone.controls[0].scores)
+
+
+def test_second_moments_are_of_fewer_fits_where_these_are_large(monkeypatch):
+    played = play(data_for(Linear, 200), Linear(), None, 80, trainings=2, shadows=4, calibrations=2)
+    every, first = (ShadowFits.of(played.known, played.known.source, fits) for fits in (4, 1))
+    monkeypatch.setattr(shadow_fits, "_ENOUGH", 80)
+    enough = ShadowFits.of(played.known, played.known.source, 4)
+    assert np.array_equal(enough.covariance, first.covariance)
+    assert not np.array_equal(enough.covariance, every.covariance)
+
+
+def test_very_many_evaluation_points_are_judged_by_a_part_of_them(monkeypatch, tmp_path):
+    data = data_for(Logistic, 300)
+    quantizers = [Grid(0.5), Grid(0.1)]
+    whole = audit(data, head_for(data), quantizers, runs=2, seed=1)
+    monkeypatch.setattr(run, "_MOST_JUDGED", 100)
+    part = audit(data, head_for(data), quantizers, runs=2, seed=1, store=tmp_path)
+    assert any("Indicators are of 100 of the points held out, chosen at random" in note for note in part.notes)
+    assert not any("chosen at random" in note for note in whole.notes)
+    assert {visited.losses.shape[1] for visited in part.visited.values()} == {100}
+    assert part.ranking.points == 100
+    assert np.array_equal(part.scores.values, whole.scores.values)
+    again = audit(data, head_for(data), quantizers, runs=2, seed=1, store=tmp_path)
+    assert np.array_equal(again.ranking.params, part.ranking.params)
+    monkeypatch.setattr(run, "_MOST_JUDGED", 120)
+    with pytest.raises(InputError, match="judged: 100 there, 120 here"):
+        audit(data, head_for(data), quantizers, runs=2, seed=1, store=tmp_path)
+
+
+def test_runs_and_result_hold_the_same_losses_once():
+    data = data_for(Logistic)
+    found = audit(data, head_for(data), [Grid(0.5)], runs=3, seed=1)
+    for name, visited in found.visited.items():
+        for one in found.runs:
+            own = one.visited[name]
+            position = np.argmax(visited.marks == own.marks[0])
+            if np.array_equal(visited.marks[position : position + own.marks.size], own.marks):
+                same = np.array_equal(visited.losses[position : position + own.marks.size], own.losses)
+                assert same == np.shares_memory(visited.losses, own.losses)
+    assert np.shares_memory(found.visited["identity"].losses, found.runs[2].visited["identity"].losses)
