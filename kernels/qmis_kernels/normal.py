@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from qmis_kernels._compile import compiled, inlined, parallel, prange
+from qmis_kernels._compile import compiled, inlined, parallel, prange, wide
 from qmis_kernels._constants import (
     CENTRAL_DENOMINATOR,
     CENTRAL_NUMERATOR,
@@ -93,6 +93,7 @@ def uniforms_to_normals(out: NDArray[np.float64]) -> None:
     are set aside; the central formula is applied to all; the tail formula is applied to those set aside, and they go
     back to their places.  A far tail (three numbers in 1e11) is computed again by itself.
     """
+    wide()
     if out.size < _STAGED_FROM:
         for t in range(out.size):
             out[t] = normal(out[t])
