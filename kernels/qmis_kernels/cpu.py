@@ -58,9 +58,9 @@ def gaussian_sums(key: Key, stream: int, first: int, count: int, mean: ArrayLike
     """Return draws of N(mean, factor factorᵀ), shape (count, d)."""
     start, count = checks.replicates(first, count)
     centre = checks.array("mean", mean, (None,))
-    columns = np.ascontiguousarray(checks.array("factor", factor, (centre.size, None)).T)
+    matrix = checks.array("factor", factor, (centre.size, None))
     out = np.empty(checks.room("gaussian_sums", (count, centre.size), "count"))
-    sums.gaussian_rows(out, checks.source(key, stream), start, centre, columns)
+    sums.gaussian_rows(out, checks.source(key, stream), start, centre, matrix)
     return out
 
 

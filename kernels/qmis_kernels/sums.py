@@ -8,16 +8,20 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from qmis_kernels._compile import compiled, parallel, prange
+from qmis_kernels._compile import compiled, parallel, prange, wide
+from qmis_kernels._constants import LANES
+from qmis_kernels._vectors import add, load, multiply, spread, store
 from qmis_kernels.binomial import binomial
 from qmis_kernels.chi_square import fill_chi_square_columns, fill_chi_squares
-from qmis_kernels.normal import fill_normal_columns, fill_normal_rows, fill_normals
-from qmis_kernels.uniform import MANY_DRAWS, Source, fill_uniforms, rows_a_group
+from qmis_kernels.normal import fill_normal_columns, fill_normals
+from qmis_kernels.uniform import GROUP, Source, fill_uniforms
 
 Vector = NDArray[np.float64]
 
 _ROWS = 16  # replicates that share one set of work arrays
+_MANY_COLUMNS = 12  # from here on a replicate's entries fill vectors by themselves
 _GROUPED_ROWS = 128  # replicates that are drawn together, entry by entry
+_NUMBERS = 8192  # normals that are drawn together
 
 
 @compiled
@@ -36,51 +40,45 @@ def add_product(out: Vector, columns: Vector, z: Vector) -> None:
 
 
 @compiled
-def gaussian_group_by_columns(
-    out: Vector, source: Source, first: np.uint64, mean: Vector, columns: Vector, z: Vector, total: Vector
-) -> None:
-    """Write the rows of one group from few normals each: the loops over replicates run on vectors."""
-    count, d = out.shape
-    fill_normal_columns(z, source, first, np.uint64(0))
-    for i in range(d):
-        total[:] = 0.0
-        for k in range(columns.shape[0]):
-            weight = columns[k, i]
-            for r in range(count):
-                total[r] += weight * z[k, r]
-        for r in range(count):
-            out[r, i] = mean[i] + total[r]
+def gaussian_group(out: Vector, mean: Vector, factor: Vector, z: Vector, total: Vector) -> None:
+    """Write the rows of one group: eight replicates and four coordinates at a time, their sums in registers.
 
-
-@compiled
-def gaussian_group_by_rows(
-    out: Vector, source: Source, first: np.uint64, mean: Vector, columns: Vector, z: Vector, total: Vector
-) -> None:
-    """Write the rows of one group from many normals each: the loops over coordinates run on vectors."""
+    ``z`` has a row for each draw and a column for each replicate, up to a multiple of eight.
+    """
+    wide()
     count, d = out.shape
-    fill_normal_rows(z, source, first)
-    for r in range(count):
-        total[:] = 0.0
-        add_product(total, columns, z[r])
-        for i in range(d):
-            out[r, i] = mean[i] + total[i]
+    draws, width = z.shape
+    for r in range(0, count, LANES):
+        for i in range(0, d, 4):
+            i1, i2, i3 = min(i + 1, d - 1), min(i + 2, d - 1), min(i + 3, d - 1)
+            t0, t1, t2, t3 = spread(0.0), spread(0.0), spread(0.0), spread(0.0)
+            for k in range(draws):
+                c = load(z, k * width + r)
+                t0 = add(t0, multiply(c, spread(factor[i, k])))
+                t1 = add(t1, multiply(c, spread(factor[i1, k])))
+                t2 = add(t2, multiply(c, spread(factor[i2, k])))
+                t3 = add(t3, multiply(c, spread(factor[i3, k])))
+            store(total, 0, t0)
+            store(total, LANES, t1)
+            store(total, 2 * LANES, t2)
+            store(total, 3 * LANES, t3)
+            for j in range(min(4, d - i)):
+                for lane in range(min(LANES, count - r)):
+                    out[r + lane, i + j] = mean[i + j] + total[LANES * j + lane]
 
 
 @parallel
-def gaussian_rows(out: Vector, source: Source, first: np.uint64, mean: Vector, columns: Vector) -> None:
-    """Write mean + sum over k of z[k] columns[k], z[k] the normal of draw k."""
-    count, d = out.shape
-    draws = columns.shape[0]
-    rows = rows_a_group(draws)
+def gaussian_rows(out: Vector, source: Source, first: np.uint64, mean: Vector, factor: Vector) -> None:
+    """Write mean + sum over k of z[k] factor[:, k], k in increasing order, z[k] the normal of draw k."""
+    count = out.shape[0]
+    draws = factor.shape[1]
+    rows = max(LANES, min(GROUP, _NUMBERS // max(1, draws)))
     for group in prange((count + rows - 1) // rows):
         start = group * rows
-        part = out[start : start + rows]
-        size = part.shape[0]
-        begin = first + np.uint64(start)
-        if draws < MANY_DRAWS:
-            gaussian_group_by_columns(part, source, begin, mean, columns, np.empty((draws, size)), np.empty(size))
-        else:
-            gaussian_group_by_rows(part, source, begin, mean, columns, np.empty((size, draws)), np.empty(d))
+        size = min(rows, count - start)
+        z = np.empty((draws, (size + LANES - 1) // LANES * LANES))
+        fill_normal_columns(z, source, first + np.uint64(start), np.uint64(0))
+        gaussian_group(out[start : start + size], mean, factor, z, np.empty(4 * LANES))
 
 
 @compiled
@@ -175,11 +173,11 @@ def wishart_rows(out: Vector, source: Source, first: np.uint64, dof: int, column
     width = min(q, dof)
     normals = width * (width - 1) // 2 + (q - width) * width
     freedom = np.float64(dof) - np.arange(width)
-    rows = _GROUPED_ROWS if q < MANY_DRAWS else _ROWS
+    rows = _GROUPED_ROWS if q < _MANY_COLUMNS else _ROWS
     for group in prange((count + rows - 1) // rows):
         start = group * rows
         size = min(rows, count - start)
-        if q < MANY_DRAWS:
+        if q < _MANY_COLUMNS:
             b = np.empty((q, width, size))
             z, roots = np.empty((normals, size)), np.empty((width, size))
             wishart_group(out[start : start + size], b, z, roots, source, first + np.uint64(start), freedom, columns)

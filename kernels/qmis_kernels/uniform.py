@@ -15,8 +15,7 @@ _LOST = np.uint64(11)  # bits of a word that a number has no room for
 _COARSE = np.uint64(0x4130000000000000)  # bits of 2^20, whose neighbour is 2^-32 away
 _FINE = np.uint64(0x3FE0000000000001)  # bits of 1/2 + 2^-53
 
-MANY_DRAWS = 12
-"""From this many draws on a replicate's numbers fill vectors by themselves."""
+_MANY_DRAWS = 32  # from here on a replicate's numbers fill vectors by themselves
 GROUP = 1024
 """Numbers that are worked on at once."""
 
@@ -70,11 +69,18 @@ def fill_uniform_columns(out: NDArray[np.float64], source: Source, first: np.uin
 
 @compiled
 def fill_uniform_rows(out: NDArray[np.float64], source: Source, first: np.uint64) -> None:
-    """Fill each row of ``out`` with the first draws of its replicate, along whichever axis is longer."""
-    if out.shape[1] < MANY_DRAWS:
-        fill_uniform_columns(out.T, source, first, np.uint64(0))
+    """Fill each row of the contiguous ``out`` with the first draws of its replicate, along whichever axis is longer."""
+    count, draws = out.shape
+    if draws == 1:
+        fill_uniform_columns(out.reshape((1, count)), source, first, np.uint64(0))
+    elif draws < _MANY_DRAWS:
+        columns = np.empty((draws, count))
+        fill_uniform_columns(columns, source, first, np.uint64(0))
+        for r in range(count):
+            for t in range(draws):
+                out[r, t] = columns[t, r]
     else:
-        for r in range(out.shape[0]):
+        for r in range(count):
             fill_uniforms(out[r], source, first + np.uint64(r), np.uint64(0))
 
 
