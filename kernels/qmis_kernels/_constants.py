@@ -172,6 +172,8 @@ SIGN_STRETCH = 512  # and their groups from left to right within stretches of th
 POWER_BLOCK = 1024  # sums of powers are added within blocks of this length, then the blocks in order
 ROUNDING = 2.0**-52  # between neighbouring numbers from 1 to 2: the unit of bounds on rounding
 
+SQUEEZE = 0.0331  # of G. Marsaglia and W. W. Tsang: gamma numbers that are accepted without a logarithm
+
 LANES = 8  # sums over points or draws run in this many interleaved partial sums
 
 # Logistic fits.

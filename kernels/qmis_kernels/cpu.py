@@ -136,15 +136,6 @@ def product_log_ratios(
     return out
 
 
-def chi_squares(key: Key, stream: int, first: int, count: int, dof: ArrayLike) -> Matrix:
-    """Return chi-square numbers, shape (count, m)."""
-    start, count = checks.replicates(first, count)
-    numbers = model_checks.degrees("dof", dof)
-    out = np.empty(checks.room("chi_squares", (count, numbers.size), "count"))
-    gamma.chi_square_rows(out, checks.source(key, stream), start, numbers.astype(np.float64))
-    return out
-
-
 def gammas(key: Key, stream: int, first: int, count: int, shape: ArrayLike) -> Matrix:
     """Return gamma numbers, shape (count, m)."""
     start, count = checks.replicates(first, count)

@@ -76,15 +76,6 @@ def normal(u: float) -> float:
     return _near_tail(u, radius) if radius <= 5.0 else _far_tail(u, radius)
 
 
-@inlined
-def near_normal(u: float) -> tuple[float, bool]:
-    """Return :func:`normal` without branches, and whether u is not in a far tail, where the number is wrong."""
-    q = u - 0.5
-    central = abs(q) <= CENTRAL_HALF
-    radius = _tail_radius(u)
-    return (_central(q) if central else _near_tail(u, radius)), central | (radius <= 5.0)
-
-
 @compiled
 def uniforms_to_normals(out: NDArray[np.float64]) -> None:
     """Replace every uniform in the vector by its normal quantile.

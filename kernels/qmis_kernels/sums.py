@@ -12,7 +12,7 @@ from qmis_kernels._compile import compiled, parallel, prange, wide
 from qmis_kernels._constants import LANES
 from qmis_kernels._vectors import add, load, multiply, spread, store
 from qmis_kernels.binomial import binomial
-from qmis_kernels.chi_square import fill_chi_square_columns, fill_chi_squares
+from qmis_kernels.chi_square import fill_chi_square_columns
 from qmis_kernels.normal import fill_normal_columns, fill_normals
 from qmis_kernels.uniform import GROUP, Source, fill_uniforms
 
@@ -87,21 +87,19 @@ def wishart(
     a: Vector,
     b: Vector,
     z: Vector,
-    chi_squares: Vector,
+    roots: Vector,
     source: Source,
     replicate: np.uint64,
-    dof: Vector,
     columns: Vector,
 ) -> None:
     """Write one Wishart matrix: W = B Bᵀ, B = F A, A the lower trapezoid of Bartlett's decomposition.
 
     The entries of A below its diagonal are, row by row, the normals of the draws 0, 1, ...; the blocks after
     those hold the attempts at the chi-square numbers on the diagonal, interleaved: attempt a at A[i, i] has
-    block (first + i) + a * width.  ``dof`` holds the degrees of freedom of the diagonal.
+    block (first + i) + a * width.  ``roots`` is the diagonal.
     """
     q, width = b.shape
     fill_normals(z, source, replicate, np.uint64(0))
-    fill_chi_squares(chi_squares, dof, source, replicate, (z.size + 1) // 2, width)
     used = 0
     a[:, :] = 0.0
     for i in range(q):
@@ -110,7 +108,7 @@ def wishart(
             a[i, j] = z[used + j]
         used += below
         if i < width:
-            a[i, i] = np.sqrt(chi_squares[i])
+            a[i, i] = roots[i]
     b[:, :] = 0.0
     for k in range(q):
         for i in range(q):
@@ -128,7 +126,7 @@ def wishart(
 
 @compiled
 def wishart_group(
-    out: Vector, b: Vector, z: Vector, roots: Vector, source: Source, first: np.uint64, dof: Vector, columns: Vector
+    out: Vector, b: Vector, z: Vector, roots: Vector, source: Source, first: np.uint64, columns: Vector
 ) -> None:
     """Write the matrices of one group of replicates, entry by entry: the loops over replicates run on vectors.
 
@@ -137,10 +135,6 @@ def wishart_group(
     """
     q, width, count = b.shape
     fill_normal_columns(z, source, first, np.uint64(0))
-    fill_chi_square_columns(roots, dof, source, first, (z.shape[0] + 1) // 2, width)
-    for i in range(width):
-        for r in range(count):
-            roots[i, r] = np.sqrt(roots[i, r])
     for i in range(q):
         for j in range(width):
             for r in range(count):
@@ -177,15 +171,19 @@ def wishart_rows(out: Vector, source: Source, first: np.uint64, dof: int, column
     for group in prange((count + rows - 1) // rows):
         start = group * rows
         size = min(rows, count - start)
+        begin = first + np.uint64(start)
+        roots = np.empty((width, size))
+        fill_chi_square_columns(roots, freedom, source, begin, (normals + 1) // 2, width)
+        for i in range(width):
+            for r in range(size):
+                roots[i, r] = np.sqrt(roots[i, r])
         if q < _MANY_COLUMNS:
-            b = np.empty((q, width, size))
-            z, roots = np.empty((normals, size)), np.empty((width, size))
-            wishart_group(out[start : start + size], b, z, roots, source, first + np.uint64(start), freedom, columns)
+            b, z = np.empty((q, width, size)), np.empty((normals, size))
+            wishart_group(out[start : start + size], b, z, roots, source, begin, columns)
         else:
-            a, b2 = np.empty((q, width)), np.empty((q, width))
-            row, chi_squares = np.empty(normals), np.empty(width)
-            for r in range(start, start + size):
-                wishart(out[r], a, b2, row, chi_squares, source, first + np.uint64(r), freedom, columns)
+            a, b2, row = np.empty((q, width)), np.empty((q, width)), np.empty(normals)
+            for r in range(size):
+                wishart(out[start + r], a, b2, row, roots[:, r], source, begin + np.uint64(r), columns)
 
 
 @compiled
