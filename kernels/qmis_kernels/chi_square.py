@@ -29,7 +29,7 @@ def at_once(x: float, u: float) -> bool:
 def accepted(x: float, u: float, d: float, y: float) -> bool:
     """Tell whether the uniform u accepts the proposal d (1 + y)^3 made of the normal x, y = c x."""
     one_minus_v = -y * (3.0 + y * (3.0 + y))
-    return (y > -1.0) & (log(u) < 0.5 * x * x + d * (one_minus_v + 3.0 * log1p(y)))  # type: ignore[no-any-return]
+    return (y > -1.0) & (log(u) < 0.5 * x * x + d * (one_minus_v + 3.0 * log1p(y)))
 
 
 @compiled

@@ -30,7 +30,7 @@ def uniform(low: np.uint64, high: np.uint64) -> float:
     the half, into a slower one.
     """
     coarse = np.uint64(high | _COARSE).view(np.float64) - 1048576.5
-    return coarse + np.uint64((low >> _LOST) | _FINE).view(np.float64)  # type: ignore[no-any-return]
+    return coarse + np.uint64((low >> _LOST) | _FINE).view(np.float64)
 
 
 @inlined

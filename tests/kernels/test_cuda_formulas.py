@@ -18,6 +18,7 @@ from qmis_kernels import (
     device,
     elementary,
     likelihood,
+    logistic,
     normal,
     normal_cell,
 )
@@ -25,6 +26,7 @@ from qmis_kernels.device import HostDevice
 
 TINY, HUGE = np.finfo(float).tiny, np.finfo(float).max
 RNG = np.random.default_rng(5)
+SIZES = np.concatenate([[0.0, 5e-324, 1e308, 707.9, 708.1], np.exp(RNG.uniform(-40, 6.7, 4000))])
 EDGES = np.array([-1.0, 0.0, 0.0, 0.5])
 SOURCE = (np.uint64(2**32 - 5), np.uint64(6), np.uint64(7))
 ENTRIES = 2101
@@ -100,6 +102,8 @@ CASES: dict[str, tuple[Callable[..., float], tuple[np.ndarray, ...]]] = {
         lambda shape, entry: numbers(shape)[int(entry)],
         (np.repeat(np.concatenate([[0.0625], around(1.0), [2.0**52 - 0.5]]), 300), np.arange(2100.0)),
     ),
+    "check_larger": (lambda size: logistic.chances(size)[0], (SIZES,)),
+    "check_smaller": (lambda size: logistic.chances(size)[1], (SIZES,)),
     "check_find_cell": (
         lambda x: likelihood.find_cell(EDGES, 0, EDGES.size, x),
         (np.concatenate([around(*EDGES), [-np.inf, np.inf]]),),
@@ -118,6 +122,8 @@ def checks_source() -> str:
         f"static const Source source = {{{', '.join(str(word) for word in SOURCE)}}};",
         "static double check_chi_square(double dof, double replicate) "
         "{ return chi_square(dof, source, (unsigned long long)replicate, 3, 5); }",
+        "static double check_larger(double size) { return chances(size).larger; }",
+        "static double check_smaller(double size) { return chances(size).smaller; }",
         "static double check_gamma(double shape, double entry) "
         f"{{ return gamma(shape, source, 9, (unsigned)entry, {ENTRIES}); }}",
     ]
