@@ -80,7 +80,7 @@ def multinomial_sums(key: Key, stream: int, first: int, count: int, trials: int,
     p, tails = checks.probabilities("probabilities", probabilities)
     out = np.empty(checks.room("multinomial_sums", (count, p.size), "count"), dtype=np.int64)
     size = checks.integer("trials", trials, 0, 2**53)
-    sums.multinomial_rows(out, checks.source(key, stream), start, size, p, tails)
+    sums.multinomial_rows(out, checks.source(key, stream), start, size, p, tails, sums.rows_a_task(count))
     return out
 
 
@@ -102,7 +102,8 @@ def mixture_sums(
     columns = np.ascontiguousarray(checks.array("factors", factors, (p.size, d, d)).transpose(0, 2, 1))
     out = np.empty(checks.room("mixture_sums", (count, d), "count"))
     size = checks.integer("trials", trials, 0, 2**53)
-    sums.mixture_rows(out, checks.source(key, stream), start, size, p, tails, centres, columns)
+    rows = sums.rows_a_task(count)
+    sums.mixture_rows(out, checks.source(key, stream), start, size, p, tails, centres, columns, rows)
     return out
 
 

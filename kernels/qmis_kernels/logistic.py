@@ -101,10 +101,10 @@ def within(moves: Vector, n: int, limit: float) -> bool:
 @compiled
 def agree(signs: Vector, predictors: Vector, n: int) -> bool:
     """Tell whether all of the first n predictors have the signs of the responses: mostly clear at once."""
-    for j in range(n):
-        if not signs[j] * predictors[j] > 0.0:
-            return False
-    return True
+    agreeing = 0
+    while agreeing < n and signs[agreeing] * predictors[agreeing] > 0.0:
+        agreeing += 1
+    return agreeing == n
 
 
 @compiled
@@ -174,7 +174,7 @@ def step_size(work: Vector, signs: Vector, n: int, predictors: Vector, moves: Ve
 
 @compiled
 def information(matrix: Vector, gradient: Vector, x: Vector, weights: Vector, residuals: Vector) -> None:
-    """Write the lower triangle of Xᵀ W X and Xᵀ (y - p), four entries at a time; their partial sums are in registers."""
+    """Write the lower triangle of Xᵀ W X and Xᵀ (y - p), four entries at a time, their partial sums in registers."""
     wide()
     d, size = x.shape
     for i in range(d):

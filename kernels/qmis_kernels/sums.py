@@ -5,22 +5,26 @@ Every accumulation runs in the order of its index, so that a row depends on its 
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from qmis_kernels._compile import compiled, parallel, prange, wide
 from qmis_kernels._constants import LANES
 from qmis_kernels._vectors import add, load, multiply, spread, store
-from qmis_kernels.binomial import binomial
+from qmis_kernels.binomial import search, value_after
 from qmis_kernels.chi_square import fill_chi_square_columns
 from qmis_kernels.normal import fill_normal_columns, fill_normals
-from qmis_kernels.uniform import GROUP, Source, fill_uniforms
+from qmis_kernels.uniform import GROUP, Source, fill_uniform_columns
 
 Vector = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 _ROWS = 16  # replicates that share one set of work arrays
 _MANY_COLUMNS = 12  # from here on a replicate's entries fill vectors by themselves
 _GROUPED_ROWS = 128  # replicates that are drawn together, entry by entry
+_LONGEST_TASK = 4096  # replicates that share what searches add up
+_MEMORY = 2**22  # bytes of that
 _NUMBERS = 8192  # normals that are drawn together
 
 
@@ -187,41 +191,95 @@ def wishart_rows(out: Vector, source: Source, first: np.uint64, dof: int, column
 
 
 @compiled
-def multinomial(
-    out: NDArray[np.int64],
+def room(categories: int, trials: int, rows: int) -> int:
+    """Return for how many sizes of binomials and steps to keep what searches add up: about four deviations.
+
+    Few replicates are not worth much room, and many categories share what a near cache holds.
+    """
+    size = 1
+    while size < 4.0 * np.sqrt(trials) and 16 * size <= rows and 32 * size * size * categories <= _MEMORY:
+        size *= 2
+    return size
+
+
+@compiled
+def multinomial_group(
+    out: Integers,
     u: Vector,
+    rest: Integers,
     source: Source,
-    replicate: np.uint64,
+    first: np.uint64,
     trials: int,
-    p: Vector,
-    tails: Vector,
+    law: Vector,
+    sizes: Integers,
+    sums: Vector,
+    states: Vector,
 ) -> None:
     """Write multinomial counts: binomials given the counts before, category k from the uniform of draw k.
 
-    ``tails[k]`` is p[k] + p[k + 1] + ...; the last category with positive probability takes what is left.
+    The row k of ``law`` holds P(category k given none before), and the rest; the last category with positive
+    probability takes what is left.  A search finds in ``sums`` and ``states`` what the last one of its category and
+    size has added up; ``sizes`` tells whether that was a search of this size.
     """
-    fill_uniforms(u, source, replicate, np.uint64(0))
-    rest = trials
+    count, categories = out.shape
+    fill_uniform_columns(u, source, first, np.uint64(0))
+    slots = sizes.size // categories
+    rest[:] = trials
+    for k in range(categories):
+        p, q = law[k, 0], law[k, 1]
+        for r in range(count):
+            size = rest[r]
+            number = size
+            if size == 0 or p == 0.0:
+                number = 0
+            elif q > 0.0:
+                place = k * slots + (size & (slots - 1))
+                if sizes[place] != size:
+                    sizes[place] = size
+                    states[place, 0] = 0.0
+                known, step = int(states[place, 0]), 0
+                if known > 0 and u[k, r] < sums[place, known - 1]:
+                    for j in range(known):  # all of them: that runs on vectors
+                        step += 1 if sums[place, j] <= u[k, r] else 0
+                else:
+                    step = search(size, p, q, u[k, r], sums, states, place)
+                number = value_after(step, size, p, q)
+            out[r, k] = number
+            rest[r] = size - number
+
+
+@compiled
+def conditional(p: Vector, tails: Vector) -> Vector:
+    """Return P(category k given none before), and the rest, for each k; ``tails[k]`` is p[k] + p[k + 1] + ..."""
+    law = np.zeros((p.size, 2))
     for k in range(p.size):
-        if rest == 0 or p[k] == 0.0:
-            out[k] = 0
-        elif tails[k + 1] == 0.0:
-            out[k] = rest
-        else:
-            out[k] = binomial(rest, p[k] / tails[k], tails[k + 1] / tails[k], u[k])
-        rest -= out[k]
+        if p[k] > 0.0:
+            law[k, 0] = p[k] / tails[k]
+            law[k, 1] = tails[k + 1] / tails[k]
+    return law
+
+
+def rows_a_task(count: int) -> int:
+    """Return how many replicates share what searches add up: many, but some tasks for every thread."""
+    return max(_ROWS, min(_LONGEST_TASK, count // (2 * numba.get_num_threads())))
 
 
 @parallel
 def multinomial_rows(
-    out: NDArray[np.int64], source: Source, first: np.uint64, trials: int, p: Vector, tails: Vector
+    out: Integers, source: Source, first: np.uint64, trials: int, p: Vector, tails: Vector, rows: int
 ) -> None:
-    """Write multinomial counts for each replicate."""
+    """Write multinomial counts for each replicate; ``rows`` of them make a task."""
     count = out.shape[0]
-    for group in prange((count + _ROWS - 1) // _ROWS):
-        u = np.empty(p.size)
-        for r in range(group * _ROWS, min(count, (group + 1) * _ROWS)):
-            multinomial(out[r], u, source, first + np.uint64(r), trials, p, tails)
+    law = conditional(p, tails)
+    for group in prange((count + rows - 1) // rows):
+        size = room(p.size, trials, rows)
+        sizes = np.full(p.size * size, -1)
+        sums, states = np.empty((p.size * size, size)), np.empty((p.size * size, 3))
+        stop = min(count, (group + 1) * rows)
+        for start in range(group * rows, stop, _GROUPED_ROWS):
+            part = out[start : min(stop, start + _GROUPED_ROWS)]
+            u, rest = np.empty((p.size, part.shape[0])), np.empty(part.shape[0], dtype=np.int64)
+            multinomial_group(part, u, rest, source, first + np.uint64(start), trials, law, sizes, sums, states)
 
 
 @parallel
@@ -234,6 +292,7 @@ def mixture_rows(
     tails: Vector,
     means: Vector,
     columns: Vector,
+    rows: int,
 ) -> None:
     """Write sums of draws of a Gaussian mixture: given the counts N, sum of N_c mean_c + sqrt(N_c) F_c z_c.
 
@@ -244,24 +303,31 @@ def mixture_rows(
     components = p.size
     block = (components + 1) // 2
     stride = (d + 1) // 2
-    for group in prange((count + _ROWS - 1) // _ROWS):
-        u = np.empty(components)
-        counts = np.empty(components, dtype=np.int64)
+    law = conditional(p, tails)
+    for group in prange((count + rows - 1) // rows):
+        size = room(components, trials, rows)
+        sizes = np.full(components * size, -1)
+        sums, states = np.empty((components * size, size)), np.empty((components * size, 3))
         z = np.empty(d)
         total = np.empty(d)
-        for r in range(group * _ROWS, min(count, (group + 1) * _ROWS)):
-            replicate = first + np.uint64(r)
-            multinomial(counts, u, source, replicate, trials, p, tails)
-            total[:] = 0.0
-            for c in range(components):
-                if counts[c] == 0:
-                    continue
-                fill_normals(z, source, replicate, np.uint64(block + c * stride))
-                size = np.float64(counts[c])
-                root = np.sqrt(size)
+        stop = min(count, (group + 1) * rows)
+        for start in range(group * rows, stop, _GROUPED_ROWS):
+            begin = first + np.uint64(start)
+            many = min(stop - start, _GROUPED_ROWS)
+            counts = np.empty((many, components), dtype=np.int64)
+            u, rest = np.empty((components, many)), np.empty(many, dtype=np.int64)
+            multinomial_group(counts, u, rest, source, begin, trials, law, sizes, sums, states)
+            for r in range(many):
+                total[:] = 0.0
+                for c in range(components):
+                    if counts[r, c] == 0:
+                        continue
+                    fill_normals(z, source, begin + np.uint64(r), np.uint64(block + c * stride))
+                    number = np.float64(counts[r, c])
+                    root = np.sqrt(number)
+                    for i in range(d):
+                        total[i] += number * means[c, i]
+                        z[i] *= root
+                    add_product(total, columns[c], z)
                 for i in range(d):
-                    total[i] += size * means[c, i]
-                    z[i] *= root
-                add_product(total, columns[c], z)
-            for i in range(d):
-                out[r, i] = total[i]
+                    out[start + r, i] = total[i]

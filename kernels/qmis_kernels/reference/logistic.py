@@ -168,8 +168,9 @@ def logistic_fits(x: ArrayLike, y: ArrayLike, tolerance: float, iterations: int)
 
     P(y = 1) = 1 / (1 + exp(-xᵀβ)).  Newton's method from β = 0: s = (XᵀWX)⁻¹ Xᵀ(y - p), W = diag p (1 - p), by a
     Cholesky factor.  The full step cannot lower the likelihood if it is the first, because W = I/4 bounds all W, or if
-    max_j |x_jᵀs| <= 3/2; otherwise it is halved until the likelihood does not fall or that bound holds.  Sums over points run in eight interleaved partial
-    sums (point j in number j mod 8, in order), added as ((0 + 4) + (2 + 6)) + ((1 + 5) + (3 + 7)).
+    max_j |x_jᵀs| <= 3/2; otherwise it is halved until the likelihood does not fall or that bound holds.  Sums over
+    points run in eight interleaved partial sums (point j in number j mod 8, in order), added as
+    ((0 + 4) + (2 + 6)) + ((1 + 5) + (3 + 7)).
 
     In each step, in this order, with m_j(v) = (2 y_j - 1) x_jᵀv:
 
