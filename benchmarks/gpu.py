@@ -66,7 +66,6 @@ def model_calls(scale: float) -> dict[str, tuple[str, float, Call]]:
     slopes, x = np.full(4, 0.5), rng.normal(size=(fits, n, 4))
     labels = (rng.random((fits, n)) * 2.0 < 1.0 + np.tanh(0.25 * x.sum(axis=2))).astype(float)
     return {
-        "chi_squares": ("numbers", 8.0 * many, lambda k: k.chi_squares(KEY, 0, 0, many, [1, 2, 3, 5, 8, 13, 21, 99])),
         "gammas": ("numbers", 4.0 * many, lambda k: k.gammas(KEY, 0, 0, many, [0.3, 0.7, 1.5, 40.0])),
         "regression_sums": ("fits", draws, lambda k: k.regression_sums(KEY, 0, 0, draws, n, beta, upper, 1.0)),
         "regression_factors": ("fits", draws, lambda k: k.regression_factors(KEY, 0, 0, draws, n, beta, upper, 1.0)),

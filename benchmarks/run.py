@@ -25,8 +25,8 @@ INTRODUCTION = """# Run times
 Written by `{command}`.
 
 Both sides of a line run alternately in one process on one core (the last table: on one and on two), and the ratio is
-taken round by round: times of a shared machine drift, ratios within a round hardly do. The first call of each side,
-which compiles, is not counted.
+taken round by round: times of a shared machine drift, ratios within a round hardly do. Times of the first table are
+those that the processor spends. The first call of each side, which compiles, is not counted.
 
 Machine: {machine}.
 """

@@ -33,7 +33,7 @@ def gaussian_means(n: int = 1000, d: int = 128) -> Case:
     )
 
 
-def gaussian_sums_drawn(d: int = 16) -> Case:
+def gaussian_sums_drawn(d: int) -> Case:
     """The sums themselves, drawn directly by both."""
     kernels, factor, replicates = qmis_kernels.backend("numba"), np.linalg.cholesky(_covariance(d)), 20_000
     return Case(
@@ -141,7 +141,8 @@ def _covariance(d: int) -> np.ndarray:
 
 def cases() -> Iterator[Case]:
     yield gaussian_means()
-    yield gaussian_sums_drawn()
+    for d in (2, 16, 64):
+        yield gaussian_sums_drawn(d)
     yield regression()
     yield wishart()
     yield logistic()

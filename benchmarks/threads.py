@@ -43,7 +43,6 @@ def calls() -> dict[str, tuple[str, Callable[[], object]]]:
     return {
         "uniforms": ("2000 x 1000", lambda: table.uniforms(KEY, 0, 0, 2000, 1000)),
         "normals": ("2000 x 1000", lambda: table.normals(KEY, 0, 0, 2000, 1000)),
-        "chi_squares": ("100 000 x 16", lambda: table.chi_squares(KEY, 0, 0, 100_000, np.full(16, 500))),
         "gammas": ("60 000 x 16", lambda: table.gammas(KEY, 0, 0, 60_000, np.linspace(0.5, 8.0, 16))),
         "gaussian_sums": ("100 000, d = 16", lambda: table.gaussian_sums(KEY, 0, 0, 100_000, [0.0] * 16, np.eye(16))),
         "wishart_sums": ("100 000, q = 4", lambda: table.wishart_sums(KEY, 0, 0, 100_000, n, np.eye(4))),

@@ -62,7 +62,6 @@ FUNCTIONS = (
     "all_pairs_wins",
     "all_pairs_rows",
     "product_log_ratios",
-    "chi_squares",
     "gammas",
     "regression_sums",
     "regression_factors",

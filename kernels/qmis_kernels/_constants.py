@@ -172,9 +172,13 @@ SIGN_STRETCH = 512  # and their groups from left to right within stretches of th
 POWER_BLOCK = 1024  # sums of powers are added within blocks of this length, then the blocks in order
 ROUNDING = 2.0**-52  # between neighbouring numbers from 1 to 2: the unit of bounds on rounding
 
+SQUEEZE = 0.0331  # of G. Marsaglia and W. W. Tsang: gamma numbers that are accepted without a logarithm
+
 LANES = 8  # sums over points or draws run in this many interleaved partial sums
 
 # Logistic fits.
+LARGEST_PREDICTOR = 708.0  # beyond, the smaller probability is that of this one
+TO_INTEGER = 6755399441055744.0  # 1.5 2^52: added to a small number, it puts the nearest integer into the last bits
 SAFE_MOVE = 1.5  # a step that moves no linear predictor further raises the likelihood
 SMALLEST_PIVOT = 2.0**-40  # relative to the diagonal: below, columns are taken as dependent
 SMALLEST_STEP = 2.0**-60

@@ -1,4 +1,4 @@
-"""Functions of the table on a device: chi-square and gamma numbers, and regressions."""
+"""Functions of the table on a device: gamma numbers and regressions."""
 
 from __future__ import annotations
 
@@ -14,19 +14,6 @@ from qmis_kernels._launcher import Buffer, Integers, Key, Launcher, Matrix, sour
 
 class Models(Launcher):
     """The part of the table that draws, updates and fits regressions."""
-
-    def chi_squares(self, key: Key, stream: int, first: int, count: int, dof: ArrayLike) -> Matrix:
-        """Return chi-square numbers, shape (count, m)."""
-        start, count = checks.replicates(first, count)
-        numbers = model_checks.degrees("dof", dof)
-        source = source_words(key, stream)
-        m = numbers.size
-        fixed = self.device.upload(numbers)
-
-        def part(begin: int, rows: int) -> Buffer:
-            return self._chi_squares(source, int(start) + begin, rows, fixed, m, 0, m)
-
-        return self._in_parts(np.empty(checks.room("chi_squares", (count, m), "count")), m, part)
 
     def gammas(self, key: Key, stream: int, first: int, count: int, shape: ArrayLike) -> Matrix:
         """Return gamma numbers, shape (count, m)."""

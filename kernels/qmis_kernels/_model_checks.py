@@ -15,18 +15,6 @@ SMALLEST_SHAPE = 0.0625
 """Gamma numbers of this shape are all normal floating-point numbers; those of smaller shapes can underflow."""
 
 
-def degrees(name: str, value: ArrayLike) -> NDArray[np.int64]:
-    """Return a vector of degrees of freedom."""
-    given = np.asarray(value)
-    if given.ndim != 1:
-        raise ValueError(f"{name} has shape {given.shape}: must be an array of shape (any)")
-    if given.size and not np.issubdtype(given.dtype, np.integer):
-        raise ValueError(f"{name}: must be integers")
-    if not ((given >= 1) & (given < 2**53)).all():
-        raise ValueError(f"{name}: must be at least 1 and below {2**53}")
-    return np.ascontiguousarray(given, dtype=np.int64)
-
-
 def shapes(name: str, value: ArrayLike) -> Matrix:
     """Return a vector of shapes of gamma laws."""
     result = checks.array(name, value, (None,))

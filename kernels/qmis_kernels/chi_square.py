@@ -9,14 +9,27 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from qmis_kernels._compile import compiled, inlined
+from qmis_kernels._compile import compiled, inlined, wide
+from qmis_kernels._constants import SQUEEZE
 from qmis_kernels.elementary import log, log1p
-from qmis_kernels.normal import near_normal, normal
-from qmis_kernels.uniform import Source, uniform_pair
+from qmis_kernels.normal import normal, uniforms_to_normals
+from qmis_kernels.uniform import Source, fill_uniform_columns, uniform_pair
 
 Vector = NDArray[np.float64]
 
-_REJECTED = -1.0
+
+@inlined
+def at_once(x: float, u: float) -> bool:
+    """Tell whether u < 1 - 0.0331 x^4, which implies that it accepts the proposal made of the normal x."""
+    square = x * x
+    return u < 1.0 - SQUEEZE * square * square
+
+
+@inlined
+def accepted(x: float, u: float, d: float, y: float) -> bool:
+    """Tell whether the uniform u accepts the proposal d (1 + y)^3 made of the normal x, y = c x."""
+    one_minus_v = -y * (3.0 + y * (3.0 + y))
+    return (y > -1.0) & (log(u) < 0.5 * x * x + d * (one_minus_v + 3.0 * log1p(y)))
 
 
 @compiled
@@ -26,7 +39,7 @@ def chi_square(dof: float, source: Source, replicate: np.uint64, block: int, str
     Attempt a uses block ``block + a * stride``: its first uniform makes the normal x of the proposal d (1 + c
     x)³, its second decides.  ``stride`` numbers drawn from the blocks b, ..., b + stride - 1 therefore never
     share a block. The distribution is exact: accept when log u < x²/2 + d (1 - v + log v), v = (1 + c x)³, d
-    = dof/2 - 1/3, c = (9 d)^(-1/2).  One degree of freedom is the square of a normal.
+    = dof/2 - 1/3, c = (9 d)^(-1/2), which u < 1 - 0.0331 x^4 implies.  One degree of freedom is the square of a normal.
     """
     if dof == 1:
         x = normal(uniform_pair(source, replicate, np.uint64(block))[0])
@@ -37,63 +50,79 @@ def chi_square(dof: float, source: Source, replicate: np.uint64, block: int, str
         u0, u1 = uniform_pair(source, replicate, np.uint64(block))
         x = normal(u0)
         y = c * x
-        if y > -1.0:
-            v = (1.0 + y) * (1.0 + y) * (1.0 + y)
-            one_minus_v = -y * (3.0 + y * (3.0 + y))
-            if log(u1) < 0.5 * x * x + d * (one_minus_v + 3.0 * log1p(y)):
-                return 2.0 * d * v  # type: ignore[no-any-return]
+        if at_once(x, u1) or accepted(x, u1, d, y):
+            return 2.0 * d * ((1.0 + y) * (1.0 + y) * (1.0 + y))  # type: ignore[no-any-return]
         block += stride
 
 
-@inlined
-def first_attempt(dof: float, source: Source, replicate: np.uint64, block: np.uint64) -> float:
-    """Return the chi-square number of the attempt at ``block`` if it is accepted, else a negative mark.
+@compiled
+def propose(out: Vector, x: Vector, u: Vector, dof: float, undecided: NDArray[np.int64]) -> int:
+    """Write the proposal made of each normal x, and list those that the uniform u does not accept at once.
 
-    The formulas of :func:`chi_square` without branches, so that a loop over attempts runs on vectors.  One degree of
-    freedom and far tails are marked too: they are left to :func:`chi_square`.
+    Their number is returned; ``undecided`` has room for all.
     """
-    u0, u1 = uniform_pair(source, replicate, block)
-    x, reached = near_normal(u0)
+    wide()
     d = 0.5 * dof - 1.0 / 3.0
-    y = 1.0 / np.sqrt(9.0 * d) * x
-    v = (1.0 + y) * (1.0 + y) * (1.0 + y)
-    one_minus_v = -y * (3.0 + y * (3.0 + y))
-    accepted = log(u1) < 0.5 * x * x + d * (one_minus_v + 3.0 * log1p(y))
-    return 2.0 * d * v if accepted & (y > -1.0) & reached & (dof > 1.0) else _REJECTED
+    c = 1.0 / np.sqrt(9.0 * d)
+    for r in range(x.size):
+        y = c * x[r]
+        out[r] = 2.0 * d * ((1.0 + y) * (1.0 + y) * (1.0 + y))
+    found = 0
+    for r in range(x.size):
+        undecided[found] = r
+        found += 0 if at_once(x[r], u[r]) else 1
+    return found
 
 
 @compiled
-def fill_chi_squares(out: Vector, dof: Vector, source: Source, replicate: np.uint64, block: int, stride: int) -> None:
-    """Write chi-square numbers with dof[i] degrees of freedom; attempt a at out[i] uses block + i + a stride."""
-    for i in range(out.size):
-        out[i] = first_attempt(dof[i], source, replicate, np.uint64(block + i))
-    for i in range(out.size):
-        if out[i] < 0.0:
-            out[i] = chi_square(dof[i], source, replicate, block + i, stride)
+def decide(x: Vector, u: Vector, dof: float, rejected: Vector) -> None:
+    """Write 0 for each proposal that the uniform u accepts, and 1 for each that it does not."""
+    wide()
+    d = 0.5 * dof - 1.0 / 3.0
+    c = 1.0 / np.sqrt(9.0 * d)
+    for j in range(rejected.size):
+        rejected[j] = 0.0 if accepted(x[j], u[j], d, c * x[j]) else 1.0
 
 
 @compiled
 def fill_chi_square_columns(
     out: Vector, dof: Vector, source: Source, first: np.uint64, block: int, stride: int
 ) -> None:
-    """Write the numbers of :func:`fill_chi_squares` for replicate first + r to ``out[:, r]``."""
+    """Write a chi-square number with dof[i] degrees of freedom for replicate first + r to ``out[i, r]``.
+
+    Attempt a at entry i uses block + i + a stride.  In stages over all replicates, each a loop that runs on vectors:
+    proposals, and the criterion for the tenth of them that the squeeze leaves open; the few that are rejected go on
+    by themselves.
+    """
+    count = out.shape[1]
+    draws = np.empty((2, count))
+    open_ = np.empty((3, count))
+    undecided = np.empty(count, dtype=np.int64)
     for i in range(out.shape[0]):
-        for r in range(out.shape[1]):
-            out[i, r] = first_attempt(dof[i], source, first + np.uint64(r), np.uint64(block + i))
-        for r in range(out.shape[1]):
-            if out[i, r] < 0.0:
-                out[i, r] = chi_square(dof[i], source, first + np.uint64(r), block + i, stride)
+        fill_uniform_columns(draws, source, first, np.uint64(block + i))
+        x, u = draws[0], draws[1]
+        uniforms_to_normals(x)
+        if dof[i] == 1.0:
+            for r in range(count):
+                out[i, r] = x[r] * x[r]
+            continue
+        found = propose(out[i], x, u, dof[i], undecided)
+        for j in range(found):
+            open_[0, j] = x[undecided[j]]
+            open_[1, j] = u[undecided[j]]
+        rejected = open_[2, :found]
+        decide(open_[0], open_[1], dof[i], rejected)
+        for j in range(found):
+            if rejected[j] > 0.0:
+                r = undecided[j]
+                out[i, r] = chi_square(dof[i], source, first + np.uint64(r), block + i + stride, stride)
 
 
 @compiled
 def fill_chi_square_rows(out: Vector, dof: Vector, source: Source, first: np.uint64, block: int, stride: int) -> None:
-    """Fill each row of ``out`` with the chi-square numbers of its replicate, along whichever axis is longer."""
-    if out.shape[1] < out.shape[0]:
-        columns = np.empty((out.shape[1], out.shape[0]))
-        fill_chi_square_columns(columns, dof, source, first, block, stride)
-        for r in range(out.shape[0]):
-            for i in range(out.shape[1]):
-                out[r, i] = columns[i, r]
-    else:
-        for r in range(out.shape[0]):
-            fill_chi_squares(out[r], dof, source, first + np.uint64(r), block, stride)
+    """Fill each row of ``out`` with the chi-square numbers of its replicate."""
+    columns = np.empty((out.shape[1], out.shape[0]))
+    fill_chi_square_columns(columns, dof, source, first, block, stride)
+    for r in range(out.shape[0]):
+        for i in range(out.shape[1]):
+            out[r, i] = columns[i, r]

@@ -58,9 +58,9 @@ def gaussian_sums(key: Key, stream: int, first: int, count: int, mean: ArrayLike
     """Return draws of N(mean, factor factorᵀ), shape (count, d)."""
     start, count = checks.replicates(first, count)
     centre = checks.array("mean", mean, (None,))
-    columns = np.ascontiguousarray(checks.array("factor", factor, (centre.size, None)).T)
+    matrix = checks.array("factor", factor, (centre.size, None))
     out = np.empty(checks.room("gaussian_sums", (count, centre.size), "count"))
-    sums.gaussian_rows(out, checks.source(key, stream), start, centre, columns)
+    sums.gaussian_rows(out, checks.source(key, stream), start, centre, matrix)
     return out
 
 
@@ -80,7 +80,7 @@ def multinomial_sums(key: Key, stream: int, first: int, count: int, trials: int,
     p, tails = checks.probabilities("probabilities", probabilities)
     out = np.empty(checks.room("multinomial_sums", (count, p.size), "count"), dtype=np.int64)
     size = checks.integer("trials", trials, 0, 2**53)
-    sums.multinomial_rows(out, checks.source(key, stream), start, size, p, tails)
+    sums.multinomial_rows(out, checks.source(key, stream), start, size, p, tails, sums.rows_a_task(count))
     return out
 
 
@@ -102,7 +102,8 @@ def mixture_sums(
     columns = np.ascontiguousarray(checks.array("factors", factors, (p.size, d, d)).transpose(0, 2, 1))
     out = np.empty(checks.room("mixture_sums", (count, d), "count"))
     size = checks.integer("trials", trials, 0, 2**53)
-    sums.mixture_rows(out, checks.source(key, stream), start, size, p, tails, centres, columns)
+    rows = sums.rows_a_task(count)
+    sums.mixture_rows(out, checks.source(key, stream), start, size, p, tails, centres, columns, rows)
     return out
 
 
@@ -133,15 +134,6 @@ def product_log_ratios(
     tables = np.empty((flat.size + parts.size - 1, pieces(size), TERMS))
     likelihood.cell_polynomials(tables, flat, parts, size)
     likelihood.log_ratio_rows(out, checks.source(key, stream), start, size, flat, parts, tables)
-    return out
-
-
-def chi_squares(key: Key, stream: int, first: int, count: int, dof: ArrayLike) -> Matrix:
-    """Return chi-square numbers, shape (count, m)."""
-    start, count = checks.replicates(first, count)
-    numbers = model_checks.degrees("dof", dof)
-    out = np.empty(checks.room("chi_squares", (count, numbers.size), "count"))
-    gamma.chi_square_rows(out, checks.source(key, stream), start, numbers.astype(np.float64))
     return out
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from qmis_kernels._compile import compiled, inlined, parallel, prange
+from qmis_kernels._compile import compiled, inlined, parallel, prange, wide
 from qmis_kernels._constants import (
     CENTRAL_DENOMINATOR,
     CENTRAL_NUMERATOR,
@@ -76,15 +76,6 @@ def normal(u: float) -> float:
     return _near_tail(u, radius) if radius <= 5.0 else _far_tail(u, radius)
 
 
-@inlined
-def near_normal(u: float) -> tuple[float, bool]:
-    """Return :func:`normal` without branches, and whether u is not in a far tail, where the number is wrong."""
-    q = u - 0.5
-    central = abs(q) <= CENTRAL_HALF
-    radius = _tail_radius(u)
-    return (_central(q) if central else _near_tail(u, radius)), central | (radius <= 5.0)
-
-
 @compiled
 def uniforms_to_normals(out: NDArray[np.float64]) -> None:
     """Replace every uniform in the vector by its normal quantile.
@@ -93,6 +84,7 @@ def uniforms_to_normals(out: NDArray[np.float64]) -> None:
     are set aside; the central formula is applied to all; the tail formula is applied to those set aside, and they go
     back to their places.  A far tail (three numbers in 1e11) is computed again by itself.
     """
+    wide()
     if out.size < _STAGED_FROM:
         for t in range(out.size):
             out[t] = normal(out[t])

@@ -9,11 +9,13 @@ from qmis_kernels._compile import compiled, parallel, prange
 from qmis_kernels.chi_square import fill_chi_square_rows
 from qmis_kernels.normal import fill_normal_rows
 from qmis_kernels.sums import add_product
-from qmis_kernels.uniform import Source, rows_a_group
+from qmis_kernels.uniform import Source
 
 Vector = NDArray[np.float64]
 
-_FEWEST_ROWS = 32  # replicates whose chi-square numbers are worth drawing side by side
+_FEWEST_ROWS = 32  # replicates whose chi-square numbers are worth drawing side by side,
+_MOST_ROWS = 128  # and beyond which there is no more gain
+_NUMBERS = 16384  # normals that are drawn together in between
 
 
 @compiled
@@ -92,7 +94,7 @@ def regression_rows(
 ) -> None:
     """Write the least squares of each replicate; ``columns`` is the transposed transform."""
     count, d = estimates.shape
-    rows = max(_FEWEST_ROWS, rows_a_group(d * (d + 1) // 2))
+    rows = max(_FEWEST_ROWS, min(_MOST_ROWS, _NUMBERS // max(1, d * (d + 1) // 2)))
     for group in prange((count + rows - 1) // rows):
         start = group * rows
         stop = min(count, start + rows)

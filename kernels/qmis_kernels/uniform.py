@@ -5,43 +5,45 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from qmis_kernels._compile import compiled, inlined, parallel, prange
+from qmis_kernels._compile import compiled, inlined, parallel, prange, wide
 from qmis_kernels.philox import HALF, MASK, philox
 
 Source = tuple[np.uint64, np.uint64, np.uint64]
 """Seed, experiment and stream of a call: what all its replicates share."""
 
-_SHIFT = np.uint64(12)
-_ONE = np.uint64(0x3FF0000000000000)  # bits of 1.0
-_BELOW_ONE = 1.0 - 2.0**-53
+_LOST = np.uint64(11)  # bits of a word that a number has no room for
+_COARSE = np.uint64(0x4130000000000000)  # bits of 2^20, whose neighbour is 2^-32 away
+_FINE = np.uint64(0x3FE0000000000001)  # bits of 1/2 + 2^-53
 
-MANY_DRAWS = 12
-"""From this many draws on a replicate's numbers fill vectors by themselves."""
+_MANY_DRAWS = 32  # from here on a replicate's numbers fill vectors by themselves
 GROUP = 1024
 """Numbers that are worked on at once."""
 
 
 @inlined
-def uniform(word: np.uint64) -> float:
-    """Return ((word >> 11) | 1) 2^-53.
+def uniform(low: np.uint64, high: np.uint64) -> float:
+    """Return ((word >> 11) | 1) 2^-53 for a word of two 32-bit halves.
 
-    The upper 52 bits become the fraction of a number in [1, 2), from which 1 - 2^-53 is taken away: exact,
-    and no conversion from integers, which many processors cannot do on vectors.
+    The high half becomes the fraction of a number from 2^20 on, the low one that of a number from 1/2 on, and what was
+    too much is taken away: all exact.  There is no conversion from integers, which many processors cannot do on
+    vectors, and the halves are not shifted together, since compilers merge that shift with the multiplication that made
+    the half, into a slower one.
     """
-    one_to_two = np.uint64((word >> _SHIFT) | _ONE).view(np.float64)
-    return one_to_two - _BELOW_ONE
+    coarse = np.uint64(high | _COARSE).view(np.float64) - 1048576.5
+    return coarse + np.uint64((low >> _LOST) | _FINE).view(np.float64)
 
 
 @inlined
 def uniform_pair(source: Source, replicate: np.uint64, block: np.uint64) -> tuple[float, float]:
     """Return the two uniforms of a block: draws 2 block and 2 block + 1 of the replicate."""
-    w0, w1, w2, w3 = philox(replicate & MASK, replicate >> HALF, block, source[2], source[0], source[1])
-    return uniform(w0 | (w1 << HALF)), uniform(w2 | (w3 << HALF))
+    w0, w1, w2, w3 = philox(replicate & MASK, replicate >> HALF, block & MASK, source[2], source[0], source[1])
+    return uniform(w0, w1), uniform(w2, w3)
 
 
 @compiled
 def fill_uniforms(out: NDArray[np.float64], source: Source, replicate: np.uint64, block: np.uint64) -> None:
     """Write the draws 2 block, 2 block + 1, ... of the replicate into the vector ``out``."""
+    wide()
     for pair in range(out.size // 2):
         u0, u1 = uniform_pair(source, replicate, block + np.uint64(pair))
         out[2 * pair] = u0
@@ -53,6 +55,7 @@ def fill_uniforms(out: NDArray[np.float64], source: Source, replicate: np.uint64
 @compiled
 def fill_uniform_columns(out: NDArray[np.float64], source: Source, first: np.uint64, block: np.uint64) -> None:
     """Write draw 2 block + t of replicate first + r to ``out[t, r]``: the loop over replicates runs on vectors."""
+    wide()
     draws, count = out.shape
     for pair in range(draws // 2):
         for r in range(count):
@@ -66,11 +69,18 @@ def fill_uniform_columns(out: NDArray[np.float64], source: Source, first: np.uin
 
 @compiled
 def fill_uniform_rows(out: NDArray[np.float64], source: Source, first: np.uint64) -> None:
-    """Fill each row of ``out`` with the first draws of its replicate, along whichever axis is longer."""
-    if out.shape[1] < MANY_DRAWS:
-        fill_uniform_columns(out.T, source, first, np.uint64(0))
+    """Fill each row of the contiguous ``out`` with the first draws of its replicate, along whichever axis is longer."""
+    count, draws = out.shape
+    if draws == 1:
+        fill_uniform_columns(out.reshape((1, count)), source, first, np.uint64(0))
+    elif draws < _MANY_DRAWS:
+        columns = np.empty((draws, count))
+        fill_uniform_columns(columns, source, first, np.uint64(0))
+        for r in range(count):
+            for t in range(draws):
+                out[r, t] = columns[t, r]
     else:
-        for r in range(out.shape[0]):
+        for r in range(count):
             fill_uniforms(out[r], source, first + np.uint64(r), np.uint64(0))
 
 

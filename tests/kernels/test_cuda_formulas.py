@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,13 @@ import pytest
 
 from qmis_kernels import (
     BackendUnavailable,
+    backend,
     binomial,
     chi_square,
     device,
     elementary,
-    gamma,
     likelihood,
+    logistic,
     normal,
     normal_cell,
 )
@@ -24,6 +26,7 @@ from qmis_kernels.device import HostDevice
 
 TINY, HUGE = np.finfo(float).tiny, np.finfo(float).max
 RNG = np.random.default_rng(5)
+SIZES = np.concatenate([[0.0, 5e-324, 1e308, 707.9, 708.1], np.exp(RNG.uniform(-40, 6.7, 4000))])
 EDGES = np.array([-1.0, 0.0, 0.0, 0.5])
 SOURCE = (np.uint64(2**32 - 5), np.uint64(6), np.uint64(7))
 ENTRIES = 2101
@@ -52,6 +55,12 @@ def intervals() -> tuple[np.ndarray, np.ndarray]:
     narrow = RNG.normal(size=300) * 3.0
     a, b = np.minimum(a, b), np.maximum(a, b)
     return np.concatenate([a, narrow]), np.concatenate([b, narrow + 10.0 ** RNG.uniform(-12, 0.5, 300)])
+
+
+@cache
+def numbers(shape: float) -> np.ndarray:
+    """Return gamma numbers of equal shapes."""
+    return np.asarray(backend().gammas((int(SOURCE[0]), int(SOURCE[1])), int(SOURCE[2]), 9, 1, [shape] * ENTRIES)[0])
 
 
 def successes() -> tuple[np.ndarray, ...]:
@@ -90,9 +99,11 @@ CASES: dict[str, tuple[Callable[..., float], tuple[np.ndarray, ...]]] = {
         (np.repeat([1.0, 2.0, 3.0, 40.0, 2.0**53 - 1.0], 400), np.arange(2000.0)),
     ),
     "check_gamma": (
-        lambda shape, entry: gamma.gamma(shape, SOURCE, np.uint64(9), int(entry), ENTRIES),
+        lambda shape, entry: numbers(shape)[int(entry)],
         (np.repeat(np.concatenate([[0.0625], around(1.0), [2.0**52 - 0.5]]), 300), np.arange(2100.0)),
     ),
+    "check_larger": (lambda size: logistic.chances(size)[0], (SIZES,)),
+    "check_smaller": (lambda size: logistic.chances(size)[1], (SIZES,)),
     "check_find_cell": (
         lambda x: likelihood.find_cell(EDGES, 0, EDGES.size, x),
         (np.concatenate([around(*EDGES), [-np.inf, np.inf]]),),
@@ -111,6 +122,8 @@ def checks_source() -> str:
         f"static const Source source = {{{', '.join(str(word) for word in SOURCE)}}};",
         "static double check_chi_square(double dof, double replicate) "
         "{ return chi_square(dof, source, (unsigned long long)replicate, 3, 5); }",
+        "static double check_larger(double size) { return chances(size).larger; }",
+        "static double check_smaller(double size) { return chances(size).smaller; }",
         "static double check_gamma(double shape, double entry) "
         f"{{ return gamma(shape, source, 9, (unsigned)entry, {ENTRIES}); }}",
     ]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 from itertools import product
 
+import mpmath
 import numpy as np
 import pytest
 from scipy import optimize, special, stats
 from statsmodels.discrete.discrete_model import Logit
 
 from qmis_kernels import FitStatus, backend
-from qmis_kernels.logistic import step_size
+from qmis_kernels.logistic import chances, step_size
 
 SETTINGS = (1e-9, 60)
 LINE = np.arange(8.0) - 3.5
@@ -23,6 +24,13 @@ def names(status: np.ndarray) -> list[str]:
 
 def with_intercept(*columns: np.ndarray) -> np.ndarray:
     return np.column_stack([np.ones(len(columns[0])), *columns])
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-300, 1e-9, 0.3465, 0.3466, 1.0, 30.0, 700.0, 708.0])
+def test_both_probabilities_of_a_predictor(size: float) -> None:
+    with mpmath.workdps(40):
+        exact = [1 / (1 + mpmath.exp(sign * mpmath.mpf(size))) for sign in (-1, 1)]
+        assert all(abs(found / value - 1) < 2.0**-51 for found, value in zip(chances(size), exact, strict=True))
 
 
 @pytest.mark.parametrize("name", ["numba", "reference"])
@@ -165,7 +173,7 @@ def test_a_step_is_halved_until_the_likelihood_does_not_fall() -> None:
     def size(predictors: list[float], moves: list[float]) -> float:
         padded = np.zeros((4, 8))
         padded[0, :2], padded[1, :2], padded[2, :2] = (1.0, -1.0), predictors, moves
-        return step_size(padded[3], padded[0], 2, padded[1], padded[2], np.empty(8))
+        return step_size(padded[3], padded[0], 2, padded[1], padded[2])
 
     assert size([0.0, 0.0], [10.0, 10.0]) == 1.0 / 8.0
     assert size([0.0, 0.0], [1.5, -1.5]) == 1.0
@@ -174,7 +182,7 @@ def test_a_step_is_halved_until_the_likelihood_does_not_fall() -> None:
     assert size([-9.0, 0.0], [64.0, 64.0]) == 1.0 / 8.0
 
 
-def test_full_steps_that_move_no_predictor_far_never_lower_the_likelihood() -> None:
+def test_first_steps_and_steps_that_move_no_predictor_far_never_lower_the_likelihood() -> None:
     """The bound behind the steps that are taken without a look at the likelihood, and that it is needed."""
     rng = np.random.default_rng(2)
     lowered = {True: 0, False: 0}
@@ -184,6 +192,8 @@ def test_full_steps_that_move_no_predictor_far_never_lower_the_likelihood() -> N
         step = newton(x, y, beta)[1]
         before, after = (np.logaddexp(0.0, (1 - 2 * y) * (x @ b)).sum() for b in (beta, beta + step))
         lowered[bool(np.abs(x @ step).max() <= 1.5)] += after > before * (1.0 + 1e-12)
+        first = newton(x, y, np.zeros(2))[1]
+        assert np.logaddexp(0.0, (1 - 2 * y) * (x @ first)).sum() <= 6.0 * np.log(2.0) * (1.0 + 1e-12)
     assert lowered[True] == 0
     assert lowered[False] > 0
 

@@ -28,7 +28,6 @@ TOO_LARGE = {
     "all_pairs_wins": (TWO, np.ones(2), np.broadcast_to(np.zeros(2), (2**25, 2))),
     "all_pairs_rows": (np.broadcast_to(np.zeros(2), (2**25, 2)), TWO, TWO),
     "product_log_ratios": (KEY, 0, 0, HUGE, 10, [0.0], [0, 1]),
-    "chi_squares": (KEY, 0, 0, HUGE, [3]),
     "gammas": (KEY, 0, 0, HUGE, [3.0]),
     "regression_sums": (KEY, 0, 0, HUGE, 5, [0.0], [[1.0]], 1.0),
     "regression_factors": (KEY, 0, 0, HUGE, 5, [0.0], [[1.0]], 1.0),

@@ -11,7 +11,13 @@ import pytest
 from scipy import stats
 
 from qmis_kernels import backend
-from qmis_kernels.binomial import binomial, binomial_probability
+from qmis_kernels.binomial import binomial_probability, search, value_after
+
+
+def alone(n: int, p: float, u: float) -> int:
+    """Return the number of a search that knows nothing."""
+    return value_after(search(n, p, 1.0 - p, u, np.empty((1, 1)), np.zeros((1, 3)), 0), n, p, 1.0 - p)
+
 
 SMALLEST, LARGEST = 2.0**-53, 1.0 - 2.0**-53
 
@@ -29,7 +35,7 @@ def test_probability_of_the_mode(n: int, p: float) -> None:
 @pytest.mark.parametrize("p", [0.01, 0.2, 0.5, 0.73, 0.999])
 def test_each_value_gets_its_share_of_the_unit_interval(n: int, p: float) -> None:
     size = 4001
-    values = [binomial(n, p, 1.0 - p, (i + 0.5) / size) for i in range(size)]
+    values = [alone(n, p, (i + 0.5) / size) for i in range(size)]
     shares = np.bincount(values, minlength=n + 1)
     exact = np.array([comb(n, x) * p**x * (1 - p) ** (n - x) for x in range(n + 1)])
     assert np.abs(shares - size * exact).max() <= 1.0 + 1e-9
@@ -39,10 +45,31 @@ def test_each_value_gets_its_share_of_the_unit_interval(n: int, p: float) -> Non
 @pytest.mark.parametrize("p", [5e-324, 1e-300, 1e-15, 1e-6, 0.5, 1.0 - 1e-6, 1.0 - 2.0**-53])
 @pytest.mark.parametrize("u", [SMALLEST, 0.5, LARGEST])
 def test_extreme_arguments_stay_in_range(n: int, p: float, u: float) -> None:
-    value = binomial(n, p, 1.0 - p, u)
+    value = alone(n, p, u)
     assert 0 <= value <= n
     deviation = np.sqrt(n * p * (1.0 - p))
     assert abs(value - n * p) <= 40.0 * (1.0 + deviation)
+
+
+@pytest.mark.parametrize("room", [1, 2, 16, 400])
+@pytest.mark.parametrize(("n", "p"), [(1, 0.5), (7, 0.2), (40, 0.97), (300, 0.5), (300, 0.01)])
+def test_what_a_search_remembers_changes_no_number(n: int, p: float, room: int) -> None:
+    sums, states = np.empty((1, room)), np.zeros((1, 3))
+    for u in [LARGEST, SMALLEST, *np.random.default_rng(room).random(300), LARGEST]:
+        known = sums[0, : int(states[0, 0])].copy()
+        value = value_after(search(n, p, 1.0 - p, u, sums, states, 0), n, p, 1.0 - p)
+        if known.size and u < known[-1]:
+            value = value_after(int(np.sum(known <= u)), n, p, 1.0 - p)
+        assert value == alone(n, p, u)
+        np.testing.assert_array_equal(sums[0, : known.size], known)
+    assert 1 <= states[0, 0] <= room
+
+
+@pytest.mark.parametrize(("trials", "p"), [(3, [0.3, 0.3, 0.4]), (200, [0.2, 0.5, 0.0, 0.3]), (4000, [0.97, 0.03])])
+def test_many_replicates_have_the_bits_of_the_reference(trials: int, p: list[float]) -> None:
+    """Most searches find what others have added up; sizes that share a place push each other out."""
+    call = ((5, 0), 0, 0, 3000, trials, p)
+    np.testing.assert_array_equal(backend().multinomial_sums(*call), backend("reference").multinomial_sums(*call))
 
 
 def outcomes(trials: int, cells: int) -> np.ndarray:

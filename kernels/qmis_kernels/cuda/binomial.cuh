@@ -51,7 +51,7 @@ __device__ inline double binomial_probability(long long n, long long x, double p
 // The Binomial(n, p) number that the uniform u selects; 0 < p < 1, q = 1 - p, n >= 1. The values are laid side
 // by side in the order mode, mode + 1, mode - 1, mode + 2, ...
 __device__ inline long long binomial(long long n, double p, double q, double u) {
-    const bool reflected = p > 0.5;
+    const bool reflected = p > q;
     if (reflected) {
         const double other = p;
         p = q;
@@ -61,32 +61,26 @@ __device__ inline long long binomial(long long n, double p, double q, double u) 
     mode = n < mode ? n : mode;
     const double odds = p / q;
     const double at_mode = binomial_probability(n, mode, p, q);
-    long long value = mode, high = mode, low = mode;
-    double rest = u - at_mode, above = at_mode, below = at_mode;
-    bool searching = rest >= 0.0;
-    while (searching) {
-        searching = false;
-        if (high < n && above > NEGLIGIBLE) {
-            above *= odds * (double)(n - high) / (double)(high + 1);
-            ++high;
-            rest -= above;
-            if (rest < 0.0) {
-                value = high;
-                break;
-            }
-            searching = true;
+    const long long both = mode < n - mode ? mode : n - mode;
+    long long value = mode;
+    double total = at_mode, above = mode < n ? at_mode : 0.0, below = mode > 0 ? at_mode : 0.0;
+    for (long long step = 1; u >= total && (above > NEGLIGIBLE || below > NEGLIGIBLE); ++step) {
+        if (step > 2 * both) {
+            value = mode < n - mode ? mode + step - both : mode - step + both;
+        } else {
+            value = step % 2 ? mode + (step + 1) / 2 : mode - step / 2;
         }
-        if (low > 0 && below > NEGLIGIBLE) {
-            below *= (double)low / (odds * (double)(n - low + 1));
-            --low;
-            rest -= below;
-            if (rest < 0.0) {
-                value = low;
-                break;
-            }
-            searching = true;
+        if (value > mode) {
+            above *= odds * (double)(n - value + 1) / (double)value;
+            total += above;
+            above = value < n ? above : 0.0;
+        } else {
+            below *= (double)(value + 1) / (odds * (double)(n - value));
+            total += below;
+            below = value > 0 ? below : 0.0;
         }
     }
+    value = u < total ? value : mode;
     return reflected ? n - value : value;
 }
 

@@ -18,12 +18,11 @@ __device__ inline double chi_square(double dof, Source source, unsigned long lon
         const Pair u = uniform_pair(source, replicate, block);
         const double x = normal(u.first);
         const double y = c * x;
-        if (y > -1.0) {
-            const double v = (1.0 + y) * (1.0 + y) * (1.0 + y);
-            const double one_minus_v = -y * (3.0 + y * (3.0 + y));
-            if (log(u.second) < 0.5 * x * x + d * (one_minus_v + 3.0 * log1p(y))) {
-                return 2.0 * d * v;
-            }
+        const double square = x * x;
+        const double one_minus_v = -y * (3.0 + y * (3.0 + y));
+        if (u.second < 1.0 - SQUEEZE * square * square ||
+            (y > -1.0 && log(u.second) < 0.5 * x * x + d * (one_minus_v + 3.0 * log1p(y)))) {
+            return 2.0 * d * ((1.0 + y) * (1.0 + y) * (1.0 + y));
         }
     }
 }

@@ -40,9 +40,8 @@ extern "C" __global__ void logistic_points(double* x, double* signs, long long r
         for (long long i = 0; i < d; ++i) {
             predictor += coefficients[i] * point[i];
         }
-        const double e = exp(-fabs(predictor));
-        const double q = 1.0 / (1.0 + e);
-        signs[item] = choice < (predictor >= 0.0 ? q : e * q) ? 1.0 : -1.0;
+        const Chances p = chances(fabs(predictor));
+        signs[item] = choice < (predictor >= 0.0 ? p.larger : p.smaller) ? 1.0 : -1.0;
     }
 }
 

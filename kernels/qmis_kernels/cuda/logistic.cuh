@@ -7,6 +7,26 @@
 
 namespace qmis {
 
+struct Chances {
+    double larger, smaller;
+};
+
+// 1 / (1 + e^-size) and 1 / (1 + e^size), size >= 0, with one division: see exp.
+__device__ inline Chances chances(double size) {
+    const double(&p)[5] = EXP;
+    const double x = size > LARGEST_PREDICTOR ? -LARGEST_PREDICTOR : -size;
+    const double shifted = x * INVERSE_LN2 + TO_INTEGER;
+    const double k = shifted - TO_INTEGER;
+    const double r = (x - k * LN2_HIGH) - k * LN2_LOW;
+    const double t = r * r;
+    const double g = 2.0 - (r - t * (p[0] + t * (p[1] + t * (p[2] + t * (p[3] + t * p[4])))));
+    const double power = __longlong_as_double(
+        (long long)((unsigned long long)(__double_as_longlong(shifted) + 1023) << 52));
+    const double h = (g + 2.0 * r) * power;
+    const double inverse = 1.0 / (g + h);
+    return {g * inverse, h * inverse};
+}
+
 // The fit of one data set; its vectors over points have n entries, those over columns d.
 struct LogisticFit {
     long long n, d;
@@ -71,10 +91,9 @@ struct LogisticFit {
     // p (1 - p) and y - p of each point, p the probability of a 1.
     __device__ void weigh() const {
         for (long long j = 0; j < n; ++j) {
-            const double e = exp(-fabs(predictors[j]));
-            const double q = 1.0 / (1.0 + e);
-            weights[j] = e * q * q;
-            residuals[j] = signs[j] * (signs[j] * predictors[j] > 0.0 ? e * q : q);
+            const Chances p = chances(fabs(predictors[j]));
+            weights[j] = p.larger * p.smaller;
+            residuals[j] = signs[j] * (signs[j] * predictors[j] > 0.0 ? p.smaller : p.larger);
         }
     }
 
@@ -169,7 +188,7 @@ struct LogisticFit {
                     return DIVERGING;
                 }
             }
-            const double size = converged ? 1.0 : step_size(moves);
+            const double size = converged || iteration == 0 ? 1.0 : step_size(moves);
             for (long long i = 0; i < d; ++i) {
                 estimate[i] += size * step[i];
             }

@@ -17,7 +17,7 @@ count : int
 """
 
 from qmis_kernels.reference.add_one import add_one_wins
-from qmis_kernels.reference.chi_square import chi_squares, gammas
+from qmis_kernels.reference.chi_square import gammas
 from qmis_kernels.reference.contrasts import group_contrasts
 from qmis_kernels.reference.exposure import exposure_integrals, proximal_moments, read_out_ratios
 from qmis_kernels.reference.gaussian import gaussian_sums
@@ -39,7 +39,6 @@ __all__ = [
     "all_pairs_rows",
     "all_pairs_wins",
     "centred_power_sums",
-    "chi_squares",
     "exposure_integrals",
     "gammas",
     "gaussian_sums",

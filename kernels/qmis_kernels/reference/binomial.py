@@ -43,26 +43,26 @@ def _binomial_probability(n: Integers, x: Integers, p: Matrix, q: Matrix) -> Mat
 
 def binomials(n: Integers, p: float, q: float, u: Matrix) -> Integers:
     """Return the value on which each u falls when mode, mode + 1, mode - 1, ... are laid side by side."""
-    if p > 0.5:
+    if p > q:
         return n - binomials(n, q, p, u)
     mode = np.minimum(((n + 1) * p).astype(np.int64), n)
     probability = _binomial_probability(n, mode, np.full(n.shape, p), np.full(n.shape, q))
     odds = p / q
-    value = mode.copy()
-    rest = u - probability
-    above, below, high, low = probability.copy(), probability.copy(), mode.copy(), mode.copy()
-    open_ = rest >= 0.0
-    while open_.any():
-        up = open_ & (high < n) & (above > constants.NEGLIGIBLE)
-        above = np.where(up, above * (odds * (n - high) / (high + 1)), above)
-        high = high + up
-        rest = np.where(up, rest - above, rest)
-        hit_above = up & (rest < 0.0)
-        down = open_ & ~hit_above & (low > 0) & (below > constants.NEGLIGIBLE)
-        below = np.where(down, below * (low / (odds * (n - low + 1))), below)
-        low = low - down
-        rest = np.where(down, rest - below, rest)
-        hit_below = down & (rest < 0.0)
-        value = np.where(hit_above, high, np.where(hit_below, low, value))
-        open_ = (up | down) & ~hit_above & ~hit_below
-    return value
+    value, total = mode.copy(), probability.copy()
+    above = np.where(mode < n, probability, 0.0)
+    below = np.where(mode > 0, probability, 0.0)
+    both = np.minimum(mode, n - mode)
+    step = 1
+    while True:
+        going = (u >= total) & ((above > constants.NEGLIGIBLE) | (below > constants.NEGLIGIBLE))
+        if not going.any():
+            return np.where(u < total, value, mode)
+        alternate = np.where(step % 2, mode + (step + 1) // 2, mode - step // 2)
+        one_sided = np.where(mode < n - mode, mode + step - both, mode - step + both)
+        value = np.where(going, np.where(step > 2 * both, one_sided, alternate), value)
+        up, down = going & (value > mode), going & (value < mode)
+        above = np.where(up, above * (odds * (n - value + 1) / np.maximum(value, 1)), above)
+        below = np.where(down, below * ((value + 1) / (odds * np.maximum(n - value, 1))), below)
+        total = total + np.where(up, above, 0.0) + np.where(down, below, 0.0)
+        above, below = np.where(up & (value == n), 0.0, above), np.where(down & (value == 0), 0.0, below)
+        step += 1

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from qmis_kernels import _checks as checks
 from qmis_kernels import _model_checks as model_checks
+from qmis_kernels._constants import SQUEEZE
 from qmis_kernels.reference.arrays import Key, Matrix, Words
 from qmis_kernels.reference.elementary import exp, log, log1p
 from qmis_kernels.reference.generator import draws_from, replicate_numbers, uniforms
@@ -14,7 +15,11 @@ from qmis_kernels.reference.normal import quantile
 
 
 def chi_square_numbers(key: Key, stream: int, numbers: Words, dof: float, block: int, stride: int) -> Matrix:
-    """Return one chi-square number a replicate; attempt a uses block ``block + a * stride``."""
+    """Return one chi-square number a replicate: ``dof`` is 1, or any number from 2 on.
+
+    The first half of an attempt's block makes a normal x, the second, u, decides: u < 1 - 0.0331 x^4 accepts at once,
+    otherwise log u < x²/2 + d (1 - v + log v).  One degree of freedom is x².
+    """
     if dof == 1:
         return quantile(draws_from(key, stream, numbers, block, 1)[:, 0]) ** 2
     d = 0.5 * dof - 1.0 / 3.0
@@ -27,59 +32,22 @@ def chi_square_numbers(key: Key, stream: int, numbers: Words, dof: float, block:
         y = np.maximum(c * x, -1.0 + 2.0**-50)
         v = (1.0 + y) * (1.0 + y) * (1.0 + y)
         bound = 0.5 * x * x + d * (-y * (3.0 + y * (3.0 + y)) + 3.0 * log1p(y))
-        accepted = (c * x > -1.0) & (log(u[:, 1].copy()) < bound)
+        square = x * x
+        accepted = (u[:, 1] < 1.0 - SQUEEZE * square * square) | ((c * x > -1.0) & (log(u[:, 1].copy()) < bound))
         result[waiting[accepted]] = 2.0 * d * v[accepted]
         waiting = waiting[~accepted]
         block += stride
     return result
 
 
-def chi_squares(key: Key, stream: int, first: int, count: int, dof: ArrayLike) -> Matrix:
-    """Return chi-square numbers, one for each entry of ``dof`` in each replicate.
-
-    Exact rejection (G. Marsaglia and W. W. Tsang, A simple method for generating gamma variables, ACM Trans. Math.
-    Software 26 (2000)): attempt a at entry i uses block i + a m; its first half makes a normal x, the second decides.
-    One degree of freedom is x², x from the first half of block i.
-
-    Parameters
-    ----------
-    key, stream, first, count
-        See the module.
-    dof : array_like of int, shape (m,)
-        Each in [1, 2^53).
-
-    Returns
-    -------
-    ndarray of float64, shape (count, m)
-        Positive; independent.
-
-    Raises
-    ------
-    ValueError
-        If an entry of ``dof`` is not an integer in its range.
-
-    Examples
-    --------
-    >>> chi_squares((0, 0), 0, 0, 1, [1, 5]).round(4)
-    array([[ 1.3867, 10.6957]])
-    """
-    degrees = model_checks.degrees("dof", dof)
-    _, count = checks.replicates(first, count)
-    checks.room("chi_squares", (count, degrees.size), "count")
-    numbers = replicate_numbers(first, count)
-    result = np.empty((count, degrees.size))
-    for i in range(degrees.size):
-        result[:, i] = chi_square_numbers(key, stream, numbers, int(degrees[i]), i, degrees.size)
-    return result
-
-
 def gammas(key: Key, stream: int, first: int, count: int, shape: ArrayLike) -> Matrix:
     """Return gamma numbers of scale 1, one for each entry of ``shape`` in each replicate.
 
-    A gamma number of shape a >= 1 is half a chi-square number with 2 a degrees of freedom, by the rejection of
-    :func:`chi_squares`, which needs no integer.  For a < 1 it is G U^(1/a), G of shape a + 1, with the power taken as
-    exp(log(U) / a).  Draws 0 to m - 1 are the U of the entries, whether used or not; attempt k at entry i uses block
-    ceil(m / 2) + i + k m.
+    A gamma number of shape a >= 1 is half a chi-square number with 2 a degrees of freedom, integer or not, by exact
+    rejection (G. Marsaglia and W. W. Tsang, A simple method for generating gamma variables, ACM Trans. Math. Software
+    26 (2000)): the first half of an attempt makes a normal x, the second decides.  For a < 1 it is G U^(1/a), G of
+    shape a + 1, with the power taken as exp(log(U) / a).  Draws 0 to m - 1 are the U of the entries, whether used or
+    not; attempt k at entry i uses block ceil(m / 2) + i + k m.
 
     Parameters
     ----------

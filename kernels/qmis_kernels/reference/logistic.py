@@ -8,12 +8,18 @@ from numpy.typing import ArrayLike, NDArray
 from qmis_kernels import _checks as checks
 from qmis_kernels import _model_checks as model_checks
 from qmis_kernels._constants import (
+    EXP,
+    INVERSE_LN2,
+    LARGEST_PREDICTOR,
+    LN2_HIGH,
+    LN2_LOW,
     ROUNDING,
     SAFE_MOVE,
     SLACK,
     SMALLEST_MARGIN,
     SMALLEST_PIVOT,
     SMALLEST_STEP,
+    TO_INTEGER,
 )
 from qmis_kernels.fit_status import FitStatus
 from qmis_kernels.reference.arrays import Integers, Key, Matrix
@@ -24,6 +30,20 @@ from qmis_kernels.reference.lanes import lanes_sum
 from qmis_kernels.reference.normal import quantile
 
 Flags = NDArray[np.bool_]
+
+
+def _chances(sizes: Matrix) -> tuple[Matrix, Matrix]:
+    """Return 1 / (1 + e^-size) and 1 / (1 + e^size), size >= 0."""
+    x = np.where(sizes > LARGEST_PREDICTOR, -LARGEST_PREDICTOR, -sizes)
+    shifted = x * INVERSE_LN2 + TO_INTEGER
+    k = shifted - TO_INTEGER
+    r = (x - k * LN2_HIGH) - k * LN2_LOW
+    t = r * r
+    p1, p2, p3, p4, p5 = EXP
+    g = 2.0 - (r - t * (p1 + t * (p2 + t * (p3 + t * (p4 + t * p5)))))
+    h = (g + 2.0 * r) * ((shifted.view(np.int64) + 1023) << 52).view(np.float64)
+    inverse = 1.0 / (g + h)
+    return g * inverse, h * inverse
 
 
 def _combine(x: Matrix, direction: Matrix) -> Matrix:
@@ -96,10 +116,9 @@ def _solve(factors: Matrix, b: Matrix) -> Matrix:
 def _newton_steps(x: Matrix, signs: Matrix, predictors: Matrix) -> tuple[Matrix, Flags]:
     """Return Newton's steps, and whether their matrices are regular."""
     d = x.shape[2]
-    e = exp(-np.abs(predictors))
-    q = 1.0 / (1.0 + e)
-    weights = e * q * q
-    residuals = signs * np.where(signs * predictors > 0.0, e * q, q)
+    q, rest = _chances(np.abs(predictors))
+    weights = q * rest
+    residuals = signs * np.where(signs * predictors > 0.0, rest, q)
     gradients = np.empty((x.shape[0], d))
     matrices = np.zeros((x.shape[0], d, d))
     for i in range(d):
@@ -136,9 +155,10 @@ def _fit(x: Matrix, signs: Matrix, tolerance: float, iterations: int) -> tuple[M
         status[active[ended >= 0]] = ended[ended >= 0]
         last, going = ended == FitStatus.CONVERGED, ended < 0
         estimates[active[last]] += steps[last]
-        sizes = _step_sizes(sign[going], predictors[going], moves[going])
-        active = active[going]
-        estimates[active] += sizes[:, None] * steps[going]
+        active, steps = active[going], steps[going]
+        if iteration > 0:
+            steps *= _step_sizes(sign[going], predictors[going], moves[going])[:, None]
+        estimates[active] += steps
     estimates[status != FitStatus.CONVERGED] = np.nan
     return estimates, status
 
@@ -147,9 +167,10 @@ def logistic_fits(x: ArrayLike, y: ArrayLike, tolerance: float, iterations: int)
     """Return maximum-likelihood estimates of logistic regressions, each with how the fit ended.
 
     P(y = 1) = 1 / (1 + exp(-xᵀβ)).  Newton's method from β = 0: s = (XᵀWX)⁻¹ Xᵀ(y - p), W = diag p (1 - p), by a
-    Cholesky factor.  If max_j |x_jᵀs| <= 3/2 the full step cannot lower the likelihood; otherwise the step is
-    halved until the likelihood does not fall or that bound holds.  Sums over points run in eight interleaved partial
-    sums (point j in number j mod 8, in order), added as ((0 + 4) + (2 + 6)) + ((1 + 5) + (3 + 7)).
+    Cholesky factor.  The full step cannot lower the likelihood if it is the first, because W = I/4 bounds all W, or if
+    max_j |x_jᵀs| <= 3/2; otherwise it is halved until the likelihood does not fall or that bound holds.  Sums over
+    points run in eight interleaved partial sums (point j in number j mod 8, in order), added as
+    ((0 + 4) + (2 + 6)) + ((1 + 5) + (3 + 7)).
 
     In each step, in this order, with m_j(v) = (2 y_j - 1) x_jᵀv:
 
@@ -265,8 +286,7 @@ def logistic_sums(
     add_product(x, matrix, quantile(draws[:, :d]))
     design = x.reshape(count, size, d)
     predictors = _combine(design, np.broadcast_to(centre, (count, d)))
-    e = exp(-np.abs(predictors))
-    q = 1.0 / (1.0 + e)
-    ones = draws[:, d].reshape(count, size) < np.where(predictors >= 0.0, q, e * q)
+    q, rest = _chances(np.abs(predictors))
+    ones = draws[:, d].reshape(count, size) < np.where(predictors >= 0.0, q, rest)
     with np.errstate(all="ignore"):  # matrices without a factor
         return _fit(design, np.where(ones, 1.0, -1.0), small, steps)
