@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from qmis_stats.audit.calibration import seeing
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Model, Weights
 from qmis_stats.audit.models.linear import Linear, Logistic, Softmax
@@ -83,6 +84,8 @@ def head_leak(
     """
     if not isinstance(model, (Linear, Logistic, Softmax, SklearnModel)):
         return None, "it is for linear, logistic and softmax heads"
+    if seen := seeing(quantizers):
+        return None, f"it knows no quantizers that see data ({', '.join(seen)})"
     if rows.size < LEAST_POINTS:
         return None, f"it needs at least {LEAST_POINTS} training points, not {rows.size}"
     X, y = dataset.X[rows], dataset.y[rows]

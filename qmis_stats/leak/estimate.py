@@ -172,6 +172,9 @@ def _checked_quantizers(given: Sequence[str | NamedQuantizer]) -> list[NamedQuan
             found.append(one)
         else:
             raise InputError("quantizers", one, "a name, or an object with a name and quantize(array)")
+    for one in found:
+        if hasattr(one, "calibrate"):
+            raise InputError("quantizers", one.name, "without those that see data: theory has no law of their codes")
     found = [one for one in found if one.name != IDENTITY]
     names = [one.name for one in found]
     if len(set(names)) < len(names):

@@ -15,11 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qmis_stats.audit.attacks.training_store import TrainingStore
+from qmis_stats.audit.calibration import (
+    ROWS,
+    TRAINING,
+    CalibrationData,
+    CalibrationSource,
+    calibration_data,
+    released_weights,
+)
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Model, Weights, checked_count
 from qmis_stats.audit.models.calls import checked_model, description_of, last_weights, losses_of, mask_of
 from qmis_stats.audit.processes import in_processes
-from qmis_stats.audit.quantizers import Quantizer, quantized_weights
+from qmis_stats.audit.quantizers import Quantizer
 from qmis_stats.audit.run import generator
 from qmis_stats.errors import InputError, QmisError
 from qmis_stats.foreign import raised_by
@@ -35,6 +43,7 @@ Sampler: TypeAlias = Callable[[np.random.Generator, int], tuple[FloatArray, Floa
 Flags = NDArray[np.bool_]
 
 _SHADOW, _CALIBRATION, _TARGET, INSIDE, CONTROL = range(10, 15)
+_DRAW, _FIT, _INPUTS = range(3)
 _MOST_SHOWN = 32
 _TRIES = 200
 _BLOCKS = 16
@@ -110,6 +119,8 @@ class Known:
         The attacker's own trainings.
     plain : Trainings
         The same before quantization, with the true labels in a control too.
+    calibration : CalibrationData or None
+        Whose points calibrate a quantizer that sees data; ``None`` in a game with a sampler.
     """
 
     source: Dataset | Sampler
@@ -119,14 +130,44 @@ class Known:
     seed: int
     shadow: Trainings
     plain: Trainings
+    calibration: CalibrationData | None = None
 
     def train(self, X: FloatArray, y: FloatArray, rng: np.random.Generator) -> Weights:
         """Return the released weights of a training on these points."""
         return self.release(last_weights(self.model, X, y, rng))
 
-    def release(self, weights: Weights) -> Weights:
-        """Return what is released of trained weights."""
-        return quantized_weights(weights, mask_of(self.model, weights), self.quantizer)
+    def release(self, weights: Weights, points: FloatArray | None = None) -> Weights:
+        """Return what is released of trained weights.
+
+        Parameters
+        ----------
+        weights : Weights
+            Of a training.
+        points : (N, ...) ndarray, optional
+            What calibrates a quantizer that sees data; by default points that could have done so.
+        """
+        if points is None and _sees(self):
+            assert self.calibration is not None
+            assert isinstance(self.source, Dataset)
+            every = np.arange(self.source.rows)
+            drawn = self.calibration.draw(every, every, generator(self.seed, INSIDE, _INPUTS))
+            points = self.calibration.points(self.source, drawn)
+        return released_weights(self.quantizer, self.model, weights, mask_of(self.model, weights), points)
+
+    def calibrating(self, part: Trainings) -> list[FloatArray | None]:
+        """Return the points that calibrate a quantizer that sees data in each training, no strangers that are shown."""
+        if self.calibration is None or not _sees(self):
+            return [None] * part.shown.trainings
+        assert isinstance(self.source, Dataset)
+        assert part.trained is not None
+        assert part.shown.rows is not None
+        found: list[FloatArray | None] = []
+        for number, (used, rows) in enumerate(zip(part.trained, part.shown.rows, strict=True)):
+            outside = np.setdiff1d(np.flatnonzero(~used), rows)
+            rng = generator(self.seed, part.shown.role, number, _INPUTS)
+            drawn = self.calibration.draw(np.flatnonzero(used), outside, rng)
+            found.append(self.calibration.points(self.source, drawn))
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,7 +234,7 @@ class AttackGame:
         Raises
         ------
         InputError
-            If the game has a quantizer or is a control.
+            If the game has a quantizer or is a control, or the quantizer sees data in a game with a sampler.
 
         Examples
         --------
@@ -207,9 +248,12 @@ class AttackGame:
         if self.known.quantizer is not None or self.control:
             raise InputError("game", self.control or "quantized", "one played without a quantizer, and not a control")
         known = replace(self.known, quantizer=quantizer)
+        if quantizer is not None and hasattr(quantizer, "calibrate") and known.calibration is None:
+            raise InputError("quantizer", quantizer.name, "one that sees no data: a sampler has no rows for it")
 
         def change(part: Trainings) -> Trainings:
-            return _reweighted(known.model, part, tuple(map(known.release, part.shown.weights)))
+            released = map(known.release, part.shown.weights, known.calibrating(part))
+            return _reweighted(known.model, part, tuple(released))
 
         shadow = change(self.known.shadow)
         return AttackGame(replace(known, shadow=shadow), change(self.calibration), change(self.target))
@@ -228,7 +272,12 @@ class AttackGame:
             "calibrations": self.calibration.shown.trainings,
             "control": self.control or None,
             "seed": known.seed,
+            **({"calibration": known.calibration.describe()} if known.calibration and _sees(known) else {}),
         }
+
+
+def _sees(known: Known) -> bool:
+    return known.calibration is not None and hasattr(known.quantizer, "calibrate")
 
 
 def _relabelled(part: Trainings, rng: np.random.Generator) -> Trainings:
@@ -275,7 +324,7 @@ def _from_data(plan: _Plan, data: Dataset, members: int, rng: np.random.Generato
 
 
 def _one(plan: _Plan, role: int, number: int, members: int) -> _One:
-    draw, fit = generator(plan.seed, role, number, 0), generator(plan.seed, role, number, 1)
+    draw, fit = generator(plan.seed, role, number, _DRAW), generator(plan.seed, role, number, _FIT)
     rows: NDArray[np.intp] | None = None
     trained: Flags | None = None
     if isinstance(plan.source, Dataset):
@@ -352,6 +401,8 @@ def play(
     calibrations: int = 200,
     members: int = 1,
     shown: int | None = None,
+    calibrate: CalibrationSource = TRAINING,
+    calibration_rows: int = ROWS,
     seed: int = 0,
     jobs: int = 1,
     progress: Progress | None = None,
@@ -379,6 +430,9 @@ def play(
         intervals for true positive rates are exact.
     shown : int, optional
         The same for shadow and calibration trainings, where independence is not needed; by default up to 32.
+    calibrate, calibration_rows
+        Whose points calibrate a quantizer that sees data, and how many, as for
+        :func:`~qmis_stats.audit.algorithm.audit`. Held-out ones are neither trained on nor shown.
     seed : int
         In [0, 2³²): a seed gives the same game for any number of jobs.
     jobs : int
@@ -432,6 +486,7 @@ def play(
     plan = _Plan(source, model, n, seed, kept)
     counts = {_SHADOW: (shadows, wide), _CALIBRATION: (calibrations, wide), _TARGET: (trainings, members)}
     found = _all(plan, counts, jobs, progress or iter)
-    known = Known(source, model, None, n, plan.seed, found[_SHADOW], found[_SHADOW])
+    whose = calibration_data(calibrate, calibration_rows, source) if isinstance(source, Dataset) else None
+    known = Known(source, model, None, n, plan.seed, found[_SHADOW], found[_SHADOW], whose)
     game = AttackGame(known, found[_CALIBRATION], found[_TARGET])
     return game if quantizer is None else game.quantized(quantizer)

@@ -62,7 +62,8 @@ class MeasuredWeights:
         """Return what a training with these units releases of weights in the common ones."""
         W = theta[:, :-1] * self.units.ratio(own)
         b = self.units.intercept(own, theta[:, :-1], theta[:, -1])
-        return (*self.known.release((W, b)), own.location, own.scale, np.array([own.centre, own.unit]))
+        released = self.known.release((W, b, own.location, own.scale))
+        return (*released, np.array([own.centre, own.unit]))
 
     def _codes(self, weights: Weights) -> FloatArray:
         return np.asarray(weights[0] * Units.of(weights).ratio(self.units))

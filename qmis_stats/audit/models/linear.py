@@ -176,6 +176,10 @@ class _LinearHead:
         """Return that the coefficients of standardised features are quantized, and nothing else."""
         return (True, *(False for _ in weights[1:]))
 
+    def layer_inputs(self, weights: Weights, X: FloatArray) -> dict[str, FloatArray]:
+        """Return what the coefficients are given: the standardised features."""
+        return {"coefficients": np.asarray((X - weights[2]) / weights[3])}
+
     def _scores(self, weights: Weights, X: FloatArray) -> FloatArray:
         W, b, location, scale = weights[:4]
         folded = (W / scale).T
