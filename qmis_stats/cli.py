@@ -272,7 +272,7 @@ def verify(
 ) -> int:
     """Check the theorems; exit status 1 when a claim fails.
 
-    All of them, or those of each STATEMENT (S1 to S18) and each --claim.
+    All of them, or those of each STATEMENT (S1 to S19) and each --claim.
     """
     from qmis_stats.verify.registry import chosen_claims
 

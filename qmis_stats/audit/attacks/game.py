@@ -144,14 +144,8 @@ class Known:
         weights : Weights
             Of a training.
         points : (N, ...) ndarray, optional
-            What calibrates a quantizer that sees data; by default points that could have done so.
+            What calibrates a quantizer that sees data, which has to be given: :meth:`calibrating` returns it.
         """
-        if points is None and _sees(self):
-            assert self.calibration is not None
-            assert isinstance(self.source, Dataset)
-            every = np.arange(self.source.rows)
-            drawn = self.calibration.draw(every, every, generator(self.seed, INSIDE, _INPUTS))
-            points = self.calibration.points(self.source, drawn)
         return released_weights(self.quantizer, self.model, weights, mask_of(self.model, weights), points)
 
     def calibrating(self, part: Trainings) -> list[FloatArray | None]:
