@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from qmis_stats.audit.calibration import seeing
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Model, Weights
 from qmis_stats.audit.models.linear import Linear, Logistic, Softmax
@@ -18,6 +17,7 @@ from qmis_stats.leak.estimate import LEAST_POINTS, leakage
 from qmis_stats.leak.fits import Fit
 from qmis_stats.leak.results import LeakageResult
 from qmis_stats.leak.sources import fit_of, fit_of_weights
+from qmis_stats.quantizers.calibrated.base import sees_data
 from qmis_stats.scores.base import FloatArray
 
 __all__ = ["head_fit", "head_leak"]
@@ -84,7 +84,7 @@ def head_leak(
     """
     if not isinstance(model, (Linear, Logistic, Softmax, SklearnModel)):
         return None, "it is for linear, logistic and softmax heads"
-    if seen := seeing(quantizers):
+    if seen := [one.name for one in quantizers if sees_data(one)]:
         return None, f"it knows no quantizers that see data ({', '.join(seen)})"
     if rows.size < LEAST_POINTS:
         return None, f"it needs at least {LEAST_POINTS} training points, not {rows.size}"

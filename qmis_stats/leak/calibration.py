@@ -65,7 +65,7 @@ def residual_area(ratio: ArrayLike, outputs: int) -> FloatArray:
 
     Examples
     --------
-    >>> residual_area([1.0, 0.25], 1).round(4), round(1.0 - 2.0 / np.pi * np.arctan(0.5), 4)
+    >>> residual_area([1.0, 0.25], 1).round(4), round(float(1.0 - 2.0 / np.pi * np.arctan(0.5)), 4)
     (array([0.5   , 0.7048]), 0.7048)
     """
     return np.asarray(fisher.sf(np.asarray(ratio, dtype=np.float64), outputs, outputs))
@@ -77,7 +77,7 @@ def residual_delta(ratio: ArrayLike, outputs: int) -> FloatArray:
     Examples
     --------
     >>> residual_delta([1.0, 0.25], 10).round(4)
-    array([0.    , 0.7177])
+    array([0.    , 0.8677])
     """
     r = np.asarray(ratio, dtype=np.float64)
     below = np.minimum(r, 1.0 - 1e-9)

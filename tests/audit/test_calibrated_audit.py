@@ -236,6 +236,15 @@ def test_what_cannot_be_calibrated_is_refused_in_one_line() -> None:
         audit(DATA, head_for(DATA), [Raising()], runs=2)
 
 
+def test_one_that_is_calibrated_already_is_audited_without_theory() -> None:
+    weights, _ = trained(Linear())
+    ready = GPTQ.calibrate(weights[0], (DATA.X - weights[2]) / weights[3])
+    result = audit(DATA, head_for(DATA), [ready], runs=2, draws=199)
+    assert result.leak is None
+    assert "see data (gptq-3)" in result.no_leak
+    assert "calibration" not in result.specification
+
+
 def test_a_users_quantizer_that_sees_data_is_audited() -> None:
     result = audit(DATA, head_for(DATA), [Seen()], runs=2, draws=199)
     alone = audit(DATA, head_for(DATA), [quantizer("uniform-3")], runs=2, draws=199)

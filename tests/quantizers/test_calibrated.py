@@ -222,6 +222,8 @@ def test_without_inputs_everything_refuses_in_one_line() -> None:
         ptq_indicator(chosen, weights[0], np.eye(12))
     with pytest.raises(InputError, match="quantizers = 'gptq-4': must be without those that see data"):
         leakage(None, ["sign", "gptq-4"], X=inputs, y=inputs[:, 0])
+    with pytest.raises(InputError, match="quantizers = 'gptq-4': must be without those that see data"):
+        leakage(None, [made("gptq-4", weights, inputs)], X=inputs, y=inputs[:, 0])
 
 
 @pytest.mark.parametrize(

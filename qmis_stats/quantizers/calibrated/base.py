@@ -15,7 +15,7 @@ from qmis_stats.quantizers.weights.grouped import Grouped
 from qmis_stats.quantizers.weights.uniform import UniformSymmetric
 from qmis_stats.scores.base import FloatArray
 
-__all__ = ["Calibrated", "CalibratedQuantizer", "Grid", "layer_inputs", "second_moment"]
+__all__ = ["Calibrated", "CalibratedQuantizer", "Grid", "layer_inputs", "second_moment", "sees_data"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,6 +199,19 @@ class Calibrated(WeightQuantizer):
 
     def _encode(self, weights: FloatArray) -> tuple[IntArray, FloatArray]:
         return self.encode(weights)
+
+
+def sees_data(quantizer: object) -> bool:
+    """Return whether the codes of a quantizer follow data, given or to be given.
+
+    Examples
+    --------
+    >>> from qmis_stats.quantizers.weights.names import quantizer
+    >>> chosen = quantizer("awq-4")
+    >>> sees_data(chosen), sees_data(chosen.calibrate([1.0, 2.0], [[0.1, 0.2]])), sees_data(quantizer("nf4"))
+    (True, True, False)
+    """
+    return hasattr(quantizer, "calibrate") or isinstance(quantizer, Calibrated)
 
 
 def _outputs(array: FloatArray) -> int:
