@@ -273,7 +273,7 @@ def verify(
 ) -> int:
     """Check the theorems; exit status 1 when a claim fails.
 
-    All of them, or those of each STATEMENT (S1 to S18) and each --claim.
+    All of them, or those of each STATEMENT (S1 to S19) and each --claim.
     """
     from qmis_stats.verify.registry import chosen_claims
 
@@ -390,6 +390,14 @@ def rank(
 @click.option("--runs", default=10, show_default=True, help="Independent trainings.")
 @click.option("--n", type=int, help="Points in each training subset.  [default: half of the data]")
 @click.option("--evaluation", default=0.5, show_default=True, help="Share of the points that is held out.")
+@click.option(
+    "--calibrate",
+    metavar="WHOSE",
+    default="training",
+    show_default=True,
+    help="Whose points quantizers that see data are calibrated on: training, held-out, or a FILE like DATA.",
+)
+@click.option("--calibration-rows", default=128, show_default=True, help="At most so many of them.")
 @click.option("--attacks", default=128, show_default=True, help="Trainings for attacks, 0: none.")
 @click.option("--seed", default=0, show_default=True, help="A seed gives the same numbers for any --jobs.")
 @click.option("--jobs", type=int, help="Processes.  [default: one a processor]")
@@ -435,6 +443,8 @@ def audit(
     runs: int,
     n: int | None,
     evaluation: float,
+    calibrate: str,
+    calibration_rows: int,
     attacks: int,
     seed: int,
     jobs: int | None,
@@ -483,23 +493,21 @@ def audit(
         _make_folder(out)
     if records is not None:
         _check_records(records)
-    dataset = _dataset(
-        data,
-        target,
-        {
-            "smiles": smiles,
-            "kind": kind,
-            "ignore": ignore,
-            "groups": "scaffold" if split == "scaffold" else groups,
-            "by": by,
-            "task": task,
-            "missing": missing,
-            "missing_values": missing_values,
-            "separator": separator,
-            "decimal": decimal,
-            "header": not no_header,
-        },
-    )
+    options = {
+        "smiles": smiles,
+        "kind": kind,
+        "ignore": ignore,
+        "groups": "scaffold" if split == "scaffold" else groups,
+        "by": by,
+        "task": task,
+        "missing": missing,
+        "missing_values": missing_values,
+        "separator": separator,
+        "decimal": decimal,
+        "header": not no_header,
+    }
+    dataset = _dataset(data, target, options)
+    whose = {"calibrate": _calibration(calibrate, target, options), "calibration_rows": calibration_rows}
     head, processes = head_for(dataset, model), _processors() if jobs is None else jobs
     found = None
     shown: dict[str, Any] = {"margin": margin, "command": _command_line()}
@@ -512,6 +520,7 @@ def audit(
             runs=runs,
             n=n,
             evaluation=evaluation,
+            **whose,
             seed=seed,
             jobs=processes,
             store=store,
@@ -536,6 +545,7 @@ def audit(
                 n=result.specification["n"],
                 trainings=attacks,
                 level=level,
+                **whose,
                 seed=seed,
                 jobs=processes,
                 progress=_progress("trainings to attack", "attacks"),
@@ -589,6 +599,17 @@ def _dataset(data: str, target: str | None, options: dict[str, Any]) -> Dataset:
     command = click.get_current_context().command
     assert isinstance(command, _Command)
     return replace(dataset, notes=tuple(with_options(note, command.options) for note in dataset.notes))
+
+
+def _calibration(whose: str, target: str | None, options: dict[str, Any]) -> Any:
+    """Return whose points calibrate: a word, or the rows of a file."""
+    if whose in ("training", "held-out"):
+        return whose
+    if target is None or not Path(whose).is_file():
+        raise InputError("--calibrate", whose, "training, held-out, or a file that exists, with the columns of DATA")
+    from qmis_stats.audit.tables import load_table
+
+    return load_table(whose, target, **options)
 
 
 def _processors() -> int:

@@ -160,7 +160,7 @@ def check_described(value):
     assert "object at" not in text
 
 
-@pytest.mark.parametrize("name", [*DEFAULT_QUANTIZERS, "uniform-4:channel", "nf4-64"])
+@pytest.mark.parametrize("name", [*DEFAULT_QUANTIZERS, "uniform-4:channel", "nf4-64", "gptq-4:g32", "awq-4"])
 def test_quantizers_of_weights(name):
     assert hash(check(quantizer(name))) == hash(quantizer(name))
 

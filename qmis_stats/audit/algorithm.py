@@ -13,6 +13,7 @@ import numpy as np
 from qmis_kernels import memory
 from qmis_stats.arrays import FloatArray, Indices, IntArray
 from qmis_stats.audit.audit_result import AuditResult
+from qmis_stats.audit.calibration import ROWS, TRAINING, CalibrationSource, calibration_data, seeing
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.grouped import group_inflation
 from qmis_stats.audit.head_leak import head_leak
@@ -84,6 +85,8 @@ def audit(
     candidates: int = 200,
     identify: str = "codes",
     draws: int = DRAWS,
+    calibrate: CalibrationSource = TRAINING,
+    calibration_rows: int = ROWS,
     seed: int = 0,
     jobs: int = 1,
     progress: Progress | None = None,
@@ -124,6 +127,11 @@ def audit(
         intercepts and scales included.
     draws : int
         Of the bootstrap of the ranking.
+    calibrate : {"training", "held-out"}, Dataset or array_like
+        Whose points calibrate quantizers that see data, such as GPTQ: those of each training, held-out ones, or public
+        rows with the same features.
+    calibration_rows : int
+        At most so many of them, drawn at random in each run.
     seed : int
         In [0, 2³²): a seed gives the same numbers for any number of jobs.
     jobs : int
@@ -163,6 +171,10 @@ def audit(
     plan, specification = _planned(
         dataset, model, quantizers, runs, n, evaluation, subsets, candidates, identify, checked_draws(draws, seed)[1]
     )
+    if seen := seeing(plan.quantizers):
+        chosen = calibration_data(calibrate, calibration_rows, dataset)
+        plan = replace(plan, calibration=chosen)
+        specification["calibration"] = {"quantizers": list(seen), **chosen.describe()}
     checked_count("jobs", jobs)
     keeper = None if store is None else RunStore.opened(store, {**specification, "quantizers": probes(plan)})
     found = _all_runs(plan, runs, jobs, keeper, progress or iter)
@@ -349,6 +361,8 @@ def _notes(plan: RunPlan, runs: tuple[Run, ...], visited: dict[str, Visited], ra
     data = plan.dataset
     ranked = set() if ranking is None else set(ranking.names)
     yield from data.notes
+    if plan.calibration is not None:
+        yield plan.calibration.note(seeing(plan.quantizers))
     steps = sum(run.checkpoints for run in runs)
     if plan.subsets == GIVEN:
         yield (

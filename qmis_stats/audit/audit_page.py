@@ -39,6 +39,7 @@ _SETTINGS = (
     ("evaluation", "digest of the evaluation points"),
     ("candidates", "most codewords kept a quantizer"),
     ("identify", "codewords told apart by"),
+    ("calibration", "calibration of quantizers that see data"),
     ("draws", "bootstrap draws"),
     ("seed", "seed"),
 )

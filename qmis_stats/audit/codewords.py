@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,6 +17,9 @@ from qmis_stats.foreign import raised_by
 
 __all__ = ["Codewords"]
 
+Calibrate = Callable[[Weights, Sequence[bool]], Sequence[Quantizer]]
+"""Returns the quantizer of each array of the mask."""
+
 
 class Codewords:
     """The codewords of one quantizer over the checkpoints of a training.
@@ -29,6 +32,8 @@ class Codewords:
         Whether quantized weights alone, or everything released, tell codewords apart. Of quantized weights it is the
         codes: the quantizer's own where it says that its scales are continuous (``discrete = False``), the values
         where it says that these are from a fixed set (``discrete = True``), else those that can be derived.
+    calibrate : callable, optional
+        Returns the quantizers of the weights of a checkpoint, one an array, for a quantizer that sees data.
 
     Examples
     --------
@@ -39,8 +44,11 @@ class Codewords:
     ([[0.75, -0.75]], [[1.25, -1.25]], True)
     """
 
-    def __init__(self, quantizer: Quantizer | None, identify: str = "codes") -> None:
+    def __init__(
+        self, quantizer: Quantizer | None, identify: str = "codes", calibrate: Calibrate | None = None
+    ) -> None:
         self._quantizer = quantizer
+        self._calibrate = calibrate
         self._identify = identify
         self._forms: list[DerivedCodes | None] = []
 
@@ -63,10 +71,11 @@ class Codewords:
         chosen = [np.asarray(w) for w, use in zip(weights, mask, strict=True) if use]
         if not chosen:
             raise InputError("quantizable", tuple(mask), "true for an array at least: there is nothing to quantize")
+        each = [self._quantizer] * len(chosen) if self._calibrate is None else self._calibrate(weights, mask)
         if not self._forms:
-            _check(self._quantizer, chosen[0])
-            self._forms = [self._form(self._quantizer, np.shape(array)) for array in chosen]
-        parts = [self._applied(self._quantizer, *pair) for pair in zip(chosen, self._forms, strict=True)]
+            _check(each[0], chosen[0])
+            self._forms = [self._form(one, np.shape(array)) for one, array in zip(each, chosen, strict=True)]
+        parts = [self._applied(*given) for given in zip(each, chosen, self._forms, strict=True)]
         rest = iter(parts)
         result = tuple(next(rest)[0] if use else w for w, use in zip(weights, mask, strict=True))
         return result, _mark(result if self._identify == "released" else [code for _, code in parts])

@@ -17,6 +17,7 @@ from qmis_stats.leak.estimate import LEAST_POINTS, leakage
 from qmis_stats.leak.fits import Fit
 from qmis_stats.leak.leakage_result import LeakageResult
 from qmis_stats.leak.sources import fit_of, fit_of_weights
+from qmis_stats.quantizers.calibrated.base import sees_data
 
 __all__ = ["head_fit", "head_leak"]
 
@@ -82,6 +83,8 @@ def head_leak(
     """
     if not isinstance(model, (Linear, Logistic, Softmax, SklearnModel)):
         return None, "it is for linear, logistic and softmax heads"
+    if seen := [one.name for one in quantizers if sees_data(one)]:
+        return None, f"it knows no quantizers that see data ({', '.join(seen)})"
     if rows.size < LEAST_POINTS:
         return None, f"it needs at least {LEAST_POINTS} training points, not {rows.size}"
     X, y = dataset.X[rows], dataset.y[rows]

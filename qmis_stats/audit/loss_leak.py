@@ -11,9 +11,10 @@ from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.audit.attacks.attack_result import ATTACK_FPR
 from qmis_stats.audit.attacks.attacking import accuracy_threshold, rate_threshold
 from qmis_stats.audit.attacks.measured_leak import MeasuredLeak
+from qmis_stats.audit.calibration import released_weights
 from qmis_stats.audit.models.calls import last_weights, losses_of, mask_of
-from qmis_stats.audit.quantizers import IDENTITY, quantized_weights
-from qmis_stats.audit.training_run import RunPlan
+from qmis_stats.audit.quantizers import IDENTITY
+from qmis_stats.audit.training_run import RunPlan, calibration_points
 from qmis_stats.errors import InputError
 from qmis_stats.inference.areas import cluster_sums, delong
 from qmis_stats.validation import checked_level
@@ -121,17 +122,17 @@ def trained_leak(plan: RunPlan, bits: Mapping[str, float]) -> LossLeak | None:
     """Return what the losses of a model that was trained elsewhere tell; ``None`` where points are too few."""
     data, model = plan.dataset, plan.model
     weights = last_weights(model, data.X[plan.pool], data.y[plan.pool], np.random.default_rng(0))
-    mask = mask_of(model, weights)
+    mask, points = mask_of(model, weights), calibration_points(plan, plan.pool, 0)
     inside: dict[str, FloatArray] = {}
     outside: dict[str, FloatArray] = {}
     for quantizer in (*plan.quantizers, None):
         name = IDENTITY if quantizer is None else quantizer.name
-        released = quantized_weights(weights, mask, quantizer)
+        released = released_weights(quantizer, model, weights, mask, points)
         for losses, rows in ((inside, plan.pool), (outside, plan.held)):
             losses[name] = losses_of(model, released, data.X[rows], data.y[rows], f" under {name!r}")
     groups = None if data.groups is None else (data.groups[plan.pool], data.groups[plan.held])
-    points = (plan.pool, plan.held) if groups is None else groups
-    if min(np.unique(part).size for part in points) < LEAST_LOSSES:
+    units = (plan.pool, plan.held) if groups is None else groups
+    if min(np.unique(part).size for part in units) < LEAST_LOSSES:
         return None
     return loss_leak(inside, outside, bits, groups, seed=plan.seed)
 

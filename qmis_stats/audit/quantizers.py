@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qmis_stats.arrays import FloatArray
-from qmis_stats.audit.models.base import Weights
 from qmis_stats.errors import InputError
 from qmis_stats.foreign import blamed, raised_by, returned_numbers
 
@@ -19,7 +18,6 @@ __all__ = [
     "checked_quantizers",
     "encoded_by",
     "quantized_by",
-    "quantized_weights",
     "release_name",
 ]
 
@@ -45,6 +43,9 @@ class Quantizer(Protocol):
     and codewords are told apart by its codes. A method ``encode(array)`` that returns codes and quantized weights is
     then called instead of both: levels that are searched are searched once. Without codes they are derived from the
     released values where these allow it, see :mod:`qmis_stats.audit.codewords`.
+
+    A quantizer that sees data has a method ``calibrate(weights, inputs)`` instead, which returns such an object for the
+    weights of one layer and what the layer is given, (rows, features): see :mod:`qmis_stats.audit.calibration`.
     """
 
     @property
@@ -80,7 +81,8 @@ def checked_quantizers(given: Any) -> tuple[Quantizer, ...]:
             raise InputError("quantizers", one, f"objects, not names: quantizer({one!r}) makes one")
         with raised_by(f"a quantizer of class {type(one).__name__}"):
             name, bits = getattr(one, "name", None), np.asarray(getattr(one, "bits", None))
-            whole = isinstance(name, str) and callable(getattr(one, "quantize", None))
+            methods = (getattr(one, method, None) for method in ("quantize", "calibrate"))
+            whole = isinstance(name, str) and any(map(callable, methods))
         if not whole or bits.shape != () or bits.dtype.kind not in "fiu":
             raise InputError("quantizers", one, "objects with a name, bits (a number) and quantize(array)")
         if name != IDENTITY:
@@ -119,10 +121,3 @@ def encoded_by(quantizer: Any, array: FloatArray) -> tuple[NDArray[Any], FloatAr
     if codes.dtype.kind not in "iub":
         raise InputError(f"codes of {field}", f"of type {codes.dtype}", "integers")
     return codes, values
-
-
-def quantized_weights(weights: Weights, mask: Sequence[bool], quantizer: Quantizer | None) -> Weights:
-    """Return the weights with the arrays of the mask quantized."""
-    if quantizer is None:
-        return weights
-    return tuple(quantized_by(quantizer, w) if use else w for w, use in zip(weights, mask, strict=True))

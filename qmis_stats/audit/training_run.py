@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 
 from qmis_stats.arrays import FloatArray, Indices
-from qmis_stats.audit.codewords import Codewords
+from qmis_stats.audit.calibration import CalibrationData, calibrated, released_weights
+from qmis_stats.audit.codewords import Calibrate, Codewords
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Model, Weights
 from qmis_stats.audit.models.calls import checkpoints_of, losses_of_each, mask_of, predictions_of
-from qmis_stats.audit.quantizers import IDENTITY, Quantizer, quantized_by
+from qmis_stats.audit.quantizers import IDENTITY, Quantizer
 from qmis_stats.audit.splits import GIVEN, subset
 
-__all__ = ["Run", "RunPlan", "Visited", "generator", "merged", "one_run", "probes", "shared"]
+__all__ = ["Run", "RunPlan", "Visited", "calibration_points", "generator", "merged", "one_run", "probes", "shared"]
 
-_SPLIT, _DEAL, _SUBSET, _FIT = range(4)
+_SPLIT, _DEAL, _SUBSET, _FIT, _CALIBRATION = range(5)
 _JUDGE = 30  # beside the other streams of random numbers
 
 _MOST_JUDGED = 10_000
@@ -105,6 +106,8 @@ class RunPlan:
         Whether quantized weights alone, or everything released, tell codewords apart.
     seed : int
         Of the audit.
+    calibration : CalibrationData or None
+        Whose points calibrate quantizers that see data, where there are any.
     """
 
     dataset: Dataset
@@ -117,6 +120,7 @@ class RunPlan:
     candidates: int
     identify: str
     seed: int
+    calibration: CalibrationData | None = None
 
     @property
     def judged(self) -> Indices:
@@ -223,7 +227,7 @@ def one_run(plan: RunPlan, number: int) -> Run:
     rows = training_rows(plan, number)
     judged = plan.judged
     X, y = data.X[judged], data.y[judged]
-    words = {q.name: Codewords(q, plan.identify) for q in plan.quantizers}
+    words = {q.name: Codewords(q, plan.identify, _calibrate(plan, q, rows, number)) for q in plan.quantizers}
     words[IDENTITY] = Codewords(None)
     keepers = {name: _Keeper(plan.candidates) for name in words}
     latest: dict[str, Weights] = {}
@@ -249,6 +253,19 @@ def one_run(plan: RunPlan, number: int) -> Run:
     return Run(number, count, int(np.unique(rows).size), time.perf_counter() - begin, visited, with_scales)
 
 
+def calibration_points(plan: RunPlan, rows: Indices, number: int) -> FloatArray | None:
+    """Return the points that calibrate the quantizers of a run which was trained on some rows."""
+    if plan.calibration is None:
+        return None
+    drawn = plan.calibration.draw(rows, plan.held, generator(plan.seed, _CALIBRATION, number))
+    return plan.calibration.points(plan.dataset, drawn)
+
+
+def _calibrate(plan: RunPlan, quantizer: Quantizer, rows: Indices, number: int) -> Calibrate | None:
+    points = calibration_points(plan, rows, number) if hasattr(quantizer, "calibrate") else None
+    return None if points is None else lambda weights, mask: calibrated(quantizer, plan.model, weights, mask, points)
+
+
 def training_rows(plan: RunPlan, number: int) -> Indices:
     """Return the points that a run is trained on; the pool where the checkpoints were given."""
     if plan.subsets == GIVEN:
@@ -265,13 +282,19 @@ def probes(plan: RunPlan) -> list[dict[str, Any]]:
     """
     data, rows = plan.dataset, training_rows(plan, 0)
     weights = next(checkpoints_of(plan.model, data.X[rows], data.y[rows], generator(plan.seed, _FIT, 0)))
-    arrays = [w for w, use in zip(weights, mask_of(plan.model, weights), strict=True) if use]
+    mask = mask_of(plan.model, weights)
+    numbers = weights
     if plan.subsets != GIVEN:
-        arrays = [np.random.default_rng(0).uniform(-1.0, 1.0, np.shape(w)) for w in arrays]
+        numbers = tuple(
+            np.random.default_rng(0).uniform(-1.0, 1.0, np.shape(w)) if use else w
+            for w, use in zip(weights, mask, strict=True)
+        )
+    points = calibration_points(plan, rows, 0)
     found = []
     for quantizer in plan.quantizers:
         mark = hashlib.sha256()
-        for array in arrays:
-            mark.update(quantized_by(quantizer, array).round(12).tobytes())
+        released = released_weights(quantizer, plan.model, numbers, mask, points)
+        for array in (w for w, use in zip(released, mask, strict=True) if use):
+            mark.update(array.round(12).tobytes())
         found.append({"name": quantizer.name, "bits": float(quantizer.bits), "probe": mark.hexdigest()[:16]})
     return found

@@ -24,6 +24,7 @@ from qmis_stats.leak.signal import Directions
 from qmis_stats.leak.smoothed import smoothed
 from qmis_stats.leak.sources import fit_of
 from qmis_stats.leak.uncertainty import Uncertainty
+from qmis_stats.quantizers.calibrated.base import sees_data
 from qmis_stats.quantizers.weights import DEFAULT_QUANTIZERS, quantizer
 from qmis_stats.validation import checked_level
 
@@ -171,6 +172,9 @@ def _checked_quantizers(given: Sequence[str | NamedQuantizer]) -> list[NamedQuan
             found.append(one)
         else:
             raise InputError("quantizers", one, "a name, or an object with a name and quantize(array)")
+    for one in found:
+        if sees_data(one):
+            raise InputError("quantizers", one.name, "without those that see data: theory has no law of their codes")
     found = [one for one in found if one.name != IDENTITY]
     names = [one.name for one in found]
     if len(set(names)) < len(names):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from qmis_stats.errors import InputError, did_you_mean
 from qmis_stats.verify.claims import (
+    calibration,
     certificates,
     critical,
     definition,
@@ -47,6 +48,7 @@ CLAIMS: tuple[Claim, ...] = tuple(
             *rankings.CLAIMS,
             *penalised.CLAIMS,
             *generalized_linear.CLAIMS,
+            *calibration.CLAIMS,
             *second_order.CLAIMS,
             *limits.CLAIMS,
         ),

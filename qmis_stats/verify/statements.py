@@ -42,5 +42,6 @@ STATEMENTS = {
     "S16": Statement("Penalised fits: the read-out of quantized weights", "leave_one_out"),
     "S17": Statement("Penalised fits: estimation from one fit", "leave_one_out"),
     "S18": Statement("Generalized linear laws", "generalized_linear"),
+    "S19": Statement("Rows that calibrate a quantizer", "calibration"),
 }
 """In the order of the theory."""

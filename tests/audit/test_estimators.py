@@ -38,10 +38,10 @@ from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from qmis_stats import DomainError, InputError
 from qmis_stats.audit import audit
 from qmis_stats.audit.attacks import Discriminator, LossThreshold, play, run_attacks
+from qmis_stats.audit.calibration import released_weights
 from qmis_stats.audit.data import from_arrays
 from qmis_stats.audit.head_leak import head_fit, head_leak
 from qmis_stats.audit.models import SklearnModel
-from qmis_stats.audit.quantizers import quantized_weights
 from qmis_stats.quantizers import quantizer
 from tests.audit.conftest import Grid
 
@@ -281,7 +281,7 @@ def test_quantized_weights_predict_as_by_hand(name):
     data, model = modelled(case, checkpoints=1)
     (plain,) = model.fit_path(data.X, data.y, np.random.default_rng(0))
     mask = model.quantizable(plain)
-    weights = quantized_weights(plain, mask, GRID)
+    weights = released_weights(GRID, model, plain, mask, None)
     Z, target = standardised(model, data), data.y if data.task == "regression" else data.y.astype(int)
     fitted = clone(case.estimator).fit(Z, target)
     expected = case.predicted(fitted, Z)
@@ -389,7 +389,8 @@ def test_one_against_the_rest_is_the_same(name, same):
     found = []
     for case in (CASES[name], CASES[same]):
         data, model = modelled(case, checkpoints=3)
-        weights = [quantized_weights(w, model.quantizable(w), GRID) for w in model.fit_path(data.X, data.y, RNG)]
+        path = model.fit_path(data.X, data.y, RNG)
+        weights = [released_weights(GRID, model, w, model.quantizable(w), None) for w in path]
         found.append([model.losses(w, data.X, data.y) for w in weights])
     assert np.allclose(found[0], found[1], rtol=1e-6, atol=1e-7)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from qmis_stats.audit import audit, head_for, run
+from qmis_stats.audit import audit, head_for, training_run
 from qmis_stats.audit.attacks import Discriminator, LiRA, LossThreshold, ReadOut, game, play, run_attacks, shadow_fits
 from qmis_stats.audit.attacks.shadow_fits import ShadowFits
 from qmis_stats.audit.data import from_arrays
@@ -154,7 +154,7 @@ def test_very_many_evaluation_points_are_judged_by_a_part_of_them(monkeypatch, t
     data = data_for(Logistic, 300)
     quantizers = [Grid(0.5), Grid(0.1)]
     whole = audit(data, head_for(data), quantizers, runs=2, seed=1)
-    monkeypatch.setattr(run, "_MOST_JUDGED", 100)
+    monkeypatch.setattr(training_run, "_MOST_JUDGED", 100)
     part = audit(data, head_for(data), quantizers, runs=2, seed=1, store=tmp_path)
     assert any("Indicators are of 100 of the points held out, chosen at random" in note for note in part.notes)
     assert not any("chosen at random" in note for note in whole.notes)
@@ -163,7 +163,7 @@ def test_very_many_evaluation_points_are_judged_by_a_part_of_them(monkeypatch, t
     assert np.array_equal(part.scores.values, whole.scores.values)
     again = audit(data, head_for(data), quantizers, runs=2, seed=1, store=tmp_path)
     assert np.array_equal(again.ranking.params, part.ranking.params)
-    monkeypatch.setattr(run, "_MOST_JUDGED", 120)
+    monkeypatch.setattr(training_run, "_MOST_JUDGED", 120)
     with pytest.raises(InputError, match="judged: 100 there, 120 here"):
         audit(data, head_for(data), quantizers, runs=2, seed=1, store=tmp_path)
 

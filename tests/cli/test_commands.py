@@ -81,7 +81,7 @@ def test_help_of_the_group_is_in_whole_phrases(qmis: Qmis) -> None:
     [
         ("qmis audit --model ", {"linear", "mlp"}),
         ("qmis audit --split sc", {"scaffold"}),
-        ("qmis verify S1", {"S1", *(f"S1{i}" for i in range(9))}),
+        ("qmis verify S1", {"S1", *(f"S1{i}" for i in range(10))}),
         ("qmis verify --claim certificates.", {"certificates.finite", "certificates.lines"}),
         ("qmis figures high", {"high_dimension"}),
         ("qmis st", {"status"}),
@@ -163,7 +163,7 @@ def test_verify_status_and_streams(
     assert as_json.stderr == f"wrote {out / 'report.json'}\n"
     assert qmis("verify", "s4", "--claim", "definition.range", "--seed", 5).exit_code == status
     assert [a[:3] for a in asked] == [(False, True, 2026), (True, True, 2026), (False, True, 5)]
-    assert len(asked[0][3]) == 18
+    assert len(asked[0][3]) == 19
     assert asked[2][3] == {"S1", "S4"}
 
 

@@ -53,7 +53,7 @@ def test_claims_are_chosen_by_statement_and_by_key() -> None:
         "certificates.finite",
         "certificates.lines",
     ]
-    with pytest.raises(InputError, match=r"^statement = 'S99': must be one of S1, .*, S18$"):
+    with pytest.raises(InputError, match=r"^statement = 'S99': must be one of S1, .*, S19$"):
         chosen_claims(["S99"])
     with pytest.raises(InputError, match=r"did you mean definition\.range"):
         chosen_claims((), ["definition.rang"])

@@ -18,6 +18,7 @@ from qmis_stats.audit.attacks.read_out import ReadOut
 from qmis_stats.audit.attacks.side_by_side import AttackAudit
 from qmis_stats.audit.attacks.simple import BayesOptimal, LossThreshold
 from qmis_stats.audit.attacks.solvable import solvable
+from qmis_stats.audit.calibration import ROWS, TRAINING, CalibrationSource
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.head_leak import head_leak
 from qmis_stats.audit.models.base import Model, checked_count
@@ -50,6 +51,8 @@ def audit_attacks(
     members: int = _MEMBERS,
     attacks: Sequence[Attack] = ATTACKS,
     level: float = 0.95,
+    calibrate: CalibrationSource = TRAINING,
+    calibration_rows: int = ROWS,
     seed: int = 0,
     jobs: int = 1,
     progress: Progress | None = None,
@@ -79,6 +82,9 @@ def audit_attacks(
         With different names; by default the read-out, loss threshold, offline LiRA and a logistic discriminator.
     level : float
         Of the intervals.
+    calibrate, calibration_rows
+        Whose points calibrate quantizers that see data, and how many, as for
+        :func:`~qmis_stats.audit.algorithm.audit`.
     seed : int
         In [0, 2³²): a seed gives the same numbers for any number of jobs.
     jobs : int
@@ -122,6 +128,8 @@ def audit_attacks(
         shadows=quarter,
         calibrations=quarter,
         members=min(checked_count("members", members), size),
+        calibrate=calibrate,
+        calibration_rows=calibration_rows,
         seed=seed,
         jobs=jobs,
         progress=progress,

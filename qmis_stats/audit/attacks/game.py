@@ -15,11 +15,19 @@ import numpy as np
 
 from qmis_stats.arrays import Flags, FloatArray, Indices
 from qmis_stats.audit.attacks.training_store import TrainingStore
+from qmis_stats.audit.calibration import (
+    ROWS,
+    TRAINING,
+    CalibrationData,
+    CalibrationSource,
+    calibration_data,
+    released_weights,
+)
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Model, Weights, checked_count
 from qmis_stats.audit.models.calls import checked_model, description_of, last_weights, losses_of, mask_of
 from qmis_stats.audit.processes import in_processes
-from qmis_stats.audit.quantizers import Quantizer, quantized_weights
+from qmis_stats.audit.quantizers import Quantizer
 from qmis_stats.audit.training_run import generator
 from qmis_stats.errors import InputError, QmisError
 from qmis_stats.foreign import raised_by
@@ -35,6 +43,7 @@ Sampler: TypeAlias = Callable[[np.random.Generator, int], tuple[FloatArray, Floa
 _T = TypeVar("_T")
 
 _SHADOW, _CALIBRATION, _TARGET, INSIDE, CONTROL, _POOL = range(10, 16)
+_DRAW, _FIT, _INPUTS = range(3)
 _MOST_SHOWN = 32
 _POOLED_ROWS = 10_000
 """Rows of a data set that are enough to estimate laws over rows from."""
@@ -160,6 +169,8 @@ class Known:
     rows : (R,) ndarray of int or None
         Rows of the data set that laws over rows are estimated from, in order: all of them, or those that some training
         shows and others at random. ``None`` in a game with a sampler.
+    calibration : CalibrationData or None
+        Whose points calibrate a quantizer that sees data; ``None`` in a game with a sampler.
     """
 
     source: Dataset | Sampler
@@ -170,6 +181,7 @@ class Known:
     shadow: Trainings
     plain: Trainings
     rows: Indices | None = None
+    calibration: CalibrationData | None = None
 
     def places(self, rows: Indices) -> Indices:
         """Return where rows of the data set are among ``rows``.
@@ -189,9 +201,32 @@ class Known:
         """Return the released weights of a training on these points."""
         return self.release(last_weights(self.model, X, y, rng))
 
-    def release(self, weights: Weights) -> Weights:
-        """Return what is released of trained weights."""
-        return quantized_weights(weights, mask_of(self.model, weights), self.quantizer)
+    def release(self, weights: Weights, points: FloatArray | None = None) -> Weights:
+        """Return what is released of trained weights.
+
+        Parameters
+        ----------
+        weights : Weights
+            Of a training.
+        points : (N, ...) ndarray, optional
+            What calibrates a quantizer that sees data, which has to be given: :meth:`calibrating` returns it.
+        """
+        return released_weights(self.quantizer, self.model, weights, mask_of(self.model, weights), points)
+
+    def calibrating(self, part: Trainings) -> list[FloatArray | None]:
+        """Return the points that calibrate a quantizer that sees data in each training, no strangers that are shown."""
+        if self.calibration is None or not _sees(self):
+            return [None] * part.shown.trainings
+        assert isinstance(self.source, Dataset)
+        assert part.trained is not None
+        assert part.shown.rows is not None
+        found: list[FloatArray | None] = []
+        for number, (used, rows) in enumerate(zip(part.trained, part.shown.rows, strict=True)):
+            outside = np.setdiff1d(np.flatnonzero(~used), rows)
+            rng = generator(self.seed, part.shown.role, number, _INPUTS)
+            drawn = self.calibration.draw(np.flatnonzero(used), outside, rng)
+            found.append(self.calibration.points(self.source, drawn))
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,7 +293,7 @@ class AttackGame:
         Raises
         ------
         InputError
-            If the game has a quantizer or is a control.
+            If the game has a quantizer or is a control, or the quantizer sees data in a game with a sampler.
 
         Examples
         --------
@@ -272,9 +307,12 @@ class AttackGame:
         if self.known.quantizer is not None or self.control:
             raise InputError("game", self.control or "quantized", "one played without a quantizer, and not a control")
         known = replace(self.known, quantizer=quantizer)
+        if quantizer is not None and hasattr(quantizer, "calibrate") and known.calibration is None:
+            raise InputError("quantizer", quantizer.name, "one that sees no data: a sampler has no rows for it")
 
         def change(part: Trainings) -> Trainings:
-            return _reweighted(known.model, part, tuple(map(known.release, part.shown.weights)))
+            released = map(known.release, part.shown.weights, known.calibrating(part))
+            return _reweighted(known.model, part, tuple(released))
 
         shadow = change(self.known.shadow)
         return AttackGame(replace(known, shadow=shadow), change(self.calibration), change(self.target))
@@ -293,7 +331,12 @@ class AttackGame:
             "calibrations": self.calibration.shown.trainings,
             "control": self.control or None,
             "seed": known.seed,
+            **({"calibration": known.calibration.describe()} if known.calibration and _sees(known) else {}),
         }
+
+
+def _sees(known: Known) -> bool:
+    return known.calibration is not None and hasattr(known.quantizer, "calibrate")
 
 
 def _relabelled(part: Trainings, rng: np.random.Generator) -> Trainings:
@@ -342,7 +385,7 @@ def _from_data(plan: _Plan, data: Dataset, members: int, rng: np.random.Generato
 
 
 def _one(plan: _Plan, role: int, number: int, members: int) -> _One:
-    draw, fit = generator(plan.seed, role, number, 0), generator(plan.seed, role, number, 1)
+    draw, fit = generator(plan.seed, role, number, _DRAW), generator(plan.seed, role, number, _FIT)
     rows: Indices | None = None
     trained: Flags | None = None
     points: FloatArray | None = None
@@ -432,6 +475,8 @@ def play(
     calibrations: int = 200,
     members: int = 1,
     shown: int | None = None,
+    calibrate: CalibrationSource = TRAINING,
+    calibration_rows: int = ROWS,
     seed: int = 0,
     jobs: int = 1,
     progress: Progress | None = None,
@@ -459,6 +504,9 @@ def play(
         intervals for true positive rates are exact.
     shown : int, optional
         The same for shadow and calibration trainings, where independence is not needed; by default up to 32.
+    calibrate, calibration_rows
+        Whose points calibrate a quantizer that sees data, and how many, as for
+        :func:`~qmis_stats.audit.algorithm.audit`. Held-out ones are neither trained on nor shown.
     seed : int
         In [0, 2³²): a seed gives the same game for any number of jobs.
     jobs : int
@@ -512,9 +560,10 @@ def play(
     plan = _Plan(source, model, n, seed, kept)
     counts = {_SHADOW: (shadows, wide), _CALIBRATION: (calibrations, wide), _TARGET: (trainings, members)}
     found = _all(plan, counts, jobs, progress or iter)
-    pooled = (
-        _pooled(source, [part.shown.rows for part in found.values()], seed) if isinstance(source, Dataset) else None
-    )
-    known = Known(source, model, None, n, plan.seed, found[_SHADOW], found[_SHADOW], pooled)
+    pooled, whose = None, None
+    if isinstance(source, Dataset):
+        pooled = _pooled(source, [part.shown.rows for part in found.values()], seed)
+        whose = calibration_data(calibrate, calibration_rows, source)
+    known = Known(source, model, None, n, plan.seed, found[_SHADOW], found[_SHADOW], pooled, whose)
     game = AttackGame(known, found[_CALIBRATION], found[_TARGET])
     return game if quantizer is None else game.quantized(quantizer)

@@ -33,6 +33,8 @@ class MeasuredWeights:
     ----------
     inverse : (KD, KD) ndarray
         K⁻¹, K = C + Λ⁻¹ the covariance of the measurements.
+    alike : (KD, KD) ndarray
+        Correlations of the errors of the measurements: none for quantizers that see no data.
     """
 
     def __init__(self, known: Known, fits: ShadowFits) -> None:
@@ -47,7 +49,11 @@ class MeasuredWeights:
         errors = np.sqrt(np.diag(covariance)).reshape(self.mean.shape)
         noise = rng.standard_normal((_DRAWS, *errors.shape))
         noise -= noise.mean(axis=0)
-        drawn = [self._released(theta, units[k % len(units)]) for k, theta in enumerate(self.mean + noise * errors)]
+        points = self.known.calibrating(self.known.shadow)
+        drawn = [
+            self._released(theta, units[k % len(units)], points[k % len(points)])
+            for k, theta in enumerate(self.mean + noise * errors)
+        ]
         W, b = np.s_[:, :-1], np.s_[:, -1]
         codes = _Gains.of(np.array([self._codes(w) for w in drawn]), noise[:, :, :-1], errors[W])
         self.codes = codes
@@ -55,14 +61,19 @@ class MeasuredWeights:
         self.kept = codes.precision / (codes.precision + 1.0 / errors[W] ** 2)
         self.free = _Gains.of(np.array([self._intercept(w) for w in drawn]), noise[:, :, -1], errors[b])
         root = np.sqrt(np.column_stack([codes.precision, self.free.precision]).ravel())
-        inner = np.linalg.inv(np.eye(root.size) + root[:, None] * covariance * root)
+        self.alike = np.eye(root.size)
+        if hasattr(self.known.quantizer, "calibrate"):  # errors of one weight are made up for by others
+            measured = [np.column_stack(self._measured(w)) for w in drawn]
+            self.alike = _correlation((np.array(measured) - noise * errors).reshape(_DRAWS, -1))
+        inner = np.linalg.inv(self.alike + root[:, None] * covariance * root)
         self.inverse = root[:, None] * inner * root
 
-    def _released(self, theta: FloatArray, own: Units) -> Weights:
-        """Return what a training with these units releases of weights in the common ones."""
+    def _released(self, theta: FloatArray, own: Units, points: FloatArray | None) -> Weights:
+        """Return what a training with these units and points to calibrate on releases of weights in the common ones."""
         W = theta[:, :-1] * self.units.ratio(own)
         b = self.units.intercept(own, theta[:, :-1], theta[:, -1])
-        return (*self.known.release((W, b)), own.location, own.scale, np.array([own.centre, own.unit]))
+        released = self.known.release((W, b, own.location, own.scale), points)
+        return (*released, np.array([own.centre, own.unit]))
 
     def _codes(self, weights: Weights) -> FloatArray:
         return np.asarray(weights[0] * Units.of(weights).ratio(self.units))
@@ -75,8 +86,21 @@ class MeasuredWeights:
 
     def read(self, weights: Weights) -> FloatArray:
         """Return K⁻¹ times the measurement of the weights about their mean, shape (KD,)."""
-        W, b = self.codes.measured(self._codes(weights)), self.free.measured(self._intercept(weights))
-        return np.asarray(self.inverse @ np.column_stack([W, b]).ravel())
+        return np.asarray(self.inverse @ np.column_stack(self._measured(weights)).ravel())
+
+    def _measured(self, weights: Weights) -> tuple[FloatArray, FloatArray]:
+        return self.codes.measured(self._codes(weights)), self.free.measured(self._intercept(weights))
+
+
+def _correlation(errors: FloatArray) -> FloatArray:
+    """Return the correlations of errors of weights, estimated as Ledoit and Wolf (2004) do."""
+    from sklearn.covariance import ledoit_wolf
+
+    spread = errors.std(axis=0)
+    standard = (errors - errors.mean(axis=0)) / np.where(spread > 0.0, spread, 1.0)
+    found = np.asarray(ledoit_wolf(standard, assume_centered=True)[0])
+    found.flat[:: len(found) + 1] = 1.0
+    return found
 
 
 @dataclass(frozen=True, eq=False)

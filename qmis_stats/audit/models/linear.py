@@ -197,6 +197,10 @@ class _LinearHead:
         """Return that the coefficients of standardised features are quantized, and nothing else."""
         return (True, *(False for _ in weights[1:]))
 
+    def layer_inputs(self, weights: Weights, X: FloatArray) -> dict[str, FloatArray]:
+        """Return what the coefficients are given: the standardised features."""
+        return {"coefficients": np.asarray((X - weights[2]) / weights[3])}
+
     def _folded(self, weights: Weights) -> tuple[FloatArray, FloatArray]:
         """Return matrix (p, C) and intercept for features that are not standardised."""
         W, b, location, scale = weights[:4]

@@ -175,6 +175,16 @@ class MLP:
         layers = 2 * self._layers
         return tuple(place < layers and place % 2 == 0 for place in range(len(weights)))
 
+    def layer_inputs(self, weights: Weights, X: FloatArray) -> dict[str, FloatArray]:
+        """Return what each matrix is given: the standardised features, then what the layer before it makes of them."""
+        layers = 2 * self._layers
+        active = np.asarray((X - weights[layers]) / weights[layers + 1])
+        found = {"layer 1": active}
+        for place in range(2, layers, 2):
+            active = np.maximum(active @ weights[place - 2].T + weights[place - 1], 0.0)
+            found[f"layer {place // 2 + 1}"] = active
+        return found
+
     def _scores(self, weights: Weights, X: FloatArray) -> FloatArray:
         layers = 2 * self._layers
         location, scale, (centre, unit) = weights[layers:]

@@ -278,6 +278,25 @@ class SklearnModel:
             active = active @ layers[place].T + layers[place + 1]
         return np.asarray(active)
 
+    def layer_inputs(self, weights: Weights, X: FloatArray) -> dict[str, FloatArray]:
+        """Return what each matrix of an estimator with weights of its own is given.
+
+        Raises
+        ------
+        InputError
+            If the estimator is made of others: what these are given is inside of its own code.
+        """
+        if len(weights) % 2:
+            allowed = "a linear model or a perceptron by itself: what estimators inside others are given is not known"
+            raise InputError("estimator", type(self.estimator).__name__, allowed)
+        *layers, location, scale = weights
+        active = np.asarray((X - location) / scale)
+        found = {"layer 1": active}
+        for place in range(2, len(layers), 2):
+            active = _ACTIVATIONS[self._activation](active @ layers[place - 2].T + layers[place - 1])
+            found[f"layer {place // 2 + 1}"] = active
+        return found
+
     def _scores(self, weights: Weights, X: FloatArray) -> FloatArray:
         *layers, location, scale = weights
         if len(weights) % 2:

@@ -26,7 +26,7 @@ class JointRelease(WeightQuantizer):
     Parameters
     ----------
     parts : tuple of WeightQuantizer
-        With different names, none of them the identity.
+        With different names, none of them the identity or a quantizer that sees data.
 
     Notes
     -----
@@ -48,8 +48,10 @@ class JointRelease(WeightQuantizer):
     def __post_init__(self) -> None:
         names = [one.name for one in self.parts]
         joint = any(isinstance(one, JointRelease) or one.name == "identity" for one in self.parts)
+        joint = joint or any(hasattr(one, "calibrate") for one in self.parts)
         if self.per_channel or joint or not 2 <= len(set(names)) == len(names) <= _MOST:
-            raise InputError("quantizer", "+".join(names), f"two to {_MOST} different ones, none of them identity")
+            allowed = f"two to {_MOST} different ones, none identity or one that sees data"
+            raise InputError("quantizer", "+".join(names), allowed)
 
     @property
     def stem(self) -> str:

@@ -43,11 +43,13 @@ _ALLOWED = (
     "one of identity, sign, sign-scaled, ternary-absmean, twn-C (0 < C < 1), sparse-P (0 < P < 100), "
     "uniform-B (2 to 8), uniform-asym-B (2 to 8), lloyd-max-B (1 to 8), kmeans-B (1 to 8), nf4, nf4-BLOCK, fp4, "
     "log2-B (3 to 8), q4_0, q4_1, q5_0, q5_1, q8_0, spelled without superfluous digits; with :channel for each row by "
-    "itself or :gBLOCK, :gBLOCK:f16, :gBLOCK:f32 for blocks of a row (not nf4-BLOCK, qB_0, qB_1); or of "
+    "itself or :gBLOCK, :gBLOCK:f16, :gBLOCK:f32 for blocks of a row (not nf4-BLOCK, qB_0, qB_1); "
+    "gptq-B, adaround-B, awq-B (2 to 8), which see data, with :channel or :gBLOCK; or of "
     "a library: gguf:Q4_0, bitsandbytes:nf4, torchao:int8, torchao:int4-g32, quanto:qint4, hqq:2-g64, "
     "torch:per-channel, onnxruntime:dynamic; several released together with + between them"
 )
 _LIBRARY_NAMES = ("gguf", "bitsandbytes", "torchao", "quanto", "hqq", "torch", "onnxruntime")
+_CALIBRATED_NAMES = ("gptq-", "adaround-", "awq-")
 _MAKERS: dict[str, Callable[[str, bool], WeightQuantizer]] = {
     "identity": lambda _, c: IdentityWeights(per_channel=c),
     "sign": lambda _, c: SignWeights(per_channel=c),
@@ -73,7 +75,8 @@ def quantizer(name: str) -> WeightQuantizer:
     ----------
     name : str
         For instance ``"uniform-4"``, ``"uniform-4:channel"`` for each row of axis 0 by itself, ``"uniform-4:g32:f16"``
-        for each block of 32 weights of a row with its scale in float16, ``"gguf:Q4_0"`` for a library's own,
+        for each block of 32 weights of a row with its scale in float16, ``"gptq-4:g32"`` for one that has to be
+        calibrated on data, ``"gguf:Q4_0"`` for a library's own,
         ``"nf4+gguf:Q8_0"`` for both released together. There is one spelling of each quantizer:
         ``quantizer(name).name == name``.
 
@@ -110,6 +113,8 @@ def quantizer(name: str) -> WeightQuantizer:
 def _made(name: str) -> WeightQuantizer | None:
     if name in GGML_TYPES:
         return GgmlBlocks(name)
+    if name.startswith(_CALIBRATED_NAMES):
+        return _calibrated(name)
     stem, *blocks = name.split(":g")
     if blocks:
         inner = _made(stem)
@@ -121,3 +126,11 @@ def _made(name: str) -> WeightQuantizer | None:
     if kind in _MAKERS and (number is not None) == kind.endswith("-"):
         return _MAKERS[kind](number or "", name != stem)
     return None
+
+
+def _calibrated(name: str) -> WeightQuantizer | None:
+    from qmis_stats.quantizers.calibrated import AWQ, GPTQ, AdaRound
+
+    kind = next(kind for kind in (AWQ, GPTQ, AdaRound) if name.startswith(kind.prefix))
+    grid = _made("uniform-" + name.removeprefix(kind.prefix))
+    return None if grid is None else kind(grid)

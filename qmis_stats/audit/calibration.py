@@ -1,0 +1,214 @@
+"""Whose data calibrates the quantizers that see data, and what each layer of a model is given of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from qmis_stats.arrays import FloatArray, Indices
+from qmis_stats.audit.data import Dataset
+from qmis_stats.audit.models.base import Model, Weights
+from qmis_stats.audit.quantizers import Quantizer, quantized_by
+from qmis_stats.audit.values import numbers
+from qmis_stats.errors import InputError, QmisError
+from qmis_stats.foreign import raised_by
+
+__all__ = [
+    "HELD_OUT",
+    "TRAINING",
+    "CalibrationData",
+    "CalibrationSource",
+    "calibrated",
+    "calibration_data",
+    "released_weights",
+    "seeing",
+]
+
+TRAINING, HELD_OUT = "training", "held-out"
+"""Words for the points that a model was trained on, and for points that it was not."""
+
+ROWS = 128
+"""Rows that calibrate unless told otherwise, as in the paper of GPTQ."""
+
+CalibrationSource: TypeAlias = "str | Dataset | ArrayLike"
+"""``"training"``, ``"held-out"``, or public rows: a data set with the same features, or their array."""
+
+
+@dataclass(frozen=True, eq=False)
+class CalibrationData:
+    """Whose rows calibrate.
+
+    Attributes
+    ----------
+    source : str
+        ``"training"``, ``"held-out"`` or ``"public"``.
+    rows : int
+        At most so many, drawn at random in each training.
+    public : (N, ...) ndarray or None
+        Public rows.
+    """
+
+    source: str
+    rows: int
+    public: FloatArray | None = None
+
+    def draw(self, inside: Indices, outside: Indices, rng: np.random.Generator) -> Indices:
+        """Return the numbers of the rows that calibrate one training: of public rows, or of the data set.
+
+        Parameters
+        ----------
+        inside, outside : ndarray of int
+            Rows of the data set that the model was trained on, and rows that it was not.
+        rng : Generator
+            The draw.
+
+        Raises
+        ------
+        InputError
+            If there is none to draw from.
+        """
+        if self.public is not None:
+            among = np.arange(len(self.public))
+        else:
+            among = np.unique(inside if self.source == TRAINING else outside)
+        if not among.size:
+            raise InputError("calibrate", self.source, "of points that are left: all others are trained on or shown")
+        return np.sort(rng.permutation(among)[: self.rows])
+
+    def points(self, data: Dataset, rows: Indices) -> FloatArray:
+        """Return the features of drawn rows."""
+        return (data.X if self.public is None else self.public)[rows]
+
+    def describe(self) -> dict[str, Any]:
+        """Return JSON-ready data that identifies it."""
+        told: dict[str, Any] = {"source": self.source, "rows": self.rows}
+        if self.public is not None:
+            told["public"] = hashlib.sha256(np.ascontiguousarray(self.public).tobytes()).hexdigest()[:16]
+        return told
+
+    def note(self, names: Sequence[str]) -> str:
+        """Return the sentence of an audit on whose data calibrated which quantizers."""
+        who = f"{', '.join(names)}: calibrated in every training on"
+        if self.source == TRAINING:
+            return f"{who} at most {self.rows} of its own training points."
+        if self.source == HELD_OUT:
+            return f"{who} at most {self.rows} held-out points; performance is measured on points among which they are."
+        assert self.public is not None
+        return f"{who} {min(self.rows, len(self.public))} of {len(self.public)} public rows."
+
+
+def seeing(quantizers: Sequence[Quantizer]) -> tuple[str, ...]:
+    """Return the names of quantizers that have to be calibrated on data.
+
+    Examples
+    --------
+    >>> from qmis_stats.quantizers import quantizer
+    >>> seeing([quantizer("sign"), quantizer("gptq-4")])
+    ('gptq-4',)
+    """
+    return tuple(one.name for one in quantizers if hasattr(one, "calibrate"))
+
+
+def calibration_data(source: CalibrationSource, rows: int, dataset: Dataset) -> CalibrationData:
+    """Return checked calibration data for a data set.
+
+    Raises
+    ------
+    InputError
+        If the source is no word that is known, or public rows do not have the features of the data set.
+
+    Examples
+    --------
+    >>> from qmis_stats.audit.tables import bundled
+    >>> calibration_data("public", 128, bundled("diabetes"))
+    Traceback (most recent call last):
+    ...
+    qmis_stats.errors.InputError: calibrate = 'public': must be training, held-out, or public rows of 10 features
+    """
+    if isinstance(rows, bool) or not isinstance(rows, (int, np.integer)) or rows < 1:
+        raise InputError("calibration_rows", rows, "an integer of at least 1")
+    shape = dataset.X.shape[1:]
+    wanted = f"{TRAINING}, {HELD_OUT}, or public rows of {dataset.columns} features"
+    if isinstance(source, str):
+        if source not in (TRAINING, HELD_OUT):
+            raise InputError("calibrate", source, wanted)
+        return CalibrationData(source, int(rows))
+    if isinstance(source, Dataset):
+        if source.features != dataset.features or source.X.shape[1:] != shape:
+            missing = next((name for name in dataset.features if name not in source.features), None)
+            what = "other features in another order" if missing is None else f"no feature {missing!r}"
+            allowed = f"rows with the features of {dataset.name}"
+            raise InputError("calibrate", f"{source.name}, which has {what}", allowed)
+        return CalibrationData("public", int(rows), source.X)
+    public = numbers("calibrate", source)
+    if public.shape[1:] != shape or not len(public) or not np.all(np.isfinite(public)):
+        raise InputError("calibrate", f"an array of shape {public.shape}", f"{wanted}, finite numbers")
+    return CalibrationData("public", int(rows), public)
+
+
+def calibrated(
+    quantizer: Quantizer, model: Model, weights: Weights, mask: Sequence[bool], X: FloatArray | None
+) -> tuple[Quantizer, ...]:
+    """Return the quantizer of each array of the mask; one that sees data is calibrated layer by layer.
+
+    What a layer is given comes out of the layers before it as they are released: quantized.
+
+    Parameters
+    ----------
+    quantizer : Quantizer
+        One without ``calibrate`` is the quantizer of every array.
+    model : Model
+        With a method ``layer_inputs``: it returns, by name, what the layer of each quantized array is given.
+    weights, mask
+        Weights, and which of them are quantized.
+    X : (N, ...) ndarray or None
+        Points that calibrate.
+
+    Raises
+    ------
+    InputError
+        If there are no points, the model gives no inputs of its layers, or the quantizer cannot be calibrated on them.
+    """
+    places = [place for place, use in enumerate(mask) if use]
+    sees: Any = quantizer
+    if not hasattr(sees, "calibrate"):
+        return (quantizer,) * len(places)
+    asked: Any = model
+    if X is None:
+        raise InputError(f"quantizer {sees.name!r}", "one that sees data", "of weights alone here: none are given")
+    if not hasattr(asked, "layer_inputs"):
+        allowed = f"one with a method layer_inputs, which {sees.name} is calibrated on; linear heads and MLP have it"
+        raise InputError("model", type(model).__name__, allowed)
+    made: list[Quantizer] = []
+    now = list(weights)
+    for k, place in enumerate(places):
+        with raised_by(f"layer_inputs of model {type(model).__name__}", but=(QmisError,)):
+            inputs = dict(asked.layer_inputs(tuple(now), X))
+        if len(inputs) != len(places):
+            field = f"layer_inputs of model {type(model).__name__}"
+            raise InputError(field, list(inputs), f"one array for each of {len(places)} that are quantized")
+        name = list(inputs)[k]
+        with raised_by(f"quantizer {sees.name!r} in the calibration of {name}"):
+            one = sees.calibrate(np.array(weights[place]), inputs[name])
+            whole = isinstance(getattr(one, "name", None), str) and callable(getattr(one, "quantize", None))
+        if not whole:
+            raise InputError(f"calibrate of quantizer {sees.name!r}", one, "code that returns a quantizer")
+        made.append(one)
+        if k + 1 < len(places):
+            now[place] = quantized_by(one, np.asarray(weights[place]))
+    return tuple(made)
+
+
+def released_weights(
+    quantizer: Quantizer | None, model: Model, weights: Weights, mask: Sequence[bool], X: FloatArray | None
+) -> Weights:
+    """Return the weights with the arrays of the mask quantized."""
+    if quantizer is None:
+        return weights
+    each = iter(calibrated(quantizer, model, weights, mask, X))
+    return tuple(quantized_by(next(each), w) if use else w for w, use in zip(weights, mask, strict=True))
