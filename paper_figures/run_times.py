@@ -1,5 +1,5 @@
 """Speed of the compiled kernels on one core: time of what a careful user would write instead over the own time,
-median of the rounds with the least and the greatest (from the page of benchmarks, whose machine it names). To the
+median of the rounds with the least and the greatest (from the page of benchmarks, which names the machines). To the
 right of the line the kernel is faster.
 """
 

@@ -13,16 +13,16 @@ from qmis_kernels._compile import compiled, inlined, wide
 from qmis_kernels._constants import SQUEEZE
 from qmis_kernels.elementary import log, log1p
 from qmis_kernels.normal import normal, uniforms_to_normals
-from qmis_kernels.uniform import Source, fill_uniform_columns, uniform_pair
+from qmis_kernels.uniform import Source, fill_uniform_columns, uniform_pair, write_rows
 
 Vector = NDArray[np.float64]
 
 
 @inlined
-def at_once(x: float, u: float) -> bool:
-    """Tell whether u < 1 - 0.0331 x^4, which implies that it accepts the proposal made of the normal x."""
+def squeeze(x: float) -> float:
+    """Return 1 - 0.0331 x^4: every uniform below accepts the proposal made of the normal x."""
     square = x * x
-    return u < 1.0 - SQUEEZE * square * square
+    return 1.0 - SQUEEZE * square * square
 
 
 @inlined
@@ -50,16 +50,16 @@ def chi_square(dof: float, source: Source, replicate: np.uint64, block: int, str
         u0, u1 = uniform_pair(source, replicate, np.uint64(block))
         x = normal(u0)
         y = c * x
-        if at_once(x, u1) or accepted(x, u1, d, y):
+        if u1 < squeeze(x) or accepted(x, u1, d, y):
             return 2.0 * d * ((1.0 + y) * (1.0 + y) * (1.0 + y))  # type: ignore[no-any-return]
         block += stride
 
 
 @compiled
-def propose(out: Vector, x: Vector, u: Vector, dof: float, undecided: NDArray[np.int64]) -> int:
+def propose(out: Vector, x: Vector, u: Vector, dof: float, room: Vector, undecided: NDArray[np.int64]) -> int:
     """Write the proposal made of each normal x, and list those that the uniform u does not accept at once.
 
-    Their number is returned; ``undecided`` has room for all.
+    Their number is returned; ``undecided`` has room for all, and so has ``room``, for how far u is from the squeeze.
     """
     wide()
     d = 0.5 * dof - 1.0 / 3.0
@@ -67,10 +67,11 @@ def propose(out: Vector, x: Vector, u: Vector, dof: float, undecided: NDArray[np
     for r in range(x.size):
         y = c * x[r]
         out[r] = 2.0 * d * ((1.0 + y) * (1.0 + y) * (1.0 + y))
+        room[r] = squeeze(x[r]) - u[r]
     found = 0
     for r in range(x.size):
         undecided[found] = r
-        found += 0 if at_once(x[r], u[r]) else 1
+        found += 0 if room[r] > 0.0 else 1
     return found
 
 
@@ -106,7 +107,7 @@ def fill_chi_square_columns(
             for r in range(count):
                 out[i, r] = x[r] * x[r]
             continue
-        found = propose(out[i], x, u, dof[i], undecided)
+        found = propose(out[i], x, u, dof[i], open_[2], undecided)
         for j in range(found):
             open_[0, j] = x[undecided[j]]
             open_[1, j] = u[undecided[j]]
@@ -123,6 +124,4 @@ def fill_chi_square_rows(out: Vector, dof: Vector, source: Source, first: np.uin
     """Fill each row of ``out`` with the chi-square numbers of its replicate."""
     columns = np.empty((out.shape[1], out.shape[0]))
     fill_chi_square_columns(columns, dof, source, first, block, stride)
-    for r in range(out.shape[0]):
-        for i in range(out.shape[1]):
-            out[r, i] = columns[i, r]
+    write_rows(out, columns)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from qmis_kernels._compile import compiled, parallel, prange, wide
 from qmis_kernels.chi_square import fill_chi_square_columns
 from qmis_kernels.elementary import exp, log
-from qmis_kernels.uniform import Source, fill_uniform_columns, rows_a_group
+from qmis_kernels.uniform import Source, fill_uniform_columns, rows_a_group, write_rows
 
 Vector = NDArray[np.float64]
 
@@ -44,4 +44,5 @@ def gamma_rows(out: Vector, source: Source, first: np.uint64, shape: Vector) -> 
                 fill_uniform_columns(u, source, begin, np.uint64(i // 2))
                 boost(columns[i], u[i % 2], shape[i])
             for r in range(size):
-                part[r, i] = 0.5 * columns[i, r]
+                columns[i, r] *= 0.5
+        write_rows(part, columns)

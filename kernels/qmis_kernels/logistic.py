@@ -252,10 +252,13 @@ def newton(
         return _SINGULAR
     predictors, moves, weights, residuals, work = points[0], points[1], points[2], points[3], points[4]
     for iteration in range(iterations):
-        combine(predictors, x, estimate)
-        if agree(signs, predictors, n) and separates(x, signs, n, estimate, predictors, work):
-            return _SEPARABLE
-        weigh(weights, residuals, signs, predictors)
+        if iteration == 0:
+            predictors[:], weights[:], residuals[:] = 0.0, 0.25, 0.5 * signs
+        else:
+            combine(predictors, x, estimate)
+            if agree(signs, predictors, n) and separates(x, signs, n, estimate, predictors, work):
+                return _SEPARABLE
+            weigh(weights, residuals, signs, predictors)
         information(matrix, step, x, weights, residuals)
         if not cholesky(matrix):
             return _SINGULAR if iteration == 0 else _DIVERGING

@@ -68,6 +68,17 @@ def fill_uniform_columns(out: NDArray[np.float64], source: Source, first: np.uin
 
 
 @compiled
+def write_rows(out: NDArray[np.float64], columns: NDArray[np.float64]) -> None:
+    """Write the transpose of ``columns``, eight rows at a time, so that lines of the cache are used whole."""
+    count, draws = out.shape
+    for begin in range(0, count, 8):
+        end = min(begin + 8, count)
+        for t in range(draws):
+            for r in range(begin, end):
+                out[r, t] = columns[t, r]
+
+
+@compiled
 def fill_uniform_rows(out: NDArray[np.float64], source: Source, first: np.uint64) -> None:
     """Fill each row of the contiguous ``out`` with the first draws of its replicate, along whichever axis is longer."""
     count, draws = out.shape
@@ -76,9 +87,7 @@ def fill_uniform_rows(out: NDArray[np.float64], source: Source, first: np.uint64
     elif draws < _MANY_DRAWS:
         columns = np.empty((draws, count))
         fill_uniform_columns(columns, source, first, np.uint64(0))
-        for r in range(count):
-            for t in range(draws):
-                out[r, t] = columns[t, r]
+        write_rows(out, columns)
     else:
         for r in range(count):
             fill_uniforms(out[r], source, first + np.uint64(r), np.uint64(0))
