@@ -49,7 +49,7 @@ def test_a_head_of_ones_own_is_asked_for_its_losses():
 def test_losses_that_are_not_finite_name_the_weights():
     data = data_for(Logistic)
     good = (np.zeros((1, 12)), np.zeros(1), np.zeros(12), np.ones(12))
-    with np.errstate(invalid="ignore"), pytest.raises(InputError, match="model Logistic of the second, at .0. = nan"):
+    with np.errstate(invalid="ignore"), pytest.raises(InputError, match=r"model Logistic of the second, at .0. = nan"):
         losses_of_each(
             Logistic(), [good, (np.full((1, 12), np.nan), *good[1:])], data.X, data.y, ["", " of the second"]
         )
