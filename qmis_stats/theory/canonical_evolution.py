@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import root
+from scipy.optimize import fsolve
 
 from qmis_stats.errors import DomainError
 from qmis_stats.laws import GeneralizedLinear
@@ -18,12 +18,11 @@ __all__ = ["CanonicalLaw", "canonical_law", "normal_nodes"]
 
 _REACH = 8.6
 _STEP = 0.6
-_MOST_NODES = 1500
-_LARGEST = 20.0
+_LARGEST = 12.0
 """Standard deviations of predictors and fitted values beyond it would need too fine a rule."""
-_SMALLEST_START = 1e-8
 _TOLERANCE = 1e-9
 _PATH = 4.0
+_MOST_TRIALS = 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +131,16 @@ class _State:
     spread: float
     proximity: float
 
+    @classmethod
+    def of(cls, law: GeneralizedLinear, logs: FloatArray) -> _State:
+        """Return the state of logarithms, kept where a rule can follow it."""
+        top = math.log(1.2 * _LARGEST)
+        tops = (top - math.log(max(law.predictor_std, 1e-3)), top, 60.0)
+        return cls(*(math.exp(min(max(float(v), -60.0), most)) for v, most in zip(logs, tops, strict=True)))
+
+    def widest(self, law: GeneralizedLinear) -> float:
+        return max(self.spread, self.factor * law.predictor_std)
+
 
 def normal_nodes(width: float) -> tuple[FloatArray, FloatArray]:
     """Return the trapezoidal rule of a standard normal variable for functions of ``width`` times it.
@@ -144,7 +153,7 @@ def normal_nodes(width: float) -> tuple[FloatArray, FloatArray]:
     >>> round(float(weights @ nodes**4), 12)
     3.0
     """
-    count = min(math.ceil(_REACH * max(1.0, width) / _STEP), _MOST_NODES)
+    count = math.ceil(_REACH * max(1.0, width) / _STEP)
     nodes = np.linspace(-_REACH, _REACH, 2 * count + 1)
     weights = np.exp(-0.5 * nodes**2)
     return nodes, weights / weights.sum()
@@ -179,12 +188,14 @@ def _solved(law: GeneralizedLinear, share: float, penalty: float) -> _State:
     start = np.log([factor, math.sqrt(share * curvature) / (curvature + penalty), share / (curvature + penalty)])
     found = _root(law, share, penalty, start)
     path = 16.0 * curvature
-    while found is None and path > 1e-6 * curvature:
+    while found is None and path > 1e-4 * curvature:
         begun = _root(law, share, path + penalty, start)
-        start = start if begun is None else np.log([begun.factor, begun.spread, begun.proximity])
+        if begun is None or begun.widest(law) > _LARGEST:
+            break
+        start = np.log([begun.factor, begun.spread, begun.proximity])
         path /= _PATH
-        found = _root(law, share, penalty, start)
-    if found is None or max(found.spread, found.factor * law.predictor_std) > _LARGEST:
+        found = _root(law, share, penalty, start) if path < curvature else None
+    if found is None or found.widest(law) > _LARGEST:
         raise DomainError(
             "proportional",
             "the fit all but separates the responses: its fitted values vary too much",
@@ -194,17 +205,12 @@ def _solved(law: GeneralizedLinear, share: float, penalty: float) -> _State:
 
 
 def _root(law: GeneralizedLinear, share: float, penalty: float, start: FloatArray) -> _State | None:
-    def missed(logs: FloatArray) -> list[float]:
-        state = _State(*(float(v) for v in np.exp(np.clip(logs, -60.0, 12.0))))
+    def missed(logs: FloatArray) -> FloatArray:
+        state = _State.of(law, logs)
         slope, gain, square, _ = _moments(law, state, share)
         total = slope + penalty
-        return [
-            math.log(max(gain, 1e-300) / total / state.factor),
-            math.log(math.sqrt(share * square) / total / state.spread),
-            math.log(share / total / state.proximity),
-        ]
+        implied = (max(gain, 1e-300), math.sqrt(share * square), share)
+        return np.log(np.array(implied) / total) - np.log([state.factor, state.spread, state.proximity])
 
-    found = root(missed, start, tol=1e-13)
-    if float(np.max(np.abs(missed(found.x)))) > _TOLERANCE:
-        return None
-    return _State(*(float(v) for v in np.exp(found.x)))
+    found, report, *_ = fsolve(missed, start, full_output=True, xtol=1e-13, maxfev=_MOST_TRIALS)
+    return _State.of(law, found) if float(np.max(np.abs(report["fvec"]))) <= _TOLERANCE else None

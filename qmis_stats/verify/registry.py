@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 from qmis_stats.errors import InputError
 from qmis_stats.verify.claims import (
+    canonical_fits,
     certificates,
     critical,
     definition,
@@ -48,6 +49,7 @@ CLAIMS: tuple[Claim, ...] = tuple(
             *rankings.CLAIMS,
             *penalised.CLAIMS,
             *generalized_linear.CLAIMS,
+            *canonical_fits.CLAIMS,
             *second_order.CLAIMS,
             *limits.CLAIMS,
         ),
