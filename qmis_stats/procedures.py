@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from qmis_stats.arrays import FloatArray
 from qmis_stats.by_value import ByValue
 from qmis_stats.errors import InputError
-from qmis_stats.laws import FiniteLaw, Law, LinearRegression, ParametricLaw, Thresholds
+from qmis_stats.laws import FiniteLaw, GeneralizedLinear, Law, LinearRegression, ParametricLaw, Thresholds
 from qmis_stats.laws.finite import Rational, exact_rational
 from qmis_stats.quantizers import ScalarQuantizer
 from qmis_stats.validation import finite_array, nonnegative_number
@@ -155,8 +155,8 @@ class ThresholdPTQ(Procedure):
     center : (d,) array_like, optional
         Point that the thresholds shrink to; the law's own parameter when omitted.
     ridge : float, optional
-        Penalty ½·ridge·|θ|² of a linear regression, added to ½Σ(y_j − x_jᵀθ)². Only ``proportional`` knows it; other
-        methods refuse a penalised estimate.
+        Penalty ½·ridge·|θ|² of a regression, added to the sum of the losses: ½(y − xᵀθ)², or the negative log
+        likelihood. Only ``proportional`` knows it; other methods refuse a penalised estimate.
 
     Examples
     --------
@@ -200,8 +200,8 @@ class ThresholdPTQ(Procedure):
             raise InputError("procedure.kind", self.kind, "erm under a finite law, which has no parameter to quantize")
         if self.center is not None and self.center.size != law.dimension:
             raise InputError("procedure.center", self.center.tolist(), f"of length {law.dimension}")
-        if self.ridge > 0.0 and not isinstance(law, LinearRegression):
-            allowed = f"left out under {law.kind}: it penalises a linear_regression"
+        if self.ridge > 0.0 and not isinstance(law, (LinearRegression, GeneralizedLinear)):
+            allowed = f"left out under {law.kind}: it penalises a regression"
             raise InputError("procedure.ridge", self.ridge, allowed)
 
     def at(self, law: ParametricLaw, n: int) -> Thresholds:

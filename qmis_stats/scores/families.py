@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import expit, gammaln, pdtrik
+from scipy.special import expit, gammaln, pdtrik, wrightomega
 
 from qmis_stats.arrays import FloatArray
 
@@ -22,6 +22,8 @@ _REACH = 9.5
 _SLOPE_NODES = 65
 _STEPS = 64
 _TAIL = 1e-22
+_NEWTON_STEPS = 60
+_ROUNDING = 1e-14
 _ENUMERATED = 200.0
 """Poisson laws of a larger mean are given on nodes of a normal one where an expectation of a smooth function is due."""
 
@@ -44,9 +46,17 @@ def expm2(t: FloatArray) -> FloatArray:
 
 
 class Family(ABC):
-    """The law of a response given its natural parameter; every method works on broadcast arrays."""
+    """The law of a response given its natural parameter; every method works on broadcast arrays.
+
+    Attributes
+    ----------
+    name : str
+    largest : float
+        The largest response; the smallest is 0.
+    """
 
     name: ClassVar[str]
+    largest: ClassVar[float]
 
     @abstractmethod
     def log_partition(self, eta: FloatArray) -> FloatArray:
@@ -85,6 +95,10 @@ class Family(ABC):
         """Return the natural parameter that stands for a response of this mean and variance."""
 
     @abstractmethod
+    def proximal(self, u: FloatArray, q: float, y: FloatArray) -> FloatArray:
+        """Return argmin_v A(v) − yv + (v − u)²/(2q), the root of v + q A'(v) = u + qy, for q > 0 (Statement S15)."""
+
+    @abstractmethod
     def draw(self, eta: FloatArray, uniforms: FloatArray) -> FloatArray:
         """Return responses by inversion of their distribution functions."""
 
@@ -100,6 +114,7 @@ class Bernoulli(Family):
     """P(y = 1) = 1/(1 + e^{−η})."""
 
     name: ClassVar[str] = "Bernoulli"
+    largest: ClassVar[float] = 1.0
 
     def log_partition(self, eta: FloatArray) -> FloatArray:
         """Return log(1 + e^η)."""
@@ -162,6 +177,19 @@ class Bernoulli(Family):
         """Return the logit log p − log(1 − p): given its mean, a mixture of Bernoulli laws is one."""
         return np.asarray(2.0 * np.log(response) - np.log(spread), dtype=np.float64)
 
+    def proximal(self, u: FloatArray, q: float, y: FloatArray) -> FloatArray:
+        """Return the root by Newton's method, from the side on which it is monotone."""
+        end = u + q * y
+        # v + q A'(v) is convex left of 0 and concave right of it, and A' lies between 0 and 1.
+        v = np.where(end < 0.5 * q, np.minimum(end, 0.0), np.maximum(end - q, 0.0))
+        for _ in range(_NEWTON_STEPS):
+            p = expit(v)
+            step = (v + q * p - end) / (1.0 + q * p * (1.0 - p))
+            v = v - step
+            if np.all(np.abs(step) <= _ROUNDING * (1.0 + np.abs(v))):
+                break
+        return np.asarray(v)
+
     def draw(self, eta: FloatArray, uniforms: FloatArray) -> FloatArray:
         """Return 1 where the uniform is below the probability."""
         return np.asarray(uniforms < expit(eta), dtype=np.float64)
@@ -178,6 +206,7 @@ class Poisson(Family):
     """Counts with mean e^η."""
 
     name: ClassVar[str] = "Poisson"
+    largest: ClassVar[float] = math.inf
 
     def log_partition(self, eta: FloatArray) -> FloatArray:
         """Return e^η, which is the mean too."""
@@ -222,6 +251,13 @@ class Poisson(Family):
     def natural(self, response: FloatArray, spread: FloatArray) -> FloatArray:
         """Return the logarithm of the mean; a mixture is no Poisson law, and has no exponential moments to compute."""
         return np.asarray(np.log(response), dtype=np.float64)
+
+    def proximal(self, u: FloatArray, q: float, y: FloatArray) -> FloatArray:
+        """Return the root by Wright's function ω + log ω = z: q e^v = ω at z = u + qy + log q."""
+        end = u + q * y
+        argument = end + math.log(q)
+        root = wrightomega(argument)
+        return np.asarray(np.where(argument > 1.0, np.log(root) - math.log(q), end - root))
 
     def draw(self, eta: FloatArray, uniforms: FloatArray) -> FloatArray:
         """Return the quantiles: by adding up probabilities, and by the incomplete gamma function far out."""

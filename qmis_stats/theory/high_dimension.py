@@ -26,6 +26,7 @@ _VISIBLE = 1e-15
 """A curve closer to the diagonal is rounding."""
 _REACH = 9.5
 _NOISE_PANELS = 20
+_LEAST_SIGNAL = 1e-9
 
 
 @dataclass(frozen=True)
@@ -197,7 +198,8 @@ def gaussian_roc(mu: float, scales: FloatArray | None = None, weights: FloatArra
         at = {f: float(ndtr(ndtri(f) + signals[0])) for f in REPORTED_FPR}
         auc = float(ndtr(signals[0] / math.sqrt(2.0)))
     else:
-        m, p = signals, w / w.sum()
+        # A point without a residual tells nothing; the least signal keeps its ratio a number.
+        m, p = np.maximum(signals, _LEAST_SIGNAL * signals.max()), w / w.sum()
         reach = 8.0 * float(m.max()) + float(m.max()) ** 2
         cut = np.sinh(np.linspace(math.asinh(reach), -math.asinh(reach), 2001))
         fpr = _curve(ndtr(-(cut[:, None] + 0.5 * m**2) / m) @ p)

@@ -1,17 +1,19 @@
-"""Linear regression with d comparable to n, quantized after training, in closed form (Statement S16)."""
+"""Regressions with d comparable to n, quantized after training, in closed form (Statement S16, Proposition S18.8)."""
 
 from __future__ import annotations
 
 import math
 
 from qmis_stats.errors import DomainError, InputError
-from qmis_stats.laws import LinearRegression
+from qmis_stats.laws import GeneralizedLinear, LinearRegression, ParametricLaw
 from qmis_stats.problem import Problem
 from qmis_stats.procedures import ThresholdPTQ
 from qmis_stats.results import REPORTED_FPR, MISResult, ROCCurve
+from qmis_stats.theory.canonical_evolution import CanonicalLaw, canonical_law, normal_nodes
 from qmis_stats.theory.correlated_cells import CoordinateCells, coordinate_cells
+from qmis_stats.theory.proximal_ratio import MemberPoints, read_out_law
 from qmis_stats.theory.shift_information import ShiftInformation, shift_information, unquantized_information
-from qmis_stats.theory.state_evolution import EstimateLaw, estimate_law
+from qmis_stats.theory.state_evolution import EstimateLaw, LeastSquaresLaw, estimate_law
 from qmis_stats.validation import nonnegative_number, sample_size
 
 __all__ = ["proportional", "unquantized_fit"]
@@ -20,22 +22,29 @@ _LARGEST_KURTOSIS = 0.3
 _LARGEST_SHIFT = 0.4
 _FEWEST_DIRECTIONS = 16.0
 _FEWEST_DEGREES = 16.0
+_FINER = 2.0
+"""The curve needs more points than the equations."""
+_RARE = 1e-10
 
 
 def proportional(problem: Problem, n: int) -> MISResult:
-    """Return Δ_n of a quantized linear regression in any dimension, with the attack's ROC (Statement S16).
+    """Return Δ_n of a quantized regression in any dimension, with the attack's ROC (Statement S16).
 
-    The best attack on the released codes thresholds the likelihood ratio of the residual ``y − xᵀE θ̂`` and of linear
-    read-outs of the codes, all normal in high dimension. A member's law differs from a stranger's in two directions
-    only (:class:`~qmis_stats.theory.shift_information.ShiftInformation`), and the total variation is an integral over
-    an angle. Nothing is simulated. Thresholds that are set from the estimate's spread use its spread at this n and d.
+    The best attack on the released codes thresholds the likelihood ratio of the point and of linear read-outs of the
+    codes. For a linear regression residual and read-outs are normal: a member's law differs from a stranger's in two
+    directions only (:class:`~qmis_stats.theory.shift_information.ShiftInformation`), and the total variation is an
+    integral over an angle. For a logistic or Poisson regression the law of the estimate solves the state evolution
+    equations (:func:`~qmis_stats.theory.canonical_evolution.canonical_law`), and the law of one read-out is integrated
+    for each response. Nothing is simulated. Thresholds that are set from the estimate's spread use its spread at this n
+    and d.
 
     Parameters
     ----------
     problem : Problem
-        Linear regression with post-training quantization by thresholds, with or without a ridge penalty.
+        A linear, logistic or Poisson regression with post-training quantization by thresholds, with or without a
+        ridge penalty; under the latter two a penalty needs a covariance that is a multiple of the identity.
     n : int
-        Sample size, at least 2; at least d + 2 without a penalty.
+        Sample size, at least 2; without a penalty at least d + 2, or so many that the likelihood has a maximum.
 
     Returns
     -------
@@ -44,12 +53,14 @@ def proportional(problem: Problem, n: int) -> MISResult:
         least 16 effective coordinates), at least 16 residual degrees of freedom are left, and one member moves no
         coordinate by more than 0.4 standard errors. For correlated coordinates the read-out is the best linear one: Δ
         is a lower bound, and ``details["delta_unquantized"]`` an upper one. ``details`` also has the retained
-        information ρ, the mean leverage, and the variances of residual and fitted value.
+        information ρ, the mean leverage, the variance of the fitted value, and that of the residual or the mean factor
+        of the estimate, the proximal parameter and the largest d/n with an estimate.
 
     Raises
     ------
     DomainError
-        If the problem is not a quantized linear regression, or its estimate has no finite variance.
+        If the problem is not a quantized regression, its estimate has no finite variance or does not exist, or
+        its state evolution is not known.
 
     Examples
     --------
@@ -59,34 +70,39 @@ def proportional(problem: Problem, n: int) -> MISResult:
     >>> result = proportional(Problem(law, ThresholdPTQ(Sign())), 256)
     >>> round(result.delta, 4), round(result.roc.auc, 4), round(result.details["retained_information"], 4)
     (0.2169, 0.6475, 0.6366)
+    >>> from qmis_stats import LogisticRegression
+    >>> law = LogisticRegression(np.full(128, 0.1), np.eye(128))
+    >>> result = proportional(Problem(law, ThresholdPTQ(Sign())), 512)
+    >>> round(result.delta, 4), round(result.details["mean_factor"], 4)
+    (0.1186, 1.4758)
     """
     n = sample_size(n)
     law, procedure = problem.law, problem.procedure
-    if not isinstance(law, LinearRegression):
+    if not isinstance(law, (LinearRegression, GeneralizedLinear)):
         raise DomainError(
             "proportional",
-            f"the law is {law.kind}: the form is for linear_regression",
+            f"the law is {law.kind}: the form is for regressions",
             "use likelihood_ratio or high_dimension for a Gaussian mean, exact or tilted elsewhere",
         )
     if not isinstance(procedure, ThresholdPTQ):
         raise DomainError(
             "proportional", "the procedure does not quantize an estimate", "use kind = ptq, or method = sharp or tilted"
         )
-    estimate = estimate_law(law, n, procedure.ridge)
+    estimate = _estimate(law, n, procedure.ridge)
     thresholds = procedure.thresholds(law, n, estimate.mean, estimate.standard_errors)
     cells = coordinate_cells(thresholds, estimate.mean, estimate.standard_errors)
-    return _result(n, estimate, shift_information(estimate, cells), cells)
+    return _result(law, n, estimate, shift_information(estimate, cells), cells)
 
 
-def unquantized_fit(law: LinearRegression, n: int, ridge: float = 0.0) -> MISResult:
-    """Return Δ_n of a linear regression whose estimate is released as it is (Statement S16).
+def unquantized_fit(law: LinearRegression | GeneralizedLinear, n: int, ridge: float = 0.0) -> MISResult:
+    """Return Δ_n of a regression whose estimate is released as it is (Statement S16).
 
     Parameters
     ----------
-    law : LinearRegression
+    law : LinearRegression or GeneralizedLinear
         The law of a point.
     n : int
-        Sample size, at least 2; at least d + 2 without a penalty.
+        Sample size, as in :func:`proportional`.
     ridge : float
         Penalty, at least zero.
 
@@ -100,7 +116,7 @@ def unquantized_fit(law: LinearRegression, n: int, ridge: float = 0.0) -> MISRes
     InputError
         If an argument is of another type or out of range.
     DomainError
-        If the estimate has no finite variance.
+        If the estimate has no finite variance or does not exist.
 
     Examples
     --------
@@ -110,28 +126,69 @@ def unquantized_fit(law: LinearRegression, n: int, ridge: float = 0.0) -> MISRes
     0.3826
     """
     n = sample_size(n)
-    if not isinstance(law, LinearRegression):
-        raise InputError("law", law, "a LinearRegression")
-    estimate = estimate_law(law, n, nonnegative_number("ridge", ridge))
-    return _result(n, estimate, unquantized_information(estimate), None)
+    if not isinstance(law, (LinearRegression, GeneralizedLinear)):
+        raise InputError("law", law, "a LinearRegression, a LogisticRegression or a PoissonRegression")
+    estimate = _estimate(law, n, nonnegative_number("ridge", ridge))
+    return _result(law, n, estimate, unquantized_information(estimate), None)
 
 
-def _result(n: int, estimate: EstimateLaw, found: ShiftInformation, cells: CoordinateCells | None) -> MISResult:
-    ratio = found.ratio(estimate)
+def _estimate(law: LinearRegression | GeneralizedLinear, n: int, ridge: float) -> EstimateLaw:
+    return estimate_law(law, n, ridge) if isinstance(law, LinearRegression) else canonical_law(law, n, ridge)
+
+
+def _leak(law: ParametricLaw, estimate: EstimateLaw, found: ShiftInformation) -> tuple[float, ROCCurve]:
+    """Return Δ and the ROC of the likelihood ratio, by the loss that was fitted."""
+    if isinstance(estimate, LeastSquaresLaw):
+        ratio = found.ratio(estimate)
+        return (0.0, _guessing()) if ratio is None else (ratio.total_variation, ratio.roc())
+    assert isinstance(law, GeneralizedLinear)
+    assert isinstance(estimate, CanonicalLaw)
+    share = min(1.0, found.retained / estimate.spread)
+    if share == 0.0:
+        return 0.0, _guessing()
+    leak = read_out_law(law.family, _points(law, estimate), share)
+    return leak.delta, leak.roc
+
+
+def _points(law: GeneralizedLinear, estimate: CanonicalLaw) -> MemberPoints:
+    """Return the predictors and responses of the law: E xᵀθ̂ is α times the true predictor."""
+    x, weights = normal_nodes(_FINER * max(1.0, law.predictor_std * max(1.0, estimate.factor)))
+    step = law.predictor_std * x
+    rows, y, probabilities = law.family.enumerate(law.intercept + step, _RARE)
+    weight = weights[rows] * probabilities
+    kept = weight > _RARE * weight.max()
+    return MemberPoints(
+        law.intercept + estimate.factor * step[rows][kept],
+        y[kept],
+        weight[kept] / weight[kept].sum(),
+        math.sqrt(estimate.spread),
+        estimate.proximity,
+    )
+
+
+def _result(
+    law: ParametricLaw, n: int, estimate: EstimateLaw, found: ShiftInformation, cells: CoordinateCells | None
+) -> MISResult:
+    delta, roc = _leak(law, estimate, found)
     reasons = _reasons(n, estimate, found, cells)
     details = {
         "retained_information": min(1.0, found.retained / estimate.spread),
         "leverage": estimate.leverage,
-        "residual_variance": estimate.noise,
         "fitted_variance": estimate.spread,
         "gamma": estimate.mean.size / n,
         "excess_kurtosis": found.excess_kurtosis,
         "effective_coordinates": found.directions,
     }
+    if isinstance(estimate, LeastSquaresLaw):
+        details["residual_variance"] = estimate.noise
+    elif isinstance(estimate, CanonicalLaw):
+        details["mean_factor"] = estimate.factor
+        details["proximity"] = estimate.proximity
+        if math.isfinite(estimate.limit):
+            details["largest_gamma"] = estimate.limit
     domain = f"normal read-outs of about {found.directions:.3g} effective coordinates"
     if cells is not None:
-        whole = unquantized_information(estimate).ratio(estimate)
-        details["delta_unquantized"] = 0.0 if whole is None else whole.total_variation
+        details["delta_unquantized"] = _leak(law, estimate, unquantized_information(estimate))[0]
         if not estimate.independent:
             domain += (
                 "; correlated coordinates: the best linear read-out, a lower bound, "
@@ -140,10 +197,10 @@ def _result(n: int, estimate: EstimateLaw, found: ShiftInformation, cells: Coord
     return MISResult(
         "proportional",
         n,
-        math.log(ratio.total_variation) if ratio is not None else -math.inf,
+        math.log(delta) if delta > 0.0 else -math.inf,
         in_domain=not reasons,
         domain="; ".join(reasons) if reasons else domain,
-        roc=ratio.roc() if ratio is not None else _guessing(),
+        roc=roc,
         details=details,
     )
 

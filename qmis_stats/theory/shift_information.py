@@ -10,7 +10,7 @@ import numpy as np
 from qmis_stats.arrays import FloatArray
 from qmis_stats.theory.bivariate_ratio import BivariateRatio
 from qmis_stats.theory.correlated_cells import CoordinateCells, centroid_correlation, inverse_correlation
-from qmis_stats.theory.state_evolution import EstimateLaw
+from qmis_stats.theory.state_evolution import EstimateLaw, LeastSquaresLaw
 
 __all__ = ["ShiftInformation", "shift_information", "unquantized_information"]
 
@@ -39,7 +39,7 @@ class ShiftInformation:
     excess_kurtosis: float
     directions: float
 
-    def ratio(self, estimate: EstimateLaw) -> BivariateRatio | None:
+    def ratio(self, estimate: LeastSquaresLaw) -> BivariateRatio | None:
         """Return the likelihood ratio of a member to a stranger; ``None`` when the cells tell nothing.
 
         With v the vector of noise and read-outs, a member's covariance is a stranger's plus ``b cᵀ + c bᵀ``, of rank

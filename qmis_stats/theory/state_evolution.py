@@ -11,12 +11,12 @@ from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import DomainError
 from qmis_stats.laws import LinearRegression
 
-__all__ = ["EstimateLaw", "estimate_law"]
+__all__ = ["EstimateLaw", "LeastSquaresLaw", "estimate_law", "is_diagonal"]
 
 
 @dataclass(frozen=True, eq=False)
 class EstimateLaw:
-    """The normal law of θ̂ = argmin ½Σ(y_j − x_jᵀθ)² + ½·ridge·|θ|², and what one point does to it.
+    """The normal law of an estimate θ̂ = argmin Σ ℓ(y_j, x_jᵀθ) + ½·ridge·|θ|², and what one point does to it.
 
     Matrices have shape (d,), their diagonal, when the design's coordinates are independent, else (d, d).
 
@@ -29,18 +29,13 @@ class EstimateLaw:
     covariance : array
         C = Cov(θ̂).
     response : array
-        G = (cΣ + ridge·I)⁻¹, the inverse Hessian of the objective without one point: the point moves the estimate by
-        ``share · Gx`` times its residual ``y − xᵀθ̂`` without it.
-    share : float
-        1 − leverage = 1/(1 + q).
+        G = (cΣ + ridge·I)⁻¹, the inverse Hessian of the objective without one point.
     leverage : float
-        q/(1 + q), the mean of the leverages h_i, with q = xᵀGx.
-    noise : float
-        Var(y − xᵀE θ̂): noise and bias.
+        Mean of the leverages h_i.
     spread : float
         s² = tr(ΣC) = Var(xᵀθ̂) of a fresh point.
     degrees : float
-        Residual degrees of freedom, n − 1 − tr((cΣG)²); n − 1 − d without a penalty.
+        Residual degrees of freedom, n − 1 − n φ with the inflation φ of S17; n − 1 − d for least squares.
     scale : float
         The constant of C = scale · GΣG.
     """
@@ -49,9 +44,7 @@ class EstimateLaw:
     mean: FloatArray
     covariance: FloatArray
     response: FloatArray
-    share: float
     leverage: float
-    noise: float
     spread: float
     degrees: float
     scale: float
@@ -67,7 +60,34 @@ class EstimateLaw:
         return np.sqrt(self.covariance if self.independent else np.diag(self.covariance))
 
 
-def estimate_law(law: LinearRegression, n: int, ridge: float = 0.0) -> EstimateLaw:
+@dataclass(frozen=True, eq=False)
+class LeastSquaresLaw(EstimateLaw):
+    """The law of a penalised least-squares estimate: a point moves it by ``share · Gx`` times its residual without it.
+
+    Attributes
+    ----------
+    share : float
+        1 − leverage = 1/(1 + q) with q = xᵀGx.
+    noise : float
+        Var(y − xᵀE θ̂): noise and bias.
+    """
+
+    share: float
+    noise: float
+
+
+def is_diagonal(matrix: FloatArray) -> bool:
+    """Return whether a square matrix is zero off its diagonal.
+
+    Examples
+    --------
+    >>> is_diagonal(np.eye(2)), is_diagonal(np.ones((2, 2)))
+    (True, False)
+    """
+    return bool(np.count_nonzero(matrix - np.diag(np.diag(matrix))) == 0)
+
+
+def estimate_law(law: LinearRegression, n: int, ridge: float = 0.0) -> LeastSquaresLaw:
     """Return the law of the estimate from n points (Statement S15).
 
     Moments are exact without a penalty. With one they are the deterministic equivalents as d and n grow together:
@@ -84,7 +104,7 @@ def estimate_law(law: LinearRegression, n: int, ridge: float = 0.0) -> EstimateL
 
     Returns
     -------
-    EstimateLaw
+    LeastSquaresLaw
 
     Raises
     ------
@@ -100,7 +120,7 @@ def estimate_law(law: LinearRegression, n: int, ridge: float = 0.0) -> EstimateL
     """
     sigma = law.covariance
     d = law.dimension
-    independent = bool(np.count_nonzero(sigma - np.diag(np.diag(sigma))) == 0)
+    independent = is_diagonal(sigma)
     if ridge == 0.0 and n <= d + 1:
         raise DomainError(
             "proportional",
@@ -139,17 +159,17 @@ def estimate_law(law: LinearRegression, n: int, ridge: float = 0.0) -> EstimateL
         covariance_matrix, response_matrix = (_symmetric((basis * x) @ basis.T) for x in (covariance, inverse))
         matrices = (sigma, covariance_matrix, response_matrix)
     design, covariances, response = matrices
-    return EstimateLaw(
+    return LeastSquaresLaw(
         design,
         mean,
         covariances,
         response,
-        share,
-        leverage,
-        noise,
-        spread,
+        leverage=leverage,
+        spread=spread,
         degrees=degrees,
         scale=noise * c * c / degrees,
+        share=share,
+        noise=noise,
     )
 
 

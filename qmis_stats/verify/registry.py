@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from qmis_stats.errors import InputError, did_you_mean
 from qmis_stats.verify.claims import (
     calibration,
+    canonical_fits,
     certificates,
     critical,
     definition,
@@ -48,6 +49,7 @@ CLAIMS: tuple[Claim, ...] = tuple(
             *rankings.CLAIMS,
             *penalised.CLAIMS,
             *generalized_linear.CLAIMS,
+            *canonical_fits.CLAIMS,
             *calibration.CLAIMS,
             *second_order.CLAIMS,
             *limits.CLAIMS,
