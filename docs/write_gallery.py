@@ -15,7 +15,7 @@ from paper_figures.runner import read, recipe, save
 
 HERE = Path(__file__).resolve().parent
 PICTURES, PAGE = HERE / "figures", HERE / "gallery.md"
-DPI, SHOWN, COLOURS = 150, 100, 128
+DPI, SHOWN, COLOURS = 300, 100, 64
 """Dots an inch in the file and on the page, and colours of the palette that keeps files small."""
 
 TITLES = {"attack_roc": "ROC of the best attack", "indicator_exponent": "Indicator and exponent"}

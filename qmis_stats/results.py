@@ -293,7 +293,7 @@ class MISResult(NotebookResult):
     def decay_point(self) -> DecayPoint:
         """Return what a plot against n shows of the result."""
         interval = None if self.std_error is None else self.conf_int()
-        return DecayPoint(self.method, self.n, self.log_delta, interval)
+        return DecayPoint(self.method, self.n, self.log_delta, interval, self.in_domain)
 
     def summary(self) -> Summary:
         """Return a few aligned lines, in the manner of statsmodels."""
