@@ -310,7 +310,7 @@ def measured_at(place: int, samples: int, points: int) -> tuple[Samples, Slope]:
 # --- page ------------------------------------------------------------------------------------------------------------
 
 INTRODUCTION = """\
-# Three roads to one rate
+# Indicator, faces and exponent: where they agree
 
 Written by `python docs/studies/agreement.py > docs/studies/agreement.md`: {samples} samples of {points} evaluation
 points for each setting. What should agree and what should not is {{ref}}`Proposition S13e <three-roads>`.
