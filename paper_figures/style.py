@@ -26,8 +26,8 @@ __all__ = [
     "Look",
     "family",
     "label_panels",
-    "ring",
     "names_of_families",
+    "ring",
     "trade_off",
 ]
 
