@@ -26,7 +26,7 @@ def proportional(problem: Problem, n: int) -> MISResult:
     """Return Δ_n of a quantized linear regression in any dimension, with the attack's ROC (Statement S16).
 
     The best attack on the released codes thresholds the likelihood ratio of the residual ``y − xᵀE θ̂`` and of linear
-    read-outs of the codes, all normal in high dimension. A member's law differs from a stranger's in two directions
+    read-outs of the codes, all normal in high dimension. A member's law differs from a non-member's in two directions
     only (:class:`~qmis_stats.theory.shift_information.ShiftInformation`), and the total variation is an integral over
     an angle. Nothing is simulated. Thresholds that are set from the estimate's spread use its spread at this n and d.
 
