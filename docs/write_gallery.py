@@ -24,7 +24,7 @@ TITLES = {"attack_roc": "ROC of the best attack", "indicator_exponent": "Indicat
 SYMBOL = re.compile(r"\b[Irρ]_Q\b")
 """What a caption writes as plain text and a page as a formula."""
 
-INTRODUCTION = """# Gallery
+INTRODUCTION = """# Gallery of figures
 
 Every figure is made by a short recipe on the public interface, in two steps: `compute` returns the numbers, `draw` puts
 them on paper and computes nothing. `qmis figures` writes each as PDF and PNG, and the numbers that are drawn as CSV

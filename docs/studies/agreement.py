@@ -1,4 +1,4 @@
-"""Three roads to one number: losses, faces with a covariance, and exact exponents, where all three are known.
+"""Three routes to one number: losses, faces with a covariance, and exact exponents, where all three are known.
 
 Usage: python docs/studies/agreement.py [--samples 400] [--points 2000] [--processes 2] > docs/studies/agreement.md
 
@@ -81,7 +81,7 @@ class Setting:
 
     @property
     def erm(self) -> Problem:
-        """Return empirical risk minimisation over the codewords: what their losses speak of."""
+        """Return empirical risk minimisation over the codewords: what their losses are about."""
         return Problem(self.law, CodebookERM(self.codebook))
 
     @property

@@ -309,7 +309,7 @@ def simulate(
     factor: Vector,
     points: Vector,
 ) -> None:
-    """Write a design by columns and the signs of its responses; ``draws`` has one row a point."""
+    """Write a design by columns and the signs of its responses; ``draws`` has one row per point."""
     n = draws.shape[0]
     d = coefficients.size
     flat = draws.reshape(draws.size)

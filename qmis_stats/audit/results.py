@@ -53,7 +53,7 @@ class AuditResult(NotebookResult):
     scores : Performance
         Of the final quantized models on the evaluation points.
     bits : dict of str to float
-        Bits a weight.
+        Bits per weight.
     visited : dict of str to Visited
         Codewords of all runs together and their losses on the evaluation points, by quantizer.
     runs : tuple of Run

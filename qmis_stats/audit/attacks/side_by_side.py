@@ -158,7 +158,7 @@ class AttackAudit(NotebookResult):
         return found
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a quantizer, attack and control: accuracy, area and rates with their intervals."""
+        """Return one row per quantizer, attack and control: accuracy, area and rates with their intervals."""
         import pandas as pd
 
         frames = {name: report.to_frame() for name, report in self.reports.items()}

@@ -16,7 +16,7 @@ from qmis_stats.scores.base import FloatArray
 __all__ = ["STATISTICS", "Statistic", "chosen_statistic", "logit_confidence"]
 
 Statistic: TypeAlias = Callable[[Model, Weights, FloatArray, FloatArray], FloatArray]
-"""``(model, weights, X, y)`` to one number a point."""
+"""``(model, weights, X, y)`` to one number per point."""
 
 STATISTICS = ("auto", "logit", "residual", "loss")
 """Names of statistics."""
