@@ -259,7 +259,7 @@ CLAIMS = (
         "x ~ N(0, I_d), y = βᵀx + ε, ordinary least squares, signs",
         "Statistical: z of the AUC less 0.4/d. The AUC without quantization must be rejected.",
         _read_out,
-        quantity="area",
+        quantity="AUC",
         scale="plain",
     ),
     Claim(
@@ -286,7 +286,7 @@ CLAIMS = (
         "Statistical: z over data sets less 0.4/d for AUCs and 6/d for variances. The plain jackknife must be "
         "rejected.",
         _one_fit,
-        quantity="area",
+        quantity="AUC",
         scale="plain",
     ),
 )
