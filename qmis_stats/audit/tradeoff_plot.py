@@ -20,7 +20,7 @@ __all__ = ["score_limits", "tradeoff_plot"]
 _PARETO, _OTHER, _REFERENCE = "#2f6fde", "#6c717d", "#d9622b"
 _DECADES = 1e-5
 _REACH = 10.0
-_BADGE = 13.0
+_BADGE = 16.0
 """Diameter of a rank, in points."""
 
 
