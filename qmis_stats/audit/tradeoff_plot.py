@@ -85,11 +85,11 @@ def tradeoff_plot(lines: Sequence[Line], metric: str, ax: Axes | None = None) ->
 
 def _ranks(ax: Axes, lines: Sequence[Line], places: Sequence[tuple[float, float]]) -> None:
     """Write the rank of each quantizer on its point, or beside it with a line where others are near."""
-    box = ax.get_position()
-    width, height = (72.0 * float(size) for size in ax.figure.get_size_inches() * (box.width, box.height))
     if not places:
         return
-    points = ax.transAxes.inverted().transform(ax.transData.transform(places)) * (width, height)
+    scale = 72.0 / ax.figure.dpi  # points per pixel
+    points = (ax.transData.transform(places) - ax.bbox.min) * scale
+    width, height = (side * scale for side in ax.bbox.size)
     for line, place, point, at in zip(lines, places, points, apart(points, _BADGE, width, height), strict=True):
         colour = _PARETO if line.pareto else _OTHER
         ax.annotate(
