@@ -7,7 +7,7 @@ PYTEST_WORKERS ?= 2
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help verify verify-full study data-given molecules battery faults figures figures-full gallery test lint format typecheck docs check bench fuzz dist clean
+.PHONY: help verify verify-full study data-given molecules battery faults figures figures-full gallery test lint words format typecheck docs check bench fuzz dist clean
 
 help:
 	@echo "make verify       create the environment, validate the theorems at a quick scale, write $(OUT)/"
@@ -20,7 +20,7 @@ help:
 	@echo "make figures      draw every figure at a quick scale, written to figures/ (two minutes)"
 	@echo "make figures-full the same with the samples of a paper"
 	@echo "make gallery      docs/gallery.md and its pictures from figures/"
-	@echo "make lint         ruff, mypy and the floors that imports go down"
+	@echo "make lint         ruff, mypy, the floors that imports go down, and the words of the texts"
 	@echo "make docs         build the documentation, warnings are errors, and check its links"
 	@echo "make check        lint, docs and test"
 	@echo "make bench        ratios of run times against NumPy, SciPy, PyTorch and OpenTURNS (extra: bench)"
@@ -101,10 +101,15 @@ gallery: $(VENV)/.installed
 test: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal
 
-lint: typecheck
+lint: typecheck words
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
+
+# Spelling, and the words of docs/wording: some not in any file, some not in prose, where they are no names of arguments.
+words: $(VENV)/.test-installed
+	$(BIN)/codespell -D - -D docs/wording/everywhere.txt README.md docs qmis_stats paper_figures kernels
+	$(BIN)/codespell -D docs/wording/prose.txt README.md docs/*.md docs/guides/*.md docs/api/*.md
 
 typecheck: $(VENV)/.test-installed
 	$(BIN)/mypy

@@ -28,6 +28,7 @@ extensions = [
     "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
     "sphinx-mathjax-offline",
+    "sphinx_click",
 ]
 exclude_patterns = ["_build"]
 # Every reference to a name of the package has to resolve; types in docstrings are words ("(K, d) array").
@@ -57,7 +58,9 @@ html_theme = "furo"
 html_title = f"{project} {version}"
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
-html_theme_options = {"navigation_with_keys": True}
+html_theme_options = {"navigation_with_keys": True, "top_of_page_buttons": []}
+
+_SEVERAL = re.compile(r"^:(?P<kind>ivar|vartype) (?P<names>[^:]+,[^:]+):(?P<text>.*)$")
 
 _LITERAL = re.compile(r"(``.*?``|:\w+:`.*?`)")
 
@@ -71,6 +74,57 @@ def _escape_bars(_app: Sphinx, _what: str, _name: str, _obj: object, _opts: obje
             lines[i] = "".join(parts)
 
 
+def _one_name_per_attribute(
+    _app: Sphinx, _what: str, _name: str, _obj: object, _opts: object, lines: list[str]
+) -> None:
+    """Give each of several attributes that are described together a field of its own, as parameters have.
+
+    Napoleon writes ``:ivar low, high:``, which Sphinx takes for an attribute ``high`` of the type ``low,``.
+    """
+    found: list[str] = []
+    names: list[str] = []
+    for line in lines:
+        field = _SEVERAL.match(line)
+        if field:
+            names = [name.strip() for name in field["names"].split(",")]
+            start = len(found)
+            found += [f":{field['kind']} {name}:{field['text']}" for name in names]
+        elif names and line.startswith(" "):  # the text goes on
+            found[start:] = [f"{one} {line.strip()}" for one in found[start:]]
+        else:
+            names = []
+            found.append(line)
+    lines[:] = found
+
+
+_ACCESSIBLE = [
+    # Captions of the contents are headings; of which level, the theme does not say.
+    (re.compile(r'(<p class="caption" role="heading")>'), r'\1 aria-level="2">'),
+    # The two columns beside the text have names, which tell them apart.
+    (re.compile(r'(<aside class="sidebar-drawer)">'), r'\1" aria-label="Site">'),
+    (re.compile(r'(<aside class="toc-drawer( no-toc)?)">'), r'\1" aria-label="Page">'),
+    # What scrolls can be reached with the keyboard.
+    (re.compile(r"<pre>"), '<pre tabindex="0">'),
+    (re.compile(r'<div class="table-wrapper'), '<div tabindex="0" class="table-wrapper'),
+    # The corner of a table heads nothing.
+    (re.compile(r'<th class="(head[^"]*)">(<p></p>)?</th>'), r'<td class="\1"></td>'),
+]
+
+
+def _make_accessible(app: Sphinx, failed: Exception | None) -> None:
+    """Add to the finished pages what screen readers and keyboards need and the theme leaves out."""
+    if failed or app.builder.format != "html":
+        return
+    for page in Path(app.outdir).rglob("*.html"):
+        before = text = page.read_text(encoding="utf-8")
+        for pattern, better in _ACCESSIBLE:
+            text = pattern.sub(better, text)
+        if text != before:
+            page.write_text(text, encoding="utf-8")
+
+
 def setup(app: Sphinx) -> None:
     """Register the hooks of this configuration."""
     app.connect("autodoc-process-docstring", _escape_bars)
+    app.connect("autodoc-process-docstring", _one_name_per_attribute, priority=600)  # after Napoleon
+    app.connect("build-finished", _make_accessible)

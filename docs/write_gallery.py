@@ -15,7 +15,7 @@ from paper_figures.runner import read, recipe, save
 
 HERE = Path(__file__).resolve().parent
 PICTURES, PAGE = HERE / "figures", HERE / "gallery.md"
-DPI, SHOWN, COLOURS = 150, 100, 128
+DPI, SHOWN, COLOURS = 300, 100, 64
 """Dots an inch in the file and on the page, and colours of the palette that keeps files small."""
 
 TITLES = {"attack_roc": "ROC of the best attack", "indicator_exponent": "Indicator and exponent"}
@@ -24,7 +24,7 @@ TITLES = {"attack_roc": "ROC of the best attack", "indicator_exponent": "Indicat
 SYMBOL = re.compile(r"\b[Irρ]_Q\b")
 """What a caption writes as plain text and a page as a formula."""
 
-INTRODUCTION = """# Gallery
+INTRODUCTION = """# Gallery of figures
 
 Every figure is made by a short recipe on the public interface, in two steps: `compute` returns the numbers, `draw` puts
 them on paper and computes nothing. `qmis figures` writes each as PDF and PNG, and the numbers that are drawn as CSV

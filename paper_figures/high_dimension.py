@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from paper_figures.evaluate import mis_anywhere
 from paper_figures.product_quantizers import PRODUCT, problem
-from paper_figures.style import QUANTIZERS, TEXT, label_panels
+from paper_figures.style import QUANTIZERS, TEXT, label_panels, ring
 from qmis_stats import mis
 
 SEED = 1
@@ -51,8 +51,7 @@ def draw(frame: pd.DataFrame, figure: Figure) -> None:
             aside, rows.delta / rows.theory, errors[::-1] / rows.theory.to_numpy(), **look.points(), markersize=3
         )
         outside = rows[~rows.in_domain]
-        ring = {"marker": "o", "markersize": 8, "markerfacecolor": "none", "color": "0.4", "linestyle": "none"}
-        right.plot(aside[outside.index], outside.delta / outside.theory, **ring)
+        ring(right, aside[outside.index], outside.delta / outside.theory)
     left.set(xscale="log", xlabel=r"$d/n$", ylabel=r"$\mathrm{MIS}_n=1-\Delta_n$", ylim=(0.0, 1.0))
     left.legend(loc="lower left")
     right.axhline(1.0, color="0.5", linewidth=0.7, zorder=0)

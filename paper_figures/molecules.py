@@ -1,5 +1,5 @@
 """Privacy and performance on six molecular sets, linear heads on fingerprints, from the study of molecules. Each
-mark is a quantizer: the standardised gap √(2r̂), mean over independent trainings (more private to the right), and
+mark is a quantizer: the standardised gap √(2r̂), mean over independent training runs (more private to the right), and
 the score on held-out scaffolds, both with 95 % intervals. Black line and grey band: no quantization. Triangles at
 the lower edge: scores far below, with their value. The most private of the others is named.
 """

@@ -33,7 +33,7 @@ class Recipe(Protocol):
     """The seed, or the study that the numbers come from."""
 
     def compute(self, quick: bool) -> pd.DataFrame:
-        """Return the numbers of the figure, a row a point."""
+        """Return the numbers of the figure, a row per point."""
 
     def draw(self, frame: pd.DataFrame, figure: Figure) -> None:
         """Draw the numbers and compute nothing."""

@@ -1,7 +1,7 @@
 """Codebooks that shrink as n⁻ᵃ, linear regression. (a) −log Δₙ against n r_Q: for 0 < a < 1/2 the curves approach
 the diagonal, −log Δₙ = n r_Q (1 + o(1)); at the critical a = 1/2 the indicator stands still and −log Δₙ grows
 only as ½ log n. (b) The ratio of the two against n. Curves are exact, marks are tilted simulation with 95 %
-intervals, inside its domain.
+intervals, ringed where they are outside its domain.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from paper_figures.evaluate import mis_anywhere
-from paper_figures.style import BLACK, BLUE, GREEN, ORANGE, RED, TEXT, Look, label_panels
+from paper_figures.style import BLACK, BLUE, GREEN, ORANGE, RED, TEXT, Look, label_panels, ring
 from qmis_stats import CodebookERM, LinearRegression, Problem
 
 SEED = 1
@@ -47,13 +47,16 @@ def compute(quick: bool) -> pd.DataFrame:
 def draw(frame: pd.DataFrame, figure: Figure) -> None:
     left, right = figure.subplots(1, 2)
     for a, look in LOOKS.items():
-        rows = frame[(frame.a == a) & frame.in_domain]
+        rows = frame[frame.a == a]
         curve, marks = (rows[rows.method == method] for method in ("exact", "tilted"))
         left.plot(curve.n_indicator, -curve.log_delta, **look.line())
         right.plot(curve.n, -curve.log_delta / curve.n_indicator, **look.line())
         rate, errors = -marks.log_delta, np.array([marks.high - marks.log_delta, marks.log_delta - marks.low])
         left.errorbar(marks.n_indicator, rate, errors, **look.points())
         right.errorbar(marks.n, rate / marks.n_indicator, errors / marks.n_indicator.to_numpy(), **look.points())
+        outside = marks[~marks.in_domain]
+        ring(left, outside.n_indicator, -outside.log_delta)
+        ring(right, outside.n, -outside.log_delta / outside.n_indicator)
         left.plot([], [], **look.both(), label=look.label)
     ends = np.array([0.03, 1.5 * frame.n_indicator.max()])
     left.plot(ends, ends, color="0.5", linewidth=0.7, zorder=0)

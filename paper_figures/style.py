@@ -27,6 +27,7 @@ __all__ = [
     "family",
     "label_panels",
     "names_of_families",
+    "ring",
     "trade_off",
 ]
 
@@ -59,7 +60,7 @@ RC: dict[Any, Any] = {
     "errorbar.capsize": 1.5,
     "figure.constrained_layout.use": True,
     "pdf.fonttype": 42,
-    "savefig.dpi": 200,
+    "savefig.dpi": 300,
 }
 """Settings under which every figure is drawn: ``with matplotlib.rc_context(RC)``."""
 
@@ -195,6 +196,11 @@ def names_of_families(figure: Figure, quantizers: Iterable[str]) -> None:
     if REFERENCE in set(quantizers):
         handles.append(Line2D([], [], color=BLACK, linewidth=0.8, label=QUANTIZERS[REFERENCE].label))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+
+
+def ring(ax: Axes, x: Any, y: Any) -> None:
+    """Put a ring around points that are outside the domain of their method."""
+    ax.plot(x, y, marker="o", markersize=8.0, markerfacecolor="none", color="0.4", linestyle="none")
 
 
 def label_panels(axes: list[Axes]) -> None:

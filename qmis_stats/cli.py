@@ -387,7 +387,7 @@ def rank(
     help="A linear head, or a perceptron with one hidden layer.",
 )
 @click.option("--quantizers", metavar="NAME,NAME,...", help="Quantizers to compare.  [default: 15 from 1 to 8 bits]")
-@click.option("--runs", default=10, show_default=True, help="Independent trainings.")
+@click.option("--runs", default=10, show_default=True, help="Independent training runs.")
 @click.option("--n", type=int, help="Points in each training subset.  [default: half of the data]")
 @click.option("--evaluation", default=0.5, show_default=True, help="Share of the points that is held out.")
 @click.option(
@@ -398,9 +398,9 @@ def rank(
     help="Whose points quantizers that see data are calibrated on: training, held-out, or a FILE like DATA.",
 )
 @click.option("--calibration-rows", default=128, show_default=True, help="At most so many of them.")
-@click.option("--attacks", default=128, show_default=True, help="Trainings for attacks, 0: none.")
+@click.option("--attacks", default=128, show_default=True, help="Training runs for attacks, 0: none.")
 @click.option("--seed", default=0, show_default=True, help="A seed gives the same numbers for any --jobs.")
-@click.option("--jobs", type=int, help="Processes.  [default: one a processor]")
+@click.option("--jobs", type=int, help="Processes.  [default: one per processor]")
 @click.option("--level", default=0.95, show_default=True, help="Confidence level.")
 @click.option("--margin", default=0.02, show_default=True, help="Performance that may be given up.")
 @click.option(
@@ -422,7 +422,7 @@ def rank(
 @click.option("--decimal", default=".", show_default=True, help="Mark before the decimals: . or ,")
 @click.option("--no-header", is_flag=True, help="The first line is data; columns are named 1, 2, ...")
 @click.option(
-    "--store", type=click.Path(path_type=Path), help="Folder for finished trainings, to go on when interrupted."
+    "--store", type=click.Path(path_type=Path), help="Folder for finished training runs, to go on when interrupted."
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for report.html and report.json.")
 @click.option(
@@ -465,7 +465,7 @@ def audit(
 
     DATA is a table (.csv, .tsv, .txt, .data, .parquet), embeddings (.npy, .npz), bundled:breast_cancer or
     bundled:diabetes. Half of the points are held out; a model is trained on the other half again and again, and each
-    quantizer is applied to its weights. Attacks on membership, on further trainings, check the answer.
+    quantizer is applied to its weights. Attacks on membership, on further training runs, check the answer.
     """
     if split == "scaffold" and smiles is None:
         raise InputError("--split", split, "random, or used with --smiles COLUMN")
@@ -548,7 +548,7 @@ def audit(
                 **whose,
                 seed=seed,
                 jobs=processes,
-                progress=_progress("trainings to attack", "attacks"),
+                progress=_progress("training runs to attack", "attacks"),
                 store=None if store is None else store / "attacks",
             )
         written = [] if out is None else write_report(result, out, level, attacks=found, **shown)
@@ -667,7 +667,7 @@ def _check_plot(path: Path) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--store", type=click.Path(path_type=Path), required=True, help="SQLite file that keeps every result.")
 @click.option("--resume", is_flag=True, help="Go on with a store that holds cells already.")
-@click.option("--jobs", type=int, help="Processes.  [default: one a processor]")
+@click.option("--jobs", type=int, help="Processes.  [default: one per processor]")
 @click.option("--cluster", metavar="ADDRESS", help="Scheduler of a Dask cluster, in place of processes.")
 @click.option("--export", type=click.Path(path_type=Path), help="Write the table of results (.csv or .parquet).")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for report.html and report.json.")

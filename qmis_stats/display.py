@@ -148,7 +148,7 @@ def ranking_table(data: dict[str, Any]) -> RenderableType:
             str(row["distinct_candidates"]) + ("" if row["regular"] else "*"),
         )
     notes = [
-        f"rank 1 betrays least; possibly the most private: {', '.join(data['best_set'])}",
+        f"rank 1 leaks least; possibly the most private: {', '.join(data['best_set'])}",
         "r: indicator, I: empirical Chernoff exponent where the points resolve it, K: different candidates",
     ]
     if not all(row["regular"] for row in data["quantizers"]):
@@ -264,7 +264,7 @@ def progress_table(progress: Progress) -> RenderableType:
         ("cells", f"{progress.finished} of {progress.cells} finished"),
         ("refused", str(progress.refused)),
         ("blocks", f"{progress.blocks}, {progress.replicates:.4g} replicates"),
-        ("last session", f"{progress.elapsed:.1f} s, {progress.rate:.3g} cells a second, began {progress.began}"),
+        ("last session", f"{progress.elapsed:.1f} s, {progress.rate:.3g} cells per second, began {progress.began}"),
         ("time left", left),
     ):
         table.add_row(name, value)
@@ -279,7 +279,7 @@ def attack_table(attacks: AttackAudit, shown: Sequence[str]) -> RenderableType:
 
     rates = [f"{rate.nominal:g}" for rate in attacks.check.results[0].rates]
     title = f"Attacks on membership: {100.0 * attacks.level:g} % intervals"
-    table = _table(title, "", "acc.", "low", "high", "area", "low", "high", *rates, padding=0)
+    table = _table(title, "", "acc.", "low", "high", "AUC", "low", "high", *rates, padding=0)
     ordered = in_order(attacks.reports, shown)
     parts = [(name, attacks.reports[name].results) for names in ordered for name in names]
     for name, results in [*parts, ("solvable model", attacks.check.results)]:
@@ -287,8 +287,8 @@ def attack_table(attacks: AttackAudit, shown: Sequence[str]) -> RenderableType:
         for result in results:
             table.add_row(Text("  " + result.name), *_attack_cells(result))
     legend = (
-        "acc.: accuracy, area: under the ROC curve; then true positive rates at these false ones"
-        "; *: too few strangers to fix the threshold"
+        "acc.: accuracy, AUC: area under the ROC curve; then true positive rates at these false ones"
+        "; *: too few non-members to fix the threshold"
     )
     verdicts = "\n".join(f"- {line}" for line in (*attacks.verdicts(), *attacks_and_theory(attacks, attacks.level)))
     return Group(Text(), Fitted(table), Text(f"\n{legend}\n\n{verdicts}"))

@@ -97,10 +97,10 @@ def returned_numbers(
 
     Examples
     --------
-    >>> returned_numbers("losses of model Mine", np.zeros((2, 1)), (2,), "one number a point")
+    >>> returned_numbers("losses of model Mine", np.zeros((2, 1)), (2,), "one number per point")
     Traceback (most recent call last):
     ...
-    qmis_stats.errors.InputError: losses of model Mine = 'of shape (2, 1)': must be one number a point, of shape (2,)
+    qmis_stats.errors.InputError: losses of model Mine = 'of shape (2, 1)': must be one number per point, of shape (2,)
     """
     if returned.dtype == np.float64 and returned.shape == shape and np.isfinite(returned).all():
         return returned

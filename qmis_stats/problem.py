@@ -216,7 +216,7 @@ class Problem(ByValue):
 
     @cached_property
     def faces(self) -> tuple[Face, ...]:
-        """The faces of the best cell: one a rival codeword, or the nearest threshold on each side of a coordinate."""
+        """The faces of the best cell: one per rival codeword, or the nearest threshold on each side of a coordinate."""
         if self.thresholds is not None:
             return self._threshold_faces(self.thresholds)
         scores = self.scores

@@ -103,7 +103,7 @@ class ROCCurve:
         """
         ax = axes_or_new(ax, 4.6, 4.4)
         ax.plot([REPORTED_FPR[-1], 1.0], [REPORTED_FPR[-1], 1.0], color=INK, linestyle="--", linewidth=1.0)
-        ax.plot(self.fpr, self.tpr, label=f"area {self.auc:.4g}")
+        ax.plot(self.fpr, self.tpr, label=f"AUC {self.auc:.4g}")
         ax.set(xscale="log", yscale="log", xlim=(REPORTED_FPR[-1], 1.0), ylim=(REPORTED_FPR[-1], 1.0))
         ax.set_xlabel("false positive rate")
         ax.set_ylabel("true positive rate")
@@ -293,7 +293,7 @@ class MISResult(NotebookResult):
     def decay_point(self) -> DecayPoint:
         """Return what a plot against n shows of the result."""
         interval = None if self.std_error is None else self.conf_int()
-        return DecayPoint(self.method, self.n, self.log_delta, interval)
+        return DecayPoint(self.method, self.n, self.log_delta, interval, self.in_domain)
 
     def summary(self) -> Summary:
         """Return a few aligned lines, in the manner of statsmodels."""

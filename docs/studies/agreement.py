@@ -1,4 +1,4 @@
-"""Three roads to one number: losses, faces with a covariance, and exact exponents, where all three are known.
+"""Three routes to one number: losses, faces with a covariance, and exact exponents, where all three are known.
 
 Usage: python docs/studies/agreement.py [--samples 400] [--points 2000] [--processes 2] > docs/studies/agreement.md
 
@@ -81,7 +81,7 @@ class Setting:
 
     @property
     def erm(self) -> Problem:
-        """Return empirical risk minimisation over the codewords: what their losses speak of."""
+        """Return empirical risk minimisation over the codewords: what their losses are about."""
         return Problem(self.law, CodebookERM(self.codebook))
 
     @property
@@ -310,7 +310,7 @@ def measured_at(place: int, samples: int, points: int) -> tuple[Samples, Slope]:
 # --- page ------------------------------------------------------------------------------------------------------------
 
 INTRODUCTION = """\
-# Three roads to one rate
+# Indicator, faces and exponent: where they agree
 
 Written by `python docs/studies/agreement.py > docs/studies/agreement.md`: {samples} samples of {points} evaluation
 points for each setting. What should agree and what should not is {{ref}}`Proposition S13e <three-roads>`.

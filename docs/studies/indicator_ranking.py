@@ -237,7 +237,7 @@ def regression(rng, size):
 
 
 def finite_of(probabilities, tables):
-    """Return a family on a finite law, one table of losses a quantizer."""
+    """Return a family on a finite law, one table of losses per quantizer."""
     law = FiniteLaw(probabilities)
     weights = np.array([float(p) for p in law.probabilities])
     arrays = [np.array([[float(Fraction(x)) for x in row] for row in table]) for table in tables]

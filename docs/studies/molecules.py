@@ -4,7 +4,7 @@ Usage: python docs/studies/molecules.py --data FOLDER [--out docs/studies] [--st
 
 FOLDER holds the ADMET sets of the Therapeutics Data Commons as ``<name>.tab``. Each set is audited with a linear head
 and a perceptron. Every finished run is kept in the store: an interrupted study goes on where it was. molecules.csv has
-one row a quantizer, molecules_runs.csv the standardised gaps of each run; write_molecules.py makes the page and the
+one row per quantizer, molecules_runs.csv the standardised gaps of each run; write_molecules.py makes the page and the
 figures from these two. All seeds are fixed.
 """
 
@@ -74,7 +74,7 @@ def gaps(result: AuditResult) -> dict[str, np.ndarray]:
 
 
 def rows(result: AuditResult, data: Dataset, head: str, checkpoints: int, jobs: int) -> Iterator[dict[str, object]]:
-    """Yield one row a quantizer, the reference last."""
+    """Yield one row per quantizer, the reference last."""
     found = over_runs(result.run_indicators(), seed=SEED)
     sets = dict(zip(found.means.names, found.rank_sets().tolist(), strict=True))
     gap = found.means.to_frame().set_index("quantizer").assign(rank=found.ranking.ranks)

@@ -55,7 +55,7 @@ class Study:
         return table[chosen].set_index("quantizer")
 
     def gaps(self, name, head, checkpoints=MAIN):
-        """Return the gaps of an audit, one row a run."""
+        """Return the gaps of an audit, one row per run."""
         table = self.runs
         chosen = (table["set"] == name) & (table["head"] == head) & (table["checkpoints"] == checkpoints)
         return table[chosen].set_index("run")[self.names]
@@ -348,7 +348,7 @@ INTRODUCTION = """\
 
 Written by `make molecules DATA=FOLDER` (`python docs/studies/molecules.py --data FOLDER`), where FOLDER holds the ADMET sets
 of the Therapeutics Data Commons: BBB, CYP3A4 and P-gp are binary tasks, Caco-2, lipophilicity and VDss (its logarithm, since
-its target spans five decades) regressions. Every number on this page comes from `molecules.csv` (one row a quantizer and
+its target spans five decades) regressions. Every number on this page comes from `molecules.csv` (one row per quantizer and
 audit) and `molecules_runs.csv` (the gap of every run). {{doc}}`../audit` says what an audit is.
 
 Each set is audited with a linear head (ridge or logistic regression) and a perceptron (64 units) on Morgan fingerprints

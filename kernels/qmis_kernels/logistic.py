@@ -349,7 +349,7 @@ def simulate(
     factor: Vector,
     points: Vector,
 ) -> None:
-    """Write a design by columns and the signs of its responses; ``draws`` has one column a point."""
+    """Write a design by columns and the signs of its responses; ``draws`` has one column per point."""
     n = draws.shape[1]
     d = coefficients.size
     fill_points(draws, source, replicate)

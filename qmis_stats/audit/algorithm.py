@@ -109,7 +109,7 @@ def audit(
     quantizers : sequence of Quantizer
         With different names.
     runs : int
-        Independent trainings.
+        Independent training runs.
     n : int, optional
         Size of the training subsets; by default that of the pool, or its share for disjoint subsets.
     evaluation : float or sequence of int
@@ -399,7 +399,7 @@ def _notes(plan: RunPlan, runs: tuple[Run, ...], visited: dict[str, Visited], ra
     if plan.identify == "codes":
         yield (
             "Intercepts, biases and scales are released as they are and do not tell codewords apart: "
-            "indicators speak of the quantized weights."
+            "indicators are about the quantized weights."
         )
     for name in runs[0].with_scales:
         yield (

@@ -53,7 +53,7 @@ class AuditResult(NotebookResult):
     scores : Performance
         Of the final quantized models on the evaluation points.
     bits : dict of str to float
-        Bits a weight.
+        Bits per weight.
     visited : dict of str to Visited
         Codewords of all runs together and their losses on the evaluation points, by quantizer.
     runs : tuple of Run
@@ -95,7 +95,7 @@ class AuditResult(NotebookResult):
 
     @property
     def performance(self) -> pd.DataFrame:
-        """Scores with 95 % intervals and prices, one row a quantizer, the reference last."""
+        """Scores with 95 % intervals and prices, one row per quantizer, the reference last."""
         return self.scores.to_frame()
 
     @property
@@ -198,7 +198,7 @@ class AuditResult(NotebookResult):
         return over_runs(self.run_indicators().drop(columns=IDENTITY), seed=int(self.specification["seed"]))
 
     def to_frame(self, level: float = 0.95) -> pd.DataFrame:
-        """Return one row a quantizer, the most private first, then those with a single codeword, then the reference.
+        """Return one row per quantizer, the most private first, then those with a single codeword, then the reference.
 
         Columns are those of the ranking by the indicator, ``bits``, ``seen`` (different codewords visited), the scores
         with their intervals and prices, and where the leak is known ``delta`` with its interval, ``auc``,

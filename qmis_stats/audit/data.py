@@ -100,14 +100,14 @@ class Dataset:
         if self.task not in TASKS:
             raise InputError("task", self.task, f"one of {', '.join(TASKS)}")
         if len(self.features) != self.columns:
-            raise InputError(f"{self.name}: features", len(self.features), f"{self.columns} names, one a column")
+            raise InputError(f"{self.name}: features", len(self.features), f"{self.columns} names, one per column")
         if self.groups is not None and self.groups.shape != self.y.shape:
-            raise InputError(f"{self.name}: groups", self.groups.shape, f"of shape {self.y.shape}, one a row")
+            raise InputError(f"{self.name}: groups", self.groups.shape, f"of shape {self.y.shape}, one per row")
         if self.origin is not None and self.origin.shape != self.y.shape:
-            raise InputError(f"{self.name}: origin", self.origin.shape, f"of shape {self.y.shape}, one a row")
+            raise InputError(f"{self.name}: origin", self.origin.shape, f"of shape {self.y.shape}, one per row")
         for column, names in self.by.items():
             if names.shape != self.y.shape:
-                raise InputError(f"{self.name}: by {column!r}", names.shape, f"of shape {self.y.shape}, one a row")
+                raise InputError(f"{self.name}: by {column!r}", names.shape, f"of shape {self.y.shape}, one per row")
         for name, array in (("X", self.X), ("y", self.y)):
             if array.dtype != np.float64:
                 raise InputError(f"{self.name}: type of {name}", str(array.dtype), "float64")

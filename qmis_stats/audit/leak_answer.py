@@ -144,7 +144,7 @@ def leak_sure(
 
 
 def attacks_and_theory(attacks: AttackAudit, level: float) -> list[str]:
-    """Return whether attacks agree with the theory for the game that they play, in at most one sentence.
+    """Return whether attacks agree with the theory for the game of the attacks, in at most one sentence.
 
     Parameters
     ----------
@@ -157,19 +157,19 @@ def attacks_and_theory(attacks: AttackAudit, level: float) -> list[str]:
     if not compared:
         return []
     game = next(iter(attacks.reports.values())).game
-    where = f"Attacks on trainings with {game['n']} rows of a known pool"
+    where = f"Attacks on training runs with {game['n']} rows of a known pool"
     apart = [one for one in compared if not one.agree]
     if not apart:
         return [f"{where} agree with the theory for it under all {len(compared)} releases."]
     above = [one for one in apart if one.attacked > one.predicted]
     shown = [f"{release_name(one.name)} {number(one.attacked)} for {number(one.predicted)}" for one in (above or apart)]
     if above:
-        return [f"{where} reach MORE than the theory says, so trust the attacks (area): {listed(shown, 4)}."]
-    return [f"{where} reach less than the theory's best attack would (area): {listed(shown, 4)}."]
+        return [f"{where} reach MORE than the theory says, so trust the attacks (AUC): {listed(shown, 4)}."]
+    return [f"{where} reach less than the theory's best attack would (AUC): {listed(shown, 4)}."]
 
 
 def _needed(leak: ReleaseLeak, candidates: Sequence[str], level: float) -> list[str]:
-    """Return how many points, or trainings, would tell the first two candidates apart, in at most one sentence.
+    """Return how many points, or training runs, would tell the first two candidates apart, in at most one sentence.
 
     A leak and its standard error fall alike with n at first order; their ratio grows as its root. The standard error of
     a measured one falls as the root of what was measured.

@@ -18,7 +18,7 @@ class Line:
     name : str
         The quantizer.
     bits : float
-        Bits a weight.
+        Bits per weight.
     rank : int or None
         By the estimates, 1 the most private; ``None`` of the reference and where there is no estimate.
     rank_set : (int, int) or None

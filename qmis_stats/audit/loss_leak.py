@@ -65,7 +65,7 @@ def loss_leak(
 ) -> LossLeak:
     """Return what the losses of training points and of others tell of membership under each release.
 
-    The area is that of all pairs, with DeLong's covariance over releases. Thresholds for Δ and true positive rates are
+    The AUC is that of all pairs, with DeLong's covariance over releases. Thresholds for Δ and true positive rates are
     fixed on one half of the points and used on the other, and the other way round.
 
     Parameters
@@ -140,7 +140,7 @@ def trained_leak(plan: RunPlan, bits: Mapping[str, float]) -> LossLeak | None:
 def _called(
     inside: FloatArray, outside: FloatArray, first: Indices, second: Indices, rate: float | None
 ) -> tuple[FloatArray, FloatArray]:
-    """Return which members and strangers are called members, by thresholds of the other half, (Q, n) and (Q, m)."""
+    """Return which members and non-members are called members, by thresholds of the other half, (Q, n) and (Q, m)."""
     hits, alarms = np.zeros(inside.shape), np.zeros(outside.shape)
     for part in (0, 1):
         for q in range(len(inside)):
@@ -155,7 +155,7 @@ def _called(
 def _by_half(values: FloatArray, half: Indices, clusters: Indices, count: int) -> tuple[FloatArray, FloatArray]:
     """Return the mean over halves of their means, and what each cluster adds to its error, (Q,) and (Q, count).
 
-    Halves have thresholds of their own: one that calls everybody must not count for more members than strangers.
+    Halves have thresholds of their own: one that calls everybody must not count for more members than non-members.
     """
     mean, errors = np.zeros(len(values)), np.zeros((len(values), count))
     for part in (0, 1):

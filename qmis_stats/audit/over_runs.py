@@ -71,7 +71,7 @@ class OverRuns(NotebookResult):
         return int(self.ranking.comparisons.holm(level).sum())
 
     def to_frame(self, level: float = 0.95) -> pd.DataFrame:
-        """Return one row a quantizer, the largest first: rank, set, indicator, interval; mean gap, its deviation."""
+        """Return one row per quantizer, the largest first: rank, set, indicator, interval; mean gap, its deviation."""
         import pandas as pd
 
         sets, interval = self.rank_sets(level), self.conf_int(level)

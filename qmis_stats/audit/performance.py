@@ -77,7 +77,7 @@ class Performance(ByValue):
         return _intervals(self.losses, self.price_points_se, level)
 
     def to_frame(self, level: float = 0.95) -> pd.DataFrame:
-        """Return one row a quantizer: each score with its interval and its price."""
+        """Return one row per quantizer: each score with its interval and its price."""
         import pandas as pd
 
         inside, price, costs = self.conf_int(level), self.price_conf_int(level), self.losses.mean(axis=2)

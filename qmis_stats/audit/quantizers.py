@@ -55,7 +55,7 @@ class Quantizer(Protocol):
 
     @property
     def bits(self) -> float:
-        """Bits a weight."""
+        """Bits per weight."""
         ...
 
     def quantize(self, weights: ArrayLike, /) -> FloatArray:

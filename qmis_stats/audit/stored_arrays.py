@@ -36,7 +36,7 @@ def read_arrays(file: Path, target: str | int, dialect: Dialect) -> tuple[NDArra
     if isinstance(target, str) and not target.lstrip("-").isdigit():
         other = Path(target) if Path(target).is_file() else file.parent / target
         if not other.is_file():
-            raise InputError("target", target, "the number of a column or a file with one value a row")
+            raise InputError("target", target, "the number of a column or a file with one value per row")
         return X, _one_column(other, X.shape[0], dialect)
     column = int(target)
     if X.ndim > 2 or not -X.shape[1] <= column < X.shape[1]:

@@ -113,7 +113,7 @@ def read_column(file: Path, dialect: Dialect, rows: int) -> pd.Series[Any]:
     if len(table) == rows + 1:  # a line with the name of the column
         table = _read(file, header=0, **options).dropna(axis=1, how="all")
     if table.shape[1] != 1:
-        raise InputError("target", str(file), f"one value a row, not {table.shape[1]}")
+        raise InputError("target", str(file), f"one value per row, not {table.shape[1]}")
     return table.iloc[:, 0]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from qmis_stats.audit.lines import Line
 from qmis_stats.audit.quantizers import release_name
 from qmis_stats.audit.wording import metric_name, number
+from qmis_stats.reporting.apart import apart
 from qmis_stats.reporting.figures import axes_or_new
 
 if TYPE_CHECKING:
@@ -19,15 +20,17 @@ __all__ = ["score_limits", "tradeoff_plot"]
 _PARETO, _OTHER, _REFERENCE = "#2f6fde", "#6c717d", "#d9622b"
 _DECADES = 1e-5
 _REACH = 10.0
+_BADGE = 16.0
+"""Diameter of a rank, in points."""
 
 
 def tradeoff_plot(lines: Sequence[Line], metric: str, ax: Axes | None = None) -> Axes:
     """Draw privacy (more private to the right) and the performance of each quantizer.
 
-    Privacy is the leak Δ of the release where it is known, with no quantization as a dashed line; else the indicator on
-    a logarithmic axis. Numbers are ranks; the legend names the Pareto set. A score far below the others is drawn at the
-    lower edge as a triangle, with its value in the legend; an indicator of zero is drawn at the left edge, and so is
-    one without an estimate, with a question mark.
+    Privacy is the leak Δ of the release where it is known, with no quantization as a dashed line; else the
+    indicator on a logarithmic axis. Numbers are ranks, set apart where points are close together; the legend names
+    the Pareto set. A score far below the others is drawn at the lower edge as a triangle, with its value in the
+    legend; an indicator of zero is drawn at the left edge, and so is one without an estimate, with a question mark.
 
     Parameters
     ----------
@@ -54,7 +57,9 @@ def tradeoff_plot(lines: Sequence[Line], metric: str, ax: Axes | None = None) ->
     if reference.leak is not None:
         ax.axvspan(*reference.leak.interval, color=_REFERENCE, alpha=0.08, linewidth=0.0)
         ax.axvline(reference.leak.delta, color=_REFERENCE, linestyle=(0, (5, 3)), linewidth=1.3)
-    for line in sorted(lines, key=lambda line: line.pareto):
+    shown = sorted(lines, key=lambda line: line.pareto)
+    places = []
+    for line in shown:
         colour = _PARETO if line.pareto else _OTHER
         value, ends = privacy(line)
         x, first, last = (min(max(v, min(left, right)), max(left, right)) for v in (value, *ends))
@@ -64,20 +69,9 @@ def tradeoff_plot(lines: Sequence[Line], metric: str, ax: Axes | None = None) ->
         bottom, top = (min(max(end, low), high) for end in line.score_interval)
         ax.vlines(x, bottom, top, colour, linewidth=1.1, alpha=strength)
         marker = "o" if line.score >= low else "v"
-        ax.plot(
-            [x], [y], marker, color=colour, markersize=12.0, markeredgewidth=0.0, clip_on=False, zorder=4 + line.pareto
-        )
-        ax.annotate(
-            "?" if line.rank is None else str(line.rank),
-            (x, y),
-            color="white",
-            fontsize=7.5,
-            fontweight="bold",
-            ha="center",
-            va="center_baseline",
-            zorder=6,
-            annotation_clip=False,
-        )
+        ax.plot([x], [y], marker, color=colour, markersize=4.0, markeredgewidth=0.0, clip_on=False, zorder=4)
+        places.append((x, y))
+    _ranks(ax, shown, places)
     for line in sorted(lines, key=lambda line: line.rank or len(lines)):
         if line.pareto or line.score < low:
             ax.plot([], [], "o", color=_PARETO if line.pareto else _OTHER, markersize=8.0, label=_named(line, low))
@@ -87,6 +81,32 @@ def tradeoff_plot(lines: Sequence[Line], metric: str, ax: Axes | None = None) ->
     ax.set_ylabel(f"{metric_name(metric)} (better upwards)")
     ax.figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize="small")
     return ax
+
+
+def _ranks(ax: Axes, lines: Sequence[Line], places: Sequence[tuple[float, float]]) -> None:
+    """Write the rank of each quantizer on its point, or beside it with a line where others are near."""
+    if not places:
+        return
+    scale = 72.0 / ax.figure.dpi  # points per pixel
+    points = (ax.transData.transform(places) - ax.bbox.min) * scale
+    width, height = (side * scale for side in ax.bbox.size)
+    for line, place, point, at in zip(lines, places, points, apart(points, _BADGE, width, height), strict=True):
+        colour = _PARETO if line.pareto else _OTHER
+        ax.annotate(
+            "?" if line.rank is None else str(line.rank),
+            place,
+            tuple(at - point),
+            textcoords="offset points",
+            color="white",
+            fontsize=7.0,
+            fontweight="bold",
+            ha="center",
+            va="center",
+            zorder=6 + line.pareto,
+            annotation_clip=False,
+            bbox={"boxstyle": "circle,pad=0.2", "facecolor": colour, "edgecolor": "none"},
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.7, "shrinkA": 0.0, "shrinkB": 0.0},
+        )
 
 
 def _leak(line: Line) -> tuple[float, tuple[float, float]]:

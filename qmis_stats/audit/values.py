@@ -147,15 +147,15 @@ def _one_a_row(field: str, value: Any, rows: int) -> NDArray[Any]:
     try:
         array = np.asarray(value)
     except ValueError:
-        raise InputError(field, value, f"one value a row, of shape ({rows},)") from None
+        raise InputError(field, value, f"one value per row, of shape ({rows},)") from None
     if array.size == rows and array.ndim in (1, 2):
         return array.reshape(-1)
     one_hot = array.ndim == 2 and array.shape[0] == rows and array.dtype.kind in "fiub"
     if one_hot and bool(np.all((array == 0) | (array == 1)) and np.all(array.sum(axis=1) == 1)):
         raise InputError(
-            field, f"one-hot, of shape {array.shape}", f"one class a row, of shape ({rows},): y.argmax(axis=1) gives it"
+            field, f"one-hot, of shape {array.shape}", f"one class per row, shape ({rows},): y.argmax(axis=1) gives it"
         )
-    raise InputError(field, f"shape {array.shape}", f"one value a row, of shape ({rows},)")
+    raise InputError(field, f"shape {array.shape}", f"one value per row, of shape ({rows},)")
 
 
 def _plain(field: str, row: int, entry: Any) -> float | str | None:

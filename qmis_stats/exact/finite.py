@@ -50,7 +50,7 @@ def _integer_losses(losses: Sequence[Sequence[Fraction]], atoms: int) -> list[li
 
 
 def _compositions(total: int, parts: int) -> IntArray:
-    """Return every vector of ``parts`` non-negative integers that sum to ``total``, one a row."""
+    """Return every vector of ``parts`` non-negative integers that sum to ``total``, one per row."""
     rows = np.array([[total]], dtype=np.int64)
     # The last column holds what is still to be shared out; each pass splits it in all ways.
     for _ in range(parts - 1):

@@ -62,7 +62,7 @@ class Outcome(NotebookResult):
         return [*rates, *domain_remarks(self.results)]
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw log₁₀ Δ against n, a series a method, with 95 % intervals; returns the axes.
+        """Draw log₁₀ Δ against n, a series per method, with 95 % intervals; returns the axes.
 
         Parameters
         ----------

@@ -1,9 +1,9 @@
 """Areas under ROC curves with the covariance of DeLong, DeLong and Clarke-Pearson, for points that share a training.
 
-An area is a two-sample U-statistic: the share of (member, stranger) pairs in which the member's score is larger, ties
+An AUC is a two-sample U-statistic: the share of (member, non-member) pairs in which the member's score is larger, ties
 counting half. Its variance comes from the placements of each score among those of the other kind (DeLong et al. 1988).
 Points of one training share its weights; Obuchowski (1997) sums placements within clusters, and adds the covariance of
-the members and strangers of one cluster. With a cluster for every point it is DeLong's covariance.
+the members and non-members of one cluster. With a cluster for every point it is DeLong's covariance.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def delong(
     Raises
     ------
     InputError
-        If shapes disagree, a score is NaN, or there are fewer than two members, strangers or clusters of either.
+        If shapes disagree, a score is NaN, or there are fewer than two members, non-members or clusters of either.
 
     Examples
     --------
@@ -75,7 +75,7 @@ def delong(
     if np.isnan(high).any() or np.isnan(low).any():
         raise InputError("scores", float("nan"), "numbers, none of them NaN")
     if (member_clusters is None) != (stranger_clusters is None):
-        raise InputError("clusters", None, "given for members and strangers, or for neither")
+        raise InputError("clusters", None, "given for members and non-members, or for neither")
     of_high, of_low = (
         (np.arange(high.shape[1]), high.shape[1] + np.arange(low.shape[1]))
         if member_clusters is None
@@ -93,7 +93,7 @@ def delong(
     low_sums = cluster_sums(low_places - areas[:, None], of_low, clusters)
     with_high, with_low = np.unique(of_high).size, np.unique(of_low).size
     if min(with_high, with_low) < 2:
-        raise InputError("clusters", (with_high, with_low), "at least two with members and two with strangers")
+        raise InputError("clusters", (with_high, with_low), "at least two with members and two with non-members")
     m, n = high.shape[1], low.shape[1]
     own = with_high / (with_high - 1.0) * (high_sums @ high_sums.T) / m**2
     other = with_low / (with_low - 1.0) * (low_sums @ low_sums.T) / n**2
@@ -116,7 +116,7 @@ def cluster_sums(values: FloatArray, clusters: IntArray, count: int) -> FloatArr
 
 
 def area_interval(area: float, variance: float, clusters: int, level: float = 0.95) -> tuple[float, float]:
-    """Return the interval for an area: Student's with ``clusters − 1`` degrees of freedom, within [0, 1].
+    """Return the interval for an AUC: Student's with ``clusters − 1`` degrees of freedom, within [0, 1].
 
     A variance of zero comes from scores that separate perfectly, or not at all; the interval then ends where as many
     successes as clusters, in as many trials, end by Clopper and Pearson.
@@ -126,7 +126,7 @@ def area_interval(area: float, variance: float, clusters: int, level: float = 0.
     area, variance : float
         From :func:`delong`.
     clusters : int
-        Independent trainings.
+        Independent training runs.
     level : float
         Confidence level.
 

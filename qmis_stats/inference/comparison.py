@@ -73,7 +73,7 @@ class ExponentComparison(NotebookResult):
         return f"F({self.df_num:.0f}, {self.df_denom:.1f})"
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a pair as a pandas frame."""
+        """Return one row per pair as a pandas frame."""
         import pandas as pd
 
         return pd.DataFrame(

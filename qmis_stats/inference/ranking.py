@@ -24,7 +24,7 @@ Progress = Callable[[Iterable[Any]], Iterable[Any]]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Ranking(RankResults):
-    """Quantizers ordered by privacy: rank 1 has the largest indicator and betrays least.
+    """Quantizers ordered by privacy: rank 1 has the largest indicator and leaks least.
 
     Attributes
     ----------
@@ -114,7 +114,7 @@ def rank(
     Parameters
     ----------
     losses : mapping from str to (K_Q, N) array_like or LossBlocks
-        One matrix a quantizer: candidates by evaluation points, the same points in the same order for all.
+        One matrix per quantizer: candidates by evaluation points, the same points in the same order for all.
     draws : int
         Bootstrap draws, from 199 to 10⁶.
     seed : int

@@ -115,7 +115,7 @@ class RunMeans(NotebookResult):
         return rank_estimates(self.estimates, self.covariance, self.names, dof=dof, draws=draws, seed=seed)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a quantizer as a pandas frame."""
+        """Return one row per quantizer as a pandas frame."""
         import pandas as pd
 
         low, high = self.conf_int().T

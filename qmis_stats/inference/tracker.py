@@ -28,7 +28,7 @@ _SAME_LOSSES = 1e-6
 class Tracker:
     """Losses of quantized parameters at the checkpoints of one or several training runs.
 
-    Training calls :meth:`record` at each checkpoint, once a quantizer, with the losses of the quantized parameters on
+    Training calls :meth:`record` at each checkpoint, once per quantizer, with the losses of the quantized parameters on
     the evaluation points. A codeword that is visited again is kept once.
 
     Examples
@@ -113,7 +113,7 @@ class Tracker:
 
     @property
     def losses(self) -> dict[str, FloatArray]:
-        """One (K, N) matrix a quantizer, its different codewords in the order of their first visit."""
+        """One (K, N) matrix per quantizer, its different codewords in the order of their first visit."""
         return {name: np.vstack(rows) for name, rows in self._rows.items()}
 
     def indicator(self, quantizer: str, **options: Any) -> Indicator:

@@ -94,9 +94,9 @@ def leakage(
 
     Notes
     -----
-    Measured over eight settings in 1300 data sets (docs/studies/leakage.md): areas differ from those of an attack that
+    Measured over eight settings in 1300 data sets (docs/studies/leakage.md): AUCs differ from those of an attack that
     knows the law by 0.0004 on average and at most 0.0068, and no pair of quantizers was told apart in the wrong order.
-    95 % intervals of Δ hold in 94 % of data sets on average, those of areas in 93 %; of quantizers the least is 86 and
+    95 % intervals of Δ hold in 94 % of data sets on average, those of AUCs in 93 %; of quantizers the least is 86 and
     88 %. Without quantization standard errors are a few 0.0001 for the squared loss, less than what finitely many
     points do to the formulas: these intervals hold in 69 and 60 % at the least.
 

@@ -40,7 +40,7 @@ class GroupLeak(NotebookResult):
     in_domain : tuple of bool
         For each quantizer, whether the errors of the formulas are controlled.
     estimates : (L, Q, F) ndarray
-        The figures: Δ, area, true positive rates.
+        The figures: Δ, AUC, true positive rates.
     covariance : (F, LQ, LQ) ndarray
         Of each figure over groups and quantizers, groups first.
     dof : int

@@ -53,7 +53,7 @@ class Basis:
     found : LeaveOneOut
         Its leave-one-out quantities, not smoothed.
     game : Game
-        That is played.
+        The membership game.
     influence : (n,) ndarray
         Of each point on log tr ΣC, times n.
     directions : Directions

@@ -29,7 +29,7 @@ class Points:
     factor : (n, K, K) ndarray
         A square root of the posterior covariance of a.
     variance : (n, K, K) ndarray
-        S, of the fitted values about a in the game that is played.
+        S, of the fitted values about a in the game.
     leverage : (n, K, K) ndarray
         q.
     settled : float

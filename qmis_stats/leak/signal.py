@@ -44,8 +44,8 @@ class PointSignal:
     def scalars(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return (c, e₁, e₂) for one fitted value per point, each of shape (n,).
 
-        The statistic is (v₁, v₂), standard normal for a stranger. v₁ has correlation c with the fitted value; a member
-        moves v by (e₁, e₂) times the move of its fitted value in standard deviations.
+        The statistic is (v₁, v₂), standard normal for a non-member. v₁ has correlation c with the fitted value;
+        a member moves v by (e₁, e₂) times the move of its fitted value in standard deviations.
         """
         kk, kd, dd = self.gram[:, :, 0, 0]
         size = np.sqrt(self.variance[:, 0, 0])
@@ -58,7 +58,7 @@ class PointSignal:
 
 
 def best_direction(signal: PointSignal, moments: FloatArray, repeat: Indices) -> tuple[FloatArray, FloatArray]:
-    """Return (c, e) of the one statistic that tells members from strangers best, each of shape (n,).
+    """Return (c, e) of the one statistic that tells members from non-members best, each of shape (n,).
 
     A member's read-out v is moved along (e₁, e₂), and its variance along (c, 0) changes: the direction of the largest
     mean root of the symmetric divergence of the two normal laws is taken, the same for all points. What a second

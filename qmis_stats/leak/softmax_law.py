@@ -73,7 +73,7 @@ def softmax_exposures(
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return total variations (A, n, Q) and masses of the log ratio (groups, Q, bins).
 
-    The statistic of a stranger is N(0, Γ), Γ the Gram matrix of the 2K directions; that of a member is taken as the
+    The statistic of a non-member is N(0, Γ), Γ the Gram matrix of the 2K directions; that of a member is taken as the
     normal law with the mean and covariance that the proximal map gives it.
     """
     from qmis_kernels import exposure_bins
@@ -116,10 +116,10 @@ def _gram(parts: FloatArray) -> FloatArray:
 def _log_ratios(
     seen: FloatArray, unexplained: FloatArray, gram: FloatArray, net: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return log ratios at draws of a member's statistic and of a stranger's, (draws, n) each."""
+    """Return log ratios at draws of a member's statistic and of a non-member's, (draws, n) each."""
     values, vectors = np.linalg.eigh(gram)
     kept = values > _FLOOR * values[:, -1:]
-    # Directions in which nothing is read have no density: all is written in units of the stranger's law.
+    # Directions in which nothing is read have no density: all is written in units of the non-member's law.
     unit = vectors * np.where(kept, 1.0 / np.sqrt(np.where(kept, values, 1.0)), 0.0)[:, None, :]
     mean = seen.mean(axis=0)
     moved = np.einsum("nab,kna->knb", unit, seen - mean)
@@ -130,7 +130,7 @@ def _log_ratios(
     shift = np.einsum("nab,na->nb", unit, mean)
     root = turn * np.sqrt(sizes)[:, None, :]
     member = shift + np.einsum("nab,kb->kna", root, net)
-    # A stranger is drawn from its own law: weighting a member's draws would miss its tails where a member varies less.
+    # A non-member is drawn from its own law: a member's draws, weighted, miss its tails where a member varies less.
     away = np.einsum("nab,kna->knb", turn / np.sqrt(sizes)[:, None, :], net[:, None, :] - shift)
     sides = (
         (np.sum(member**2, axis=2), np.sum(net**2, axis=1)[:, None]),

@@ -42,7 +42,7 @@ class Uncertainty:
     points : Points
         Posterior of the mean fitted values.
     game : Game
-        That is played.
+        The membership game.
     directions : Directions
         Of the points.
     readings : list

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-from qmis_stats.reporting.figures import MARKERS, axes_or_new
+from qmis_stats.reporting.figures import MARKERS, axes_or_new, ring
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,16 +29,19 @@ class DecayPoint(NamedTuple):
         Natural logarithm of Δ; what is not finite is left out.
     interval : (float, float) or None
         Of ``log_delta``.
+    in_domain : bool
+        Whether the method's error is controlled there; other points have a ring.
     """
 
     label: str
     n: int
     log_delta: float
     interval: tuple[float, float] | None
+    in_domain: bool = True
 
 
 def decay_plot(points: Iterable[DecayPoint], ax: Axes | None = None) -> Axes:
-    """Draw log₁₀ Δ against n, a series a label, with intervals.
+    """Draw log₁₀ Δ against n, one series per label, with intervals; points outside their domain have a ring.
 
     Parameters
     ----------
@@ -79,6 +82,8 @@ def decay_plot(points: Iterable[DecayPoint], ax: Axes | None = None) -> Axes:
             markerfacecolor="none",  # points that coincide stay visible
             capsize=2.0,
         )
+    outside = [point for members in series.values() for point in members if not point.in_domain]
+    ring(ax, [point.n for point in outside], [point.log_delta / _TEN for point in outside])
     ax.set_xlabel("n")
     ax.set_ylabel("log₁₀ Δ")
     if series:

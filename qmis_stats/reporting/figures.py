@@ -6,13 +6,15 @@ import io
 import re
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from markupsafe import Markup, escape
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
 
-__all__ = ["COLOURS", "INK", "MARKERS", "STYLE", "axes_or_new", "inline_svg"]
+__all__ = ["COLOURS", "INK", "MARKERS", "STYLE", "axes_or_new", "inline_svg", "ring"]
 
 COLOURS = ("#2f6fde", "#d9622b", "#1f9d6b", "#a04fc4", "#ad8324", "#c23b5a", "#4a8fa8", "#7b6f63")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -56,6 +58,39 @@ def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
     from matplotlib import pyplot
 
     return pyplot.figure(figsize=(width, height), layout="constrained").add_subplot()
+
+
+def ring(ax: Axes, x: ArrayLike, y: ArrayLike) -> None:
+    """Put a ring around points that are outside the domain of their method, and say so once in the legend.
+
+    Parameters
+    ----------
+    ax : matplotlib axes
+        Where the points are.
+    x, y : array_like, shape (k,)
+        The points; without any nothing is drawn.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> axes = Figure().add_subplot()
+    >>> for n in (5, 6):
+    ...     ring(axes, [n], [-1.0])
+    >>> axes.get_legend_handles_labels()[1]
+    ['outside its domain']
+    """
+    if np.size(x) == 0:
+        return
+    label = "outside its domain"
+    known = label in ax.get_legend_handles_labels()[1]
+    style: dict[str, Any] = {
+        "marker": "o",
+        "markersize": 10.0,
+        "markerfacecolor": "none",
+        "color": INK,
+        "linestyle": "none",
+    }
+    ax.plot(x, y, **style, label="_nolegend_" if known else label)
 
 
 def inline_svg(figure: Figure, name: str, alt: str) -> Markup:

@@ -129,7 +129,7 @@ def plain_design() -> Design:
 def tilted_design(scores: ScoreModel, n: int) -> Design:
     """Return the mixtures of the tilts.
 
-    One tilt a rival: a sum that returns rival k has a weight bounded through k's own tilt, so no rival may be missing
+    One tilt per rival: a sum that returns rival k has a weight bounded through k's own tilt, so no rival may be missing
     unless its crossings are rarer than the commonest by a factor e^−20. A face that only ties cross has the tilt λ = ∞,
     the law given a tie. The law itself joins the sums when crossings are common, or when a rival ties with the best;
     it always joins the fresh points.

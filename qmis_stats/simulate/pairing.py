@@ -38,7 +38,7 @@ def rival_rows(
 ) -> FloatArray:
     """Return ``Σ_m coefficients[m, T(sums[r], points[m])]`` for every sum, shape (R,); the best cell counts zero.
 
-    ``coefficients`` has one column a rival, shape (M, K−1).
+    ``coefficients`` has one column per rival, shape (M, K−1).
     """
     if sums.shape[1] != 2:
         rows: FloatArray = kernels.all_pairs_rows(sums, points, np.insert(coefficients, best, 0.0, axis=1))

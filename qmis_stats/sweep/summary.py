@@ -58,8 +58,8 @@ class SweptCell:
 
     @property
     def shown_in_plots(self) -> bool:
-        """Whether a plot shows the result: inside its method's domain, and Δ is not 0."""
-        return self.state == "done" and bool(self.result["in_domain"]) and finite_or_none(self.log_delta) is not None
+        """Whether a plot shows the result: Δ is not 0."""
+        return self.state == "done" and finite_or_none(self.log_delta) is not None
 
     @property
     def log_delta(self) -> float | None:

@@ -129,9 +129,17 @@ def _fixed(summary: Summary) -> Table:
 
 
 def _label(number: int, series: Series) -> str:
-    """Return what the legend calls a series: its number, and as many of its values as there is room for."""
-    values = [_value(value) for value in series.entries.values() if value is not None]
-    return _brief(" · ".join((str(number), *(values or [series.cells[0].result["method"]]))), _LONGEST_LABEL)
+    """Return what the legend calls a series: its number, and in words as many of its entries as there is room for.
+
+    Words stand for themselves; numbers and lists have the name of their entry.
+    """
+    words = []
+    for name, value in series.entries.items():
+        if isinstance(value, str) and not value.startswith("["):
+            words.append(_value(value))
+        elif value is not None:
+            words.append(f"{name.rpartition('.')[2]} {_value(value)}")
+    return _brief(f"{number}: {', '.join(words) or series.cells[0].result['method']}", _LONGEST_LABEL)
 
 
 def _drawn_points(series: Series) -> list[SweptCell]:
@@ -146,7 +154,13 @@ def _plot(drawn: Mapping[int, Series]) -> Markup:
 
     labels = {number: _label(number, series) for number, series in drawn.items()}
     points = [
-        DecayPoint(labels[number].replace("$", r"\$"), cell.result["n"], cell.result["log_delta"], cell.interval)
+        DecayPoint(
+            labels[number].replace("$", r"\$"),
+            cell.result["n"],
+            cell.result["log_delta"],
+            cell.interval,
+            bool(cell.result["in_domain"]),
+        )
         for number, series in drawn.items()
         for cell in _drawn_points(series)
     ]
@@ -173,8 +187,11 @@ def _points(drawn: Mapping[int, Series]) -> Table:
         for cell in _drawn_points(series):
             ends = None if cell.interval is None else (cell.interval[0] / ten, cell.interval[1] / ten)
             place = [str(number), str(cell.result["n"])]
-            rows.append([*place, shown(cell.result["log_delta"] / ten), _interval(ends)])
-    return Table("Points of the plot", ("Series", "n", "log₁₀ Δ", f"{_PERCENT} interval"), rows)
+            inside = shown(bool(cell.result["in_domain"]))
+            rows.append([*place, shown(cell.result["log_delta"] / ten), _interval(ends), inside])
+    return Table(
+        "Points of the plot", ("Series", "n", "log₁₀ Δ", f"{_PERCENT} interval", "In domain"), rows, frozenset({4})
+    )
 
 
 def _interval(ends: tuple[float, float] | None) -> str:

@@ -106,7 +106,7 @@ class BivariateRatio:
         return _exceedance(self.gain, self.loss, np.asarray(threshold, dtype=np.float64) - self.constant)
 
     def threshold(self, fpr: float) -> float:
-        """Return the threshold that strangers exceed with probability ``fpr``, in (0, 1).
+        """Return the threshold that non-members exceed with probability ``fpr``, in (0, 1).
 
         Examples
         --------

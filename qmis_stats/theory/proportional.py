@@ -31,7 +31,7 @@ def proportional(problem: Problem, n: int) -> MISResult:
     """Return Δ_n of a quantized regression in any dimension, with the attack's ROC (Statement S16).
 
     The best attack on the released codes thresholds the likelihood ratio of the point and of linear read-outs of the
-    codes. For a linear regression residual and read-outs are normal: a member's law differs from a stranger's in two
+    codes. For a linear regression residual and read-outs are normal: a member's law differs from a non-member's in two
     directions only (:class:`~qmis_stats.theory.shift_information.ShiftInformation`), and the total variation is an
     integral over an angle. For a logistic or Poisson regression the law of the estimate solves the state evolution
     equations (:func:`~qmis_stats.theory.canonical_evolution.canonical_law`), and the law of one read-out is integrated

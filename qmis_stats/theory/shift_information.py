@@ -40,9 +40,9 @@ class ShiftInformation:
     directions: float
 
     def ratio(self, estimate: LeastSquaresLaw) -> BivariateRatio | None:
-        """Return the likelihood ratio of a member to a stranger; ``None`` when the cells tell nothing.
+        """Return the likelihood ratio of a member to a non-member; ``None`` when the cells tell nothing.
 
-        With v the vector of noise and read-outs, a member's covariance is a stranger's plus ``b cᵀ + c bᵀ``, of rank
+        With v the vector of noise and read-outs, a member's covariance is a non-member's plus ``b cᵀ + c bᵀ``, of rank
         two: b is the shift per unit of residual, c half a residual of it minus what the residual shares with v.
         """
         b_b = estimate.share**2 * self.shift

@@ -53,7 +53,7 @@ def svg(plot: Plot, name: str) -> Markup:
 
 
 def numbers(plot: Plot) -> Table:
-    """Return what the plot shows as a table: a row a point.
+    """Return what the plot shows as a table: a row per point.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ def run_verification(
     quick : bool
         Shorter grids and fewer replicates; every claim is still checked.
     progress : bool
-        Say on standard error how far the run is: a bar on a terminal, elsewhere a line a minute.
+        Say on standard error how far the run is: a bar on a terminal, elsewhere one line per minute.
     seed : int
         In [0, 2³²); two runs with one seed give the same report.
     claims : sequence of Claim, optional

@@ -64,7 +64,7 @@ class Report(NotebookResult):
         return sum((c.kinds for c in self.checked), Counter())
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a claim as a pandas frame."""
+        """Return one row per claim as a pandas frame."""
         import pandas as pd
 
         rows = [

@@ -79,7 +79,7 @@ def test_it_can_be_read_and_stored(found):
     text = str(found)
     assert "no attack exceeds it" in text
     assert "every attack on every quantizer is at chance" in text
-    assert "16 trainings on 40 rows" in text
+    assert "16 training runs on 40 rows" in text
 
 
 def broken(member, control, delta=None):

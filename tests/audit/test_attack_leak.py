@@ -112,7 +112,7 @@ def test_a_model_without_a_theory_is_answered_by_attacks(perceptron):
     assert "Δ = " in said.which
     assert said.which.endswith("more may leak, under each of them.")
     assert said.sure.startswith("Theory has no answer: it is for linear, logistic and softmax heads. Measured by ")
-    assert "attacks (loss threshold) on 8 trainings with 60 rows of a known pool, a lower bound" in said.sure
+    assert "attacks (loss threshold) on 8 training runs with 60 rows of a known pool, a lower bound" in said.sure
     data = report_data(found, attacks=attacks)
     assert data["leak"]["measured"]
     assert data["leak"]["quantizers"][0]["attack"] == "loss threshold"

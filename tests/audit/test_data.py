@@ -84,7 +84,7 @@ def test_infinite_values_are_refused_even_when_missing_ones_are_dropped():
         ("not the same in every row", X, np.ones(40)),
         ("not the same in every row", X, ["a"] * 40),
         ("rows = 19: must be at least 20", X[:19], Y[:19]),
-        ("target = 'shape .39,.': must be one value a row, of shape .40,.", X, Y[:-1]),
+        ("target = 'shape .39,.': must be one value per row, of shape .40,.", X, Y[:-1]),
         ("array of numbers", [["a"]] * 40, Y),
         ("shape", np.empty((40, 0)), Y),
         ("different rows without missing", np.full((40, 1), np.nan), Y),
@@ -189,7 +189,7 @@ def test_missing_values_of_any_kind_are_missing():
     ("match", "target"),
     [
         (r"one-hot, of shape \(40, 2\).*y.argmax\(axis=1\)", np.eye(2)[CLASSES]),
-        (r"one value a row, of shape \(40,\)", np.ones((40, 2))),
+        (r"one value per row, of shape \(40,\)", np.ones((40, 2))),
         ("array of complex128", Y + 0j),
         ("array of datetime64", np.arange(40).astype("datetime64[D]")),
         ("row 1 = 'date'", [datetime.date(2024, 1, 1)] * 40),

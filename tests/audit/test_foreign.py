@@ -161,7 +161,7 @@ MODELS = {
     "nothing": ({"quantizable": lambda *_: (False,) * 4}, "quantizable = (False, False, False, False): must be true"),
     "losses": ({"losses": fails}, "losses of model Own"),
     "losses column": ({"losses": lambda *of: of[3][:, None]}, "losses of model Own"),
-    "losses complex": ({"losses": lambda *of: of[3] + 1j}, "must be one number a point, real numbers"),
+    "losses complex": ({"losses": lambda *of: of[3] + 1j}, "must be one number per point, real numbers"),
     "losses nan": ({"losses": lambda *of: of[3] * np.nan}, "= nan: must be finite: did training diverge?"),
     "predict": ({"predict": fails}, "predictions of model Own raised KeyError: 'w'"),
     "predict wide": ({"predict": lambda *of: of[2]}, "predictions of model Own = 'of shape (120, 4)'"),

@@ -337,7 +337,7 @@ def test_torch_state_dicts(torch, binary):
     with pytest.raises(InputError, match="entries are missing"):
         list(TorchModel(module, [{}], task="binary").fit_path(binary.X, binary.y, np.random.default_rng(0)))
     bad = TorchModel(module, states, task="binary", loss=mean_output)
-    with pytest.raises(InputError, match="one number a point"):
+    with pytest.raises(InputError, match="one number per point"):
         bad.losses(weights[0], binary.X, binary.y)
     with pytest.raises(InputError, match=r"torch\.nn\.Module"):
         TorchModel(object(), states, task="binary")

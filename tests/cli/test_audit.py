@@ -99,7 +99,7 @@ def test_progress_covers_every_stage(csv: Path, qmis: Qmis, monkeypatch: pytest.
     monkeypatch.setattr("qmis_stats.cli._progress", progress)
     result = qmis("audit", csv, "--target", "tall", *QUICK, "--attacks", "16", "--json")
     ranked = len(json.loads(result.stdout)["ranking"]["quantizers"])
-    assert [name for name, _ in seen] == ["training runs", "ranking", "trainings to attack", "attacks"]
+    assert [name for name, _ in seen] == ["training runs", "ranking", "training runs to attack", "attacks"]
     assert [count for _, count in seen] == [2, ranked, 16, 5]
 
 

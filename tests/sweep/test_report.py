@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from qmis_stats.errors import InputError
@@ -118,12 +119,15 @@ def test_what_varies_and_what_is_fixed(page, summary):
     assert fixed["procedure.codebook"] == "[[-1.2], [0.0], [1.0]]"
 
 
-def test_the_plot_has_what_lies_inside_its_domain(page, summary, frame):
+def test_the_plot_rings_what_lies_outside_its_domain(page, summary, frame):
     _, rows = cells(page, "Points of the plot")
-    inside = frame[frame.refusal.isna() & frame.in_domain]
-    assert len(rows) == len(inside) < 12
+    drawn = frame[frame.refusal.isna() & np.isfinite(frame.log_delta)]
+    inside = drawn[drawn.in_domain]
+    assert len(rows) == len(drawn)
+    assert [row[-1] for row in rows].count("yes") == len(inside) < len(drawn)
+    assert "outside its domain" in page.all("svg")[0].text
     assert len(cells(page, "All series")[1]) == len(summary.series) == 9
-    assert f"Not drawn: {12 - len(inside)} results outside" in page.text()
+    assert ("Not drawn" in page.text()) == (len(drawn) < 12)
 
 
 def test_series_beyond_the_limit_are_named(summary, monkeypatch):
@@ -182,7 +186,7 @@ def test_names_and_values_are_escaped(summary):
     assert "<b>&" not in page.source
     assert len(page.all("b")) == 1
     assert page.all("h1")[0].text == f"Sweep {odd}"
-    assert "<b>&$x$[0.0] · exact" in page.all("svg")[0].text
+    assert "<b>&$x$[0.0], exact" in page.all("svg")[0].text
 
 
 def test_open_cells_and_an_empty_store(tmp_path):

@@ -69,7 +69,7 @@ def standardised(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def statistics(x: np.ndarray) -> tuple[GapStatistics, np.ndarray]:
-    """Return the statistics of many samples, one a row, and the standard errors of the delta method."""
+    """Return the statistics of many samples, one per row, and the standard errors of the delta method."""
     z, s, moments = standardised(x)
     found, _ = accumulated_statistics([z], x.shape[1], s, moments)
     variance = 1.0 - s * moments[0] + 0.25 * s**2 * (moments[1] - 1.0)

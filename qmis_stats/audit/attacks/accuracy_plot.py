@@ -34,7 +34,7 @@ def accuracy_plot(
     ax.axvline(0.5, color=INK, linestyle=":", linewidth=1.0, label="chance")
     if delta is not None:
         ax.axvline(0.5 * (1.0 + delta), color=INK, linestyle="--", linewidth=1.0, label="optimum")
-    groups = (("members against strangers", attacks, "o"), ("control", controls, "s"))
+    groups = (("members against non-members", attacks, "o"), ("control", controls, "s"))
     for colour, shift, (label, results, marker) in zip(COLOURS, (-0.12, 0.12), groups, strict=False):
         if not results:
             continue

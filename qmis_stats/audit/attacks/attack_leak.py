@@ -41,7 +41,7 @@ class AttackLeak(MeasuredLeak):
     def source(self) -> str:
         """Return where the figures come from, a clause."""
         return (
-            f"Measured by attacks ({', '.join(dict.fromkeys(self.attacks))}) on {self.trainings} trainings with "
+            f"Measured by attacks ({', '.join(dict.fromkeys(self.attacks))}) on {self.trainings} training runs with "
             f"{self.points} rows of a known pool, a lower bound: a better attack may find more"
         )
 
@@ -58,13 +58,13 @@ class AttackLeak(MeasuredLeak):
 
     def title(self) -> str:
         """Return the caption of the table."""
-        return f"What {self.points} training points leak to attacks, over {self.trainings} trainings"
+        return f"What {self.points} training points leak to attacks, over {self.trainings} training runs"
 
     def remarks(self) -> list[str]:
         """Return what has to be known to read the numbers."""
         return [
             "Lower bounds, measured: a better attack may find more. Training points are subsets of a known pool.",
-            f"Attacks, chosen on other trainings: {', '.join(dict.fromkeys(self.attacks))}.",
+            f"Attacks, chosen on other training runs: {', '.join(dict.fromkeys(self.attacks))}.",
         ]
 
     def _columns(self) -> dict[str, list[str]]:

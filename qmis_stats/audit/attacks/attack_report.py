@@ -101,7 +101,7 @@ class AttackReport(NotebookResult):
                 row.append(f"{rate.tpr[0]:.3f} [{rate.tpr[1]:.3f}, {rate.tpr[2]:.3f}]{mark}")
             row.append("" if control is None else f"{control.accuracy:.4f}")
             rows.append(row)
-        head = [f"accuracy {percent}", f"area {percent}"]
+        head = [f"accuracy {percent}", f"AUC {percent}"]
         head += [f"TPR at {rate.nominal:g}" for rate in first.rates] + ["in the control"]
         summary = Tables()
         summary.tables.append(SimpleTable(rows, head, [r.name for r in self.results], title=self.title()))
@@ -138,11 +138,11 @@ class AttackReport(NotebookResult):
             )
         exact = "exact" if first.pairs == 1 else "adjusted for points that share a training"
         found.append(
-            f"{first.trainings} target trainings with {first.pairs} pair(s) each; intervals of rates are {exact}, at "
-            "thresholds fixed on other trainings."
+            f"{first.trainings} target training runs with {first.pairs} pair(s) each; intervals of rates are {exact}, "
+            "at thresholds fixed on other training runs."
         )
         if any(not rate.resolved for result in self.results for rate in result.rates):
-            found.append("* too few strangers in the calibration trainings to fix a threshold for this rate.")
+            found.append("* too few non-members in the calibration training runs to fix a threshold for this rate.")
         return found
 
     def plot(self, ax: Axes | None = None) -> Axes:

@@ -238,7 +238,7 @@ class AttackResult(NotebookResult):
 
     def title(self) -> str:
         """Return the caption of the table."""
-        return f"An attack on {self.trainings} trainings with {self.pairs} pair(s) each"
+        return f"An attack on {self.trainings} training runs with {self.pairs} pair(s) each"
 
     def summary(self) -> Summary:
         """Return a few aligned lines."""
@@ -249,12 +249,12 @@ class AttackResult(NotebookResult):
 
         lines = [
             ("attack", self.name + (f" (control: {self.control})" if self.control else "")),
-            ("trainings x pairs", f"{self.trainings} x {self.pairs}"),
+            ("training runs x pairs", f"{self.trainings} x {self.pairs}"),
             (f"accuracy, {percent}", shown(self.accuracy, *self.accuracy_interval())),
-            (f"area under the ROC, {percent}", shown(self.auc, *self.auc_interval())),
+            (f"AUC, {percent}", shown(self.auc, *self.auc_interval())),
         ]
         for rate in self.rates:
-            mark = "" if rate.resolved else "  (too few strangers to fix this threshold)"
+            mark = "" if rate.resolved else "  (too few non-members to fix this threshold)"
             lines.append((f"TPR at FPR {rate.nominal:g}", shown(*rate.tpr) + mark))
             lines.append(("  FPR found", shown(*rate.fpr)))
         if self.delta is not None:

@@ -546,13 +546,13 @@ def play(
         checked_model(model, source)
         room = min(n, source.rows - n)
         if room < 1:
-            raise InputError("n", n, f"below {source.rows}, the rows of {source.name}: strangers are needed")
+            raise InputError("n", n, f"below {source.rows}, the rows of {source.name}: non-members are needed")
     elif not callable(source):
         raise InputError("source", source, "a Dataset or a function (rng, k)")
     wide = min(room, _MOST_SHOWN) if shown is None else checked_count("shown", shown)
     for name, value in (("members", members), ("shown", wide)):
         if value > room:
-            raise InputError(name, value, f"at most {room}: that many are members and that many strangers")
+            raise InputError(name, value, f"at most {room}: that many are members and that many non-members")
     seed = checked_seed(seed)
     kept = (
         TrainingStore.of(store, source, model, n, seed) if store is not None and isinstance(source, Dataset) else None

@@ -24,9 +24,9 @@ class MeasuredLeak(ReleaseLeak):
 
     @property
     def ordered_by(self) -> tuple[FloatArray, FloatArray]:
-        """What ranks and reductions are of, with its covariance: twice the area above chance, 2·AUC − 1.
+        """What ranks and reductions are of, with its covariance: twice the AUC above chance, 2·AUC − 1.
 
-        An area needs no threshold: it is measured better than an advantage, and is not 0 where a threshold is missed.
+        An AUC needs no threshold: it is measured better than an advantage, and is not 0 where a threshold is missed.
         """
         return np.asarray(2.0 * self.auc - 1.0), np.asarray(4.0 * self.covariance[1])
 

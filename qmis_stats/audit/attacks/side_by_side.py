@@ -143,22 +143,22 @@ class AttackAudit(NotebookResult):
             + (f"NOT at chance: {off}" if off else "every attack on every quantizer is at chance")
             + f" (level {FALSE_ALARM:g}): {held} of {len(controls)} intervals ({percent}) for the accuracy hold one "
             f"half, and the largest distance from it is {away:.4f}.",
-            f"{game['trainings']} trainings on {game['n']} rows were attacked, with {game['pairs']} members and as "
-            f"many strangers each; {game['shadows']} others served the attacks, {game['calibrations']} fixed "
-            "thresholds. All quantizers act on the same trainings.",
+            f"{game['trainings']} training runs on {game['n']} rows were attacked, with {game['pairs']} members and as "
+            f"many non-members each; {game['shadows']} others served the attacks, {game['calibrations']} fixed "
+            "thresholds. All quantizers act on the same training runs.",
             "Attacks bound what leaks from below: a better one may find more.",
         ]
         if any(not rate.resolved for _, result, _ in self.pairs() for rate in result.rates):
-            found.append("* too few strangers in the calibration trainings to fix a threshold for this rate.")
+            found.append("* too few non-members in the calibration training runs to fix a threshold for this rate.")
         if self.grouped:
             found.append(
-                "Points of one group may be members and strangers of the same training: the attacks then work against "
-                "the group."
+                "Points of one group may be members and non-members of the same training run: the attacks then work "
+                "against the group."
             )
         return found
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a quantizer, attack and control: accuracy, area and rates with their intervals."""
+        """Return one row per quantizer, attack and control: accuracy, area and rates with their intervals."""
         import pandas as pd
 
         frames = {name: report.to_frame() for name, report in self.reports.items()}
@@ -187,7 +187,7 @@ class AttackAudit(NotebookResult):
                     f"{control.accuracy:.3f}",
                 ]
             )
-        head = ["attack", f"accuracy {percent}", f"area {percent}"]
+        head = ["attack", f"accuracy {percent}", f"AUC {percent}"]
         head += [f"TPR at {rate:g}" for rate in nominal] + ["at random"]
         summary = Tables()
         summary.tables.append(SimpleTable(rows, head, stubs, title=self.title()))

@@ -75,7 +75,7 @@ class BayesOptimal:
                 dtype=np.float64,
             )
             if found.shape != shown.y.shape:
-                raise InputError("log_ratio", found.shape, f"one number a point, of shape {shown.y.shape} in all")
+                raise InputError("log_ratio", found.shape, f"one number per point, of shape {shown.y.shape} in all")
             return found
 
         return score

@@ -121,7 +121,7 @@ class CellQuantizer:
 
     @property
     def bits(self) -> float:
-        """Bits a weight."""
+        """Bits per weight."""
         return float(np.mean([np.log2(level.size) for level in self.levels]))
 
     def quantize(self, weights: ArrayLike, /) -> FloatArray:

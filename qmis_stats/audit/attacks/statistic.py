@@ -16,7 +16,7 @@ from qmis_stats.errors import InputError
 __all__ = ["STATISTICS", "Statistic", "chosen_statistic", "logit_confidence", "of_losses", "under_each"]
 
 Statistic: TypeAlias = Callable[[Model, Weights, FloatArray, FloatArray], FloatArray]
-"""``(model, weights, X, y)`` to one number a point."""
+"""``(model, weights, X, y)`` to one number per point."""
 
 STATISTICS = ("auto", "logit", "residual", "loss")
 """Names of statistics."""

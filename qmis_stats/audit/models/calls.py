@@ -102,7 +102,7 @@ def losses_of(model: Model, weights: Weights, X: FloatArray, y: FloatArray, wher
         raise
     except Exception as error:
         raise blamed(field, error) from error
-    return returned_numbers(field, returned, y.shape, "one number a point", _DIVERGED)
+    return returned_numbers(field, returned, y.shape, "one number per point", _DIVERGED)
 
 
 def losses_of_each(
@@ -124,7 +124,7 @@ def predictions_of(model: Model, weights: Weights, X: FloatArray, classes: int |
     with raised_by(field, but=(QmisError,)):
         returned = np.asarray(model.predict(weights, X))
     shape = (len(X),) if classes is None else (len(X), classes)
-    what = "one number a point" if classes is None else "one number a point and class"
+    what = "one number per point" if classes is None else "one number per point and class"
     return returned_numbers(field, returned, shape, what, _DIVERGED)
 
 

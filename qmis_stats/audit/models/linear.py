@@ -354,7 +354,7 @@ class Logistic(_LinearHead):
 
 @dataclass(frozen=True)
 class Softmax(_LinearHead):
-    """Softmax regression for several classes, one row of weights a class.
+    """Softmax regression for several classes, one row of weights per class.
 
     Examples
     --------

@@ -300,7 +300,7 @@ class SklearnModel:
     def _scores(self, weights: Weights, X: FloatArray) -> FloatArray:
         *layers, location, scale = weights
         if len(weights) % 2:
-            # Means of the releases of several trainings carry nothing: they are read as the latest release was.
+            # Means of the releases of several training runs carry nothing: they are read as the latest release was.
             self._last = scale.carried if isinstance(scale, Carrier) and scale.carried else self._last
             if self._last is None:
                 raise InputError("weights", "arrays alone", "those that a training of this model released")

@@ -303,7 +303,7 @@ class TorchModel:
             yield rows, output
 
     def _scores(self, output: Any, count: int) -> FloatArray:
-        """Return outputs as (N, C): one number or log-odds a point, or logits of all classes."""
+        """Return outputs as (N, C): one number or log-odds per point, or logits of all classes."""
         found: FloatArray = output.cpu().numpy()
         if self._task == "multiclass":
             if found.ndim == 2 and len(found) == count and found.shape[1] > 1:
@@ -341,7 +341,7 @@ class TorchModel:
             value: Any = self._loss(output, target.long() if self._task == "multiclass" else target)
         shape = tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
         if shape != tuple(target.shape):
-            raise InputError("loss", shape, f"one number a point, a tensor of shape {tuple(target.shape)}")
+            raise InputError("loss", shape, f"one number per point, a tensor of shape {tuple(target.shape)}")
         return np.asarray(value.cpu().double().numpy())
 
     def predict(self, weights: Weights, X: FloatArray) -> FloatArray:

@@ -167,7 +167,7 @@ class WeightQuantizer(ABC):
         Parameters
         ----------
         weights : array_like
-            As for :meth:`quantize`; the faces speak of the flattened tensor.
+            As for :meth:`quantize`; the faces are those of the flattened tensor.
         nearest : int
             Where faces are pairs of weights, at most this many a group are returned, those of smallest margin.
 

@@ -70,7 +70,7 @@ def _proximal(context: Context) -> Evidence:
 
 
 def _sign_read_out(beta: FloatArray, n: int, runs: int, rng: np.random.Generator) -> tuple[float, float]:
-    """Return the area of the attack on signs of least squares, with its standard error over training sets."""
+    """Return the AUC of the attack on signs of least squares, with its standard error over training sets."""
     d = beta.size
     kappa, scale = d / (n - d - 1.0), math.sqrt(1.0 / (n - d - 1.0))
     density = np.exp(-0.5 * (beta / scale) ** 2) / math.sqrt(2.0 * math.pi)
@@ -103,7 +103,7 @@ def _read_out(context: Context) -> Evidence:
         bound = 0.4 / d
         rows.append(
             Row(
-                f"sign, d = {d}, n = {n}: area of the attack",
+                f"sign, d = {d}, n = {n}: AUC of the attack",
                 z_decision(area - theory.roc.auc, error, bound * theory.roc.auc),
                 n,
                 theory.roc.auc,
@@ -177,7 +177,7 @@ def _one_fit(context: Context) -> Evidence:
         # Deterministic equivalents have errors of order 1/d.
         rows.append(
             Row(
-                f"d = {d}, n = {n}: area from one fit, mean over data sets",
+                f"d = {d}, n = {n}: AUC from one fit, mean over data sets",
                 z_decision(area - truth.auc, error, 0.4 / d),
                 n,
                 truth.auc,
@@ -254,12 +254,12 @@ CLAIMS = (
         "S16",
         "The attack that de-quantizes attains the closed form",
         "Signs of real least squares with d/n up to one half: the attack that reads the fitted value out of the signs "
-        "and takes the ratio of the two normal pairs has the area of the formula.",
+        "and takes the ratio of the two normal pairs has the AUC of the formula.",
         "Δ = TV of two bivariate normal laws of (ε, W)",
         "x ~ N(0, I_d), y = βᵀx + ε, ordinary least squares, signs",
-        "Statistical: z of the area less 0.4/d. The area without quantization must be rejected.",
+        "Statistical: z of the AUC less 0.4/d. The AUC without quantization must be rejected.",
         _read_out,
-        quantity="area",
+        quantity="AUC",
         scale="plain",
     ),
     Claim(
@@ -279,14 +279,14 @@ CLAIMS = (
         "penalised.one_fit",
         "S17",
         "One fit tells what leaks",
-        "The area predicted from a single fit, averaged over data sets, is that of the closed form, and the "
+        "The AUC predicted from a single fit, averaged over data sets, is that of the closed form, and the "
         "corrected jackknife has the variance of a fitted value over training sets.",
         "s² = (1 − φ) · jackknife, left out on both sides",
         "x ~ N(0, I_d), y = βᵀx + ε, ordinary least squares, d/n of 1/2 and 1/4",
-        "Statistical: z over data sets less 0.4/d for areas and 6/d for variances. The plain jackknife must be "
+        "Statistical: z over data sets less 0.4/d for AUCs and 6/d for variances. The plain jackknife must be "
         "rejected.",
         _one_fit,
-        quantity="area",
+        quantity="AUC",
         scale="plain",
     ),
 )

@@ -1,0 +1,52 @@
+"""The hooks of the documentation: attributes described together, and pages for keyboards and screen readers."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+_SPEC = importlib.util.spec_from_file_location("docs_conf", Path(__file__).parents[1] / "docs" / "conf.py")
+assert _SPEC is not None
+assert _SPEC.loader is not None
+conf = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(conf)
+
+
+def test_attributes_that_are_described_together_have_a_field_each():
+    lines = [
+        ":ivar low, high: Limits",
+        "            of the gap.",
+        ":vartype low, high: float",
+        "",
+        ":ivar n: Size, in points.",
+    ]
+    conf._one_name_per_attribute(None, "class", "C", None, None, lines)
+    assert lines == [
+        ":ivar low: Limits of the gap.",
+        ":ivar high: Limits of the gap.",
+        ":vartype low: float",
+        ":vartype high: float",
+        "",
+        ":ivar n: Size, in points.",
+    ]
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_scrolls_has_a_focus_and_columns_have_names(tmp_path, times):
+    page = tmp_path / "deep" / "page.html"
+    page.parent.mkdir()
+    page.write_text(
+        '<aside class="sidebar-drawer"><p class="caption" role="heading">a</p></aside><pre>x</pre>'
+        '<div class="table-wrapper docutils container"><th class="head"></th><th class="head"><p>n</p></th></div>'
+    )
+    app = SimpleNamespace(builder=SimpleNamespace(format="html"), outdir=tmp_path)
+    for _ in range(times):  # a second build leaves pages as they are
+        conf._make_accessible(app, None)
+    assert page.read_text() == (
+        '<aside class="sidebar-drawer" aria-label="Site"><p class="caption" role="heading" aria-level="2">a</p></aside>'
+        '<pre tabindex="0">x</pre><div tabindex="0" class="table-wrapper docutils container">'
+        '<td class="head"></td><th class="head"><p>n</p></th></div>'
+    )
