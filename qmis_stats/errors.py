@@ -32,7 +32,7 @@ def did_you_mean(given: object, choices: Iterable[str]) -> str:
 
     Examples
     --------
-    >>> did_you_mean("gausian", ["gaussian", "finite"]), did_you_mean(3, ["gaussian"])
+    >>> did_you_mean("gauss", ["gaussian", "finite"]), did_you_mean(3, ["gaussian"])
     ('; did you mean gaussian?', '')
     """
     near = get_close_matches(given, list(choices), 1) if isinstance(given, str) else []

@@ -114,7 +114,7 @@ def losses_of_each(
     if found is None:
         return np.array([losses_of(model, one, X, y, place) for one, place in zip(weights, places, strict=True)])
     for row, place in zip(found, places, strict=True):
-        returned_numbers(f"losses of {_who(model)}{place}", row, y.shape, "one number a point", _DIVERGED)
+        returned_numbers(f"losses of {_who(model)}{place}", row, y.shape, "one number per point", _DIVERGED)
     return found
 
 
