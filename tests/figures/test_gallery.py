@@ -10,7 +10,7 @@ import pytest
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PICTURES = sorted((DOCS / "figures").glob("*.png"))
-LARGEST = 120_000
+LARGEST = 140_000
 
 
 @pytest.fixture(scope="module")

@@ -222,6 +222,33 @@ def _kernels(context: Context) -> Evidence:
     )
 
 
+def _ratios(context: Context) -> Evidence:
+    """The kernel's likelihood ratio of a read-out: under it a member's law is one, with the mean that theory gives."""
+    rng, kernels = context.rng("penalised.ratios"), backend("numba")
+    w = np.linspace(-12.0, 12.0, 4001)
+    weight = np.exp(-0.5 * w**2) / math.sqrt(2.0 * math.pi) * (w[1] - w[0])
+    rows = []
+    for loss, name, bound in ((0, "squared", 1e-9), (1, "logistic", 1e-4)):
+        gaps = []
+        for _ in range(8):
+            y = rng.normal() if loss == 0 else float(rng.integers(2))
+            point = [np.array([v]) for v in (rng.normal(), rng.uniform(0.3, 1.5), rng.uniform(0.1, 2.0), y)]
+            c, e = rng.uniform(0.2, 0.9), rng.uniform(0.3, 1.0)
+            moments = kernels.proximal_moments(*point, loss)
+            same = [np.full(w.size, value[0]) for value in point]
+            given = np.repeat(moments, w.size, axis=0), np.full(w.size, c), np.full(w.size, e)
+            density = np.exp(kernels.read_out_ratios(w, *same, loss, *given)) * weight
+            move = e * moments[0, 0]
+            gaps.append((abs(density.sum() - 1.0), abs(density @ w - move), abs(density @ w)))
+        mass, mean, still = np.max(gaps, axis=0)
+        rows += [
+            Row(f"{name}: total mass less one", z_decision(mass, 0.0, bound), None, 0.0, None, mass, None),
+            Row(f"{name}: mean read-out less its move", z_decision(mean, 0.0, bound), None, 0.0, None, mean, None),
+            Row(f"{name}: the move forgotten", Control(z_decision(still, 0.0, bound)), None, 0.0, None, still, None),
+        ]
+    return Evidence(rows)
+
+
 CLAIMS = (
     Claim(
         "penalised.proximal",
@@ -247,6 +274,18 @@ CLAIMS = (
         "Numeric: 1e-9. With q in the place of r the check must fail.",
         _kernels,
         quantity="moment",
+        scale="plain",
+    ),
+    Claim(
+        "penalised.ratios",
+        "S16",
+        "The compiled likelihood ratio of a read-out",
+        "Times a non-member's normal density it is a density; its mean is how far membership moves the read-out.",
+        "∫ e^{ℓ(w)} φ(w) dw = 1,  ∫ w e^{ℓ(w)} φ(w) dw = e·E D",
+        "squared and logistic loss, 8 random points each",
+        "Deterministic: gaps below 1e-9 (squared), 1e-4 (logistic). A mean without the move must be rejected.",
+        _ratios,
+        quantity="gap",
         scale="plain",
     ),
     Claim(
