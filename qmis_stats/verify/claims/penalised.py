@@ -283,7 +283,7 @@ CLAIMS = (
         "Times a non-member's normal density it is a density; its mean is how far membership moves the read-out.",
         "∫ e^{ℓ(w)} φ(w) dw = 1,  ∫ w e^{ℓ(w)} φ(w) dw = e·E D",
         "squared and logistic loss, 8 random points each",
-        "Deterministic: gaps below 1e-9 (squared), 1e-4 (logistic). A mean without the move must be rejected.",
+        "Numeric: 1e-9 (squared), 1e-4 (logistic). A mean without the move must fail.",
         _ratios,
         quantity="gap",
         scale="plain",
