@@ -24,9 +24,9 @@ _RANKING = 0.1
 _THEORY, _THEORY_OF_A_MILLION = 5.0, 6.0
 _AGAIN = 0.4
 _RELEASE = 1.2 / 128
-"""Seconds on one core of 2026: of a ranked quantizer, of theory and what each million numbers adds to it, the part
-of it that is done again, of a release for each training. Measured for 15 quantizers and tables of 569 x 30,
-20 000 x 100 and 100 000 x 200 numbers; elsewhere wrong by a factor of two or three."""
+"""Seconds: of a ranked quantizer; of theory, and what each million numbers of the training points adds to it; the part
+of it that is done again; of a release for each training, on one core. Rough: from one audit with 15 quantizers of each
+of 569 x 30, 20 000 x 100 and (theory) 100 000 x 200 numbers on two busy cores, off by a factor of two or three."""
 
 
 def audit_time(

@@ -30,6 +30,10 @@ class Stage:
         Whether the number of units says something to a reader.
     rough : float or None
         Wall seconds a unit, before one is measured.
+    pieces, done : int
+        Of what is iterated over, all and those that are finished.
+    began, latest : float
+        When it began, and when the latest piece was finished.
     """
 
     name: str
