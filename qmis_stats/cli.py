@@ -22,7 +22,7 @@ from click.shell_completion import CompletionItem
 
 from qmis_stats import __version__
 from qmis_stats.errors import DomainWarning, InputError, QmisError, no_file, short, with_options
-from qmis_stats.reporting.progress import steps
+from qmis_stats.reporting.progress import steps, time_shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -482,6 +482,7 @@ def audit(
     from qmis_stats.audit.answer import answer, checked_margin, chosen_names
     from qmis_stats.audit.audit_page import report_data, write_report
     from qmis_stats.audit.group_lines import shown_releases
+    from qmis_stats.audit.rough_time import RANKING, RELEASES, RUNS, TO_ATTACK, audit_time
     from qmis_stats.quantizers.weights.names import DEFAULT_QUANTIZERS, quantizer
     from qmis_stats.validation import checked_level
 
@@ -512,7 +513,10 @@ def audit(
     found = None
     shown: dict[str, Any] = {"margin": margin, "command": _command_line()}
     kept = "--store FOLDER keeps finished training runs" if store is None else "the same command goes on with its store"
-    with _warnings_as_lines(), _if_interrupted(kept):
+    time_left = audit_time(
+        dataset, head, chosen, runs=runs, n=n, evaluation=evaluation, attacks=attacks, jobs=processes
+    )
+    with _warnings_as_lines(), _if_interrupted(kept), time_shown(time_left):
         result = run_audit(
             dataset,
             head,
@@ -524,7 +528,7 @@ def audit(
             seed=seed,
             jobs=processes,
             store=store,
-            progress=_progress("training runs", "ranking"),
+            progress=time_left.over(RUNS, RANKING),
         )
         written = [] if out is None else write_report(result, out, level, **shown)
     if not as_json:  # before the attacks, which take longest
@@ -537,7 +541,8 @@ def audit(
     if attacks:
         from qmis_stats.audit.attacks.audited import audit_attacks
 
-        with _warnings_as_lines(), _if_interrupted("the ranking is finished, its check by attacks is not"):
+        unfinished = "the ranking is finished, its check by attacks is not"
+        with _warnings_as_lines(), _if_interrupted(unfinished), time_shown(time_left):
             found = audit_attacks(
                 dataset,
                 head,
@@ -548,7 +553,7 @@ def audit(
                 **whose,
                 seed=seed,
                 jobs=processes,
-                progress=_progress("training runs to attack", "attacks"),
+                progress=time_left.over(TO_ATTACK, RELEASES),
                 store=None if store is None else store / "attacks",
             )
         written = [] if out is None else write_report(result, out, level, attacks=found, **shown)
@@ -768,13 +773,12 @@ def _print_progress(progress: Progress, as_json: bool) -> None:
         print_to_stdout(progress_table(progress))
 
 
-def _progress(*stages: str) -> Callable[[Iterable[Any]], Iterable[Any]]:
-    """Return what shows the progress of iterations on standard error; it is called once per stage, in their order."""
-    names = iter(stages)
+def _progress(what: str) -> Callable[[Iterable[Any]], Iterable[Any]]:
+    """Return what shows the progress of an iteration on standard error."""
 
     def shown(work: Iterable[Any]) -> Iterator[Any]:
         items = list(work)
-        with steps(next(names)) as tell:
+        with steps(what) as tell:
             for done, item in enumerate(items):
                 tell(done, len(items), "")
                 yield item

@@ -19,7 +19,7 @@ from qmis_stats.leak.leakage_result import LeakageResult
 from qmis_stats.leak.sources import fit_of, fit_of_weights
 from qmis_stats.quantizers.calibrated.base import sees_data
 
-__all__ = ["head_fit", "head_leak"]
+__all__ = ["head_fit", "head_leak", "no_theory"]
 
 _FEWEST_GROUPS = 20
 _WIDEST = 4096
@@ -40,6 +40,28 @@ def head_fit(model: Model, X: FloatArray, y: FloatArray, weights: Weights | None
     except InputError as error:
         reason = f"the head is not the minimum of a penalised likelihood ({error})"
         raise DomainError("leakage", reason, "train to convergence") from error
+
+
+def no_theory(dataset: Dataset, model: Model, quantizers: Sequence[Quantizer], points: int) -> str:
+    """Return the reason why theory has no answer that is known before a fit to so many points, or an empty text.
+
+    Examples
+    --------
+    >>> from qmis_stats.audit import MLP, bundled, head_for
+    >>> data = bundled("diabetes")
+    >>> no_theory(data, head_for(data), [], 200), no_theory(data, MLP("regression"), [], 200)
+    ('', 'it is for linear, logistic and softmax heads')
+    """
+    if not isinstance(model, (Linear, Logistic, Softmax, SklearnModel)):
+        return "it is for linear, logistic and softmax heads"
+    if seen := [one.name for one in quantizers if sees_data(one)]:
+        return f"it knows no quantizers that see data ({', '.join(seen)})"
+    if points < LEAST_POINTS:
+        return f"it needs at least {LEAST_POINTS} training points, not {points}"
+    size = dataset.X[0].size * (1 if dataset.task != "multiclass" else int(dataset.y.max()) + 1)
+    if size > _WIDEST:
+        return f"the head has {size} weights, more than the {_WIDEST} that it is computed for"
+    return ""
 
 
 def head_leak(
@@ -81,16 +103,9 @@ def head_leak(
     >>> head_leak(data, MLP("regression"), [quantizer("sign")], np.arange(200))[1]
     'it is for linear, logistic and softmax heads'
     """
-    if not isinstance(model, (Linear, Logistic, Softmax, SklearnModel)):
-        return None, "it is for linear, logistic and softmax heads"
-    if seen := [one.name for one in quantizers if sees_data(one)]:
-        return None, f"it knows no quantizers that see data ({', '.join(seen)})"
-    if rows.size < LEAST_POINTS:
-        return None, f"it needs at least {LEAST_POINTS} training points, not {rows.size}"
+    if reason := no_theory(dataset, model, quantizers, rows.size):
+        return None, reason
     X, y = dataset.X[rows], dataset.y[rows]
-    size = X[0].size * (1 if dataset.task != "multiclass" else int(dataset.y.max()) + 1)
-    if size > _WIDEST:
-        return None, f"the head has {size} weights, more than the {_WIDEST} that it is computed for"
     groups = None if dataset.groups is None else dataset.groups[rows]
     if groups is not None and len(set(groups.tolist())) < _FEWEST_GROUPS:
         groups = None

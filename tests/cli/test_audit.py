@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from click.testing import Result
+
+from qmis_stats.audit import bundled, head_for, rough_time
+from qmis_stats.quantizers import quantizer
+from qmis_stats.reporting.time_left import TimeLeft
 
 Qmis = Callable[..., Result]
 QUICK = ("--quantizers", "sign,sparse-50,uniform-4", "--runs", "2", "--jobs", "1")
@@ -30,6 +36,12 @@ def csv(tmp_path: Path) -> Path:
     file = tmp_path / "people.csv"
     table().to_csv(file, index=False)
     return file
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no audit be long enough for a line about its time, however slow the machine is."""
+    monkeypatch.setattr("qmis_stats.reporting.time_left._WORTH_SAYING", float("inf"))
 
 
 def without_times(text: str) -> dict[str, object]:
@@ -83,24 +95,42 @@ def test_attacks_are_shown(csv: Path, qmis: Qmis, tmp_path: Path) -> None:
     assert result.stdout.startswith(without.stdout.rstrip("\n"))
 
 
-def test_progress_covers_every_stage(csv: Path, qmis: Qmis, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[tuple[str, int]] = []
+@pytest.fixture
+def estimates(monkeypatch: pytest.MonkeyPatch) -> list[TimeLeft]:
+    """Keep the estimates of audits."""
+    kept: list[TimeLeft] = []
 
-    def progress(*stages: str) -> Callable[[Iterable[Any]], list[Any]]:
-        names = iter(stages)
+    def audit_time(*arguments: Any, **options: Any) -> TimeLeft:
+        kept.append(rough_time.audit_time(*arguments, **options))
+        return kept[-1]
 
-        def wrap(work: Iterable[Any]) -> list[Any]:
-            items = list(work)
-            seen.append((next(names), len(items)))
-            return items
+    module = SimpleNamespace(**{**vars(rough_time), "audit_time": audit_time})
+    monkeypatch.setitem(sys.modules, "qmis_stats.audit.rough_time", module)
+    return kept
 
-        return wrap
 
-    monkeypatch.setattr("qmis_stats.cli._progress", progress)
-    result = qmis("audit", csv, "--target", "tall", *QUICK, "--attacks", "16", "--json")
-    ranked = len(json.loads(result.stdout)["ranking"]["quantizers"])
-    assert [name for name, _ in seen] == ["training runs", "ranking", "training runs to attack", "attacks"]
-    assert [count for _, count in seen] == [2, ranked, 16, 5]
+def test_one_estimate_covers_every_stage(csv: Path, qmis: Qmis, estimates: list[TimeLeft], tmp_path: Path) -> None:
+    arguments = ("audit", csv, "--target", "tall", *QUICK, "--json", "--store", tmp_path / "store")
+    ranked = len(json.loads(qmis(*arguments, "--attacks", "16").stdout)["ranking"]["quantizers"])
+    titles = ["2 training runs", "ranking", "theory", "16 training runs to attack", "4 releases"]
+    (left,) = estimates
+    assert [stage.title for stage in left.stages[:5]] == titles
+    assert [stage.units for stage in left.stages] == [2, ranked, 1, 16, 4, 1]
+    iterated = [stage for stage in left.stages if "theory" not in stage.name]
+    assert all(stage.done == stage.pieces > 0 for stage in iterated)
+    assert all(stage.began is not None and stage.rough is not None for stage in left.stages[1:])
+    # The second time nothing is trained that the store holds.
+    assert qmis(*arguments, "--attacks", "0").exit_code == 0
+    stored = estimates[1]
+    assert [stage.units for stage in stored.stages] == [0, ranked, 1]
+    assert stored.stages[2].rough is not None
+
+
+def test_what_theory_cannot_answer_takes_no_time() -> None:
+    data = bundled("diabetes")
+    options: dict[str, Any] = {"runs": 2, "n": None, "evaluation": 0.5, "attacks": 0, "jobs": 1}
+    stages = rough_time.audit_time(data, head_for(data, "mlp"), [quantizer("sign")], **options).stages
+    assert [stage.units for stage in stages] == [2, 1, 0]
 
 
 def test_groups_are_held_out_whole(qmis: Qmis, tmp_path: Path) -> None:
