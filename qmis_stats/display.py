@@ -12,8 +12,9 @@ from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape as rich_escape
 from rich.table import Table
-from rich.text import Text
+from rich.text import Text, TextType
 
+from qmis_stats.reporting import tables
 from qmis_stats.reporting.tables import power_of_ten
 from qmis_stats.reporting.terminal import Fitted
 from qmis_stats.results import domain_remarks, shown_mis
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from qmis_stats.audit.audit_result import AuditResult
     from qmis_stats.audit.lines import Line
     from qmis_stats.experiment import Outcome
+    from qmis_stats.inference.ranking import Ranking
     from qmis_stats.problem import Face
     from qmis_stats.results import MISResult
     from qmis_stats.sweep import Progress
@@ -55,12 +57,20 @@ def print_to_stdout(content: RenderableType) -> None:
     print(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
-def _table(title: str, *columns: str, left: int = 1, **layout: Any) -> Table:
+def _table(title: TextType, *columns: str, left: int = 1, **layout: Any) -> Table:
     """Return an empty table; the first ``left`` columns hold words, the others numbers."""
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, show_edge=False, **layout)
     for i, column in enumerate(columns):
         table.add_column(column, justify="left" if i < left else "right", no_wrap=True)
     return table
+
+
+def _shown(table: tables.Table) -> RenderableType:
+    """Return a table of a result."""
+    screen = _table(Text(table.caption), *table.columns, left=len(table.words), pad_edge=False)
+    for row in table.rows:
+        screen.add_row(*map(Text, row))
+    return Fitted(screen)
 
 
 def claims_table(claims: Sequence[Claim]) -> RenderableType:
@@ -130,30 +140,11 @@ def _results_table(results: tuple[MISResult, ...]) -> RenderableType:
     return Fitted(table)
 
 
-def ranking_table(data: dict[str, Any]) -> RenderableType:
-    """Return the ranking that :meth:`qmis_stats.inference.ranking.Ranking.to_dict` describes."""
-    percent = f"{100.0 * data['level']:g} %"
-    title = f"Privacy of quantizers on {data['points']} points: {percent} sets of ranks and intervals of r"
-    table = _table(title, "quantizer", "rank", "set", "r", "low", "high", "I", "K")
-    for row in data["quantizers"]:
-        low, high = row["rank_set"]
-        exponent = row["chernoff"]["exponent"]
-        table.add_row(
-            Text(row["name"]),
-            str(row["rank"]),
-            str(low) if low == high else f"{low} to {high}",
-            f"{row['indicator']:.3g}",
-            *("inf" if end is None else f"{end:.3g}" for end in row["ci"]),
-            "-" if exponent is None or not row["chernoff"]["in_domain"] else f"{exponent:.3g}",
-            str(row["distinct_candidates"]) + ("" if row["regular"] else "*"),
-        )
-    notes = [
-        f"rank 1 leaks least; possibly the most private: {', '.join(data['best_set'])}",
-        "r: indicator, I: empirical Chernoff exponent where the points resolve it, K: different candidates",
-    ]
-    if not all(row["regular"] for row in data["quantizers"]):
-        notes.append("*: not regular, see the warnings")
-    return Group(Fitted(table), Text("\n" + "\n".join(notes)))
+def ranking_table(ranking: Ranking, level: float = 0.95) -> RenderableType:
+    """Return the table that :meth:`qmis_stats.inference.ranking.Ranking.summary` prints; warnings are told apart."""
+    warnings = ranking.warnings()
+    notes = [line for line in ranking.remarks(level) if line not in warnings]
+    return Group(*map(_shown, ranking.tables(level)), Text("\n" + "\n".join(notes)))
 
 
 def audit_table(

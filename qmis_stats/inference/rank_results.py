@@ -119,7 +119,11 @@ class RankResults(NotebookResult):
         return frame.iloc[self.order()]
 
     def _columns(self) -> dict[str, Any]:
-        """Return further columns of the table."""
+        """Return further columns of the frame."""
+        return {}
+
+    def _cells(self) -> dict[str, list[str]]:
+        """Return further columns of the table, the largest estimate first."""
         return {}
 
     def title(self) -> str:
@@ -139,7 +143,7 @@ class RankResults(NotebookResult):
             f"{percent} set": ranges(frame, "rank"),
             "alone": ranges(frame, "marginal"),
             f"estimate {percent}": estimates(frame, ".4g", "estimate", "low", "high"),
-            **{name: texts(frame[name], ".4g") for name in self._columns()},
+            **self._cells(),
         }
         return [Table.of(self.title(), columns)]
 

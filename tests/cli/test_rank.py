@@ -39,7 +39,7 @@ def test_text(losses: Path, qmis: Qmis) -> None:
     rows = [line.strip() for line in lines]
     names = ("ternary 90 %", "[b]NF4[/b]", "sign")
     assert [name for row in rows for name in names if row.startswith(f"{name} ")] == list(names)
-    assert "possibly the most private: ternary 90 %" in result.stdout
+    assert "Possibly the most private: ternary 90 %" in result.stdout
 
 
 def test_json(losses: Path, qmis: Qmis) -> None:
