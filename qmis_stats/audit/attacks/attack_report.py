@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["FALSE_ALARM", "AttackReport"]
+__all__ = ["FALSE_ALARM", "AttackReport", "attack_columns"]
 
 FALSE_ALARM = 1e-9
 """Level of the two checks: no attack beats the optimum, every attack is at chance in the control."""
