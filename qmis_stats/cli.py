@@ -357,7 +357,7 @@ def rank(
     else:
         from qmis_stats.display import print_to_stdout, ranking_table
 
-        print_to_stdout(ranking_table(data))
+        print_to_stdout(ranking_table(ranking, level))
     if plot is not None:
         _complain(f"wrote {plot}")
 

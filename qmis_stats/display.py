@@ -12,11 +12,9 @@ from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape as rich_escape
 from rich.table import Table
-from rich.text import Text
+from rich.text import Text, TextType
 
-from qmis_stats.reporting.tables import power_of_ten
 from qmis_stats.reporting.terminal import Fitted
-from qmis_stats.results import domain_remarks, shown_mis
 
 if TYPE_CHECKING:
     from qmis_stats.audit.attacks.attack_result import AttackResult
@@ -24,8 +22,8 @@ if TYPE_CHECKING:
     from qmis_stats.audit.audit_result import AuditResult
     from qmis_stats.audit.lines import Line
     from qmis_stats.experiment import Outcome
-    from qmis_stats.problem import Face
-    from qmis_stats.results import MISResult
+    from qmis_stats.inference.ranking import Ranking
+    from qmis_stats.reporting.tables import Table as Rows
     from qmis_stats.sweep import Progress
     from qmis_stats.verify.evidence import Claim
 
@@ -41,9 +39,6 @@ __all__ = [
     "ranking_table",
 ]
 
-_SHOWN_FACES = 10
-_LARGEST_DENOMINATOR = 10**7
-
 
 def print_to_stdout(content: RenderableType) -> None:
     """Print on standard output, plain when it is a pipe; nothing is written before all of it is rendered."""
@@ -55,12 +50,23 @@ def print_to_stdout(content: RenderableType) -> None:
     print(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
-def _table(title: str, *columns: str, left: int = 1, **layout: Any) -> Table:
+def _table(title: TextType, *columns: str, left: int = 1, **layout: Any) -> Table:
     """Return an empty table; the first ``left`` columns hold words, the others numbers."""
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, show_edge=False, **layout)
     for i, column in enumerate(columns):
         table.add_column(column, justify="left" if i < left else "right", no_wrap=True)
     return table
+
+
+def _printed(tables: Sequence[Rows], remarks: Sequence[str]) -> RenderableType:
+    """Return tables of a result, and remarks under them."""
+    parts: list[RenderableType] = []
+    for rows in tables:
+        table = _table(Text(rows.caption), *rows.columns, left=len(rows.words), padding=(0, 1, 0, 0), pad_edge=False)
+        for row in rows.rows:
+            table.add_row(*map(Text, row))
+        parts += [Fitted(table), Text()]
+    return Group(*parts, *map(Text, remarks))
 
 
 def claims_table(claims: Sequence[Claim]) -> RenderableType:
@@ -73,87 +79,14 @@ def claims_table(claims: Sequence[Claim]) -> RenderableType:
 
 
 def outcome_tables(outcome: Outcome) -> RenderableType:
-    """Return the faces with their rates, and the results."""
-    n, problem = outcome.problems[0]
-    where = f" at n = {n}" if outcome.size_adaptive else ""
-    parts: list[RenderableType] = []
-    faces = () if problem.penalised else problem.faces
-    if faces:
-        parts.append(_faces_table(f"Faces of the best cell{where}", faces))
-    if len(faces) > _SHOWN_FACES:
-        parts.append(Text(f"the lowest {_SHOWN_FACES} of {len(faces)} faces; --json has all of them"))
-    if faces:
-        rates = f"indicator r = {problem.indicator:.6g}, exponent I = {problem.exponent:.6g}"
-        parts.append(Text(f"{rates}{where}\n"))
-    parts.append(_results_table(outcome.results))
-    parts.extend(Text(f"* {line}") for line in domain_remarks(outcome.results))
-    return Group(*parts)
+    """Return what ``summary`` of an experiment's results prints."""
+    return _printed(outcome.tables(), outcome.remarks())
 
 
-def _faces_table(title: str, faces: tuple[Face, ...]) -> RenderableType:
-    remarks = [face.kind if face.exact else f"{face.kind}, linearised" for face in faces]
-    shown = any(remark != "regular" for remark in remarks)
-    kind = ["kind"] * shown
-    table = _table(title, "face", *kind, "delta", "sigma2", "rate r", "exponent I", "tilt", left=1 + shown)
-    # The faces that matter come first: the lowest exponent leaks most.
-    order = sorted(range(len(faces)), key=lambda i: (faces[i].chernoff_exponent, i))[:_SHOWN_FACES]
-    for i in order:
-        face = faces[i]
-        rates = (face.moderate_deviation_rate, face.chernoff_exponent, face.tilt.lam)
-        kind = [remarks[i]] * shown
-        table.add_row(face.name, *kind, *(f"{x:.4g}" for x in (face.delta, face.sigma2, *rates)))
-    return Fitted(table)
-
-
-def _short_fraction(result: MISResult) -> str:
-    """Return Δ as a fraction of a few digits, or nothing: exact numbers may have millions of digits."""
-    fraction = result.fraction
-    return str(fraction) if fraction is not None and fraction.denominator < _LARGEST_DENOMINATOR else ""
-
-
-def _results_table(results: tuple[MISResult, ...]) -> RenderableType:
-    fractions = [_short_fraction(result) for result in results]
-    shown = any(fractions)
-    table = _table("Results", "method", "n", "log delta", "std err", "delta", "MIS", *["exact"] * shown)
-    for result, fraction in zip(results, fractions, strict=True):
-        row = [
-            result.method + ("" if result.in_domain else "*"),
-            str(result.n),
-            f"{result.log_delta:.6f}",
-            "" if result.std_error is None else f"{result.std_error:.2g}",
-            power_of_ten(result.log_delta),
-            shown_mis(result.log_delta),
-        ]
-        if shown:
-            row.append(fraction)
-        table.add_row(*row)
-    return Fitted(table)
-
-
-def ranking_table(data: dict[str, Any]) -> RenderableType:
-    """Return the ranking that :meth:`qmis_stats.inference.ranking.Ranking.to_dict` describes."""
-    percent = f"{100.0 * data['level']:g} %"
-    title = f"Privacy of quantizers on {data['points']} points: {percent} sets of ranks and intervals of r"
-    table = _table(title, "quantizer", "rank", "set", "r", "low", "high", "I", "K")
-    for row in data["quantizers"]:
-        low, high = row["rank_set"]
-        exponent = row["chernoff"]["exponent"]
-        table.add_row(
-            Text(row["name"]),
-            str(row["rank"]),
-            str(low) if low == high else f"{low} to {high}",
-            f"{row['indicator']:.3g}",
-            *("inf" if end is None else f"{end:.3g}" for end in row["ci"]),
-            "-" if exponent is None or not row["chernoff"]["in_domain"] else f"{exponent:.3g}",
-            str(row["distinct_candidates"]) + ("" if row["regular"] else "*"),
-        )
-    notes = [
-        f"rank 1 leaks least; possibly the most private: {', '.join(data['best_set'])}",
-        "r: indicator, I: empirical Chernoff exponent where the points resolve it, K: different candidates",
-    ]
-    if not all(row["regular"] for row in data["quantizers"]):
-        notes.append("*: not regular, see the warnings")
-    return Group(Fitted(table), Text("\n" + "\n".join(notes)))
+def ranking_table(ranking: Ranking, level: float = 0.95) -> RenderableType:
+    """Return the table that :meth:`qmis_stats.inference.ranking.Ranking.summary` prints; warnings are told apart."""
+    warnings = ranking.warnings()
+    return _printed(ranking.tables(level), [line for line in ranking.remarks(level) if line not in warnings])
 
 
 def audit_table(

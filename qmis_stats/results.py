@@ -15,8 +15,7 @@ from qmis_stats.arrays import FloatArray, IntArray
 from qmis_stats.reporting.decay_plot import DecayPoint, decay_plot
 from qmis_stats.reporting.figures import INK, axes_or_new
 from qmis_stats.reporting.notebook import NotebookResult
-from qmis_stats.reporting.summary import Summary
-from qmis_stats.reporting.tables import power_of_ten
+from qmis_stats.reporting.tables import Table, power_of_ten, shown
 from qmis_stats.validation import checked_level
 
 if TYPE_CHECKING:
@@ -295,10 +294,9 @@ class MISResult(NotebookResult):
         interval = None if self.std_error is None else self.conf_int()
         return DecayPoint(self.method, self.n, self.log_delta, interval, self.in_domain)
 
-    def summary(self) -> Summary:
-        """Return a few aligned lines, in the manner of statsmodels."""
-        lines = [
-            ("method", self.method),
+    def tables(self) -> list[Table]:
+        """Return a row per number."""
+        rows = [
             ("n", str(self.n)),
             ("log delta", f"{self.log_delta:.6g}"),
             ("delta", f"{self.delta:.6g}"),
@@ -307,11 +305,10 @@ class MISResult(NotebookResult):
         ]
         if self.std_error is not None:
             low, high = self.conf_int()
-            lines.append(("std err of log delta", f"{self.std_error:.3g}"))
-            lines.append(("95 % interval of log delta", f"[{low:.6g}, {high:.6g}]"))
-        lines.append(("in domain", "yes" if self.in_domain else f"NO: {self.domain}"))
-        width = max(len(name) for name, _ in lines)
-        return Summary("\n".join(f"{name:<{width}}  {value}" for name, value in lines))
+            rows.append(("std err of log delta", f"{self.std_error:.3g}"))
+            rows.append(("95 % interval of log delta", f"[{low:.6g}, {high:.6g}]"))
+        rows.append(("in domain", shown(self.in_domain)))
+        return [Table(self.title(), ("method", self.method), rows, frozenset({0, 1}))]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

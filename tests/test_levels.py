@@ -27,7 +27,7 @@ from qmis_stats.audit.leak_lines import leak_lines
 from qmis_stats.audit.loss_leak import loss_leak
 from qmis_stats.audit.subgroups import family_level
 from qmis_stats.audit.tables import bundled
-from qmis_stats.display import audit_table, group_table
+from qmis_stats.display import audit_table, group_table, ranking_table
 from qmis_stats.inference.areas import area_interval
 from qmis_stats.inference.exponent_tests import exponent_against_indicator
 from qmis_stats.inference.gap_intervals import gap_interval
@@ -139,6 +139,7 @@ CONFIDENCE = {
     "audit.attacks.measured_leak.MeasuredLeak.to_dict": lambda level: MeasuredLeak.to_dict(have().attacked, level),
     "audit.over_runs.OverRuns.conf_int": of("audited.over_runs.conf_int"),
     "audit.over_runs.OverRuns.rank_sets": of("audited.over_runs.rank_sets"),
+    "audit.over_runs.OverRuns.tables": of("audited.over_runs.tables"),
     "audit.over_runs.OverRuns.to_dict": of("audited.over_runs.to_dict"),
     "audit.over_runs.OverRuns.to_frame": of("audited.over_runs.to_frame"),
     "audit.over_runs.OverRuns.told_apart": of("audited.over_runs.told_apart"),
@@ -152,6 +153,7 @@ CONFIDENCE = {
     "audit.audit_result.AuditResult.plot": of("audited.plot"),
     "audit.audit_result.AuditResult.table_lines": of("audited.table_lines"),
     "audit.audit_result.AuditResult.summary": of("audited.summary"),
+    "audit.audit_result.AuditResult.tables": of("audited.tables"),
     "audit.audit_result.AuditResult.to_dict": of("audited.to_dict"),
     "audit.audit_result.AuditResult.to_frame": of("audited.to_frame"),
     "audit.subgroups.family_level": lambda level: family_level(have().audited.groups, level),
@@ -159,6 +161,7 @@ CONFIDENCE = {
     "audit.subgroups.Subgroups.to_frame": of("audited.groups.0.to_frame"),
     "display.audit_table": lambda level: audit_table(have().audited, level),
     "display.group_table": lambda level: group_table(have().audited, ("sign",), level),
+    "display.ranking_table": lambda level: ranking_table(have().ranking, level),
     "inference.areas.area_interval": lambda level: area_interval(0.6, 0.01, 20, level),
     "inference.chernoff.ChernoffEstimate.interval": of("ranking.indicators.0.chernoff.interval"),
     "inference.indicator.Indicator.points_needed": of("ranking.indicators.0.points_needed"),
@@ -176,6 +179,7 @@ CONFIDENCE = {
     "inference.rank_results.RankResults.remarks": lambda level: have().means.rank().remarks(level),
     "inference.rank_results.RankResults.significantly_below": of("ranking.significantly_below"),
     "inference.rank_results.RankResults.summary": of("ranking.summary"),
+    "inference.rank_results.RankResults.tables": of("ranking.tables"),
     "inference.rank_results.RankResults.to_frame": of("ranking.to_frame"),
     "inference.ranking.Ranking.conf_int": of("ranking.conf_int"),
     "inference.ranking.Ranking.remarks": of("ranking.remarks"),

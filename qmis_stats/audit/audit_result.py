@@ -27,6 +27,7 @@ from qmis_stats.leak.leakage_result import LeakageResult
 from qmis_stats.leak.releases import ReleaseLeak
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.reporting.summary import Summary
+from qmis_stats.reporting.tables import Table, estimates, ranges, texts
 from qmis_stats.results import finite_or_none
 
 if TYPE_CHECKING:
@@ -265,63 +266,28 @@ class AuditResult(NotebookResult):
 
         return tuple(name for name in names if not beaten(name))
 
+    def tables(self, level: float = 0.95) -> list[Table]:
+        """Return what leaks where it is known, then privacy and performance, then the means over runs."""
+        frame, percent, runs = self.to_frame(level), f"{100.0 * level:g}%", self.over_runs
+        columns = {"quantizer": texts(frame.index), "bits": texts(frame["bits"], ".3g")}
+        if self.ranking is not None:
+            columns |= {
+                "rank": texts(frame["rank"]),
+                f"{percent} set": ranges(frame, "rank"),
+                f"indicator {percent}": estimates(frame, ".3g", "estimate", "low", "high"),
+            }
+        columns["codewords"] = texts(frame["seen"])
+        columns |= {f"{metric} {percent}": estimates(frame, ".3f", metric) for metric in self.scores.metrics}
+        columns[f"price in {self.metric}"] = texts(frame[f"{self.metric}_price"], ".3f")
+        return [
+            *([] if self.leak is None else [_leak_table(frame, percent, self.leak.measured)]),
+            Table.of(self.title(), columns),
+            *([] if runs is None else runs.tables(level)),
+        ]
+
     def summary(self, level: float = 0.95) -> Summary:
-        """Return a table as statsmodels prints it: privacy, then performance, then notes."""
-        from statsmodels.iolib.summary import Summary as Tables
-        from statsmodels.iolib.table import SimpleTable
-
-        frame = self.to_frame(level)
-        percent = f"{100.0 * level:g}%"
-        metrics = self.scores.metrics
-        rows = []
-        for name, row in frame.astype(object).iterrows():
-            ranked = self.ranking is not None and name in self.ranking.names
-            known = ranked or (name == IDENTITY and self.reference is not None)
-            estimate = row.get("estimate") if known else None
-            scores = [f"{row[m]:.3f} [{row[f'{m}_low']:.3f}, {row[f'{m}_high']:.3f}]" for m in metrics]
-            rows.append(
-                [
-                    f"{row['bits']:.3g}",
-                    f"{row['rank']}" if ranked else "",
-                    f"{row['rank_low']}..{row['rank_high']}" if ranked else "",
-                    "" if estimate is None else f"{estimate:.3g}",
-                    "" if estimate is None else f"[{row['low']:.3g}, {row['high']:.3g}]",
-                    f"{row['seen']}",
-                    *scores,
-                    f"{row[f'{metrics[0]}_price']:.3f}",
-                ]
-            )
-        head = ["bits", "rank", f"{percent} set", "indicator", f"{percent} interval", "codewords"]
-        head += [f"{metric} {percent}" for metric in metrics] + [f"price in {metrics[0]}"]
-        summary = Tables()
-        if self.leak is not None:
-            by = "as attacks measured it" if self.leak.measured else "by theory"
-            summary.tables.append(_leak_table(frame, percent, f"What each release leaks, {by}"))
-        summary.tables.append(SimpleTable(rows, head, list(frame.index), title=self.title()))
-        runs = self.over_runs
-        if runs is not None:
-            rows = [
-                [
-                    f"{row['rank']}",
-                    f"{row['rank_low']}..{row['rank_high']}",
-                    f"{row['indicator']:.3g}",
-                    f"[{row['low']:.3g}, {row['high']:.3g}]",
-                    f"{row['gap']:.3g}",
-                    f"{row['gap_sd']:.3g}",
-                ]
-                for _, row in runs.to_frame(level).astype(object).iterrows()
-            ]
-            head = ["rank", f"{percent} set", "indicator", f"{percent} interval", "mean gap", "sd over runs"]
-            summary.tables.append(SimpleTable(rows, head, list(runs.to_frame(level).index), title=runs.title()))
-        summary.add_extra_txt(self.remarks())
-        return Summary.of(summary)
-
-    def _frame_shown(self) -> pd.DataFrame:
-        """Return privacy and the first score; ``to_frame`` has the others."""
-        m = self.metric
-        wanted = ["rank", "rank_low", "rank_high", "estimate", "low", "high", "bits", "seen"]
-        frame = self.to_frame()
-        return frame[[c for c in (*wanted, m, f"{m}_low", f"{m}_high", f"{m}_price") if c in frame.columns]]
+        """Return tables and remarks as text."""
+        return Summary.of(self.tables(level), self.remarks())
 
     def title(self) -> str:
         """Return the caption of the table."""
@@ -451,16 +417,15 @@ class AuditResult(NotebookResult):
         return rows
 
 
-def _leak_table(frame: pd.DataFrame, percent: str, title: str) -> Any:
+def _leak_table(frame: pd.DataFrame, percent: str, measured: bool) -> Table:
     """Return the leaks, the smallest first."""
-    from statsmodels.iolib.table import SimpleTable
-
     ordered = frame.sort_values("delta", kind="stable")
-    rows = []
-    for name, row in ordered.iterrows():
-        less = "" if name == IDENTITY else f"{100.0 * row['reduction']:.0f}"
-        ends = "" if name == IDENTITY else f"[{100.0 * row['reduction_low']:.0f}, {100.0 * row['reduction_high']:.0f}]"
-        delta = f"{row['delta']:.3f} [{row['delta_low']:.3f}, {row['delta_high']:.3f}]"
-        rows.append([delta, f"{row['auc']:.3f}", f"{row['tpr_0.01']:.3f}", less, ends])
-    head = [f"Δ {percent}", "AUC", "TPR at 1%", "% less", f"{percent}, all together"]
-    return SimpleTable(rows, head, list(ordered.index), title=title)
+    columns = {
+        "quantizer": texts(ordered.index),
+        f"Δ {percent}": estimates(ordered, ".3f", "delta"),
+        "AUC": texts(ordered["auc"], ".3f"),
+        "TPR at 1%": texts(ordered["tpr_0.01"], ".3f"),
+        f"% less {percent}, all together": estimates(100.0 * ordered.filter(like="reduction"), ".0f", "reduction"),
+    }
+    by = "as attacks measured it" if measured else "by theory"
+    return Table.of(f"What each release leaks, {by}", columns)

@@ -20,6 +20,7 @@ from qmis_stats.arrays import FloatArray, IntArray
 from qmis_stats.inference.rank_results import EstimateRanking
 from qmis_stats.inference.runs import RunMeans, run_means
 from qmis_stats.reporting.notebook import NotebookResult
+from qmis_stats.reporting.tables import Table, estimates, ranges, texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,6 +90,19 @@ class OverRuns(NotebookResult):
             index=pd.Index(self.means.names, name="quantizer"),
         )
         return frame.iloc[self.ranking.order()]
+
+    def tables(self, level: float = 0.95) -> list[Table]:
+        """Return ranks with their sets, indicators with their intervals, and gaps with their deviations."""
+        frame, percent = self.to_frame(level), f"{100.0 * level:g}%"
+        columns = {
+            "quantizer": texts(frame.index),
+            "rank": texts(frame["rank"]),
+            f"{percent} set": ranges(frame, "rank"),
+            f"indicator {percent}": estimates(frame, ".3g", "indicator", "low", "high"),
+            "mean gap": texts(frame["gap"], ".3g"),
+            "sd over runs": texts(frame["gap_sd"], ".3g"),
+        }
+        return [Table.of(self.title(), columns)]
 
     def title(self) -> str:
         """Return the caption of the table."""

@@ -11,11 +11,13 @@ import numpy as np
 from qmis_stats.errors import BackendUnavailableError, DomainError, InputError
 from qmis_stats.evaluate import mis
 from qmis_stats.experiment.load import Experiment
+from qmis_stats.experiment.outcome_tables import SHOWN_FACES, faces_table, results_table
 from qmis_stats.experiment.refusal import ExperimentError
 from qmis_stats.experiment.schema import RunTable
 from qmis_stats.problem import Face, Problem
 from qmis_stats.reporting.decay_plot import decay_plot
 from qmis_stats.reporting.notebook import NotebookResult
+from qmis_stats.reporting.tables import Table
 from qmis_stats.results import MISResult, domain_remarks, frame_of
 
 if TYPE_CHECKING:
@@ -51,15 +53,26 @@ class Outcome(NotebookResult):
         """Return the caption of the table."""
         return "Results of the experiment"
 
+    def tables(self) -> list[Table]:
+        """Return the faces of the first problem that leak most, and the results."""
+        n, problem = self.problems[0]
+        caption = "Faces of the best cell" + (f" at n = {n}" if self.size_adaptive else "")
+        faces = () if problem.penalised else problem.faces
+        results = results_table(self.title(), self.results)
+        return [faces_table(caption, faces), results] if faces else [results]
+
     def remarks(self) -> list[str]:
         """Return the rates, and which results are outside their method's domain."""
-        rates = [
+        found = [
             f"indicator r = {at.indicator:.6g}, exponent I = {at.exponent:.6g}"
             + (f" at n = {n}" if self.size_adaptive else "")
             for n, at in self.problems
             if not at.penalised and at.faces
         ]
-        return [*rates, *domain_remarks(self.results)]
+        count = len(self.problems[0][1].faces) if found else 0
+        if count > SHOWN_FACES:
+            found.append(f"the lowest {SHOWN_FACES} of {count} faces; JSON has all of them")
+        return [*found, *(f"* {line}" for line in domain_remarks(self.results))]
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw log₁₀ Δ against n, a series per method, with 95 % intervals; returns the axes.

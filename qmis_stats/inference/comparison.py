@@ -14,7 +14,7 @@ from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
 from qmis_stats.inference.rates import fit_dof
 from qmis_stats.reporting.notebook import NotebookResult
-from qmis_stats.reporting.summary import Summary
+from qmis_stats.reporting.tables import Table, texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,19 +96,10 @@ class ExponentComparison(NotebookResult):
         """Return the joint test."""
         return [f"H0: all exponents equal  {self.test} = {self.statistic:.4g}, p = {self.pvalue:.3g}"]
 
-    def summary(self) -> Summary:
-        """Return aligned lines: the fits, the joint test, the pairs."""
-        width = max(len(name) for name in self.names)
-        lines = [f"{'fit':<{width}}  {'exponent':>12}  {'std err':>9}"]
-        for name, value, error in zip(self.names, self.exponents, self.std_errors, strict=True):
-            lines.append(f"{name:<{width}}  {value:>12.6g}  {error:>9.3g}")
-        lines += ["", *self.remarks(), ""]
-        for (i, j), d, e, p in zip(
-            self.pairs, self.differences, self.difference_errors, self.holm_pvalues, strict=True
-        ):
-            pair = f"{self.names[i]} - {self.names[j]}"
-            lines.append(f"{pair:<{2 * width + 3}}  {d:>12.4g}  {e:>9.3g}  Holm p = {p:.3g}")
-        return Summary("\n".join(lines))
+    def tables(self) -> list[Table]:
+        """Return the fits, then the pairs."""
+        numbers = {"exponent": texts(self.exponents), "std_error": texts(self.std_errors, ".3g")}
+        return [Table.of("Exponents", {"fit": self.names, **numbers}), *super().tables()]
 
 
 def compare_exponents(fits: Sequence[RegressionResults], names: Sequence[str] | None = None) -> ExponentComparison:
@@ -138,13 +129,16 @@ def compare_exponents(fits: Sequence[RegressionResults], names: Sequence[str] | 
     >>> compare_exponents([a, b]).pvalue > 0.99, compare_exponents([a, b, c]).pvalue < 1e-9
     (True, True)
     >>> print(compare_exponents([a, c], ["sign", "ternary"]).summary())
-    fit          exponent    std err
-    sign            0.125   6.94e-05
-    ternary          0.13   6.94e-05
+    Exponents
+    fit      exponent  std_error
+    sign        0.125   6.94e-05
+    ternary      0.13   6.94e-05
+    <BLANKLINE>
+    Differences of exponents
+    first  second   difference    std_error  dof  pvalue  holm_pvalue
+    sign   ternary      -0.005  9.82019e-05  inf       0            0
     <BLANKLINE>
     H0: all exponents equal  chi2(1) = 2592, p = 0
-    <BLANKLINE>
-    sign - ternary           -0.005   9.82e-05  Holm p = 0
     """
     from scipy.stats import chi2
     from scipy.stats import f as f_law

@@ -11,7 +11,6 @@ from qmis_stats.errors import InputError
 from qmis_stats.inference.rates import fit_dof, slope_test
 from qmis_stats.problem import Problem
 from qmis_stats.reporting.notebook import NotebookResult
-from qmis_stats.reporting.summary import Summary
 from qmis_stats.validation import checked_significance
 
 if TYPE_CHECKING:
@@ -76,21 +75,10 @@ class IndicatorTest(NotebookResult):
         """Return the caption of the table."""
         return f"A fitted exponent, {self.fitted:.6g} +- {self.fitted_std_error:.2g}, against I and r"
 
-    def summary(self) -> Summary:
-        """Return aligned lines: the fitted exponent, the two tests, the power."""
-        letter = "z" if np.isinf(self.dof) else f"t({self.dof:.0f})"
-        return Summary(
-            "\n".join(
-                (
-                    f"fitted exponent  {self.fitted:.6g} +- {self.fitted_std_error:.2g}",
-                    f"slope = -I       {self.exponent:.6g}  {letter} = {self.exponent_statistic:+.3g}, "
-                    f"p = {self.exponent_pvalue:.3g}",
-                    f"slope = -r       {self.indicator:.6g}  {letter} = {self.indicator_statistic:+.3g}, "
-                    f"p = {self.indicator_pvalue:.3g}",
-                    f"power against r  {self.power:.4g} at level {self.level:g}",
-                )
-            )
-        )
+    def remarks(self) -> list[str]:
+        """Return the law of the statistics, and the power."""
+        law = "z" if np.isinf(self.dof) else f"t({self.dof:.0f})"
+        return [f"Statistics are {law}; power against r {self.power:.4g} at level {self.level:g}."]
 
 
 def exponent_against_indicator(fit: RegressionResults, problem: Problem, *, level: float = 0.05) -> IndicatorTest:

@@ -17,7 +17,6 @@ from qmis_stats.inference.losses import LossBlocks, Losses, check_shapes
 from qmis_stats.inference.minimum import SCREENING_SHARE, UNSETTLED, NearMinimum, near_minimum
 from qmis_stats.inference.moments import Gaps, gaps
 from qmis_stats.reporting.notebook import NotebookResult
-from qmis_stats.reporting.summary import Summary
 from qmis_stats.results import finite_or_none
 from qmis_stats.validation import checked_level, checked_seed, whole_number
 
@@ -200,12 +199,6 @@ class Indicator(NotebookResult):
         interval = self.conf_int(level)
         unsettled = np.isin(self.gaps.rivals, self.near_ties)
         return gap_plot(self.name, self.indicator, interval, 0.5 * self.gaps.s**2, unsettled, ax, level=level)
-
-    def summary(self) -> Summary:
-        """Return a line, and what has to be known to read it."""
-        low, high = self.conf_int()
-        line = f"{self.name}: indicator {self.indicator:.4g}, 95 % interval [{low:.4g}, {high:.4g}]"
-        return Summary("\n".join([line, *self.warnings()]))
 
     def to_dict(self, level: float = 0.95) -> dict[str, Any]:
         """Return JSON-ready data; infinities become ``None``."""

@@ -14,6 +14,7 @@ from qmis_stats.errors import InputError
 from qmis_stats.inference.ranks import Comparisons, ranks_from
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.reporting.summary import Summary
+from qmis_stats.reporting.tables import Table, estimates, ranges, texts
 from qmis_stats.validation import checked_level, finite_array
 
 if TYPE_CHECKING:
@@ -118,7 +119,11 @@ class RankResults(NotebookResult):
         return frame.iloc[self.order()]
 
     def _columns(self) -> dict[str, Any]:
-        """Return further columns of the table."""
+        """Return further columns of the frame."""
+        return {}
+
+    def _cells(self) -> dict[str, list[str]]:
+        """Return further columns of the table, the largest estimate first."""
         return {}
 
     def title(self) -> str:
@@ -129,30 +134,22 @@ class RankResults(NotebookResult):
         """Return which may be the most private, and what has to be known to read the intervals."""
         return [f"Rank 1 is the most private. Possibly the most private: {', '.join(self.best_set(1, level))}."]
 
-    def summary(self, level: float = 0.95) -> Summary:
-        """Return a table as statsmodels prints it."""
-        from statsmodels.iolib.summary import Summary as Tables
-        from statsmodels.iolib.table import SimpleTable
+    def tables(self, level: float = 0.95) -> list[Table]:
+        """Return ranks with their sets, together and alone, and estimates with their intervals."""
+        frame, percent = self.to_frame(level), f"{100.0 * level:g}%"
+        columns = {
+            "quantizer": texts(frame.index),
+            "rank": texts(frame["rank"]),
+            f"{percent} set": ranges(frame, "rank"),
+            "alone": ranges(frame, "marginal"),
+            f"estimate {percent}": estimates(frame, ".4g", "estimate", "low", "high"),
+            **self._cells(),
+        }
+        return [Table.of(self.title(), columns)]
 
-        frame = self.to_frame(level)
-        percent = f"{100.0 * level:g}%"
-        further = list(self._columns())
-        rows = [
-            [
-                f"{row['rank']}",
-                f"{row['rank_low']}..{row['rank_high']}",
-                f"{row['marginal_low']}..{row['marginal_high']}",
-                f"{row['estimate']:.4g}",
-                f"[{row['low']:.4g}, {row['high']:.4g}]",
-                *(f"{row[name]:.4g}" if isinstance(row[name], float) else str(row[name]) for name in further),
-            ]
-            for _, row in frame.astype(object).iterrows()
-        ]
-        head = ["rank", f"{percent} set", "alone", "estimate", f"{percent} interval", *further]
-        summary = Tables()
-        summary.tables.append(SimpleTable(rows, head, list(frame.index), title=self.title()))
-        summary.add_extra_txt(self.remarks(level))
-        return Summary.of(summary)
+    def summary(self, level: float = 0.95) -> Summary:
+        """Return tables and remarks as text."""
+        return Summary.of(self.tables(level), self.remarks(level))
 
     def plot(self, ax: Axes | None = None, level: float = 0.95) -> Axes:
         """Draw ranks with their confidence sets; returns the axes."""

@@ -15,6 +15,7 @@ from qmis_stats.inference.losses import LossBlocks, losses_of
 from qmis_stats.inference.minimum import SCREENING_SHARE
 from qmis_stats.inference.rank_results import RankResults
 from qmis_stats.inference.ranks import Comparisons
+from qmis_stats.reporting.tables import shown
 
 __all__ = ["Progress", "Ranking", "rank", "ranking_of"]
 
@@ -71,13 +72,23 @@ class Ranking(RankResults):
             "regular": [entry.regular for entry in self.indicators],
         }
 
+    def _cells(self) -> dict[str, list[str]]:
+        found = [self.indicators[q] for q in self.order()]
+        return {
+            "I": [shown(entry.chernoff.exponent, ".4g") if entry.chernoff.in_domain else "-" for entry in found],
+            "K": [f"{entry.distinct}{'' if entry.regular else '*'}" for entry in found],
+        }
+
     def title(self) -> str:
         """Return the caption of the table."""
         return f"Privacy indicators of quantizers, N = {self.points} points"
 
     def remarks(self, level: float = 0.95) -> list[str]:
-        """Return which may be the most private, then the warnings."""
-        return [*super().remarks(level), *self.warnings()]
+        """Return which may be the most private, what columns mean, then the warnings."""
+        regular = all(entry.regular for entry in self.indicators)
+        mark = "" if regular else "; *: not regular, see the warnings"
+        legend = f"I: empirical Chernoff exponent, where the points resolve it; K: different candidates{mark}."
+        return [*super().remarks(level), legend, *self.warnings()]
 
     def to_dict(self, level: float = 0.95) -> dict[str, Any]:
         """Return JSON-ready data, the most private quantizer first."""

@@ -21,7 +21,7 @@ from qmis_stats.errors import DomainError, DomainWarning, InputError
 from qmis_stats.inference.rank_results import EstimateRanking, rank_estimates
 from qmis_stats.inference.run_table import RunTable, run_table
 from qmis_stats.reporting.notebook import NotebookResult
-from qmis_stats.reporting.summary import Summary
+from qmis_stats.reporting.tables import Table, estimates, texts
 from qmis_stats.validation import checked_level
 
 if TYPE_CHECKING:
@@ -142,18 +142,16 @@ class RunMeans(NotebookResult):
         end = " (at its boundary)" if self.boundary else ""
         return [f"run effect sd {self.run_effect_sd:.3g}{end}, residual sd {self.residual_sd:.3g}"]
 
-    def summary(self) -> Summary:
-        """Return aligned lines: the method, and each quantizer with its 95 % interval and deviations."""
-        width = max(9, *(len(name) for name in self.names))
-        lines = [f"{self.method}, {self.runs} runs, {self.dof:.3g} degrees of freedom", *self.remarks()]
-        within = self.within_run_sd
-        lines += ["", f"{'quantizer':<{width}}  {'mean':>10}  {'95 % interval':^22}  {'sd':>8}"]
-        lines[-1] += "" if within is None else f"  {'eval. sd':>8}"
-        for i, (name, (low, high)) in enumerate(zip(self.names, self.conf_int(), strict=True)):
-            line = f"{name:<{width}}  {self.estimates[i]:>10.5g}  [{low:>9.4g}, {high:>9.4g}]"
-            line += f"  {self.between_run_sd[i]:>8.3g}"
-            lines.append(line if within is None else f"{line}  {within[i]:>8.3g}")
-        return Summary("\n".join(lines))
+    def tables(self) -> list[Table]:
+        """Return each quantizer with its 95 % interval and deviations."""
+        columns = {
+            "quantizer": self.names,
+            "mean 95%": estimates(self.to_frame(), ".4g", "mean", "low", "high"),
+            "sd": texts(self.between_run_sd, ".3g"),
+        }
+        if self.within_run_sd is not None:
+            columns["eval. sd"] = texts(self.within_run_sd, ".3g")
+        return [Table.of(self.title(), columns)]
 
 
 class _Fit(NamedTuple):
@@ -212,12 +210,12 @@ def run_means(
     --------
     >>> table = [[1.0, 1.3], [1.2, 1.6], [0.9, 1.3], [1.1, 1.4]]
     >>> print(run_means(table, names=["sign", "ternary"]))
-    mixedlm, 4 runs, 3.29 degrees of freedom
-    run effect sd 0.129, residual sd 0.0408
+    Means over 4 runs, mixedlm, 3.29 degrees of freedom
+    quantizer              mean 95%     sd
+    sign       1.05 [0.8447, 1.255]  0.135
+    ternary      1.4 [1.195, 1.605]  0.135
     <BLANKLINE>
-    quantizer        mean      95 % interval             sd
-    sign             1.05  [   0.8447,     1.255]     0.135
-    ternary           1.4  [    1.195,     1.605]     0.135
+    run effect sd 0.129, residual sd 0.0408
     >>> run_means(table, method="cluster").conf_int().round(3)
     array([[0.845, 1.255],
            [1.175, 1.625]])

@@ -13,7 +13,7 @@ from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
 from qmis_stats.leak.releases import FIGURES
 from qmis_stats.reporting.notebook import NotebookResult
-from qmis_stats.reporting.summary import Summary
+from qmis_stats.reporting.tables import Table, estimates, texts
 from qmis_stats.results import finite_or_none
 from qmis_stats.validation import checked_level
 
@@ -194,12 +194,16 @@ class GroupLeak(NotebookResult):
         )
         return lines
 
-    def summary(self) -> Summary:
-        """Return the frame as text, with four decimals, and the remarks."""
-        frame = self._frame_shown()
-        return Summary("\n".join([self.title(), frame.round(4).to_string(), *self.remarks()]))
-
-    def _frame_shown(self) -> pd.DataFrame:
-        frame = self.to_frame()
-        wanted = ["records", "delta", "delta_low", "delta_high", "auc", "tpr_0.01"]
-        return frame[[c for c in (*wanted, "difference", "difference_low", "difference_high") if c in frame]]
+    def tables(self) -> list[Table]:
+        """Return a row per group and quantizer: Δ, AUC, a true positive rate, how Δ differs from the rest."""
+        frame = self.to_frame().reset_index()
+        columns = {name: texts(frame[name]) for name in ("group", "quantizer", "records")}
+        if self.groups:
+            percent = f"{100.0 * self.level:g}%"
+            columns |= {
+                f"Δ {percent}": estimates(frame, ".4f", "delta"),
+                "AUC": texts(frame["auc"], ".4f"),
+                "TPR at FPR 1%": texts(frame["tpr_0.01"], ".4f"),
+                f"difference {percent}": estimates(frame, ".4f", "difference"),
+            }
+        return [Table.of(self.title(), columns, words=2)]

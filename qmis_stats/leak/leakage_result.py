@@ -14,6 +14,7 @@ from qmis_stats.arrays import FloatArray, IntArray
 from qmis_stats.errors import InputError
 from qmis_stats.leak.game import Game
 from qmis_stats.leak.releases import ReleaseLeak
+from qmis_stats.reporting.tables import texts
 from qmis_stats.validation import checked_level
 
 if TYPE_CHECKING:
@@ -165,9 +166,5 @@ class LeakageResult(ReleaseLeak):
             lines.append(f"Outside of the domain ({which}): {reason}.")
         return [*lines, *self.notes]
 
-    def _frame_shown(self) -> pd.DataFrame:
-        frame = self.to_frame()
-        return frame[["bits", "delta", "delta_low", "delta_high", "auc", "tpr_0.01", "retained", "in_domain"]]
-
     def _columns(self) -> dict[str, list[str]]:
-        return {**super()._columns(), "retained": [f"{share:.3f}" for share in self.retained]}
+        return {"retained": texts(self.retained, ".3f")}

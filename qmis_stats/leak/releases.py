@@ -15,7 +15,7 @@ from qmis_stats.errors import InputError
 from qmis_stats.inference.rank_results import EstimateRanking, rank_estimates
 from qmis_stats.leak.law import RATES
 from qmis_stats.reporting.notebook import NotebookResult
-from qmis_stats.reporting.summary import Summary
+from qmis_stats.reporting.tables import Table, estimates, texts
 from qmis_stats.results import finite_or_none
 from qmis_stats.validation import checked_level
 
@@ -250,26 +250,22 @@ class ReleaseLeak(NotebookResult):
             rows.append({"quantizer": name, **row, "in_domain": not reasons, "reasons": list(reasons)})
         return {"points": self.points, "pairs_told_apart": told, "pairs": pairs, "quantizers": rows}
 
-    def _columns(self) -> dict[str, list[str]]:
-        """Return the cells of the summary by column."""
-        ends, at = self.conf_int(), self._place("tpr_0.01")
-        return {
-            "bits": ["" if np.isnan(bits) else f"{bits:.3g}" for bits in self.bits],
-            "delta": [f"{delta:.4f}" for delta in self.delta],
-            f"{100.0 * self.level:g}% interval": [f"[{low:.4f}, {high:.4f}]" for low, high in ends],
-            "AUC": [f"{area:.4f}" for area in self.auc],
-            "TPR at FPR 1%": [f"{rate:.4f}" for rate in self.estimates[:, at]],
+    def tables(self) -> list[Table]:
+        """Return a row per quantizer, marked where it is outside of the domain: bits, Δ, AUC, a true positive rate."""
+        frame = self.to_frame()
+        columns = {
+            "quantizer": [name + " (*)" * bool(why) for name, why in zip(self.names, self.reasons, strict=True)],
+            "bits": texts(self.bits, ".3g"),
+            f"Δ {100.0 * self.level:g}%": estimates(frame, ".4f", "delta"),
+            "AUC": texts(self.auc, ".4f"),
+            "TPR at FPR 1%": texts(frame["tpr_0.01"], ".4f"),
+            **self._columns(),
         }
+        return [Table.of(self.title(), columns)]
 
-    def summary(self) -> Summary:
-        """Return an aligned table and the remarks."""
-        names = [name + ("" if inside else " (*)") for name, inside in zip(self.names, self.in_domain, strict=True)]
-        columns = {"quantizer": names, **self._columns()}
-        rows = list(zip(*([head, *cells] for head, cells in columns.items()), strict=True))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
-        rule = "-" * len(lines[0])
-        return Summary("\n".join([self.title(), rule, lines[0], rule, *lines[1:], rule, *self.remarks()]))
+    def _columns(self) -> dict[str, list[str]]:
+        """Return further columns of the table."""
+        return {}
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw Δ of each quantizer with its interval; returns the axes.

@@ -1,4 +1,4 @@
-"""What a notebook shows of a result: its frame as a table, with a caption and what has to be known to read it."""
+"""What a prompt and a notebook show of a result: its tables, and what has to be known to read them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from qmis_stats.by_value import ByValue
 from qmis_stats.reporting.summary import Summary
+from qmis_stats.reporting.tables import Table, table_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,10 +15,10 @@ __all__ = ["NotebookResult"]
 
 
 class NotebookResult(ByValue):
-    """A result that notebooks show as a table.
+    """A result that is printed, and shown in notebooks, as tables.
 
     Results compare and pickle by value. A subclass has ``to_frame``, and says in ``title`` and ``remarks`` what the
-    table is about.
+    table is about; ``tables`` where the frame is not what a reader needs.
 
     Examples
     --------
@@ -41,23 +42,16 @@ class NotebookResult(ByValue):
         """Return what has to be known to read the numbers, a sentence each."""
         return []
 
-    def summary(self) -> Summary:
-        """Return title, table and remarks as text."""
-        from qmis_stats.reporting.tables import lines_of, table_of
+    def tables(self) -> list[Table]:
+        """Return the tables of the summary, by default the frame."""
+        return [table_of(self.to_frame(), self.title())]
 
-        lines = lines_of(table_of(self._frame_shown(), self.title()))
-        return Summary("\n".join([*lines, *self.remarks()]), self._repr_html_())
+    def summary(self) -> Summary:
+        """Return tables and remarks as text."""
+        return Summary.of(self.tables(), self.remarks())
 
     def __str__(self) -> str:
         return self.summary()
 
-    def _frame_shown(self) -> pd.DataFrame:
-        """Return what a notebook shows of the frame, by default all of it."""
-        return self.to_frame()
-
     def _repr_html_(self) -> str:
-        from qmis_stats.reporting.pages import render_page
-        from qmis_stats.reporting.tables import table_of
-
-        table = table_of(self._frame_shown(), self.title())
-        return render_page("qmis_stats.reporting", "notebook.html.j2", table=table, remarks=self.remarks())
+        return self.summary().as_html()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from statsmodels.iolib.summary import Summary as StatsmodelsSummary
+from qmis_stats.reporting.tables import Table, lines_of
 
 __all__ = ["Summary"]
 
@@ -37,9 +36,23 @@ class Summary(str):
         return made
 
     @classmethod
-    def of(cls, summary: StatsmodelsSummary) -> Summary:
-        """Return a summary that statsmodels has laid out."""
-        return cls(summary.as_text(), summary.as_html())
+    def of(cls, tables: Sequence[Table], remarks: Sequence[str]) -> Summary:
+        """Return tables and then remarks, a blank line between them.
+
+        Examples
+        --------
+        >>> Summary.of([Table("Results", ["method", "n"], [["sharp", "50"]])], ["One method."])
+        Results
+        method   n
+        sharp   50
+        <BLANKLINE>
+        One method.
+        """
+        from qmis_stats.reporting.pages import render_page
+
+        parts = [*map(lines_of, tables), list(remarks)]
+        html = render_page("qmis_stats.reporting", "notebook.html.j2", tables=tables, remarks=remarks)
+        return cls("\n\n".join("\n".join(lines) for lines in parts if lines), html)
 
     def as_text(self) -> str:
         """Return the lines."""

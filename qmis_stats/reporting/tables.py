@@ -1,16 +1,16 @@
-"""Tables of texts for a page or a notebook; how they look is in ``macros.html.j2``."""
+"""Tables of texts for a prompt, a page or a notebook; how they look there is in ``macros.html.j2``."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Table", "lines_of", "power_of_ten", "shown", "table_of"]
+__all__ = ["Table", "estimates", "lines_of", "power_of_ten", "ranges", "shown", "table_of", "texts", "with_ends"]
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,20 @@ class Table:
     rows: Sequence[Sequence[str]]
     words: frozenset[int] = frozenset({0})
 
+    @classmethod
+    def of(cls, caption: str, columns: Mapping[str, Iterable[str]], words: int = 1) -> Table:
+        """Return the table of some columns by their heads, of which the first ``words`` hold words.
 
-def shown(value: object) -> str:
-    """Return a value as a table shows it: six digits, and nothing where there is no value.
+        Examples
+        --------
+        >>> Table.of("Results", {"method": ["sharp", "tilted"], "n": ["50", "100"]}).rows
+        [('sharp', '50'), ('tilted', '100')]
+        """
+        return cls(caption, list(columns), list(zip(*columns.values(), strict=True)), frozenset(range(words)))
+
+
+def shown(value: object, spec: str = ".6g") -> str:
+    """Return a value as a table shows it: a float in its format, and nothing where there is no value.
 
     Examples
     --------
@@ -46,10 +57,58 @@ def shown(value: object) -> str:
     import pandas as pd
 
     if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:.6g}"
+        return "" if math.isnan(value) else f"{value:{spec}}"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "" if value is None or value is pd.NA else str(value)
+
+
+def texts(values: Iterable[object], spec: str = ".6g") -> list[str]:
+    """Return values as a table shows them.
+
+    Examples
+    --------
+    >>> texts([0.5, 2.0 / 3.0, float("nan")], ".3f")
+    ['0.500', '0.667', '']
+    """
+    return [shown(value, spec) for value in values]
+
+
+def with_ends(value: float, low: float, high: float, spec: str) -> str:
+    """Return an estimate with its interval, and nothing where there is none.
+
+    Examples
+    --------
+    >>> with_ends(0.71, 0.69, 0.73, ".2f")
+    '0.71 [0.69, 0.73]'
+    """
+    return "" if math.isnan(value) else f"{value:{spec}} [{low:{spec}}, {high:{spec}}]"
+
+
+def estimates(frame: pd.DataFrame, spec: str, value: str, low: str = "", high: str = "") -> list[str]:
+    """Return a column with its intervals, whose ends are by default in ``<value>_low`` and ``<value>_high``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> estimates(pd.DataFrame({"auc": [0.71], "auc_low": [0.69], "auc_high": [0.73]}), ".2f", "auc")
+    ['0.71 [0.69, 0.73]']
+    """
+    ends = frame[low or f"{value}_low"], frame[high or f"{value}_high"]
+    return [with_ends(*row, spec=spec) for row in zip(frame[value], *ends, strict=True)]
+
+
+def ranges(frame: pd.DataFrame, name: str) -> list[str]:
+    """Return sets of ranks, whose ends are in ``<name>_low`` and ``<name>_high``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> ranges(pd.DataFrame({"rank_low": [1], "rank_high": [3]}), "rank")
+    ['1..3']
+    """
+    ends = zip(texts(frame[f"{name}_low"]), texts(frame[f"{name}_high"]), strict=True)
+    return [f"{low}..{high}" if low else "" for low, high in ends]
 
 
 def lines_of(table: Table) -> list[str]:

@@ -239,7 +239,7 @@ def test_a_row_outside_its_domain_is_marked_and_its_remark_said_once(qmis: Qmis,
     file = experiment(GAUSS.replace("[12, 40]", "[2, 3, 40]").replace('"exact", "sharp", "crude"', '"sharp"'))
     result = qmis("evaluate", file)
     assert (result.exit_code, result.stderr) == (0, "")
-    assert [line.split()[0] for line in result.stdout.splitlines() if line.startswith(" sharp")] == [
+    assert [line.split()[0] for line in result.stdout.splitlines() if line.startswith("sharp")] == [
         "sharp*",
         "sharp*",
         "sharp",

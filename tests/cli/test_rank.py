@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from click.testing import Result
 
+import qmis_stats
+
 Qmis = Callable[..., Result]
 POINTS = 800
 
@@ -39,7 +41,17 @@ def test_text(losses: Path, qmis: Qmis) -> None:
     rows = [line.strip() for line in lines]
     names = ("ternary 90 %", "[b]NF4[/b]", "sign")
     assert [name for row in rows for name in names if row.startswith(f"{name} ")] == list(names)
-    assert "possibly the most private: ternary 90 %" in result.stdout
+    assert "Possibly the most private: ternary 90 %" in result.stdout
+
+
+@pytest.mark.parametrize("width", [40, 120])
+def test_python_prints_the_same_table(losses: Path, qmis: Qmis, width: int) -> None:
+    printed = qmis("rank", losses, "--level", "0.9", env={"COLUMNS": str(width)}).stdout
+    (table,) = qmis_stats.rank(matrices()).tables(0.9)
+    text = " ".join(printed.split())
+    for cell in (*table.columns[1:], *(cell for row in table.rows for cell in row)):
+        assert cell in text
+    assert (" ".join(table.rows[0]) in text) == (width == 120)
 
 
 def test_json(losses: Path, qmis: Qmis) -> None:

@@ -68,7 +68,7 @@ class AttackLeak(MeasuredLeak):
         ]
 
     def _columns(self) -> dict[str, list[str]]:
-        return {**super()._columns(), "attack": list(self.attacks)}
+        return {"attack": list(self.attacks)}
 
 
 def attack_leak(

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from qmis_stats.audit.attacks.attack_result import AttackResult
+from qmis_stats.audit.attacks.attack_result import AttackResult, Rate
 from qmis_stats.errors import InputError
 from qmis_stats.reporting.notebook import NotebookResult
-from qmis_stats.reporting.summary import Summary
+from qmis_stats.reporting.tables import Table, texts, with_ends
 from qmis_stats.validation import checked_significance
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["FALSE_ALARM", "AttackReport"]
+__all__ = ["FALSE_ALARM", "AttackReport", "attack_columns"]
 
 FALSE_ALARM = 1e-9
 """Level of the two checks: no attack beats the optimum, every attack is at chance in the control."""
@@ -81,32 +81,10 @@ class AttackReport(NotebookResult):
                 rows.append({"attack": one.name, "other": two.name, "difference": difference, "std_error": error})
         return pd.DataFrame(rows, columns=["attack", "other", "difference", "std_error"])
 
-    def summary(self) -> Summary:
-        """Return a table as statsmodels prints it, with the verdicts of the two checks."""
-        from statsmodels.iolib.summary import Summary as Tables
-        from statsmodels.iolib.table import SimpleTable
-
-        first = self.results[0]
-        percent = f"{100.0 * first.level:g}%"
-        rows = []
-        for result, control in zip(self.results, self.controls or (None,) * len(self.results), strict=True):
-            low, high = result.accuracy_interval()
-            auc_low, auc_high = result.auc_interval()
-            row = [
-                f"{result.accuracy:.4f} [{low:.4f}, {high:.4f}]",
-                f"{result.auc:.4f} [{auc_low:.4f}, {auc_high:.4f}]",
-            ]
-            for rate in result.rates:
-                mark = "" if rate.resolved else "*"
-                row.append(f"{rate.tpr[0]:.3f} [{rate.tpr[1]:.3f}, {rate.tpr[2]:.3f}]{mark}")
-            row.append("" if control is None else f"{control.accuracy:.4f}")
-            rows.append(row)
-        head = [f"accuracy {percent}", f"AUC {percent}"]
-        head += [f"TPR at {rate.nominal:g}" for rate in first.rates] + ["in the control"]
-        summary = Tables()
-        summary.tables.append(SimpleTable(rows, head, [r.name for r in self.results], title=self.title()))
-        summary.add_extra_txt(self.verdicts())
-        return Summary.of(summary)
+    def tables(self) -> list[Table]:
+        """Return accuracy, area and rates of each attack with their intervals."""
+        columns = attack_columns(self.results, self.controls, lambda rate: with_ends(*rate.tpr, ".3f"))
+        return [Table.of(self.title(), columns)]
 
     def title(self) -> str:
         """Return the caption of the table."""
@@ -171,3 +149,30 @@ class AttackReport(NotebookResult):
             "beating_the_optimum": list(self.beating()),
             "off_chance_in_control": list(self.off_chance()),
         }
+
+
+def attack_columns(
+    results: Sequence[AttackResult], controls: Sequence[AttackResult], shown: Callable[[Rate], str]
+) -> dict[str, list[str]]:
+    """Return the columns of a table of attacks; a rate whose threshold could not be fixed has an asterisk.
+
+    Parameters
+    ----------
+    results : sequence of AttackResult
+        A row each.
+    controls : sequence of AttackResult
+        As many, or none.
+    shown : callable
+        What is shown of a true positive rate.
+    """
+    percent = f"{100.0 * results[0].level:g}%"
+    columns = {
+        "attack": [r.name for r in results],
+        f"accuracy {percent}": [with_ends(r.accuracy, *r.accuracy_interval(), ".4f") for r in results],
+        f"AUC {percent}": [with_ends(r.auc, *r.auc_interval(), ".4f") for r in results],
+    }
+    for rates in zip(*(r.rates for r in results), strict=True):
+        columns[f"TPR at {rates[0].nominal:g}"] = [shown(rate) + "*" * (not rate.resolved) for rate in rates]
+    if controls:
+        columns["in the control"] = texts([c.accuracy for c in controls], ".4f")
+    return columns

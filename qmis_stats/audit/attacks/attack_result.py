@@ -13,7 +13,7 @@ from qmis_stats.arrays import Flags, FloatArray, Indices
 from qmis_stats.audit.attacks.attack_intervals import clustered_share, excess_p_value, mean_bounds, student
 from qmis_stats.inference.areas import area_interval, delong
 from qmis_stats.reporting.notebook import NotebookResult
-from qmis_stats.reporting.summary import Summary
+from qmis_stats.reporting.tables import Table, with_ends
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -240,28 +240,23 @@ class AttackResult(NotebookResult):
         """Return the caption of the table."""
         return f"An attack on {self.trainings} training runs with {self.pairs} pair(s) each"
 
-    def summary(self) -> Summary:
-        """Return a few aligned lines."""
-        percent = f"{100.0 * self.level:g} %"
-
-        def shown(value: float, low: float, high: float) -> str:
-            return f"{value:.4f}  [{low:.4f}, {high:.4f}]"
-
-        lines = [
-            ("attack", self.name + (f" (control: {self.control})" if self.control else "")),
+    def tables(self) -> list[Table]:
+        """Return a row per number."""
+        percent = f"{100.0 * self.level:g}%"
+        name = self.name + (f" (control: {self.control})" if self.control else "")
+        rows = [
             ("training runs x pairs", f"{self.trainings} x {self.pairs}"),
-            (f"accuracy, {percent}", shown(self.accuracy, *self.accuracy_interval())),
-            (f"AUC, {percent}", shown(self.auc, *self.auc_interval())),
+            (f"accuracy {percent}", with_ends(self.accuracy, *self.accuracy_interval(), ".4f")),
+            (f"AUC {percent}", with_ends(self.auc, *self.auc_interval(), ".4f")),
         ]
         for rate in self.rates:
             mark = "" if rate.resolved else "  (too few non-members to fix this threshold)"
-            lines.append((f"TPR at FPR {rate.nominal:g}", shown(*rate.tpr) + mark))
-            lines.append(("  FPR found", shown(*rate.fpr)))
+            rows.append((f"TPR at FPR {rate.nominal:g}", with_ends(*rate.tpr, ".4f") + mark))
+            rows.append(("  FPR found", with_ends(*rate.fpr, ".4f")))
         if self.delta is not None:
-            lines.append(("optimal accuracy", f"{0.5 * (1.0 + self.delta):.4f}"))
-            lines.append(("p-value of an excess", f"{self.excess_p_value():.3g}"))
-        width = max(len(name) for name, _ in lines)
-        return Summary("\n".join(f"{name:<{width}}  {value}" for name, value in lines))
+            rows.append(("optimal accuracy", f"{0.5 * (1.0 + self.delta):.4f}"))
+            rows.append(("p-value of an excess", f"{self.excess_p_value():.3g}"))
+        return [Table(self.title(), ("attack", name), rows, frozenset({0, 1}))]
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready data."""

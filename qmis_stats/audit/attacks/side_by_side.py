@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qmis_stats.audit.attacks.attack_leak import AttackLeak, attack_leak
-from qmis_stats.audit.attacks.attack_report import FALSE_ALARM, AttackReport
+from qmis_stats.audit.attacks.attack_report import FALSE_ALARM, AttackReport, attack_columns
 from qmis_stats.audit.attacks.attack_result import AttackResult
 from qmis_stats.audit.attacks.read_out import ReadOut
 from qmis_stats.leak.leakage_result import LeakageResult
 from qmis_stats.reporting.notebook import NotebookResult
-from qmis_stats.reporting.summary import Summary
+from qmis_stats.reporting.tables import Table
 from qmis_stats.validation import checked_level, checked_significance
 
 if TYPE_CHECKING:
@@ -164,35 +164,11 @@ class AttackAudit(NotebookResult):
         frames = {name: report.to_frame() for name, report in self.reports.items()}
         return pd.concat(frames, names=["quantizer"])
 
-    def summary(self) -> Summary:
-        """Return a table as statsmodels prints it, with the verdicts."""
-        from statsmodels.iolib.summary import Summary as Tables
-        from statsmodels.iolib.table import SimpleTable
-
-        percent = f"{100.0 * self.level:g}%"
-        rows, stubs = [], []
-        nominal: list[float] = []
-        for name, result, control in self.pairs():
-            low, high = result.accuracy_interval()
-            auc_low, auc_high = result.auc_interval()
-            nominal = [rate.nominal for rate in result.rates]
-            rates = [f"{rate.tpr[0]:.3f}{'' if rate.resolved else '*'}" for rate in result.rates]
-            stubs.append(name)
-            rows.append(
-                [
-                    result.name,
-                    f"{result.accuracy:.3f} [{low:.3f}, {high:.3f}]",
-                    f"{result.auc:.3f} [{auc_low:.3f}, {auc_high:.3f}]",
-                    *rates,
-                    f"{control.accuracy:.3f}",
-                ]
-            )
-        head = ["attack", f"accuracy {percent}", f"AUC {percent}"]
-        head += [f"TPR at {rate:g}" for rate in nominal] + ["at random"]
-        summary = Tables()
-        summary.tables.append(SimpleTable(rows, head, stubs, title=self.title()))
-        summary.add_extra_txt(self.remarks())
-        return Summary.of(summary)
+    def tables(self) -> list[Table]:
+        """Return accuracy and area with their intervals, and rates, of each attack on each quantizer."""
+        names, results, controls = zip(*self.pairs(), strict=True)
+        columns = attack_columns(results, controls, lambda rate: f"{rate.tpr[0]:.3f}")
+        return [Table.of(self.title(), {"quantizer": names, **columns}, words=2)]
 
     def title(self) -> str:
         """Return the caption of the table."""
