@@ -58,7 +58,7 @@ _HOMES = {
     "evaluate": ("METHODS", "mis"),
     "experiment": ("Experiment", "load_experiment"),
     "inference.indicator": ("Indicator", "indicator"),
-    "inference.intervals": ("gap_interval",),
+    "inference.gap_intervals": ("gap_interval",),
     "inference.losses": ("LossBlocks",),
     "inference.ranking": ("Ranking", "rank"),
     "inference.tracker": ("Tracker",),

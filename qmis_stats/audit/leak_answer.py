@@ -47,6 +47,7 @@ def leak_which(
     least = min((line.leak.interval[0] for line in [*pool, reference] if line.leak is not None), default=0.0)
     if least > _EXPOSED:
         many = f"under each of the {len(pool)} quantizers that {limit}" if pool else "without quantization"
+        many = f"under {pool[0].name}, which alone is shown to {limit}" if len(pool) == 1 else many
         return (
             f"Membership is almost fully exposed {many}: Δ of the best attack is at least {number(least)}. No "
             f"quantization has {plain}."
@@ -55,11 +56,11 @@ def leak_which(
     if chosen:
         return " ".join([_least(chosen, len(pool), limit, plain), *_rest(pool)])
     outside = [line.name for line in lines if line.leak is not None and line.leak.protects]
-    text = (
-        f"None of the {len(pool)} quantizers that {limit} is shown to leak less than no quantization, {plain}."
-        if pool
-        else f"No quantizer is shown to {limit}. No quantization has {plain}."
-    )
+    text = f"None of the {len(pool)} quantizers that {limit} is shown to leak less than no quantization, {plain}."
+    if len(pool) == 1:
+        text = f"Only {pool[0].name} is shown to {limit}; it is not shown to leak less than no quantization, {plain}."
+    elif not pool:
+        text = f"No quantizer is shown to {limit}. No quantization has {plain}."
     if outside:
         text += f" What protects costs more: {listed([_reduced(line) for line in lines if line.name in outside], 4)}."
     return text

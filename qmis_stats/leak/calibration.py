@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import solve_triangular
+from scipy.spatial.distance import cdist
 from scipy.stats import chi2
 from scipy.stats import f as fisher
 
 from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
 from qmis_stats.quantizers.calibrated import GPTQ
+from qmis_stats.quantizers.calibrated.base import Grid
 from qmis_stats.quantizers.weights.base import weight_tensor
 
 __all__ = ["CalibrationLeak", "calibration_leak", "residual_area", "residual_delta"]
 
 _FEWEST_DIRECTIONS = 8.0
 _FEWEST_ROWS = 20
+_MEDIAN_NORMAL = 0.6745
+"""Median magnitude of a standard normal number."""
+_WIDEST_STEP = 1.0
+"""In standard deviations of the weights: up to here errors of normal weights are uniform to a few per cent."""
+_COMPARED_ROWS, _NEAR, _FEW_NEAR = 200, 0.25, 0.05
+"""Rows that are compared with all; a share of the median distance, and of the rows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +108,8 @@ def calibration_leak(quantizer: GPTQ, weights: ArrayLike, inputs: ArrayLike) -> 
     weights : (outputs, features) or (features,) array_like
         Float weights of the layer.
     inputs : (rows, features) array_like
-        What calibrates it, at least 20 rows.
+        What calibrates it, at least 20 rows, independent of each other: not patches of one image, tokens of one text
+        or variants of one record, which are told together.
 
     Returns
     -------
@@ -138,15 +148,42 @@ def calibration_leak(quantizer: GPTQ, weights: ArrayLike, inputs: ArrayLike) -> 
     leverage = (np.cumsum(whitened[:, ::-1] ** 2, axis=1)[:, ::-1] - whitened**2) / len(rows)
     residual = whitened / np.diag(factor)
     fresh = residual / np.maximum(1.0 - leverage, np.finfo(float).eps)
-    weight = np.mean(rounding**2, axis=0)
+    largest = float(np.max(np.abs(rounding)))
+    weight = np.mean((rounding / largest if largest > 0.0 else rounding) ** 2, axis=0)
     inside, outside = residual**2 @ weight, fresh**2 @ weight
     ratio = np.divide(inside, outside, out=np.ones_like(inside), where=outside > 0.0)
-    return CalibrationLeak(ratio, len(error), tuple(_reasons(np.mean(fresh**2, axis=0) * weight)))
+    reasons = (
+        *_of_errors(np.mean(fresh**2, axis=0) * weight),
+        *_of_steps(weight_tensor(weights).reshape(error.shape), quantizer._grid(weight_tensor(weights))),
+        *_of_rows(rows),
+    )
+    return CalibrationLeak(ratio, len(error), reasons)
 
 
-def _reasons(carried: FloatArray) -> list[str]:
-    """Return why the law of errors is not that of the statement; the error that each input carries is given."""
+def _of_errors(carried: FloatArray) -> Iterator[str]:
+    """Say why the error of an output is not normal; what each input carries of it is given."""
     directions = float(carried.sum() ** 2 / np.sum(carried**2)) if carried.any() else 0.0
-    if directions >= _FEWEST_DIRECTIONS:
-        return []
-    return [f"only about {directions:.1f} inputs carry the error of the output: it is not normal"]
+    if directions < _FEWEST_DIRECTIONS:
+        yield f"only about {directions:.1f} inputs carry the error of the output: it is not normal"
+
+
+def _of_steps(weights: FloatArray, grid: Grid) -> Iterator[str]:
+    """Say why rounding errors are not uniform: steps as wide as most weights, or a few weights that make them so."""
+    spread = np.median(np.abs(weights), axis=1, keepdims=True) / _MEDIAN_NORMAL
+    steps = np.divide(grid.largest / grid.top, spread, out=np.full_like(weights, np.inf), where=spread > 0.0)
+    if (wide := float(np.median(steps))) > _WIDEST_STEP:
+        yield f"steps of {wide:.2g} standard deviations of the weights: errors follow the weights, and leak less"
+
+
+def _of_rows(rows: FloatArray) -> Iterator[str]:
+    """Say why rows are not independent: some are far closer to another one than rows are."""
+    spread = rows.std(axis=0)
+    scaled = rows[:, spread > 0.0] / spread[spread > 0.0]
+    some = np.unique(np.linspace(0, len(rows) - 1, _COMPARED_ROWS).astype(int))
+    apart = np.sort(cdist(scaled[some], scaled), axis=1)[:, 1:]
+    near = float(np.mean(apart[:, 0] < _NEAR * np.median(apart)))
+    if near > _FEW_NEAR:
+        yield (
+            f"{100.0 * near:.0f} % of the rows nearly repeat another one: rows of one source are told together, "
+            "which is easier than this says"
+        )

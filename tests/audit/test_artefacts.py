@@ -166,6 +166,44 @@ def test_integers_beside_scales(kind, zero, torch, tmp_path):
     assert not bias.any()
 
 
+def test_scales_of_columns_are_not_those_of_rows(torch):
+    codes = torch.arange(-8, 8, dtype=torch.int8).reshape(4, 4)
+    scale = torch.tensor([[1.0, 2.0, 3.0, 4.0]])
+    for given, wanted in ((scale, codes * scale), (scale.T, codes * scale.T), (scale[0], codes * scale.T)):
+        found = dense({"weight": codes, "weight_scale": given})["weight"]
+        np.testing.assert_array_equal(found.numpy(), wanted.double().numpy())
+    found = dense({"weight": codes.numpy(), "weight_scale": scale.numpy()})["weight"]
+    np.testing.assert_array_equal(found.numpy(), (codes * scale).numpy())
+
+
+def test_codes_alone_are_no_weights(torch):
+    state = {"weight": torch.ones(2, 3, dtype=torch.int8), "bias": torch.zeros(2)}
+    model = TorchModel(torch.nn.Linear(3, 2), [state], task="multiclass")
+    with pytest.raises(InputError, match=r"weight = .torch.int8.: must be numbers, or codes beside their scales"):
+        next(model.fit_path(np.zeros((3, 3)), np.zeros(3), None))
+
+
+def test_a_release_is_checked(torch):
+    module = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Linear(2, 1))
+    with torch.no_grad():
+        module[1].weight.mul_(1e-4)
+    state = module.state_dict()
+    model = TorchModel(module, [state], task="regression", quantize=["0.*"])
+    for name, moved, line in (
+        ("x", {"1.weight": -state["1.weight"]}, r"x: 1.weight = 'another': must be that of the float model"),
+        ("x", {"0.weight": state["0.weight"] * float("nan")}, r"released as 'x' = nan: must be finite weights"),
+        ("", {}, "name = '': must be a text"),
+        ("identity", {}, "name = 'identity': must be a text"),
+    ):
+        with pytest.raises(InputError, match=line):
+            model.released(state | moved, name)
+    with pytest.raises(InputError, match=r"bits = -1"):
+        model.released(state, "x", bits=-1)
+    for given in ("0.weight", [3]):
+        with pytest.raises(InputError, match=r"quantize = .*must be a list of names of parameters"):
+            TorchModel(module, [state], task="regression", quantize=given)
+
+
 def test_scales_that_fit_nothing_are_one_line(torch):
     state = {"weight": torch.ones(4, 6, dtype=torch.int8), "weight_scale": torch.ones(5)}
     with pytest.raises(InputError, match=r"weight: shape of the scales = .*must be one for the array \(4, 6\)"):

@@ -118,3 +118,22 @@ def test_the_page_of_the_study_is_made_from_the_committed_rows_and_theory_is_the
         attack, theory = by[*key[:3], study.ERRORS], by[key]
         reach = 0.02 + norm.isf(1e-9) * np.hypot(float(attack["error"]), float(theory["error"]))
         assert abs(float(attack["area"]) - float(theory["area"])) < reach
+
+
+def test_rows_of_one_source_and_wide_steps_are_outside_of_the_domain():
+    rng = np.random.default_rng(3)
+    weights, rows = rng.normal(size=(10, 64)), rng.normal(size=(128, 64))
+    assert calibration_leak(quantizer("gptq-4:g32"), weights, rows).in_domain
+    assert calibration_leak(quantizer("gptq-3:channel"), weights, rows).in_domain
+    near = np.repeat(rows[:8], 16, axis=0) + 0.1 * rng.normal(size=(128, 64))
+    for dependent in (near, np.repeat(rows[:32], 4, axis=0)):
+        (reason,) = calibration_leak(quantizer("gptq-4:g32"), weights, dependent).reasons
+        assert reason.startswith("100 % of the rows nearly repeat another one")
+    outliers = np.where(rng.random(weights.shape) < 0.02, 20.0 * weights, weights)
+    for name, given in (("gptq-2", weights), ("gptq-4", outliers), ("gptq-4:channel", outliers)):
+        (reason,) = calibration_leak(quantizer(name), given, rows).reasons
+        assert "standard deviations of the weights" in reason
+    for unit in (2.0**-600, 2.0**600):
+        assert calibration_leak(quantizer("gptq-3:channel"), unit * weights, rows).auc == pytest.approx(
+            calibration_leak(quantizer("gptq-3:channel"), weights, rows).auc, rel=1e-9
+        )

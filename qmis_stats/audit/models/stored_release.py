@@ -62,10 +62,17 @@ class StoredRelease(ByValue):
         Raises
         ------
         InputError
-            If equal arrays of the float model have different ones in their places.
+            If equal arrays of the float model have different ones in their places, one is not finite, or name or bits
+            cannot be used.
         """
+        if not isinstance(name, str) or not name.strip() or name == "identity":
+            raise InputError("name", name, "a text, and another one than 'identity', which is the float model")
+        if not isinstance(bits, (int, float)) or bits < 0.0:
+            raise InputError("bits", bits, "a number of at least zero, or NaN")
         found: dict[str, FloatArray] = {}
         for array, other in zip(arrays, released, strict=True):
+            if not np.isfinite(other).all():
+                raise InputError(f"released as {name!r}", float(other[~np.isfinite(other)][0]), "finite weights")
             if not np.array_equal(found.setdefault(_mark(array), other), other):
                 allowed = "the same where the arrays of the float model are the same"
                 raise InputError(f"released as {name!r}", "two arrays", allowed)

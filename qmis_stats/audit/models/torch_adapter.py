@@ -27,7 +27,8 @@ _COMPARED, _COARSEST = 16, 0.05
 """Points on which a trained module is compared with its entries, and the largest relative difference of half types."""
 
 _HALF = 2.0**-8
-"""Relative error of bfloat16: entries that no quantizer acts on may be stored in it."""
+_NONE = 2.0**-24
+"""Relative error of bfloat16, in which entries that no quantizer acts on may be stored, and of what vanishes."""
 
 Train = Callable[[Any, FloatArray, FloatArray, np.random.Generator], Iterable[object]]
 """Trains the module that it is given in place, and yields (anything) at each checkpoint."""
@@ -218,7 +219,8 @@ class TorchModel:
         own = self._given(0)
         found = self._complete(artefact, name)
         for entry, array in own.items():
-            if entry not in self._chosen and not np.allclose(array, found[entry], rtol=_HALF, atol=_HALF):
+            near = np.allclose(array, found[entry], rtol=_HALF, atol=_NONE * float(np.max(np.abs(array), initial=0.0)))
+            if entry not in self._chosen and not near:
                 allowed = f"that of the float model, or named by quantize: {', '.join([*sorted(self._chosen), entry])}"
                 raise InputError(f"{name}: {entry}", "another", allowed)
         chosen = [entry for entry in own if entry in self._chosen]
@@ -408,6 +410,8 @@ def _quantized(module: Any, known: Entries, quantize: Sequence[str] | None) -> l
         if not chosen:
             raise InputError("quantize", list(parameters), "named: none of these is a matrix outside of embeddings")
         return [known.first[name] for name in chosen]
+    if isinstance(quantize, str) or not all(isinstance(pattern, str) for pattern in quantize):
+        raise InputError("quantize", quantize, "a list of names of parameters, or of patterns of them")
     chosen = []
     for pattern in quantize:
         found = fnmatch.filter(parameters, pattern)

@@ -9,10 +9,10 @@ from typing import Any
 
 from qmis_stats.errors import InputError, MissingExtraError
 
-__all__ = ["dense", "quantized_layers", "read_gguf"]
+__all__ = ["dense", "is_code", "quantized_layers", "read_gguf"]
 
 _FOUR_BITS = re.compile(r"(.+)\.quant_state\.bitsandbytes__\w+")
-_SCALES = ("_scale", "_scales", ".scale", ".scales")
+_SCALES = ("_scale", "_scales", ".scale", ".scales", "_scale_inv")
 _ZEROS = ("_zero_point", "_zeros", ".zero_point", ".zeros")
 _INTEGERS = ("int8", "uint8", "int16", "int32", "int64")
 
@@ -40,6 +40,11 @@ def dense(state: Any) -> dict[str, Any]:
     for unpack in (_packed, _four_bits, _eight_bits, _scaled):
         unpack(found)
     return {name: value.dequantize() if _holds_codes(value) else value for name, value in found.items()}
+
+
+def is_code(value: Any) -> bool:
+    """Return whether these are small integers, which stand for weights only beside a scale."""
+    return str(getattr(value, "dtype", "")).rpartition(".")[2] in ("int8", "uint8", "int16")
 
 
 def quantized_layers(module: Any) -> list[str]:
@@ -114,17 +119,24 @@ def _eight_bits(found: dict[str, Any]) -> None:
 
 
 def _scaled(found: dict[str, Any]) -> None:
-    """Multiply integers by the scales beside them: of the array, of its rows, or of groups along its rows."""
+    """Multiply integers, or floats of 8 bits, by the scales beside them."""
     for name in list(found):
         kind = str(getattr(found.get(name), "dtype", "")).rpartition(".")[2]
         scale = next((name + end for end in _SCALES if name + end in found), None)
-        if kind not in _INTEGERS or scale is None:
+        if scale is None or not (kind in _INTEGERS or kind.startswith("float8")):
             continue
         zero = next((name + end for end in _ZEROS if name + end in found), None)
-        codes = found[name].double()
+        codes = _doubles(found[name])
         if zero is not None:
-            codes = codes - _spread(name, found.pop(zero).double(), codes)
-        found[name] = codes * _spread(name, found.pop(scale).double(), codes)
+            codes = codes - _spread(name, _doubles(found.pop(zero)), codes)
+        found[name] = codes * _spread(name, _doubles(found.pop(scale)), codes)
+
+
+def _doubles(values: Any) -> Any:
+    """Return a tensor of doubles, of arrays too."""
+    import torch
+
+    return torch.as_tensor(values).double()
 
 
 def _spread(name: str, values: Any, codes: Any) -> Any:
@@ -134,11 +146,13 @@ def _spread(name: str, values: Any, codes: Any) -> Any:
         return values.reshape(())
     if values.shape == codes.shape:
         return values
-    if values.numel() == rows:
+    if values.numel() == rows and values.shape[:1] == (rows,):
         return values.reshape(rows, *(1 for _ in rest))
+    if codes.ndim == 2 and values.shape == (1, rest[0]):
+        return values
     if codes.ndim == 2 and values.ndim == 2 and len(values) == rows and rest[0] % values.shape[1] == 0:
         return values.repeat_interleave(rest[0] // values.shape[1], dim=1)
-    allowed = f"one for the array {tuple(codes.shape)}, for each of its rows, or for groups of equal size in each row"
+    allowed = f"one for the array {tuple(codes.shape)}, for each row or column, or for groups of equal size in each row"
     raise InputError(f"{name}: shape of the scales", tuple(values.shape), allowed)
 
 

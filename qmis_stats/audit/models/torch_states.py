@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from qmis_stats.arrays import FloatArray
-from qmis_stats.audit.models.torch_artefacts import dense, quantized_layers, read_gguf
+from qmis_stats.audit.models.torch_artefacts import dense, is_code, quantized_layers, read_gguf
 from qmis_stats.audit.wording import listed
 from qmis_stats.errors import InputError, MissingExtraError
 
@@ -35,11 +35,14 @@ class Entries:
         Of every name, the one that stands for the same array.
     stored : frozenset of str
         Names that are in the state dict.
+    real : frozenset of str
+        Names of what is not integers.
     """
 
     shapes: dict[str, tuple[int, ...]]
     first: dict[str, str]
     stored: frozenset[str]
+    real: frozenset[str]
 
     def arrays(self, found: Mapping[str, Any], where: str) -> dict[str, FloatArray]:
         """Return the arrays of a module that was trained, or of a complete state, by name.
@@ -53,6 +56,9 @@ class Entries:
         for name, shape in self.shapes.items():
             if name not in found:
                 raise InputError(where, f"no entry {name}", "the module that was given, with other numbers")
+            if name in self.real and is_code(found[name]):
+                allowed = "numbers, or codes beside their scales: these integers have none"
+                raise InputError(f"{where}: {name}", str(found[name].dtype), allowed)
             arrays[name] = to_array(f"{where}: {name}", found[name])
             if arrays[name].shape != shape:
                 raise InputError(
@@ -162,6 +168,7 @@ def entries(module: Any) -> Entries:
         {name: tuple(found[name].shape) for name in first.values()},
         {name: first[id(tensor)] for name, tensor in found.items()},
         frozenset(module.state_dict()),
+        frozenset(name for name, tensor in found.items() if tensor.is_floating_point()),
     )
 
 
@@ -207,9 +214,9 @@ def _loaded(file: Path, where: str) -> object:
     if not file.is_file():
         raise InputError(where, str(file), "a file that exists")
     try:
-        if file.suffix == ".gguf":
+        if file.suffix.lower() == ".gguf":
             return read_gguf(file, where)
-        if file.suffix == ".safetensors":
+        if file.suffix.lower() == ".safetensors":
             return _safetensors()(file)
         import torch
 

@@ -49,7 +49,7 @@ class AWQ(CalibratedQuantizer):
     def _learned(self, weights: FloatArray, grid: Grid, inputs: FloatArray) -> FloatArray:
         """Return the scale of each column."""
         size = np.mean(np.abs(inputs), axis=0)
-        used = size > 0.0
+        used = size > 1e-150 * size.max(initial=0.0)  # what vanishes beside the others counts as unused
         if not used.any():
             return np.ones(size.size)
         size = np.where(used, size, size[used].min())

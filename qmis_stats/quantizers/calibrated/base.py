@@ -93,7 +93,8 @@ class CalibratedQuantizer(WeightQuantizer):
         weights : (outputs, ...) or (features,) array_like
             Of the layer: one row for each output, a vector for a single one.
         inputs : (rows, features) array_like
-            What the layer is given, a row for each point; of a convolution, its patches.
+            What the layer is given, a row for each point; of a convolution, its patches (which are not independent:
+            what they leak is then not that of :func:`~qmis_stats.leak.calibration.calibration_leak`).
 
         Returns
         -------
