@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import fsolve
@@ -23,6 +24,8 @@ _LARGEST = 12.0
 _TOLERANCE = 1e-9
 _PATH = 4.0
 _MOST_TRIALS = 40
+_FIRST_STEPS = 10
+_SMALLEST_LOG = -60.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,11 +40,14 @@ class CanonicalLaw(EstimateLaw):
         q = xᵀGx, the parameter of the proximal map.
     limit : float
         The largest d/n for which the estimate exists; infinite with a penalty.
+    scores : float
+        n(Eψ²)²/Eψ⁴: as many scores of equal size would vary as much. Few of them if a response is rare.
     """
 
     factor: float
     proximity: float
     limit: float
+    scores: float
 
 
 def canonical_law(law: GeneralizedLinear, n: int, ridge: float = 0.0) -> CanonicalLaw:
@@ -65,7 +71,8 @@ def canonical_law(law: GeneralizedLinear, n: int, ridge: float = 0.0) -> Canonic
     Raises
     ------
     DomainError
-        If the estimate does not exist, its penalty is not isotropic, or fitted values or true predictors vary too much.
+        If the estimate does not exist, its penalty is not isotropic, fitted values or true predictors vary too much,
+        the penalty leaves nothing of the responses, or the equations are not solved.
 
     Examples
     --------
@@ -101,7 +108,7 @@ def canonical_law(law: GeneralizedLinear, n: int, ridge: float = 0.0) -> Canonic
                 f"use procedure.ridge > 0, or n above {math.ceil(d / limit)}",
             )
     state = _solved(law, d / n, ridge / (n * unit))
-    slope, _, _, inflation = _moments(law, state, d / n)
+    found = _moments(law, state, d / n)
     spread = state.spread**2
     design = np.diag(sigma).copy() if diagonal else sigma
     inverse = 1.0 / design if diagonal else _inverse(sigma)
@@ -110,13 +117,14 @@ def canonical_law(law: GeneralizedLinear, n: int, ridge: float = 0.0) -> Canonic
         state.factor * law.coefficients,
         spread / d * inverse,
         state.proximity / d * inverse,
-        leverage=state.proximity * slope,
+        leverage=state.proximity * found.slope,
         spread=spread,
-        degrees=n * (1.0 - inflation) - 1.0,
+        degrees=n * (1.0 - found.inflation) - 1.0,
         scale=spread * d / state.proximity**2,
         factor=state.factor,
         proximity=state.proximity,
         limit=limit,
+        scores=n * found.evenness,
     )
 
 
@@ -136,7 +144,7 @@ class _State:
         """Return the state of logarithms, kept where a rule can follow it."""
         top = math.log(1.2 * _LARGEST)
         tops = (top - math.log(max(law.predictor_std, 1e-3)), top, 60.0)
-        return cls(*(math.exp(min(max(float(v), -60.0), most)) for v, most in zip(logs, tops, strict=True)))
+        return cls(*(math.exp(min(max(float(v), _SMALLEST_LOG), most)) for v, most in zip(logs, tops, strict=True)))
 
     def widest(self, law: GeneralizedLinear) -> float:
         return max(self.spread, self.factor * law.predictor_std)
@@ -159,8 +167,17 @@ def normal_nodes(width: float) -> tuple[FloatArray, FloatArray]:
     return nodes, weights / weights.sum()
 
 
-def _moments(law: GeneralizedLinear, state: _State, share: float) -> tuple[float, float, float, float]:
-    """Return the means of w/(1 + qw), (y − A'(η))ψ and ψ², ψ = y − A'(prox), and the inflation φ."""
+class _Moments(NamedTuple):
+    """The means of w/(1 + qw), (y − A'(η))ψ and ψ², ψ = y − A'(prox), the inflation φ, and (Eψ²)²/Eψ⁴."""
+
+    slope: float
+    gain: float
+    square: float
+    inflation: float
+    evenness: float
+
+
+def _moments(law: GeneralizedLinear, state: _State, share: float) -> _Moments:
     family, std, q = law.family, law.predictor_std, state.proximity
     x, weights = normal_nodes(std * max(1.0, state.factor))
     eta = law.intercept + std * x
@@ -172,45 +189,76 @@ def _moments(law: GeneralizedLinear, state: _State, share: float) -> tuple[float
     pull = curvature / (1.0 + q * curvature)
     psi = y[:, None] - family.mean(fitted)
     mass = weights[rows] * probabilities
-    return (
+    square = float(mass @ (psi**2 @ masses))
+    # Relative to the largest score, since fourth powers of the scores of nearly certain responses underflow.
+    largest = max(float(np.max(np.abs(psi))), 1e-300)
+    fourth = float(mass @ ((psi / largest) ** 4 @ masses))
+    return _Moments(
         float(mass @ (pull @ masses)),
         float((mass * (y - family.mean(eta)[rows])) @ (psi @ masses)),
-        float(mass @ (psi**2 @ masses)),
+        square,
         q * q / share * float(mass @ (pull**2 @ masses)),
+        (square / largest / largest) ** 2 / fourth if fourth > 0.0 else 0.0,
     )
 
 
 def _solved(law: GeneralizedLinear, share: float, penalty: float) -> _State:
-    """Solve the three equations; where that fails from the start, along a path of falling penalties."""
+    """Solve the three equations; where that fails from the start, by substitution, then on a path of penalties."""
     eta, weights = law.predictor_rule()
     curvature = float(weights @ law.family.cumulants(eta)[0])
-    factor = curvature / (curvature + penalty)
-    start = np.log([factor, math.sqrt(share * curvature) / (curvature + penalty), share / (curvature + penalty)])
+    total = curvature + penalty
+    if penalty > 0.0 and not min(curvature, share) / total > math.exp(_SMALLEST_LOG):
+        raise DomainError(
+            "proportional",
+            f"the responses tell nothing beside a penalty of {penalty:.3g} a point: they weigh {curvature:.3g}",
+            "use a smaller procedure.ridge, or law.intercept nearer zero",
+        )
+    start = np.log([curvature / total, math.sqrt(share * curvature) / total, share / total])
     found = _root(law, share, penalty, start)
-    path = 16.0 * curvature
-    while found is None and path > 1e-4 * curvature:
+    if found is None and penalty > 0.0:
+        nearer = start
+        for _ in range(_FIRST_STEPS):
+            nearer = nearer + _missed(law, share, penalty, nearer)
+        found = _root(law, share, penalty, nearer)
+    path, widest = 16.0 * curvature, 0.0
+    while found is None and path > max(1e-4 * curvature, penalty):
         begun = _root(law, share, path + penalty, start)
-        if begun is None or begun.widest(law) > _LARGEST:
+        widest = 0.0 if begun is None else begun.widest(law)
+        if begun is None or widest > _LARGEST:
             break
         start = np.log([begun.factor, begun.spread, begun.proximity])
         path /= _PATH
         found = _root(law, share, penalty, start) if path < curvature else None
-    if found is None or found.widest(law) > _LARGEST:
+    if found is not None:
+        widest = found.widest(law)
+    if widest > _LARGEST:
         raise DomainError(
             "proportional",
             "the fit all but separates the responses: its fitted values vary too much",
             "use a larger procedure.ridge, or more points",
         )
+    if found is None:
+        raise DomainError(
+            "proportional",
+            f"the equations of the estimate were not solved with d/n = {share:.3g}, ridge/(n·variance) = {penalty:.3g}",
+            "use another n or procedure.ridge",
+        )
     return found
+
+
+def _missed(law: GeneralizedLinear, share: float, penalty: float, logs: FloatArray) -> FloatArray:
+    """Return by how much the logarithms that the equations imply differ from these."""
+    state = _State.of(law, logs)
+    found = _moments(law, state, share)
+    implied = (max(found.gain, 1e-300), math.sqrt(share * max(found.square, 1e-300)), share)
+    return np.asarray(
+        np.log(implied) - math.log(found.slope + penalty) - np.log([state.factor, state.spread, state.proximity])
+    )
 
 
 def _root(law: GeneralizedLinear, share: float, penalty: float, start: FloatArray) -> _State | None:
     def missed(logs: FloatArray) -> FloatArray:
-        state = _State.of(law, logs)
-        slope, gain, square, _ = _moments(law, state, share)
-        total = slope + penalty
-        implied = (max(gain, 1e-300), math.sqrt(share * square), share)
-        return np.log(np.array(implied) / total) - np.log([state.factor, state.spread, state.proximity])
+        return _missed(law, share, penalty, logs)
 
     found, report, *_ = fsolve(missed, start, full_output=True, xtol=1e-13, maxfev=_MOST_TRIALS)
     return _State.of(law, found) if float(np.max(np.abs(report["fvec"]))) <= _TOLERANCE else None

@@ -22,6 +22,9 @@ _LARGEST_KURTOSIS = 0.3
 _LARGEST_SHIFT = 0.4
 _FEWEST_DIRECTIONS = 16.0
 _FEWEST_DEGREES = 16.0
+_FEWEST_SCORES = 16.0
+_SURE = 2.5
+"""Standard deviations of the transition by which d must lie below it: one sample in 160 has no estimate there."""
 _FINER = 2.0
 """The curve needs more points than the equations."""
 _RARE = 1e-10
@@ -51,8 +54,10 @@ def proportional(problem: Problem, n: int) -> MISResult:
     MISResult
         ``in_domain`` is true when the read-outs are sums over many coordinates (excess kurtosis at most 0.3, at
         least 16 effective coordinates), at least 16 residual degrees of freedom are left, and one member moves no
-        coordinate by more than 0.4 standard errors. For correlated coordinates the read-out is the best linear one: Δ
-        is a lower bound, and ``details["delta_unquantized"]`` an upper one. ``details`` also has the retained
+        coordinate by more than 0.4 standard errors; under a logistic or Poisson regression also when the scores are
+        worth at least 16 of equal size, and nearly every sample has an estimate. For correlated coordinates the
+        read-out is the best linear one: Δ is a lower bound, and ``details["delta_unquantized"]`` an upper one.
+        ``details`` also has the retained
         information ρ, the mean leverage, the variance of the fitted value, and that of the residual or the mean factor
         of the estimate, the proximal parameter and the largest d/n with an estimate.
 
@@ -217,10 +222,27 @@ def _reasons(n: int, estimate: EstimateLaw, found: ShiftInformation, cells: Coor
         reasons.append(f"{found.directions:.3g} effective coordinates, fewer than {_FEWEST_DIRECTIONS:g}")
     if estimate.degrees < _FEWEST_DEGREES:
         reasons.append(f"{estimate.degrees:.3g} residual degrees of freedom, fewer than {_FEWEST_DEGREES:g}")
+    if isinstance(estimate, CanonicalLaw):
+        reasons += _sample_reasons(n, estimate)
     # A member moves each coordinate by n^(−1/2) standard errors, root mean square, whatever the penalty.
     shift = 0.0 if cells is None else cells.farthest / math.sqrt(n)
     if shift > _LARGEST_SHIFT:
         reasons.append(f"one member moves a coordinate by {shift:.3g} > {_LARGEST_SHIFT} standard errors of its cell")
+    return reasons
+
+
+def _sample_reasons(n: int, estimate: CanonicalLaw) -> list[str]:
+    """Return why samples differ from the mean over all responses that the equations take."""
+    reasons = []
+    if estimate.scores < _FEWEST_SCORES:
+        reasons.append(
+            f"scores worth {estimate.scores:.3g} of equal size, fewer than {_FEWEST_SCORES:g}: rare responses carry "
+            "the fit, and a sample has few of them"
+        )
+    h, d = estimate.limit, estimate.mean.size
+    # Where the predictor is constant the transition is that of a binomial variable (Wendel).
+    if math.isfinite(h) and n * h - d < _SURE * math.sqrt(n * h * (1.0 - h)):
+        reasons.append(f"d/n = {d / n:.3g} is so near {h:.4g} that the estimate may not exist in every sample")
     return reasons
 
 

@@ -187,6 +187,43 @@ def test_where_the_likelihood_has_no_maximum():
     assert canonical_law(law, n, 1.0).limit == math.inf
 
 
+@pytest.mark.statistical
+def test_how_wide_the_transition_is():
+    """Two and a half deviations of a binomial variable below it nearly all samples have an estimate, near it half."""
+    law, rng = LogisticRegression(signal(64, 1.0), np.eye(64)), np.random.default_rng(5)
+    found = {n: sum(not has_no_maximum(law, n, rng) for _ in range(60)) for n in (150, 185)}
+    assert found[185] >= 43  # 0.96 of 60 and fewer than 43: below 1e-9
+    assert found[150] <= 54  # 0.5 of 60 and more than 54: below 1e-9
+
+
+@pytest.mark.parametrize("intercept", [6.0, 7.0, 8.0, -6.0])
+def test_nearly_certain_responses_are_solved(intercept):
+    law = LogisticRegression(signal(64, 0.1), np.eye(64), intercept)
+    found, n, ridge = canonical_law(law, 256, 1.0), 256, 1.0
+    x, w = roots_hermitenorm(60)
+    w = w / w.sum()
+    u = intercept + found.factor * 0.1 * x[:, None] + math.sqrt(found.spread) * x
+    slope = square = 0.0
+    for y in (0.0, 1.0):
+        chance = expit((2.0 * y - 1.0) * (intercept + 0.1 * x)) * w
+        v = BERNOULLI.proximal(u, found.proximity, np.array(y))
+        c = expit(v) * expit(-v)
+        slope += chance @ (c / (1.0 + found.proximity * c)) @ w
+        square += chance @ (y - expit(v)) ** 2 @ w
+    total = slope + ridge / n
+    assert found.proximity == pytest.approx(64 / n / total, rel=1e-6)
+    assert found.spread == pytest.approx(64 / n * square / total**2, rel=1e-6)
+
+
+def test_what_is_not_a_separation_is_not_called_one(monkeypatch):
+    for intercept, ridge in ((0.0, 1e300), (-100.0, 1.0)):
+        with pytest.raises(DomainError, match=r"tell nothing beside a penalty.* use a smaller procedure\.ridge"):
+            canonical_law(LogisticRegression(signal(64, 0.1), np.eye(64), intercept), 256, ridge)
+    monkeypatch.setattr(canonical_evolution, "_MOST_TRIALS", 5)
+    with pytest.raises(DomainError, match=r"not solved with d/n = 0\.25"):
+        canonical_law(LogisticRegression(signal(64, 0.1), np.eye(64), 3.0), 256, 1.0)
+
+
 def test_what_is_not_known(monkeypatch):
     skewed = LogisticRegression(signal(3, 1.0), np.diag([1.0, 1.0, 2.0]))
     with pytest.raises(DomainError, match="isotropic designs only"):

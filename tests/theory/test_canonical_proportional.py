@@ -149,6 +149,34 @@ def test_domain_and_refusals():
             mis(penalised, 256, method)
 
 
+@pytest.mark.parametrize(
+    ("kind", "intercept", "n", "inside"),
+    [
+        (LogisticRegression, 10.0, 256, False),
+        (LogisticRegression, 8.0, 2000, False),
+        (LogisticRegression, 30.0, 256, False),
+        (LogisticRegression, 8.0, 10**6, True),
+        (LogisticRegression, 2.0, 256, True),
+        (PoissonRegression, -3.0, 64, False),
+        (PoissonRegression, -3.0, 2000, True),
+    ],
+)
+def test_rare_responses_that_a_sample_has_few_of(kind, intercept, n, inside):
+    law = kind(np.full(64, 0.0125), np.eye(64), intercept)
+    found = proportional(Problem(law, ThresholdPTQ(Sign(), ridge=1.0)), n)
+    assert found.in_domain is inside
+    assert ("rare responses carry the fit" in found.domain) is not inside
+
+
+@pytest.mark.parametrize(("n", "inside"), [(150, False), (160, False), (175, False), (190, True), (256, True)])
+def test_samples_near_the_transition_may_have_no_estimate(n, inside):
+    law = LogisticRegression(np.full(64, 0.125), np.eye(64))
+    found = proportional(Problem(law, ThresholdPTQ(Sign())), n)
+    assert found.in_domain is inside
+    assert ("may not exist in every sample" in found.domain) is not inside
+    assert proportional(Problem(law, ThresholdPTQ(Sign(), ridge=1.0)), n).in_domain
+
+
 @pytest.mark.parametrize("kind", ["logistic_regression", "poisson_regression"])
 def test_experiment_files(kind):
     data = {
