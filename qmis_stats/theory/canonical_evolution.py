@@ -231,7 +231,8 @@ def _solved(law: GeneralizedLinear, share: float, penalty: float) -> _State:
         found = _root(law, share, penalty, start) if path < curvature else None
     if found is not None:
         widest = found.widest(law)
-    if widest > _LARGEST:
+    # A weak penalty where the likelihood has no maximum: the fit follows the separating directions.
+    if widest > _LARGEST or (found is None and share >= largest_share(law)):
         raise DomainError(
             "proportional",
             "the fit all but separates the responses: its fitted values vary too much",

@@ -24,7 +24,7 @@ _FEWEST_DIRECTIONS = 16.0
 _FEWEST_DEGREES = 16.0
 _FEWEST_SCORES = 16.0
 _SURE = 2.5
-"""Standard deviations of the transition by which d must lie below it: one sample in 160 has no estimate there."""
+"""Standard deviations of the transition by which d must lie below it, so that nearly all samples have an estimate."""
 _FINER = 2.0
 """The curve needs more points than the equations."""
 _RARE = 1e-10

@@ -220,6 +220,8 @@ def test_what_is_not_a_separation_is_not_called_one(monkeypatch):
         with pytest.raises(DomainError, match=r"tell nothing beside a penalty.* use a smaller procedure\.ridge"):
             canonical_law(LogisticRegression(signal(64, 0.1), np.eye(64), intercept), 256, ridge)
     monkeypatch.setattr(canonical_evolution, "_MOST_TRIALS", 5)
+    with pytest.raises(DomainError, match="all but separates"):
+        canonical_law(LogisticRegression(signal(40, 0.5), np.eye(40)), 40, 1e-4)
     with pytest.raises(DomainError, match=r"not solved with d/n = 0\.25"):
         canonical_law(LogisticRegression(signal(64, 0.1), np.eye(64), 3.0), 256, 1.0)
 
