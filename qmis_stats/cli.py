@@ -608,10 +608,14 @@ def _dataset(data: str, target: str | None, options: dict[str, Any]) -> Dataset:
 
 def _calibration(whose: str, target: str | None, options: dict[str, Any]) -> Any:
     """Return whose points calibrate: a word, or the rows of a file."""
-    if whose in ("training", "held-out"):
+    from qmis_stats.audit.calibration import HELD_OUT, TRAINING
+
+    if whose in (TRAINING, HELD_OUT):
         return whose
     if target is None or not Path(whose).is_file():
-        raise InputError("--calibrate", whose, "training, held-out, or a file that exists, with the columns of DATA")
+        raise InputError(
+            "--calibrate", whose, f"{TRAINING}, {HELD_OUT}, or a file that exists, with the columns of DATA"
+        )
     from qmis_stats.audit.tables import load_table
 
     return load_table(whose, target, **options)

@@ -17,6 +17,17 @@ __all__ = ["blamed", "raised_by", "returned_numbers", "steps_of"]
 _T = TypeVar("_T")
 
 
+def reason_of(error: Exception) -> str:
+    """Return the first words of what an exception says, or what kind it is.
+
+    Examples
+    --------
+    >>> reason_of(ValueError("no  file")), reason_of(KeyError())
+    ('no file', 'KeyError')
+    """
+    return " ".join(str(error).split()[:20]) or type(error).__name__
+
+
 def blamed(who: str, error: Exception) -> InputError:
     """Return the error that names whose code raised an exception; to be raised from it."""
     said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

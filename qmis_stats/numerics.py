@@ -21,6 +21,7 @@ __all__ = [
     "log_beta_half",
     "log_ndtr_difference",
     "log_ndtr_ratio",
+    "normal_trapezoid",
     "tail_changes",
 ]
 
@@ -64,6 +65,20 @@ def gauss_legendre_panels(edges: ArrayLike, order: int = 16) -> tuple[FloatArray
     middle = 0.5 * (ends[..., 1:] + ends[..., :-1])[..., None]
     shape = (*ends.shape[:-1], (ends.shape[-1] - 1) * order)
     return (middle + half * unit_nodes).reshape(shape), (half * unit_weights).reshape(shape)
+
+
+def normal_trapezoid(reach: float, count: int) -> tuple[FloatArray, FloatArray]:
+    """Return equally spaced nodes from −reach to reach, and weights of a standard normal variable that sum to one.
+
+    Examples
+    --------
+    >>> nodes, weights = normal_trapezoid(8.0, 33)
+    >>> round(float(weights @ nodes**2), 12)
+    1.0
+    """
+    nodes = np.linspace(-reach, reach, count)
+    weights = np.exp(-0.5 * nodes**2)
+    return nodes, weights / weights.sum()
 
 
 @lru_cache

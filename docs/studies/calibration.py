@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 from scipy.special import ndtr
+from study_rows import write_rows
 
 from qmis_stats.audit.attacks import ReadOut, play, run_attacks
 from qmis_stats.audit.data import from_arrays
@@ -345,10 +346,7 @@ def main() -> None:
         with table.open(newline="", encoding="utf-8") as file:
             new = {row["setting"] for row in written}
             written += [row for row in csv.DictReader(file) if row["setting"] not in new]
-    with table.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(written)
+    write_rows(table, FIELDS, written)
     (FOLDER / "calibration.md").write_text(page(written, "python docs/studies/calibration.py"), encoding="utf-8")
 
 

@@ -10,7 +10,6 @@ parameter included, and takes nothing from the package but the number that it is
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 import time
 import warnings
@@ -21,6 +20,7 @@ import numpy as np
 from leakage import area
 from scipy.special import expit
 from scipy.stats import norm
+from study_rows import how_close, six_digits, write_rows
 
 from qmis_stats import FixedThresholds, LogisticRegression, PoissonRegression, Problem, ThresholdPTQ, mis
 from qmis_stats.errors import DomainError, DomainWarning
@@ -291,8 +291,7 @@ def page(rows: list[dict[str, str]], command: str) -> str:
         )
     text += [
         "",
-        f"Over the {len(gaps)} rows inside the domain the largest difference in area is "
-        f"{max(gap for gap, _ in gaps):.4f}; {sum(z <= 3.0 for _, z in gaps)} of them are within 3 standard errors.",
+        how_close(gaps),
         "",
     ]
     return "\n".join(text)
@@ -309,11 +308,8 @@ def main() -> None:
         started = time.perf_counter()
         rows += rows_of(setting, given.members, given.seed)
         print(setting, f"{time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
-    rows = [{k: f"{v:.6g}" if isinstance(v, float) else str(v) for k, v in row.items()} for row in rows]
-    with (FOLDER / "generalized_proportional.csv").open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, FIELDS, lineterminator="\n", restval="")
-        writer.writeheader()
-        writer.writerows(rows)
+    rows = six_digits(rows)
+    write_rows(FOLDER / "generalized_proportional.csv", FIELDS, rows)
     command = f"python docs/studies/generalized_proportional.py --members {given.members} --seed {given.seed}"
     (FOLDER / "generalized_proportional.md").write_text(page(rows, command))
 

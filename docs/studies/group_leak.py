@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from leakage import Setting, area, centroids, equivalents, forms, read_out
 from scipy.special import expit
+from study_rows import write_rows
 
 from qmis_kernels import backend
 from qmis_stats import leakage
@@ -249,10 +250,7 @@ def main() -> None:
         new = rows_of(name, SETTINGS[name], given.data_sets, given.runs, given.seed)
         rows = [row for row in rows if row["setting"] != name] + new
         rows.sort(key=lambda row: list(SETTINGS).index(row["setting"]))
-        with stored.open("w", newline="") as stream:
-            writer = csv.DictWriter(stream, FIELDS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        write_rows(stored, FIELDS, rows)
         print(f"{name}: done", file=sys.stderr)
     command = f"python docs/studies/group_leak.py --data-sets {given.data_sets} --runs {given.runs} --seed {given.seed}"
     (given.out / "group_leak.md").write_text(page(rows, command, given.data_sets))

@@ -20,6 +20,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit, ndtr
 from scipy.stats import norm, rankdata
+from study_rows import write_rows
 
 from qmis_kernels import backend
 from qmis_stats import leakage
@@ -426,10 +427,7 @@ def main() -> None:
                 {"setting": name} | {k: v if isinstance(v, str) else f"{v:.6g}" for k, v in row.items()} for row in new
             ]
             rows.sort(key=lambda row: (list(SETTINGS).index(row["setting"]), QUANTIZERS.index(row["quantizer"])))
-            with stored.open("w", newline="") as stream:
-                writer = csv.DictWriter(stream, FIELDS, lineterminator="\n")
-                writer.writeheader()
-                writer.writerows(rows)
+            write_rows(stored, FIELDS, rows)
             (given.out / "leakage.md").write_text(page(rows, f"python docs/studies/leakage.py {sizes}"))
         print(f"{name}: largest difference {max(abs(r['predicted'] - r['attack']) for r in new):.4f}", file=sys.stderr)
 

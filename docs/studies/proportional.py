@@ -9,7 +9,6 @@ linear read-outs; its two normal laws are fitted on one half of the trainings an
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 import warnings
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from leakage import area
 from scipy.special import ndtr
+from study_rows import how_close, six_digits, write_rows
 
 from qmis_stats import LinearRegression, Problem, ThresholdPTQ, mis
 from qmis_stats.errors import DomainWarning
@@ -207,8 +207,7 @@ def page(rows: list[dict[str, str]], command: str) -> str:
         )
     text += [
         "",
-        f"Over the {len(gaps)} rows inside the domain the largest difference in area is "
-        f"{max(gap for gap, _ in gaps):.4f}; {sum(z <= 3.0 for _, z in gaps)} of them are within 3 standard errors.",
+        how_close(gaps),
         "",
     ]
     return "\n".join(text)
@@ -225,11 +224,8 @@ def main() -> None:
     for setting in SETTINGS:
         rows += rows_of(setting, given.members, given.replicates, given.seed)
         print(setting, file=sys.stderr)
-    rows = [{k: f"{v:.6g}" if isinstance(v, float) else str(v) for k, v in row.items()} for row in rows]
-    with (FOLDER / "proportional.csv").open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, FIELDS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    rows = six_digits(rows)
+    write_rows(FOLDER / "proportional.csv", FIELDS, rows)
     command = (
         f"python docs/studies/proportional.py --members {given.members} --replicates {given.replicates} "
         f"--seed {given.seed}"

@@ -19,6 +19,7 @@ import numpy as np
 from leakage import Setting, area, equivalents, forms
 from scipy.special import ndtr
 from scipy.stats import norm
+from study_rows import write_rows
 
 from qmis_kernels import backend
 from qmis_stats import leakage
@@ -215,10 +216,7 @@ def main() -> None:
             rows.append({key: value if isinstance(value, str) else f"{value:.6g}" for key, value in row.items()})
             print(*rows[-1].values(), file=sys.stderr)
     rows.sort(key=lambda row: list(DESIGNS).index(row["setting"]))
-    with table.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(table, FIELDS, rows)
     (FOLDER / "scales.md").write_text(page(rows, "python docs/studies/scales.py"), encoding="utf-8")
 
 

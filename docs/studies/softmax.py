@@ -8,7 +8,6 @@ writes ``docs/studies/softmax.csv`` and ``docs/studies/softmax.md``. In each poo
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import NamedTuple
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
+from study_rows import six_digits, write_rows
 
 from qmis_stats import leakage
 from qmis_stats.audit import from_arrays
@@ -139,11 +139,8 @@ def main() -> None:
     for setting in SETTINGS:
         rows += rows_of(setting, **given)
         print(setting, file=sys.stderr)
-    rows = [{k: f"{v:.6g}" if isinstance(v, float) else str(v) for k, v in row.items()} for row in rows]
-    with (FOLDER / "softmax.csv").open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, FIELDS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    rows = six_digits(rows)
+    write_rows(FOLDER / "softmax.csv", FIELDS, rows)
     command = "python docs/studies/softmax.py " + " ".join(f"--{option} {value}" for option, value in given.items())
     (FOLDER / "softmax.md").write_text(page(rows, command))
 

@@ -12,11 +12,12 @@ from numpy.typing import ArrayLike
 
 from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.audit.data import Dataset
-from qmis_stats.audit.models.base import Model, Weights
+from qmis_stats.audit.models.base import Model, Weights, checked_count
 from qmis_stats.audit.quantizers import Quantizer, quantized_by
 from qmis_stats.audit.values import numbers
 from qmis_stats.errors import InputError, QmisError
 from qmis_stats.foreign import raised_by
+from qmis_stats.quantizers.weights.base import to_be_calibrated
 
 __all__ = [
     "HELD_OUT",
@@ -111,7 +112,7 @@ def seeing(quantizers: Sequence[Quantizer]) -> tuple[str, ...]:
     >>> seeing([quantizer("sign"), quantizer("gptq-4")])
     ('gptq-4',)
     """
-    return tuple(one.name for one in quantizers if hasattr(one, "calibrate"))
+    return tuple(one.name for one in quantizers if to_be_calibrated(one))
 
 
 def calibration_data(source: CalibrationSource, rows: int, dataset: Dataset) -> CalibrationData:
@@ -130,25 +131,24 @@ def calibration_data(source: CalibrationSource, rows: int, dataset: Dataset) -> 
     ...
     qmis_stats.errors.InputError: calibrate = 'public': must be training, held-out, or public rows of 10 features
     """
-    if isinstance(rows, bool) or not isinstance(rows, (int, np.integer)) or rows < 1:
-        raise InputError("calibration_rows", rows, "an integer of at least 1")
+    count = checked_count("calibration_rows", rows)
     shape = dataset.X.shape[1:]
     wanted = f"{TRAINING}, {HELD_OUT}, or public rows of {dataset.columns} features"
     if isinstance(source, str):
         if source not in (TRAINING, HELD_OUT):
             raise InputError("calibrate", source, wanted)
-        return CalibrationData(source, int(rows))
+        return CalibrationData(source, count)
     if isinstance(source, Dataset):
         if source.features != dataset.features or source.X.shape[1:] != shape:
             missing = next((name for name in dataset.features if name not in source.features), None)
             what = "other features in another order" if missing is None else f"no feature {missing!r}"
             allowed = f"rows with the features of {dataset.name}"
             raise InputError("calibrate", f"{source.name}, which has {what}", allowed)
-        return CalibrationData("public", int(rows), source.X)
+        return CalibrationData("public", count, source.X)
     public = numbers("calibrate", source)
     if public.shape[1:] != shape or not len(public) or not np.all(np.isfinite(public)):
         raise InputError("calibrate", f"an array of shape {public.shape}", f"{wanted}, finite numbers")
-    return CalibrationData("public", int(rows), public)
+    return CalibrationData("public", count, public)
 
 
 def calibrated(
@@ -176,7 +176,7 @@ def calibrated(
     """
     places = [place for place, use in enumerate(mask) if use]
     sees: Any = quantizer
-    if not hasattr(sees, "calibrate"):
+    if not to_be_calibrated(sees):
         return (quantizer,) * len(places)
     asked: Any = model
     if X is None:

@@ -14,7 +14,6 @@ from qmis_stats.inference.losses import FEWEST_POINTS
 
 __all__ = ["GIVEN", "SUBSETS", "further", "group_split", "held_out", "subset"]
 
-
 SUBSETS = ("bootstrap", "disjoint")
 """How the training subsets of the runs are drawn from the pool."""
 

@@ -18,6 +18,7 @@ from qmis_stats.audit.models.base import Model, Weights
 from qmis_stats.audit.models.calls import checkpoints_of, losses_of_each, mask_of, predictions_of
 from qmis_stats.audit.quantizers import IDENTITY, Quantizer
 from qmis_stats.audit.splits import GIVEN, subset
+from qmis_stats.quantizers.weights.base import to_be_calibrated
 
 __all__ = ["Run", "RunPlan", "Visited", "calibration_points", "generator", "merged", "one_run", "probes", "shared"]
 
@@ -262,7 +263,7 @@ def calibration_points(plan: RunPlan, rows: Indices, number: int) -> FloatArray 
 
 
 def _calibrate(plan: RunPlan, quantizer: Quantizer, rows: Indices, number: int) -> Calibrate | None:
-    points = calibration_points(plan, rows, number) if hasattr(quantizer, "calibrate") else None
+    points = calibration_points(plan, rows, number) if to_be_calibrated(quantizer) else None
     return None if points is None else lambda weights, mask: calibrated(quantizer, plan.model, weights, mask, points)
 
 

@@ -18,7 +18,6 @@ from qmis_stats.inference.losses import Losses
 
 __all__ = ["Gaps", "accumulated_statistics", "gap_statistics", "gaps", "influences", "mean_losses"]
 
-
 _ALONE = 1e-9
 """What is left of a variance when the only point that carries it is left out, to rounding."""
 

@@ -24,7 +24,6 @@ from qmis_stats.validation import checked_level, checked_seed, whole_number
 
 __all__ = ["Comparisons"]
 
-
 _SHIFT_SHARE = 1e-4
 """Probability with which errors may be shifted too far: taken off the level, and too little to widen sets of ranks."""
 

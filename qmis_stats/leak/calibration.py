@@ -15,7 +15,7 @@ from scipy.stats import f as fisher
 from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
 from qmis_stats.quantizers.calibrated import GPTQ
-from qmis_stats.quantizers.calibrated.base import Grid
+from qmis_stats.quantizers.calibrated.base import Grid, scaled
 from qmis_stats.quantizers.weights.base import weight_tensor
 
 __all__ = ["CalibrationLeak", "calibration_leak", "residual_area", "residual_delta"]
@@ -134,27 +134,25 @@ def calibration_leak(quantizer: GPTQ, weights: ArrayLike, inputs: ArrayLike) -> 
     """
     if not isinstance(quantizer, GPTQ):
         raise InputError("quantizer", getattr(quantizer, "name", quantizer), "a GPTQ: theory knows no other's law")
-    made = quantizer.calibrate(weights, inputs)
+    array, made = weight_tensor(weights), quantizer.calibrate(weights, inputs)
     rows = np.asarray(inputs, dtype=np.float64)
     if len(rows) < _FEWEST_ROWS:
         raise InputError("inputs", rows.shape, f"at least {_FEWEST_ROWS} rows")
     factor = made.learned
-    error = (weight_tensor(weights) - made.quantize(weights)).reshape(-1, len(factor))
+    error = (array - made.quantize(array)).reshape(-1, len(factor))
     # H⁻¹ = UᵀU: of U⁻ᵀe entry j times U_jj is what rounding left of column j; of Ux, over U_jj, the residual of
     # input j on those after it.
     rounding = solve_triangular(factor, error.T, trans="T").T * np.diag(factor)
-    size = float(np.max(np.abs(rows)))
-    whitened = (rows / size if size > 0.0 else rows) @ factor.T
+    whitened = scaled(rows) @ factor.T
     leverage = (np.cumsum(whitened[:, ::-1] ** 2, axis=1)[:, ::-1] - whitened**2) / len(rows)
     residual = whitened / np.diag(factor)
     fresh = residual / np.maximum(1.0 - leverage, np.finfo(float).eps)
-    largest = float(np.max(np.abs(rounding)))
-    weight = np.mean((rounding / largest if largest > 0.0 else rounding) ** 2, axis=0)
+    weight = np.mean(scaled(rounding) ** 2, axis=0)
     inside, outside = residual**2 @ weight, fresh**2 @ weight
     ratio = np.divide(inside, outside, out=np.ones_like(inside), where=outside > 0.0)
     reasons = (
         *_of_errors(np.mean(fresh**2, axis=0) * weight),
-        *_of_steps(weight_tensor(weights).reshape(error.shape), quantizer._grid(weight_tensor(weights))),
+        *_of_steps(array.reshape(error.shape), quantizer._grid(array)),
         *_of_rows(rows),
     )
     return CalibrationLeak(ratio, len(error), reasons)

@@ -16,8 +16,6 @@ from qmis_stats.validation import finite_array
 
 __all__ = ["Fit", "fit_from"]
 
-"""Rows of a data set, or groups of them."""
-
 FREE = 1e-9
 """Curvature, relative to that of the data, which stands for no penalty where a matrix has to be inverted."""
 

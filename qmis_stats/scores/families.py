@@ -14,6 +14,7 @@ import numpy as np
 from scipy.special import expit, gammaln, pdtrik, wrightomega
 
 from qmis_stats.arrays import FloatArray
+from qmis_stats.numerics import normal_trapezoid
 
 __all__ = ["BERNOULLI", "POISSON", "Bernoulli", "Family", "Poisson"]
 
@@ -164,9 +165,7 @@ class Bernoulli(Family):
         else:
             # The poles of the sigmoid are π/std from the line: the error is exp(−2π²/(std·step)).
             count = max(_SLOPE_NODES, math.ceil(40.0 * std) + 1)
-            nodes = np.linspace(-_REACH, _REACH, count)
-            weights = np.exp(-0.5 * nodes**2)
-            weights /= weights.sum()
+            nodes, weights = normal_trapezoid(_REACH, count)
             p, q = np.zeros_like(eta), np.zeros_like(eta)
             for node, weight in zip(nodes, weights, strict=True):
                 p += weight * expit(eta + std * node)
@@ -294,13 +293,12 @@ class Poisson(Family):
         kept = logs > math.log(least)
         rows, values, logs = rows[kept], values[kept], logs[kept]
         large = np.flatnonzero(mean > _ENUMERATED)
-        nodes = np.linspace(-8.0, 8.0, 33)
-        weights = np.exp(-0.5 * nodes**2)
+        nodes, weights = normal_trapezoid(8.0, 33)
         far = (mean[large, None] + np.sqrt(mean[large, None]) * nodes).ravel()
         return (
             np.concatenate((rows, np.repeat(large, nodes.size))),
             np.concatenate((values, far)),
-            np.concatenate((np.exp(logs), np.tile(weights / weights.sum(), large.size))),
+            np.concatenate((np.exp(logs), np.tile(weights, large.size))),
         )
 
 

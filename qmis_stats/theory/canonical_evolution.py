@@ -12,8 +12,9 @@ from scipy.optimize import fsolve
 from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import DomainError
 from qmis_stats.laws import GeneralizedLinear
+from qmis_stats.numerics import normal_trapezoid
 from qmis_stats.theory.existence import largest_share
-from qmis_stats.theory.state_evolution import EstimateLaw, is_diagonal
+from qmis_stats.theory.state_evolution import EstimateLaw, is_diagonal, symmetric
 
 __all__ = ["CanonicalLaw", "canonical_law", "normal_nodes"]
 
@@ -111,7 +112,7 @@ def canonical_law(law: GeneralizedLinear, n: int, ridge: float = 0.0) -> Canonic
     found = _moments(law, state, d / n)
     spread = state.spread**2
     design = np.diag(sigma).copy() if diagonal else sigma
-    inverse = 1.0 / design if diagonal else _inverse(sigma)
+    inverse = 1.0 / design if diagonal else symmetric(np.asarray(np.linalg.inv(sigma), dtype=np.float64))
     return CanonicalLaw(
         design,
         state.factor * law.coefficients,
@@ -126,11 +127,6 @@ def canonical_law(law: GeneralizedLinear, n: int, ridge: float = 0.0) -> Canonic
         limit=limit,
         scores=n * found.evenness,
     )
-
-
-def _inverse(matrix: FloatArray) -> FloatArray:
-    inverse = np.linalg.inv(matrix)
-    return np.asarray(0.5 * (inverse + inverse.T), dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -162,9 +158,7 @@ def normal_nodes(width: float) -> tuple[FloatArray, FloatArray]:
     3.0
     """
     count = math.ceil(_REACH * max(1.0, width) / _STEP)
-    nodes = np.linspace(-_REACH, _REACH, 2 * count + 1)
-    weights = np.exp(-0.5 * nodes**2)
-    return nodes, weights / weights.sum()
+    return normal_trapezoid(_REACH, 2 * count + 1)
 
 
 class _Moments(NamedTuple):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qmis_stats.arrays import FloatArray
+from qmis_stats.numerics import normal_trapezoid
 from qmis_stats.results import REPORTED_FPR, ROCCurve
 from qmis_stats.scores.families import Family
 
@@ -104,11 +105,10 @@ def _members(family: Family, points: MemberPoints, c: float) -> tuple[FloatArray
     """Return M at nodes of τ, (N, nodes), and the nodes' weights; steps are well below the noise of a read-out."""
     noise = math.sqrt(max(1.0 - c * c, 1.0 - _NEARLY_ALL)) / c
     count = math.ceil(_REACH / (_FINE * min(1.0, noise)))
-    nodes = np.linspace(-_REACH, _REACH, 2 * count + 1)
-    weights = np.exp(-0.5 * nodes**2)
+    nodes, weights = normal_trapezoid(_REACH, 2 * count + 1)
     u = points.centre[:, None] + points.spread * nodes
     fitted = family.proximal(u, points.proximity, points.response[:, None])
-    return (fitted - points.centre[:, None]) / points.spread, weights / weights.sum()
+    return (fitted - points.centre[:, None]) / points.spread, weights
 
 
 def _read_off(family: Family, points: MemberPoints, part: slice, w: FloatArray, c: float) -> FloatArray:

@@ -11,7 +11,7 @@ from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import DomainError
 from qmis_stats.laws import LinearRegression
 
-__all__ = ["EstimateLaw", "LeastSquaresLaw", "estimate_law", "is_diagonal"]
+__all__ = ["EstimateLaw", "LeastSquaresLaw", "estimate_law", "is_diagonal", "symmetric"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +156,7 @@ def estimate_law(law: LinearRegression, n: int, ridge: float = 0.0) -> LeastSqua
         matrices = (scales, covariance, inverse)
     else:
         mean = basis @ mean
-        covariance_matrix, response_matrix = (_symmetric((basis * x) @ basis.T) for x in (covariance, inverse))
+        covariance_matrix, response_matrix = (symmetric((basis * x) @ basis.T) for x in (covariance, inverse))
         matrices = (sigma, covariance_matrix, response_matrix)
     design, covariances, response = matrices
     return LeastSquaresLaw(
@@ -173,7 +173,15 @@ def estimate_law(law: LinearRegression, n: int, ridge: float = 0.0) -> LeastSqua
     )
 
 
-def _symmetric(matrix: FloatArray) -> FloatArray:
+def symmetric(matrix: FloatArray) -> FloatArray:
+    """Return the symmetric part of a square matrix.
+
+    Examples
+    --------
+    >>> symmetric(np.array([[0.0, 1.0], [0.0, 0.0]]))
+    array([[0. , 0.5],
+           [0.5, 0. ]])
+    """
     return np.asarray(0.5 * (matrix + matrix.T), dtype=np.float64)
 
 

@@ -32,13 +32,13 @@ from qmis_stats.audit.training_run import generator
 from qmis_stats.errors import InputError, QmisError
 from qmis_stats.foreign import raised_by
 from qmis_stats.inference.ranking import Progress
+from qmis_stats.quantizers.weights.base import to_be_calibrated
 from qmis_stats.validation import checked_seed
 
 __all__ = ["AttackGame", "Known", "Picked", "Sampler", "Shown", "Trainings", "play"]
 
 Sampler: TypeAlias = Callable[[np.random.Generator, int], tuple[FloatArray, FloatArray]]
 """``sampler(rng, k)`` draws k independent points: features (k, p) and targets (k,)."""
-
 
 _T = TypeVar("_T")
 
@@ -215,7 +215,7 @@ class Known:
 
     def calibrating(self, part: Trainings) -> list[FloatArray | None]:
         """Return the points that calibrate a quantizer that sees data in each training, no strangers that are shown."""
-        if self.calibration is None or not _sees(self):
+        if self.calibration is None or not to_be_calibrated(self.quantizer):
             return [None] * part.shown.trainings
         assert isinstance(self.source, Dataset)
         assert part.trained is not None
@@ -307,7 +307,7 @@ class AttackGame:
         if self.known.quantizer is not None or self.control:
             raise InputError("game", self.control or "quantized", "one played without a quantizer, and not a control")
         known = replace(self.known, quantizer=quantizer)
-        if quantizer is not None and hasattr(quantizer, "calibrate") and known.calibration is None:
+        if quantizer is not None and to_be_calibrated(quantizer) and known.calibration is None:
             raise InputError("quantizer", quantizer.name, "one that sees no data: a sampler has no rows for it")
 
         def change(part: Trainings) -> Trainings:
@@ -320,6 +320,7 @@ class AttackGame:
     def describe(self) -> dict[str, Any]:
         """Return JSON-ready data that says what was played."""
         known = self.known
+        whose = known.calibration if to_be_calibrated(known.quantizer) else None
         return {
             "source": known.source.name if isinstance(known.source, Dataset) else "sampler",
             "model": description_of(known.model),
@@ -331,12 +332,8 @@ class AttackGame:
             "calibrations": self.calibration.shown.trainings,
             "control": self.control or None,
             "seed": known.seed,
-            **({"calibration": known.calibration.describe()} if known.calibration and _sees(known) else {}),
+            **({} if whose is None else {"calibration": whose.describe()}),
         }
-
-
-def _sees(known: Known) -> bool:
-    return known.calibration is not None and hasattr(known.quantizer, "calibrate")
 
 
 def _relabelled(part: Trainings, rng: np.random.Generator) -> Trainings:

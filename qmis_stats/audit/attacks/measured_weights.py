@@ -11,6 +11,7 @@ from qmis_stats.audit.attacks.game import INSIDE, Known
 from qmis_stats.audit.attacks.shadow_fits import ShadowFits, Units
 from qmis_stats.audit.models.base import Weights
 from qmis_stats.audit.training_run import generator
+from qmis_stats.quantizers.weights.base import to_be_calibrated
 
 __all__ = ["MeasuredWeights"]
 
@@ -62,7 +63,7 @@ class MeasuredWeights:
         self.free = _Gains.of(np.array([self._intercept(w) for w in drawn]), noise[:, :, -1], errors[b])
         root = np.sqrt(np.column_stack([codes.precision, self.free.precision]).ravel())
         self.alike = np.eye(root.size)
-        if hasattr(self.known.quantizer, "calibrate"):  # errors of one weight are made up for by others
+        if to_be_calibrated(self.known.quantizer):  # errors of one weight are made up for by others
             measured = [np.column_stack(self._measured(w)) for w in drawn]
             self.alike = _correlation((np.array(measured) - noise * errors).reshape(_DRAWS, -1))
         inner = np.linalg.inv(self.alike + root[:, None] * covariance * root)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qmis_stats.arrays import FloatArray
+from qmis_stats.audit.quantizers import IDENTITY
 from qmis_stats.by_value import ByValue
 from qmis_stats.errors import InputError
 
@@ -65,8 +66,8 @@ class StoredRelease(ByValue):
             If equal arrays of the float model have different ones in their places, one is not finite, or name or bits
             cannot be used.
         """
-        if not isinstance(name, str) or not name.strip() or name == "identity":
-            raise InputError("name", name, "a text, and another one than 'identity', which is the float model")
+        if not isinstance(name, str) or not name.strip() or name == IDENTITY:
+            raise InputError("name", name, f"a text, and another one than {IDENTITY!r}, which is the float model")
         if not isinstance(bits, (int, float)) or bits < 0.0:
             raise InputError("bits", bits, "a number of at least zero, or NaN")
         found: dict[str, FloatArray] = {}

@@ -19,6 +19,7 @@ from qmis_stats.audit.models.base import Weights, output_losses, output_predicti
 from qmis_stats.audit.models.stored_release import StoredRelease
 from qmis_stats.audit.models.torch_states import Entries, entries, tensors
 from qmis_stats.errors import InputError, MissingExtraError
+from qmis_stats.foreign import reason_of
 
 __all__ = ["TorchModel"]
 
@@ -285,7 +286,7 @@ class TorchModel:
         try:
             output = module(inputs)
         except Exception as error:
-            reason = " ".join(str(error).split()[:20]) or type(error).__name__
+            reason = reason_of(error)
             allowed = f"one that takes {inputs.dtype} of shape {tuple(inputs.shape)} ({reason})"
             raise InputError("module", type(module).__name__, allowed) from error
         if not isinstance(output, torch.Tensor) or output.is_complex():

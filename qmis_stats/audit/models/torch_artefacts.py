@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from qmis_stats.errors import InputError, MissingExtraError
+from qmis_stats.foreign import reason_of
 
 __all__ = ["dense", "is_code", "quantized_layers", "read_gguf"]
 
@@ -178,7 +179,7 @@ def read_gguf(file: Path, where: str) -> dict[str, Any]:
             values = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
             found[tensor.name] = values.reshape([int(size) for size in reversed(tensor.shape)]).copy()
     except Exception as error:  # of many kinds, for files that are damaged or newer than the library
-        reason = " ".join(str(error).split()[:20]) or type(error).__name__
+        reason = reason_of(error)
         raise InputError(where, str(file), f"a GGUF file that the library gguf reads ({reason}{name})") from None
     return found
 

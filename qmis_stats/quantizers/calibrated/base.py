@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike
 
 from qmis_stats.arrays import FloatArray, IntArray
 from qmis_stats.errors import DomainError, InputError
-from qmis_stats.quantizers.weights.base import WeightQuantizer, weight_tensor
+from qmis_stats.quantizers.weights.base import WeightQuantizer, to_be_calibrated, weight_tensor
 from qmis_stats.quantizers.weights.grouped import Grouped
 from qmis_stats.quantizers.weights.uniform import UniformSymmetric
 
-__all__ = ["Calibrated", "CalibratedQuantizer", "Grid", "layer_inputs", "second_moment", "sees_data"]
+__all__ = ["Calibrated", "CalibratedQuantizer", "Grid", "layer_inputs", "scaled", "second_moment", "sees_data"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,7 +212,7 @@ def sees_data(quantizer: object) -> bool:
     >>> sees_data(chosen), sees_data(chosen.calibrate([1.0, 2.0], [[0.1, 0.2]])), sees_data(quantizer("nf4"))
     (True, True, False)
     """
-    return hasattr(quantizer, "calibrate") or isinstance(quantizer, Calibrated)
+    return to_be_calibrated(quantizer) or isinstance(quantizer, Calibrated)
 
 
 def _outputs(array: FloatArray) -> int:
@@ -250,6 +250,11 @@ def layer_inputs(inputs: ArrayLike, features: int) -> FloatArray:
 
 def second_moment(inputs: FloatArray) -> FloatArray:
     """Return XᵀX/rows, of inputs divided by their largest magnitude: the size of inputs changes no code."""
-    largest = float(np.max(np.abs(inputs)))
-    scaled = inputs / largest if largest > 0.0 else inputs
-    return np.asarray(scaled.T @ scaled / len(inputs))
+    rows = scaled(inputs)
+    return np.asarray(rows.T @ rows / len(rows))
+
+
+def scaled(values: FloatArray) -> FloatArray:
+    """Return values divided by their largest magnitude; zeros stay as they are."""
+    largest = float(np.max(np.abs(values)))
+    return values / largest if largest > 0.0 else values

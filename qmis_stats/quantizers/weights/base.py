@@ -366,6 +366,11 @@ def weight_tensor(weights: ArrayLike) -> FloatArray:
     return array
 
 
+def to_be_calibrated(quantizer: object) -> bool:
+    """Return whether a quantizer has no codes before it is calibrated on data."""
+    return hasattr(quantizer, "calibrate")
+
+
 def within_largest(weights: FloatArray) -> tuple[float, float]:
     """Return the interval in which weights lie whose largest magnitude is known."""
     largest = float(np.max(np.abs(weights)))

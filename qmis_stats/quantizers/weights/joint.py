@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from qmis_stats.arrays import FloatArray, IntArray
 from qmis_stats.errors import InputError
-from qmis_stats.quantizers.weights.base import GroupCells, WeightQuantizer, weight_tensor
+from qmis_stats.quantizers.weights.base import GroupCells, WeightQuantizer, to_be_calibrated, weight_tensor
 
 __all__ = ["JointRelease"]
 
@@ -48,7 +48,7 @@ class JointRelease(WeightQuantizer):
     def __post_init__(self) -> None:
         names = [one.name for one in self.parts]
         joint = any(isinstance(one, JointRelease) or one.name == "identity" for one in self.parts)
-        joint = joint or any(hasattr(one, "calibrate") for one in self.parts)
+        joint = joint or any(map(to_be_calibrated, self.parts))
         if self.per_channel or joint or not 2 <= len(set(names)) == len(names) <= _MOST:
             allowed = f"two to {_MOST} different ones, none identity or one that sees data"
             raise InputError("quantizer", "+".join(names), allowed)

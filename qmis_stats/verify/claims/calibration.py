@@ -101,7 +101,7 @@ CLAIMS = (
         "x ~ N(0, I_d), 8 outputs, 4 bits, damping 1 %, n/d of 1, 2 and 6",
         "Statistical: z over calibrations less 0.4/d. Chance must be rejected.",
         _areas,
-        quantity="area",
+        quantity="AUC",
         scale="plain",
     ),
 )

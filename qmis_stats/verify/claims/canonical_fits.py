@@ -192,7 +192,7 @@ CLAIMS = (
         "Statistical: z of the area less 0.25/d of it. The form for d small beside n, without mean factor and proximal "
         "map, must be rejected, and for signs the area without quantization.",
         _attack,
-        quantity="area",
+        quantity="AUC",
         scale="plain",
     ),
 )
