@@ -11,6 +11,7 @@ import pytest
 from qmis_stats.errors import InputError
 from qmis_stats.verify.evidence import Claim
 from qmis_stats.verify.registry import CLAIMS, chosen_claims
+from qmis_stats.verify.run_claims import run_verification
 from qmis_stats.verify.statements import STATEMENTS
 
 
@@ -57,3 +58,9 @@ def test_claims_are_chosen_by_statement_and_by_key() -> None:
         chosen_claims(["S99"])
     with pytest.raises(InputError, match=r"did you mean definition\.range"):
         chosen_claims((), ["definition.rang"])
+
+
+def test_the_proximal_claim_holds_at_full_scale_too() -> None:
+    """Its largest grid has fewer points than are left out of the others."""
+    (claim,) = chosen_claims((), ("penalised.proximal",))
+    assert run_verification(claims=[claim]).passed

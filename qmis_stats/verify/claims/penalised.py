@@ -50,7 +50,7 @@ def _proximal(context: Context) -> Evidence:
         y = np.asarray(rng.random(n) < expit(X @ beta), dtype=np.float64)
         theta = _logistic(X, y, ridge, np.zeros(d))
         missed, unmoved = [], []
-        for i in range(context.choose(40, 120)):
+        for i in range(min(n, context.choose(40, 120))):
             keep = np.arange(n) != i
             without = _logistic(X[keep], y[keep], ridge, theta)
             p = expit(X[keep] @ without)
