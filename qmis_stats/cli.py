@@ -7,7 +7,6 @@ nobody reads the output any more. Whatever takes long to import is imported insi
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 import warnings
@@ -225,7 +224,9 @@ def _warnings_as_lines(shown: bool = False) -> Iterator[None]:
 
 
 def _print_json(data: Any) -> None:
-    click.echo(json.dumps(data, indent=2, allow_nan=False))
+    from qmis_stats.json_values import json_text
+
+    click.echo(json_text(data, indent=2, ensure_ascii=True), nl=False)
 
 
 @click.group(cls=_OneLineGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qmis_stats.json_values import json_text
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.verify.checked import CheckedClaim
 from qmis_stats.verify.decisions import FAMILY_WISE_RATE, level_per_check
@@ -190,7 +190,7 @@ class Report(NotebookResult):
         from qmis_stats.verify.html import render
 
         contents = {
-            "report.json": json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+            "report.json": json_text(self.to_dict()),
             "report.html": render(
                 self.checked,
                 self.level,
