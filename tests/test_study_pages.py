@@ -8,6 +8,7 @@ import pytest
 STUDIES = Path(__file__).resolve().parents[1] / "docs" / "studies"
 MADE_BY = {
     "indicator_ranking": "write_indicator_ranking",
+    "leak_checks": "leak_checks_study.page",
     "molecules": "write_molecules",
     "synthetic": "write_synthetic",
 }
