@@ -7,6 +7,7 @@ import pytest
 
 STUDIES = Path(__file__).resolve().parents[1] / "docs" / "studies"
 MADE_BY = {
+    "coverage": "coverage_study.page",
     "indicator_ranking": "write_indicator_ranking",
     "leak_checks": "leak_checks_study.page",
     "molecules": "write_molecules",

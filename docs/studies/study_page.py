@@ -37,6 +37,6 @@ ENVIRONMENT.filters |= {"minus": minus, "form": lambda value, form: f"{value:{fo
 ENVIRONMENT.globals |= {"interval": interval, "interval_of": interval_of}
 
 
-def render(name: str, **data: object) -> str:
+def render(name: str, /, **data: object) -> str:
     """Return the page of a study: its template, filled in."""
     return ENVIRONMENT.get_template(f"{name}.md.j2").render(data)
