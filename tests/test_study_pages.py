@@ -7,10 +7,18 @@ import pytest
 
 STUDIES = Path(__file__).resolve().parents[1] / "docs" / "studies"
 MADE_BY = {
+    "calibration": "calibration",
     "coverage": "coverage_study.page",
+    "extremes": "extremes",
+    "generalized_linear": "generalized_linear",
+    "generalized_proportional": "generalized_proportional",
+    "group_leak": "group_leak",
     "indicator_ranking": "write_indicator_ranking",
     "leak_checks": "leak_checks_study.page",
     "molecules": "write_molecules",
+    "molecules_leak": "molecules_leak",
+    "proportional": "proportional",
+    "scales": "scales",
     "synthetic": "write_synthetic",
 }
 

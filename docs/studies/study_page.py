@@ -33,7 +33,7 @@ ENVIRONMENT = jinja2.Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
-ENVIRONMENT.filters |= {"minus": minus, "form": lambda value, form: f"{value:{form}}"}
+ENVIRONMENT.filters |= {"minus": minus, "form": lambda value, form: f"{float(value):{form}}"}
 ENVIRONMENT.globals |= {"interval": interval, "interval_of": interval_of}
 
 
