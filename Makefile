@@ -83,7 +83,7 @@ battery: $(VENV)/.test-installed
 	$(CC) -O2 -Wall -o docs/_build/battery docs/studies/battery/battery.c -ltestu01 -ltestu01probdist -ltestu01mylib -lm
 	$(BIN)/python docs/studies/battery/run.py docs/_build/battery > docs/_build/battery.csv
 	mv docs/_build/battery.csv docs/studies/battery/results.csv
-	$(BIN)/python docs/studies/battery/write_page.py docs/studies/battery/results.csv > docs/studies/generator.md
+	$(BIN)/python docs/studies/write_generator.py
 
 faults: $(VENV)/.test-installed
 	$(BIN)/python docs/studies/kills.py --kills 200

@@ -12,6 +12,7 @@ MADE_BY = {
     "extremes": "extremes",
     "generalized_linear": "generalized_linear",
     "generalized_proportional": "generalized_proportional",
+    "generator": "write_generator",
     "group_leak": "group_leak",
     "indicator_ranking": "write_indicator_ranking",
     "leak_checks": "leak_checks_study.page",
