@@ -10,7 +10,7 @@ from pathlib import Path
 
 from battery.words import ACROSS_THE_CARRY, CONTROLS, EXPERIMENT, HALVES, SEED, STREAM, STREAMS
 from scipy.stats import binom
-from study_page import ENVIRONMENT, render
+from study_page import render
 from study_rows import read_rows
 
 HERE = Path(__file__).resolve().parent
@@ -28,9 +28,6 @@ def tail(row: dict[str, str]) -> float:
 def p_value(row: dict[str, str]) -> str:
     p = float(row["p"])
     return f"{p:.3f}" if tail(row) >= LISTED else f"**{p:.1e}**" if p < 0.5 else f"**1 − {1.0 - p:.1e}**"
-
-
-ENVIRONMENT.filters["p_value"] = p_value
 
 
 class Batteries:
@@ -72,6 +69,7 @@ def page(folder: Path) -> str:
     count = len(x.every)
     return render(
         "generator",
+        p_value=p_value,
         **{"seed": SEED, "experiment": EXPERIMENT, "stream": STREAM, "streams": STREAMS, "across": ACROSS_THE_CARRY},
         **{"every": x.every, "failed": x.failed, "limit": x.limit, "listed": listed, "caught": x.caught()},
         expected=2.0 * LISTED * count,

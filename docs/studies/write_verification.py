@@ -8,7 +8,7 @@ import math
 import sys
 from pathlib import Path
 
-from study_page import ENVIRONMENT, render
+from study_page import render
 
 
 def in_scale(value: float | None, scale: str) -> str:
@@ -20,16 +20,13 @@ def in_scale(value: float | None, scale: str) -> str:
     return f"{value:.5g}"
 
 
-ENVIRONMENT.filters["in_scale"] = in_scale
-
-
 def page(report: dict) -> str:
     """Return the page of a report."""
     rows = [row for claim in report["claims"] if claim["statement"] == "S11" for row in claim["rows"]]
     coverage = [row for row in rows if row["interval"] is not None and row["theory"] == 0.95]
     # On the logarithmic scale a standard error is that of the logarithm: relative.
     claims = [claim | {"checks": len(claim["rows"])} for claim in report["claims"]]
-    return render("verification", report=report, coverage=coverage, claims=claims)
+    return render("verification", report=report, coverage=coverage, claims=claims, in_scale=in_scale)
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 from coverage_study.targets import targets
-from study_page import ENVIRONMENT, render
+from study_page import render
 
 METHODS = ("adjusted", "delta", "noncentral_t", "bca")
 POINTS = ("50", "100", "200", "500", "2000", "10000", "100000")
@@ -22,9 +22,6 @@ def share(row: dict | None) -> str:
 def missed(row: dict) -> str:
     """Return the shares of intervals below and above the truth, in per cent."""
     return " / ".join(f"{100.0 * int(row[side]) / int(row['replicates']):.1f}" for side in ("below", "above"))
-
-
-ENVIRONMENT.filters |= {"percent": percent, "share": share, "missed": missed}
 
 
 class Coverage:
@@ -99,6 +96,7 @@ def page(folder: Path, name: str = "coverage.csv") -> str:
     return render(
         "coverage",
         name=name,
+        **{"percent": percent, "share": share, "missed": missed},
         **{"at": x.at, "span": x.span, "gain": x.gain, "naive": x.naive(), "settings": x.settings},
         targets=targets(rows),
         methods=METHODS,
