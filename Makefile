@@ -63,8 +63,7 @@ study: $(VENV)/.test-installed
 	$(BIN)/python docs/studies/softmax.py --pools 3 --targets 300 --shadows 80 --seed 100
 	$(BIN)/python docs/studies/synthetic.py
 	mkdir -p docs/_build
-	$(BIN)/python docs/studies/agreement.py > docs/_build/agreement.md
-	mv docs/_build/agreement.md docs/studies/agreement.md
+	$(BIN)/python docs/studies/agreement.py
 	$(BIN)/python docs/studies/independence.py > docs/_build/independence.md
 	mv docs/_build/independence.md docs/studies/independence.md
 	$(if $(DATA),$(BIN)/python docs/studies/molecules.py --data "$(DATA)")
@@ -83,7 +82,7 @@ battery: $(VENV)/.test-installed
 	$(CC) -O2 -Wall -o docs/_build/battery docs/studies/battery/battery.c -ltestu01 -ltestu01probdist -ltestu01mylib -lm
 	$(BIN)/python docs/studies/battery/run.py docs/_build/battery > docs/_build/battery.csv
 	mv docs/_build/battery.csv docs/studies/battery/results.csv
-	$(BIN)/python docs/studies/battery/write_page.py docs/studies/battery/results.csv > docs/studies/generator.md
+	$(BIN)/python docs/studies/write_generator.py
 
 faults: $(VENV)/.test-installed
 	$(BIN)/python docs/studies/kills.py --kills 200

@@ -7,7 +7,6 @@ nobody reads the output any more. Whatever takes long to import is imported insi
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 import warnings
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from qmis_stats.audit.data import Dataset
+    from qmis_stats.reporting.tables import Table
     from qmis_stats.sweep import Progress, Store
 
 __all__ = ["cli", "main"]
@@ -224,8 +224,16 @@ def _warnings_as_lines(shown: bool = False) -> Iterator[None]:
         _complain(line)
 
 
+def _print_tables(tables: Sequence[Table], remarks: Sequence[str] = (), names: int = 1) -> None:
+    from qmis_stats.display import print_to_stdout, printed
+
+    print_to_stdout(printed(tables, remarks, names))
+
+
 def _print_json(data: Any) -> None:
-    click.echo(json.dumps(data, indent=2, allow_nan=False))
+    from qmis_stats.json_values import json_text
+
+    click.echo(json_text(data, indent=2, ensure_ascii=True), nl=False)
 
 
 @click.group(cls=_OneLineGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -249,9 +257,7 @@ def evaluate(file: Path, as_json: bool) -> None:
     if as_json:
         _print_json(outcome.to_dict())
     else:
-        from qmis_stats.display import outcome_tables, print_to_stdout
-
-        print_to_stdout(outcome_tables(outcome))
+        _print_tables(outcome.tables(), outcome.remarks())
 
 
 @cli.command()
@@ -282,9 +288,9 @@ def verify(
         if as_json:
             _print_json([{"key": c.key, "statement": c.statement, "title": c.title} for c in claims])
         else:
-            from qmis_stats.display import claims_table, print_to_stdout
+            from qmis_stats.verify.verification import claims_table
 
-            print_to_stdout(claims_table(claims))
+            _print_tables([claims_table(claims)], names=2)
         return 0
     if out is not None:
         _make_folder(out)
@@ -296,9 +302,7 @@ def verify(
     if as_json:
         _print_json(report.to_dict())
     else:
-        from qmis_stats.display import print_to_stdout
-
-        print_to_stdout(report.table())
+        _print_tables(report.tables(), report.remarks(), names=2)
     for path in written:
         _complain(f"wrote {path}")
     return 0 if report.passed else _CLAIM_FAILED
@@ -355,9 +359,8 @@ def rank(
     if as_json:
         _print_json(data)
     else:
-        from qmis_stats.display import print_to_stdout, ranking_table
-
-        print_to_stdout(ranking_table(ranking, level))
+        # Warnings are told apart, on standard error.
+        _print_tables(ranking.tables(level), [line for line in ranking.remarks(level) if line not in data["warnings"]])
     if plot is not None:
         _complain(f"wrote {plot}")
 
@@ -772,9 +775,7 @@ def _print_progress(progress: Progress, as_json: bool) -> None:
     if as_json:
         _print_json(progress.to_dict())
     else:
-        from qmis_stats.display import print_to_stdout, progress_table
-
-        print_to_stdout(progress_table(progress))
+        _print_tables([progress.table()])
 
 
 def _progress(what: str) -> Callable[[Iterable[Any]], Iterable[Any]]:
@@ -829,15 +830,13 @@ def figures(names: tuple[str, ...], out: Path, quick: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def info(as_json: bool) -> None:
     """Show versions, backends, threads and GPU."""
-    from qmis_stats.environment import environment
+    from qmis_stats.environment import environment, environment_table
 
     data = environment()
     if as_json:
         _print_json(data)
     else:
-        from qmis_stats.display import environment_table, print_to_stdout
-
-        print_to_stdout(environment_table(data))
+        _print_tables([environment_table(data)])
 
 
 def main() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -21,23 +20,18 @@ if TYPE_CHECKING:
     from qmis_stats.audit.attacks.side_by_side import AttackAudit
     from qmis_stats.audit.audit_result import AuditResult
     from qmis_stats.audit.lines import Line
-    from qmis_stats.experiment import Outcome
-    from qmis_stats.inference.ranking import Ranking
     from qmis_stats.reporting.tables import Table as Rows
-    from qmis_stats.sweep import Progress
-    from qmis_stats.verify.evidence import Claim
 
 __all__ = [
     "attack_table",
     "audit_table",
-    "claims_table",
-    "environment_table",
     "group_table",
-    "outcome_tables",
     "print_to_stdout",
-    "progress_table",
-    "ranking_table",
+    "printed",
 ]
+
+
+_STYLES = {"passed": "green", "FAILED": "bold red"}
 
 
 def print_to_stdout(content: RenderableType) -> None:
@@ -58,35 +52,19 @@ def _table(title: TextType, *columns: str, left: int = 1, **layout: Any) -> Tabl
     return table
 
 
-def _printed(tables: Sequence[Rows], remarks: Sequence[str]) -> RenderableType:
-    """Return tables of a result, and remarks under them."""
+def printed(tables: Sequence[Rows], remarks: Sequence[str] = (), names: int = 1) -> RenderableType:
+    """Return tables, each with a blank line under it, and remarks; the first ``names`` columns name a row.
+
+    A last column of words is wrapped where it does not fit; other words and numbers are never broken.
+    """
     parts: list[RenderableType] = []
     for rows in tables:
         table = _table(Text(rows.caption), *rows.columns, left=len(rows.words), padding=(0, 1, 0, 0), pad_edge=False)
+        table.columns[-1].no_wrap = len(rows.words) < len(rows.columns)
         for row in rows.rows:
-            table.add_row(*map(Text, row))
-        parts += [Fitted(table), Text()]
+            table.add_row(*(Text(cell, _STYLES.get(cell, "")) for cell in row))
+        parts += [Fitted(table, names), Text()]
     return Group(*parts, *map(Text, remarks))
-
-
-def claims_table(claims: Sequence[Claim]) -> RenderableType:
-    """Return claims by their keys."""
-    table = _table("Claims", "statement", "key", "what it says", left=3)
-    table.columns[2].no_wrap = False
-    for claim in claims:
-        table.add_row(claim.statement, Text(claim.key), Text(claim.title))
-    return Fitted(table, names=2)
-
-
-def outcome_tables(outcome: Outcome) -> RenderableType:
-    """Return what ``summary`` of an experiment's results prints."""
-    return _printed(outcome.tables(), outcome.remarks())
-
-
-def ranking_table(ranking: Ranking, level: float = 0.95) -> RenderableType:
-    """Return the table that :meth:`qmis_stats.inference.ranking.Ranking.summary` prints; warnings are told apart."""
-    warnings = ranking.warnings()
-    return _printed(ranking.tables(level), [line for line in ranking.remarks(level) if line not in warnings])
 
 
 def audit_table(
@@ -189,21 +167,6 @@ def _narrow(value: float) -> str:
     return number(value) if not 10.0 <= abs(value) < math.inf else f"{value:.3g}"
 
 
-def progress_table(progress: Progress) -> RenderableType:
-    """Return how far a sweep is."""
-    left = "unknown" if progress.time_left is None else str(timedelta(seconds=math.ceil(progress.time_left)))
-    table = Table.grid(padding=(0, 2))
-    for name, value in (
-        ("cells", f"{progress.finished} of {progress.cells} finished"),
-        ("refused", str(progress.refused)),
-        ("blocks", f"{progress.blocks}, {progress.replicates:.4g} replicates"),
-        ("last session", f"{progress.elapsed:.1f} s, {progress.rate:.3g} cells per second, began {progress.began}"),
-        ("time left", left),
-    ):
-        table.add_row(name, value)
-    return table
-
-
 def attack_table(attacks: AttackAudit, shown: Sequence[str]) -> RenderableType:
     """Return what attacks achieve against each quantizer, some of them first, and the optimum's; then the verdicts."""
     from qmis_stats.audit.attack_view import in_order
@@ -232,21 +195,3 @@ def _attack_cells(result: AttackResult) -> list[str]:
 
     numbers = (result.accuracy, *result.accuracy_interval(), result.auc, *result.auc_interval())
     return [*map(number, numbers), *(number(rate.tpr[0]) + ("" if rate.resolved else "*") for rate in result.rates)]
-
-
-def environment_table(data: dict[str, Any]) -> RenderableType:
-    """Return what :func:`qmis_stats.environment.environment` found."""
-    table = Table.grid(padding=(0, 2))
-    for name in ("qmis_stats", "python", "platform"):
-        table.add_row(name, data[name])
-    for name, version in data["packages"].items():
-        table.add_row(name, version)
-    for name, version in data["quantizer_libraries"].items():
-        table.add_row(f"quantizers {name}", version)
-    for name, backend in data["backends"].items():
-        # The reason names the backend, which stands in front of it here.
-        why_not = (backend["reason"] or "").removeprefix(f"backend {name!r}: ")
-        table.add_row(f"backend {name}", "available" if backend["available"] else f"not available: {why_not}")
-    table.add_row("threads", f"{data['threads']} of {data['cpus']} processors")
-    table.add_row("GPU", data["gpu"] or "none")
-    return table

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-__all__ = ["environment"]
+from qmis_stats.reporting.tables import Table
+
+__all__ = ["environment", "environment_table"]
 
 _PACKAGES = ("numpy", "scipy", "numba", "statsmodels", "matplotlib", "cupy")
 _CUPY_WHEELS = ("cupy", "cupy-cuda12x", "cupy-cuda13x", "cupy-cuda11x")
@@ -45,6 +48,27 @@ def environment() -> dict[str, Any]:
         "cpus": os.cpu_count() or 1,
         "gpu": _gpu(),
     }
+
+
+def environment_table(found: Mapping[str, Any]) -> Table:
+    """Return what :func:`environment` found as a table.
+
+    Examples
+    --------
+    >>> environment_table(environment()).columns[0]
+    'qmis_stats'
+    """
+    rows = [
+        *((name, found[name]) for name in ("python", "platform")),
+        *found["packages"].items(),
+        *((f"quantizers {name}", version) for name, version in found["quantizer_libraries"].items()),
+    ]
+    for name, backend in found["backends"].items():
+        # The reason names the backend, which stands in front of it here.
+        why_not = (backend["reason"] or "").removeprefix(f"backend {name!r}: ")
+        rows.append((f"backend {name}", "available" if backend["available"] else f"not available: {why_not}"))
+    rows += [("threads", f"{found['threads']} of {found['cpus']} processors"), ("GPU", found["gpu"] or "none")]
+    return Table("Environment", ("qmis_stats", found["qmis_stats"]), rows, frozenset({0, 1}))
 
 
 def _version(package: str) -> str:

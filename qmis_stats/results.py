@@ -12,6 +12,7 @@ import numpy as np
 from scipy.special import ndtri, stdtrit
 
 from qmis_stats.arrays import FloatArray, IntArray
+from qmis_stats.json_values import json_ready
 from qmis_stats.reporting.decay_plot import DecayPoint, decay_plot
 from qmis_stats.reporting.figures import INK, axes_or_new
 from qmis_stats.reporting.notebook import NotebookResult
@@ -30,7 +31,6 @@ __all__ = [
     "ROCCurve",
     "domain_remarks",
     "error_interval",
-    "finite_or_none",
     "frame_of",
     "log1mexp",
     "shown_mis",
@@ -243,15 +243,14 @@ class MISResult(NotebookResult):
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready data in the public form; infinities become ``None``."""
-        interval = None if self.std_error is None else self.conf_int()
         data: dict[str, Any] = {
             "n": self.n,
             "method": self.method,
-            "log_delta": finite_or_none(self.log_delta),
+            "log_delta": self.log_delta,
             "delta": self.delta,
             "mis": self.mis,
-            "std_error": finite_or_none(self.std_error),
-            "ci": None if interval is None else [finite_or_none(interval[0]), finite_or_none(interval[1])],
+            "std_error": self.std_error,
+            "ci": None if self.std_error is None else self.conf_int(),
             "seed": self.seed,
             "in_domain": self.in_domain,
             "domain": self.domain,
@@ -265,7 +264,7 @@ class MISResult(NotebookResult):
             data["roc"] = self.roc.to_dict()
         if self.details:
             data["details"] = self.details
-        return data
+        return dict(json_ready(data))
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row as a pandas frame."""
@@ -418,17 +417,6 @@ def _fraction_text(value: Fraction) -> str | None:
         return str(value)
     except ValueError:
         return None
-
-
-def finite_or_none(value: float | None) -> float | None:
-    """Return a number for JSON, which has no infinities: −inf (Δ = 0), unknown errors and NaN become ``None``.
-
-    Examples
-    --------
-    >>> finite_or_none(0.5), finite_or_none(-math.inf)
-    (0.5, None)
-    """
-    return value if value is not None and math.isfinite(value) else None
 
 
 def frame_of(results: Iterable[MISResult]) -> pd.DataFrame:

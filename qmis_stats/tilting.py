@@ -99,7 +99,7 @@ def solve_tilt(
     if high is None:
         return Tilt(math.inf, -log_crossing_mass, 0.0)
     lam, shrink = min(mean / variance, 0.5 * (low + high)), math.sqrt(0.5)
-    for _ in range(_MAX_ITERATIONS):
+    for _ in range(_MAX_ITERATIONS):  # SciPy's solvers use a bracket or the curvature, not both
         _, slope, curvature = cgf(-lam)
         if slope > 0.0:
             low = lam

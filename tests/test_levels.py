@@ -27,7 +27,7 @@ from qmis_stats.audit.leak_lines import leak_lines
 from qmis_stats.audit.loss_leak import loss_leak
 from qmis_stats.audit.subgroups import family_level
 from qmis_stats.audit.tables import bundled
-from qmis_stats.display import audit_table, group_table, ranking_table
+from qmis_stats.display import audit_table, group_table
 from qmis_stats.inference.areas import area_interval
 from qmis_stats.inference.exponent_tests import exponent_against_indicator
 from qmis_stats.inference.gap_intervals import gap_interval
@@ -161,7 +161,6 @@ CONFIDENCE = {
     "audit.subgroups.Subgroups.to_frame": of("audited.groups.0.to_frame"),
     "display.audit_table": lambda level: audit_table(have().audited, level),
     "display.group_table": lambda level: group_table(have().audited, ("sign",), level),
-    "display.ranking_table": lambda level: ranking_table(have().ranking, level),
     "inference.areas.area_interval": lambda level: area_interval(0.6, 0.01, 20, level),
     "inference.chernoff.ChernoffEstimate.interval": of("ranking.indicators.0.chernoff.interval"),
     "inference.indicator.Indicator.points_needed": of("ranking.indicators.0.points_needed"),

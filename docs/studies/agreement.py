@@ -1,26 +1,28 @@
 """Three routes to one number: losses, faces with a covariance, and exact exponents, where all three are known.
 
-Usage: python docs/studies/agreement.py [--samples 400] [--points 2000] [--processes 2] > docs/studies/agreement.md
+Usage: python docs/studies/agreement.py [--samples 400] [--points 2000] [--processes 2] [--out docs/studies]
 
-For a Gaussian mean and for linear regression: the indicator from losses of codewords with the coverage of its interval,
-the analytic indicator from estimate and covariance, the Chernoff exponent, and the slope of −log Δ_n. About two minutes
-on two cores. All seeds are fixed.
+Writes agreement.csv and agreement.md. For a Gaussian mean and for linear regression: the indicator from losses of
+codewords with the coverage of its interval, the analytic indicator from estimate and covariance, the Chernoff exponent,
+and the slope of −log Δ_n. About two minutes on two cores. All seeds are fixed.
 """
 
 import argparse
 import math
 import os
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 from scipy.stats import t as student
 from statsmodels.regression.linear_model import RegressionResults
+from study_page import render
+from study_rows import grouped, read_rows, write_rows
 
 from qmis_stats import (
     CodebookERM,
@@ -309,101 +311,71 @@ def measured_at(place: int, samples: int, points: int) -> tuple[Samples, Slope]:
 
 # --- page ------------------------------------------------------------------------------------------------------------
 
-INTRODUCTION = """\
-# Indicator, faces and exponent: where they agree
 
-Written by `python docs/studies/agreement.py > docs/studies/agreement.md`: {samples} samples of {points} evaluation
-points for each setting. What should agree and what should not is {{ref}}`Proposition S13e <three-roads>`.
-
-* **Losses**: the indicator $\\hat r$ from the losses of all codewords; its limit $r$, the mean over samples, and how
-  often the 95 % interval contains $r$ (with a 95 % interval for that share).
-* **Faces**: the analytic indicator $a$ from margins, gradients and covariance, at the true parameter, and its mean at
-  estimates from the same {points} points.
-* **Exponent**: $I$ of the procedure that is run, in closed form, and the slope of $-\\log\\Delta_n$ at n = {sizes}:
-  from exact values, or fitted to tilted simulations with a 95 % interval. For least squares with thresholds in d = 3
-  the slope is that of the probability that the sign of the first coefficient changes, from Student's law.
-
-With one rival the mean of $\\hat r$ exceeds $r$ by about $1/(2N)={bias:.5f}$, as the square of any estimate does; the
-intervals allow for it.
-
-"""
-
-GROUPS = (
-    (
-        "equal",
-        "## Equal: Gaussian means with nearest codewords",
-        "$r=a=I$. Empirical risk minimisation and post-training quantization are one procedure here, its faces are "
-        "linear and its increments normal.",
-    ),
-    (
-        "line",
-        "## On a line: least squares with d = 1",
-        "$r=a/(1+4a)$ and $I=\\tfrac12\\log(1+2a)$: losses carry the variance of the design, which the linearised face "
-        "does not, so that $r<I<a$. All three agree for small gaps; $r$ never exceeds ¼.",
-    ),
-    (
-        "below",
-        "## Several coefficients: least squares over a codebook",
-        "$I=\\tfrac12\\log\\frac{1-2r}{1-4r}$ exactly, and $r\\le a/(1+4a)$: a best codeword that is not the truth "
-        "acts as additional noise.",
-    ),
-    (
-        "apart",
-        "## Apart: losses that do not know the procedure",
-        "The losses of codewords know nothing of thresholds. Where the released codeword is not the best of the "
-        "codebook for the sample, $r$ describes a procedure that is not run, and may be larger or smaller than $I$.",
-    ),
-)
+def row_of(setting: Setting, found: Samples, slope: Slope, points: int) -> dict[str, object]:
+    """Return what is kept of a setting."""
+    low, high = slope.interval or ("", "")
+    return {
+        "setting": setting.name,
+        "relation": setting.relation,
+        "points": points,
+        "samples": found.covered.size,
+        "covered": int(found.covered.sum()),
+        "r": setting.rate,
+        "found": found.indicators.mean(),
+        "a": setting.analytic_rate,
+        "a_found": found.analytic.mean(),
+        "exponent": setting.exponent,
+        "slope": slope.value,
+        "slope_low": low,
+        "slope_high": high,
+    }
 
 
-def page(measured: list[tuple[Samples, Slope]], points: int) -> Iterator[str]:
-    """Yield the lines of the page."""
-    samples = measured[0][0].covered.size
-    yield INTRODUCTION.format(samples=samples, points=points, sizes=", ".join(map(str, SIZES)), bias=0.5 / points)
-    for relation, title, text in GROUPS:
-        yield f"{title}\n\n{text}\n"
-        yield "| setting | r | mean of r̂ | coverage | a | a at estimates | I | slope |"
-        yield "|---|---|---|---|---|---|---|---|"
-        for setting, (found, slope) in zip(SETTINGS, measured, strict=True):
-            if setting.relation != relation:
-                continue
-            low, high = clopper_pearson(found.covered.sum(), samples)
-            fitted = "" if slope.interval is None else " [{:.5f}, {:.5f}]".format(*slope.interval)
-            yield (
-                f"| {setting.name} | {setting.rate:.5f} | {found.indicators.mean():.5f} "
-                f"| {found.covered.mean():.3f} [{low:.3f}, {high:.3f}] | {setting.analytic_rate:.5f} "
-                f"| {found.analytic.mean():.5f} | {setting.exponent:.5f} | {slope.value:.5f}{fitted} |"
-            )
-        yield ""
-    covered = np.array([found.covered.sum() for found, _ in measured])
-    total = samples * covered.size
-    low, high = clopper_pearson(covered.sum(), total)
-    inside, apart = [], []
-    for setting, (_, slope) in zip(SETTINGS, measured, strict=True):
-        if slope.interval is None:
-            apart.append(abs(slope.value / setting.exponent - 1.0))
-        else:
-            inside.append(slope.interval[0] <= setting.exponent <= slope.interval[1])
-    yield "## Together\n"
-    yield (
-        f"The interval of the indicator contains $r$ in {100.0 * covered.sum() / total:.2f} % of {total} samples "
-        f"({100.0 * low:.2f} to {100.0 * high:.2f} %), in {100.0 * covered.min() / samples:.1f} % at the lowest "
-        f"setting. {sum(inside)} of {len(inside)} fitted slopes have $I$ in their 95 % interval; slopes of exact "
-        f"values differ from $I$ by {max(apart):.1e} of it at most."
+def page(folder: Path) -> str:
+    """Return the page of the CSV file in a folder."""
+    rows = read_rows(folder / "agreement.csv")
+    samples, covered = int(rows[0]["samples"]), [int(row["covered"]) for row in rows]
+    for row in rows:
+        row["low"], row["high"] = clopper_pearson(int(row["covered"]), samples)
+    total = samples * len(rows)
+    low, high = clopper_pearson(sum(covered), total)
+    fitted, exact = ([row for row in rows if bool(row["slope_low"]) == kind] for kind in (True, False))
+    return render(
+        "agreement",
+        **{
+            "samples": samples,
+            "points": int(rows[0]["points"]),
+            "sizes": SIZES,
+            "relations": grouped(rows, "relation"),
+        },
+        share={
+            "value": sum(covered) / total,
+            "total": total,
+            "low": low,
+            "high": high,
+            "lowest": min(covered) / samples,
+        },
+        inside=[float(r["slope_low"]) <= float(r["exponent"]) <= float(r["slope_high"]) for r in fitted],
+        apart=[abs(float(row["slope"]) / float(row["exponent"]) - 1.0) for row in exact],
     )
 
 
 def main() -> None:
-    """Print the page."""
+    """Write the table and the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", type=int, default=400)
     parser.add_argument("--points", type=int, default=2000)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     options = parser.parse_args()
     count = len(SETTINGS)
     with ProcessPoolExecutor(options.processes) as pool:
         measured = list(pool.map(measured_at, range(count), [options.samples] * count, [options.points] * count))
-    sys.stdout.write("\n".join(page(measured, options.points)) + "\n")
+    rows = [row_of(setting, *found, options.points) for setting, found in zip(SETTINGS, measured, strict=True)]
+    texts = [{k: f"{v:.12g}" if isinstance(v, float) else str(v) for k, v in row.items()} for row in rows]
+    write_rows(options.out / "agreement.csv", list(texts[0]), texts)
+    (options.out / "agreement.md").write_text(page(options.out), encoding="utf-8")
 
 
 if __name__ == "__main__":

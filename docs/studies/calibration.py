@@ -14,7 +14,6 @@ j is δ_j = U_jj (U⁻ᵀe)_j with H⁻¹ = UᵀU: of each such set they get a l
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 from collections import defaultdict
 from collections.abc import Callable
@@ -23,7 +22,8 @@ from pathlib import Path
 
 import numpy as np
 from scipy.special import ndtr
-from study_rows import write_rows
+from study_page import render
+from study_rows import grouped, read_rows, write_rows
 
 from qmis_stats.audit.attacks import ReadOut, play, run_attacks
 from qmis_stats.audit.data import from_arrays
@@ -53,32 +53,6 @@ COLUMNS = {
     "`awq`: errors": (OTHERS[1], ERRORS),
     "`awq`: scales": (OTHERS[1], SCALES),
 }
-HEAD = (
-    "# What calibration leaks",
-    "",
-    "Quantizers that see data ({doc}`../guides/real_quantizers`): what they tell of the rows that calibrated",
-    "them, and whether calibrating on training points changes what is told of training points. Areas under ROC",
-    "curves, standard errors in brackets.",
-    "",
-    "## Rows that calibrate",
-    "",
-    "Four bits in blocks of 32 (`gptq-4:g32` and so on). Standard errors are over independent calibrations, each",
-    "with 8 of its rows and 8 others. The attacker has the float weights, as of a published model, and knows the",
-    "law of the rows or the pool that they are from. *Errors*: the likelihood ratio of the errors of a row's",
-    "output, which calibration makes small on its own rows; {ref}`S19 <S19>` is the theory of it for GPTQ, here",
-    "from each one calibration. *Codes*: the likelihood ratio of all codes, as if they were independent; *errors",
-    "and codes* adds the two. *Without float weights* the attacker has the released ones alone. *Scales* needs no",
-    "float weights: AWQ releases powers of the mean magnitude of every feature, and the likelihood ratio is that",
-    "of these means. Errors under AdaRound and AWQ are attacked by their size alone.",
-)
-TRAINED = (
-    "",
-    "## Training points",
-    "",
-    "The read-out attack ({doc}`../attacks`) on training points of a ridge regression released in three bits in",
-    f"blocks of 32, calibrated on 128 of its training points or on 128 others: {TRAININGS} trainings, the same",
-    "for all releases. For quantizers that see data the attack knows how the errors of weights are correlated.",
-)
 
 
 @dataclass
@@ -297,34 +271,30 @@ def molecules_of(data: Path) -> tuple[np.ndarray, np.ndarray]:
     return molecules.X[:, np.argsort(-molecules.X.var(axis=0), kind="stable")[:64]], molecules.y
 
 
-def shown(row: dict[str, str]) -> str:
-    return f"{float(row['area']):.3f} ({float(row['error']):.3f})"
+def trained_rows(rows: list[dict[str, str]]) -> list[dict[str, object]]:
+    """Return the areas of the releases of a training set, and how much more they are than those of rounding."""
+    found = []
+    for name, both in grouped(rows, "quantizer").items():
+        by = {row["attack"]: row for row in both}
+        stem, comma, whose = name.partition(",")
+        more, reach = float(by[DIFFERENCE]["area"]), 1.96 * float(by[DIFFERENCE]["error"])
+        found.append({"stem": stem, "whose": comma + whose, "area": by[READ_OUT], "more": more, "reach": reach})
+    return found
 
 
-def page(rows: list[dict[str, str]], command: str) -> str:
-    lines = [*HEAD]
+def page(folder: Path) -> str:
+    """Return the page of the CSV file in a folder."""
+    rows = read_rows(folder / "calibration.csv")
     by = {(row["setting"], row["quantizer"], row["rows"], row["attack"]): row for row in rows}
-    for title in dict.fromkeys(row["setting"] for row in rows if row["attack"] == THEORY):
-        lines += ["", f"### {title}", "", f"| rows | {' | '.join(COLUMNS)} |", "|---" * (len(COLUMNS) + 1) + "|"]
-        for count in ROWS:
-            cells = [by.get((title, *key[:1], str(count), key[1])) for key in COLUMNS.values()]
-            lines.append(f"| {count} | " + " | ".join("" if cell is None else shown(cell) for cell in cells) + " |")
-    lines += TRAINED
-    for title in dict.fromkeys(row["setting"] for row in rows if row["attack"] == READ_OUT):
-        lines += [
-            "",
-            f"### {title[0].upper()}{title[1:]}",
-            "",
-            "| release | area | more than rounding, 95 % |",
-            "|---|---|---|",
+    calibrated = dict.fromkeys(row["setting"] for row in rows if row["attack"] == THEORY)
+    trained = dict.fromkeys(row["setting"] for row in rows if row["attack"] == READ_OUT)
+    for title in calibrated:
+        calibrated[title] = [
+            (count, [by.get((title, name, str(count), attack)) for name, attack in COLUMNS.values()]) for count in ROWS
         ]
-        for name in dict.fromkeys(row["quantizer"] for row in rows if row["setting"] == title):
-            one, less = (by[title, name, "128", attack] for attack in (READ_OUT, DIFFERENCE))
-            middle, reach = float(less["area"]), 1.96 * float(less["error"])
-            told = f"{middle:+.4f} [{middle - reach:+.4f}, {middle + reach:+.4f}]"
-            stem, comma, whose = name.partition(",")
-            lines.append(f"| `{stem}`{comma}{whose} | {shown(one)} | {told if comma else ''} |")
-    return "\n".join([*lines, "", f"Computed by `{command}`.", ""])
+    for title in trained:
+        trained[title] = trained_rows([row for row in rows if row["setting"] == title])
+    return render("calibration", calibrated=calibrated, trained=trained, columns=list(COLUMNS), trainings=TRAININGS)
 
 
 def main() -> None:
@@ -343,11 +313,10 @@ def main() -> None:
     written = [{key: value if isinstance(value, str) else f"{value:.6g}" for key, value in row.items()} for row in rows]
     table = FOLDER / "calibration.csv"
     if table.exists():
-        with table.open(newline="", encoding="utf-8") as file:
-            new = {row["setting"] for row in written}
-            written += [row for row in csv.DictReader(file) if row["setting"] not in new]
+        new = {row["setting"] for row in written}
+        written += [row for row in read_rows(table) if row["setting"] not in new]
     write_rows(table, FIELDS, written)
-    (FOLDER / "calibration.md").write_text(page(written, "python docs/studies/calibration.py"), encoding="utf-8")
+    (FOLDER / "calibration.md").write_text(page(FOLDER), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import mpmath as mp
 import numpy as np
+from study_page import render
+from study_rows import read_rows
 
 from qmis_stats import (
     CodebookERM,
@@ -427,6 +429,12 @@ def shown(number: float | None) -> str:
     return "" if number is None else f"{number:.12g}"
 
 
+def page(folder: Path, everything: bool = True) -> str:
+    """Return the page of the CSV file in a folder."""
+    rows = read_rows(folder / "extremes.csv")
+    return render("extremes", rows=rows, refused=sum(row["result"] == "refused" for row in rows), everything=everything)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--all", action="store_true")
@@ -457,24 +465,8 @@ def main() -> None:
         writer = csv.DictWriter(stream, rows[0])
         writer.writeheader()
         writer.writerows(rows)
-    refused = sum(row["result"] == "refused" for row in rows)
-    command = "python docs/studies/extremes.py" + (" --all" if options.all else "")
-    text = [
-        "# Extreme inputs",
-        "",
-        f"{len(rows)} questions at the ends of the range: {len(rows) - refused} answers, each within its tolerance of",
-        f"an independent one, and {refused} refusals. Relative errors are of the number shown: of log Δ where that is",
-        "asked. Units are tested by asking the same problem at scale one. Warnings of NumPy count as failures.",
-        "",
-        f"Made by `{command}`; the lines of the refusals are in `extremes.csv`.",
-        "",
-        "| group | input | asked | result | oracle | relative error | allowed |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    keys = ("group", "input", "asked", "result", "oracle", "relative error", "allowed")
-    text += ["| " + " | ".join(row[key] for key in keys) + " |" for row in rows]
-    (options.out / "extremes.md").write_text("\n".join(text) + "\n")
-    print(f"{len(rows)} cases, {refused} refused, {len(wrong)} wrong")
+    (options.out / "extremes.md").write_text(page(options.out, options.all))
+    print(f"{len(rows)} cases, {len(wrong)} wrong")
     raise SystemExit(1 if wrong else 0)
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import mpmath as mp
 import numpy as np
+from study_page import render
+from study_rows import grouped, read_rows
 
 from qmis_stats import CodebookERM, FixedThresholds, LogisticRegression, PoissonRegression, Problem, ThresholdPTQ
 
@@ -158,22 +160,13 @@ def write(path, table):
         writer.writeheader()
         for row in table:
             writer.writerow({k: f"{v:.12g}" if isinstance(v, float) else v for k, v in row.items()})
-    lines = [
-        "# Rates of generalized linear laws",
-        "",
-        "Largest relative error of each quantity against mpmath, which integrates the definitions with 25 digits and",
-        "shares no code with the package. Random coefficients, covariances and intercepts; two codewords with",
-        "the true coefficients and without, thresholds on a line. Made by `python docs/studies/generalized_linear.py`;",
-        "every problem is in `generalized_linear.csv`.",
-        "",
-        "| law | problems | " + " | ".join(QUANTITIES) + " |",
-        "|---|---|" + "---|" * len(QUANTITIES),
-    ]
-    for kind in dict.fromkeys(row["law"] for row in table):
-        group = [row for row in table if row["law"] == kind and row["kind"] == "regular"]
-        worst = " | ".join(f"{max(row[f'error of {q}'] for row in group):.1e}" for q in QUANTITIES)
-        lines.append(f"| {kind} | {len(group)} | {worst} |")
-    (path / "generalized_linear.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (path / "generalized_linear.md").write_text(page(path), encoding="utf-8")
+
+
+def page(folder):
+    """Return the page of the CSV file in a folder."""
+    regular = [row for row in read_rows(folder / "generalized_linear.csv") if row["kind"] == "regular"]
+    return render("generalized_linear", quantities=QUANTITIES, laws=grouped(regular, "law"))
 
 
 def main():

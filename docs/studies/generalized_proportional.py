@@ -20,7 +20,8 @@ import numpy as np
 from leakage import area
 from scipy.special import expit
 from scipy.stats import norm
-from study_rows import how_close, six_digits, write_rows
+from study_page import render
+from study_rows import how_close, read_rows, six_digits, with_scores, write_rows
 
 from qmis_stats import FixedThresholds, LogisticRegression, PoissonRegression, Problem, ThresholdPTQ, mis
 from qmis_stats.errors import DomainError, DomainWarning
@@ -254,47 +255,10 @@ def rows_of(setting: Setting, members: int, seed: int) -> list[dict]:
     return rows
 
 
-def page(rows: list[dict[str, str]], command: str) -> str:
-    """Return the page of the table."""
-    text = [
-        "# Logistic and Poisson regressions with as many weights as points",
-        "",
-        "The closed form of {ref}`Proposition S18.8 <canonical-proportional>` (`method = proportional`) beside the",
-        "likelihood-ratio attack on real fits, which learns mean factor, spread and proximal parameter from a quarter",
-        "of the fits. *Uncorrected* is the area of the attack that scores by the product of read-out and residual,",
-        "without mean factor and proximal map. Standard errors in brackets. d = 100 features with correlation",
-        "r^|i − j|; *signal* is the standard deviation of the linear predictor. α is the mean factor of the weights,",
-        "by the equations and as seen. Thresholds are set from fitted weights and given as fixed numbers.",
-        "",
-        f"Command: `{command}`.",
-        "",
-        "| law | n | signal | β₀ | r | ridge | cells | area, closed | attack | z | uncorrected | Δ | α | seen | in |",
-        "|" + "---|" * 15,
-    ]
-    gaps = []
-    for row in rows:
-        first = (
-            f"| {row['law']} | {row['n']} | {float(row['signal']):g} | {float(row['intercept']):g} | "
-            f"{float(row['correlation']):g} | {float(row['ridge']):g} | {row['cells']} | "
-        )
-        if "area" not in row:
-            text.append(first + "| " * 7 + "no |")
-            continue
-        n = {key: float(row[key]) for key in FIELDS[9:]}
-        z = (n["attack"] - n["area"]) / n["attack_error"]
-        if row["in_domain"] == "True":
-            gaps.append((abs(n["attack"] - n["area"]), abs(z)))
-        text.append(
-            first + f"{n['area']:.4f} | {n['attack']:.4f} ({n['attack_error']:.4f}) | {z:+.1f} | "
-            f"{n['uncorrected']:.4f} | {n['delta']:.4f} | {n['factor']:.3f} | {n['factor_seen']:.3f} | "
-            f"{'yes' if row['in_domain'] == 'True' else 'no'} |"
-        )
-    text += [
-        "",
-        how_close(gaps),
-        "",
-    ]
-    return "\n".join(text)
+def page(folder: Path, members: int = 160_000, seed: int = 1) -> str:
+    """Return the page of the CSV file in a folder."""
+    rows = with_scores(read_rows(folder / "generalized_proportional.csv"))
+    return render("generalized_proportional", rows=rows, how_close=how_close(rows), members=members, seed=seed)
 
 
 def main() -> None:
@@ -308,10 +272,8 @@ def main() -> None:
         started = time.perf_counter()
         rows += rows_of(setting, given.members, given.seed)
         print(setting, f"{time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
-    rows = six_digits(rows)
-    write_rows(FOLDER / "generalized_proportional.csv", FIELDS, rows)
-    command = f"python docs/studies/generalized_proportional.py --members {given.members} --seed {given.seed}"
-    (FOLDER / "generalized_proportional.md").write_text(page(rows, command))
+    write_rows(FOLDER / "generalized_proportional.csv", FIELDS, six_digits(rows))
+    (FOLDER / "generalized_proportional.md").write_text(page(FOLDER, **vars(given)))
 
 
 if __name__ == "__main__":

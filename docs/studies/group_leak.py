@@ -10,7 +10,6 @@ labels, in two and in four groups, differ in nothing in every setting.
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,8 @@ from pathlib import Path
 import numpy as np
 from leakage import Setting, area, centroids, equivalents, forms, read_out
 from scipy.special import expit
-from study_rows import write_rows
+from study_page import render
+from study_rows import grouped, read_rows, write_rows
 
 from qmis_kernels import backend
 from qmis_stats import leakage
@@ -177,63 +177,22 @@ def rows_of(name: str, setting: TwoGroups, data_sets: int, runs: int, seed: int)
     return rows
 
 
-def page(rows: list[dict[str, str]], command: str, data_sets: int) -> str:
-    """Return the page of the table."""
-    text = [
-        "# Leak of groups: predicted and achieved",
-        "",
-        "Δ of the records of a group, to an attacker who knows the group ({ref}`S17 <S17>`). *attack*: of the attack",
-        "that knows means and second moments of the weights over training sets, with its standard error; *law known*:",
-        "S16 with the same knowledge; *one fit*: mean of `by_group` over independent data sets, with their standard",
-        "deviation and the standard error that it states.",
-        "",
-        f"Command: `{command}`.",
-        "",
-        "| setting | group | quantizer | attack | law known | one fit | spread | stated |",
-        "|" + "---|" * 8,
-    ]
-    for row in rows:
-        n = {key: float(value) for key, value in row.items() if key not in ("setting", "group", "quantizer")}
-        text.append(
-            f"| {row['setting']} | {row['group']} | {row['quantizer']} | {n['attack']:.4f} ({n['attack_error']:.4f}) | "
-            f"{n['known']:.4f} | {n['predicted']:.4f} | {n['spread']:.4f} | {n['stated']:.4f} |"
-        )
-    off = np.array([float(r["predicted"]) - float(r["known"]) for r in rows])
-    gaps = np.array([(float(r["attack"]) - float(r["known"])) / float(r["attack_error"]) for r in rows])
-    text += [
-        "",
-        f"One fit differs from *law known* by {off.mean():+.4f} on average, by at most {np.abs(off).max():.4f}; the",
-        f"attack from *law known* by at most {np.abs(gaps).max():.1f} of its standard errors.",
-        "",
-        "## What holds together",
-        "",
-        "How often all 95 % intervals (two groups, four quantizers) hold at once, of Δ, of areas and of differences",
-        "between the groups; how often any difference at all is shown between groups of random labels, two of 70 and",
-        f"30 % of the records and four of 40, 30, 20 and 10 % (those below 50 records left out), in {data_sets} data",
-        "sets a setting; and in what share of data sets B, or A where it leaks more, is shown to leak more than the",
-        "other without quantization.",
-        "",
-        "| setting | Δ | areas | differences | false, two | false, four | difference shown |",
-        "|" + "---|" * 7,
-    ]
-    some = [row for row in rows if row["group"] == "A" and row["quantizer"] == "identity"]
-    for row in some:
-        other = next(
-            r for r in rows if r["setting"] == row["setting"] and r["group"] == "B" and r["quantizer"] == "identity"
-        )
-        shares = [
-            float(row[key]) for key in ("delta_holds", "auc_holds", "difference_holds", "false_two", "false_four")
-        ]
-        shares.append(float(max(row, other, key=lambda r: float(r["known"]))["found"]))
-        text.append(f"| {row['setting']} | " + " | ".join(f"{100 * share:.1f} %" for share in shares) + " |")
-    false = [100 * np.mean([float(row[key]) for row in some]) for key in ("false_two", "false_four")]
-    text += [
-        "",
-        f"Over all settings a difference between random labels is shown in {false[0]:.1f} % of data sets with two",
-        f"groups and {false[1]:.1f} % with four; at most 5 % is promised.",
-        "",
-    ]
-    return "\n".join(text)
+def page(folder: Path, data_sets: int = 24, runs: int = 300, seed: int = 1) -> str:
+    """Return the page of the CSV file in a folder."""
+    rows = read_rows(folder / "group_leak.csv")
+    known = np.array([float(row["known"]) for row in rows])
+    off = np.array([float(row["predicted"]) for row in rows]) - known
+    z = [(float(row["attack"]) - k) / float(row["attack_error"]) for row, k in zip(rows, known, strict=True)]
+    whole = [row for row in rows if row["quantizer"] == "identity"]
+    # What holds together is the same in both rows of a setting; shown is that of the group that leaks more.
+    settings = [max(both, key=lambda row: float(row["known"])) for both in grouped(whole, "setting").values()]
+    return render(
+        "group_leak",
+        **{"rows": rows, "settings": settings, "data_sets": data_sets, "runs": runs, "seed": seed},
+        off=off,
+        largest={"off": np.abs(off).max(), "z": np.abs(z).max()},
+        random_labels={k: 100 * np.mean([float(row[f"false_{k}"]) for row in settings]) for k in ("two", "four")},
+    )
 
 
 def main() -> None:
@@ -245,15 +204,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=FOLDER)
     given = parser.parse_args()
     stored = given.out / "group_leak.csv"
-    rows = list(csv.DictReader(stored.open())) if stored.exists() else []
+    rows = read_rows(stored) if stored.exists() else []
     for name in given.settings:
         new = rows_of(name, SETTINGS[name], given.data_sets, given.runs, given.seed)
         rows = [row for row in rows if row["setting"] != name] + new
         rows.sort(key=lambda row: list(SETTINGS).index(row["setting"]))
         write_rows(stored, FIELDS, rows)
         print(f"{name}: done", file=sys.stderr)
-    command = f"python docs/studies/group_leak.py --data-sets {given.data_sets} --runs {given.runs} --seed {given.seed}"
-    (given.out / "group_leak.md").write_text(page(rows, command, given.data_sets))
+    (given.out / "group_leak.md").write_text(page(given.out, given.data_sets, given.runs, given.seed))
 
 
 if __name__ == "__main__":

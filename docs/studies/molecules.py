@@ -157,7 +157,7 @@ def main() -> None:
                     print(f"{data.name}, {head}, {checkpoints} checkpoints", flush=True)
         save(summary, table)
         save(by_run, run_table)
-    write(summary, by_run)
+    write(options.out)
 
 
 if __name__ == "__main__":

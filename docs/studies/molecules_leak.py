@@ -7,7 +7,6 @@ FOLDER holds the sets as for molecules.py. One fit on the training half of each 
 """
 
 import argparse
-import csv
 import os
 import time
 from pathlib import Path
@@ -16,6 +15,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 from molecules import SEED, SETS, MolecularSet
+from study_page import render
+from study_rows import grouped, read_rows, write_rows
 
 from qmis_stats.audit import head_for
 from qmis_stats.audit.head_leak import head_leak
@@ -54,45 +55,12 @@ def rows(chosen: MolecularSet, folder: Path) -> list[dict[str, object]]:
     ]
 
 
-def page(found: list[dict[str, str]]) -> str:
-    """Return the page of the rows."""
-    names = list(dict.fromkeys(row["set"] for row in found))
-    by = {(row["set"], row["quantizer"]): row for row in found}
-    first = [by[name, "identity"] for name in names]
-    told, pairs = (sum(int(row[key]) for row in first) for key in ("told_apart", "pairs"))
-    text = [
-        "# Six molecular sets by theory",
-        "",
-        "What the release of a linear head (ridge or logistic regression on 1024 bits of Morgan fingerprints) leaks",
-        "under each quantizer, by {doc}`../leakage` from one fit on the training half, whole scaffolds together in the",
-        "errors. Δ, without quantization with its 95 % interval; for quantizers in brackets how much less leaks than",
-        "without, all quantizers together at 95 %.",
-        "",
-        "Command: `python docs/studies/molecules_leak.py --data FOLDER`.",
-        "",
-        "| set | points | pairs told apart | no quantization | " + " | ".join(SHOWN) + " | seconds |",
-        "|" + "---|" * (5 + len(SHOWN)),
-    ]
-    for name, row in zip(names, first, strict=True):
-        cells = []
-        for shown in SHOWN:
-            one = by[name, shown]
-            low, high = (round(100.0 * float(one[f"less_{end}"])) + 0 for end in ("low", "high"))
-            mark = "" if one["in_domain"] == "True" else " *"
-            cells.append(f"{float(one['delta']):.3f}{mark} [{low}, {high}] %")
-        whole = f"{float(row['delta']):.3f} [{float(row['delta_low']):.3f}, {float(row['delta_high']):.3f}]"
-        pair = f"{row['told_apart']} of {row['pairs']}"
-        text.append(
-            f"| {name} | {row['points']} | {pair} | {whole} | {' | '.join(cells)} | {float(row['seconds']):.0f} |"
-        )
-    text += [
-        "",
-        f"{told} of {pairs} pairs of quantizers are told apart, each set by itself at 95 % for all its pairs. By the",
-        "indicator of pooled codewords none was, over both heads ({doc}`molecules`). With more weights than points the",
-        "figure without quantization is that of one statistic: exact weights may leak more ({doc}`../leakage`).",
-        "",
-    ]
-    return "\n".join(text)
+def page(folder: Path) -> str:
+    """Return the page of the CSV file in a folder."""
+    found = read_rows(folder / "molecules_leak.csv")
+    sets = {name: {row["quantizer"]: row for row in rows} for name, rows in grouped(found, "set").items()}
+    told, pairs = (sum(int(by["identity"][key]) for by in sets.values()) for key in ("told_apart", "pairs"))
+    return render("molecules_leak", sets=sets, shown=SHOWN, told=told, pairs=pairs)
 
 
 def main() -> None:
@@ -101,11 +69,8 @@ def main() -> None:
     given = parser.parse_args()
     found = [row for chosen in SETS for row in rows(chosen, given.data)]
     kept = [{k: f"{v:.6g}" if isinstance(v, float) and np.isfinite(v) else str(v) for k, v in r.items()} for r in found]
-    with (HERE / "molecules_leak.csv").open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, list(kept[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(kept)
-    (HERE / "molecules_leak.md").write_text(page(kept))
+    write_rows(HERE / "molecules_leak.csv", list(kept[0]), kept)
+    (HERE / "molecules_leak.md").write_text(page(HERE))
 
 
 if __name__ == "__main__":

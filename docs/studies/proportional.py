@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 from leakage import area
 from scipy.special import ndtr
-from study_rows import how_close, six_digits, write_rows
+from study_page import render
+from study_rows import how_close, read_rows, six_digits, with_scores, write_rows
 
 from qmis_stats import LinearRegression, Problem, ThresholdPTQ, mis
 from qmis_stats.errors import DomainWarning
@@ -176,41 +177,11 @@ def rows_of(setting: Setting, members: int, replicates: int, seed: int) -> list[
     return rows
 
 
-def page(rows: list[dict[str, str]], command: str) -> str:
-    """Return the page of the table."""
-    text = [
-        "# Least squares with as many weights as points",
-        "",
-        "The closed form of {ref}`Proposition S16.2 <gaussian-regression>` (`method = proportional`) beside an attack",
-        "on real trainings that reads the residual and both linear read-outs, and Δ beside the exact likelihood ratio",
-        "of {ref}`S9f <S9f>` (independent features without a penalty, small d). Standard errors in brackets. Features",
-        "have correlation r^|i − j|, signal and noise have variance 1; thresholds are those of `ThresholdPTQ`.",
-        "",
-        f"Command: `{command}`.",
-        "",
-        "| d | n | r | ridge | cells | area, closed | attack | z | Δ, closed | oracle | z | in domain |",
-        "|" + "---|" * 12,
-    ]
-    gaps = []
-    for row in rows:
-        n = {key: float(value) for key, value in row.items() if key not in ("cells", "in_domain")}
-        z = (n["attack"] - n["area"]) / n["attack_error"]
-        if row["in_domain"] == "True":
-            gaps.append((abs(n["attack"] - n["area"]), abs(z)))
-        known = np.isfinite(n["oracle"])
-        exact = f"{n['oracle']:.4f} ({n['oracle_error']:.4f})" if known else ""
-        exact_z = f"{(n['oracle'] - n['delta']) / n['oracle_error']:+.1f}" if known else ""
-        text.append(
-            f"| {row['d']} | {row['n']} | {n['correlation']:g} | {n['ridge']:g} | {row['cells']} | {n['area']:.4f} | "
-            f"{n['attack']:.4f} ({n['attack_error']:.4f}) | {z:+.1f} | {n['delta']:.4f} | {exact} | {exact_z} | "
-            f"{'yes' if row['in_domain'] == 'True' else 'no'} |"
-        )
-    text += [
-        "",
-        how_close(gaps),
-        "",
-    ]
-    return "\n".join(text)
+def page(folder: Path, members: int = 200_000, replicates: int = 20_000, seed: int = 1) -> str:
+    """Return the page of the CSV file in a folder."""
+    rows = with_scores(read_rows(folder / "proportional.csv"))
+    command = {"members": members, "replicates": replicates, "seed": seed}
+    return render("proportional", rows=rows, how_close=how_close(rows), **command)
 
 
 def main() -> None:
@@ -224,13 +195,8 @@ def main() -> None:
     for setting in SETTINGS:
         rows += rows_of(setting, given.members, given.replicates, given.seed)
         print(setting, file=sys.stderr)
-    rows = six_digits(rows)
-    write_rows(FOLDER / "proportional.csv", FIELDS, rows)
-    command = (
-        f"python docs/studies/proportional.py --members {given.members} --replicates {given.replicates} "
-        f"--seed {given.seed}"
-    )
-    (FOLDER / "proportional.md").write_text(page(rows, command))
+    write_rows(FOLDER / "proportional.csv", FIELDS, six_digits(rows))
+    (FOLDER / "proportional.md").write_text(page(FOLDER, **vars(given)))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ scales give away, and combinations that scales are, with the precision that each
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +18,8 @@ import numpy as np
 from leakage import Setting, area, equivalents, forms
 from scipy.special import ndtr
 from scipy.stats import norm
-from study_rows import write_rows
+from study_page import render
+from study_rows import grouped, read_rows, write_rows
 
 from qmis_kernels import backend
 from qmis_stats import leakage
@@ -175,30 +175,15 @@ def rows_of(name: str, seed: int) -> list[dict]:
     ]  # fmt: skip
 
 
-def page(rows: list[dict[str, str]], command: str) -> str:
-    worst = max(rows, key=lambda row: abs(float(row["theory"]) - float(row["attack"])))
-    lines = [
-        "# Scales of blocks and several releases",
-        "",
-        "What the scale of each block, and a second release of the same weights, add to what codes tell: the area of",
-        "the read-out attack, which knows the law of the data, and the mean of `leakage` over data sets, each from one",
-        'fit, with standard errors in brackets. "Codes alone" is the theory of codes with secret scales: what',
-        "it lacks is what scales tell. Weights that scales give away count as exact: rounding a scale to float16 moves",
-        "it by at most 0.05 %.",
-        "",
-        f"Theory and attack differ by at most {abs(float(worst['theory']) - float(worst['attack'])):.4f}"
-        f" (`{worst['quantizer']}`).",
-    ]
-    for setting in dict.fromkeys(row["setting"] for row in rows):
-        lines += ["", f"## {setting[0].upper()}{setting[1:]}", ""]
-        lines += ["| quantizer | attack | theory | codes alone | retained |", "|---|---|---|---|---|"]
-        for row in (row for row in rows if row["setting"] == setting):
-            numbers = {name: f"{float(row[name]):.4f}" for name in FIELDS[2:]}
-            lines.append(
-                f"| `{row['quantizer']}` | {numbers['attack']} ({numbers['attack_error']}) | {numbers['theory']} "
-                f"({numbers['theory_error']}) | {numbers['codes']} | {float(row['retained']):.3f} |"
-            )
-    return "\n".join([*lines, "", f"Computed by `{command}`.", ""])
+def page(folder: Path) -> str:
+    """Return the page of the CSV file in a folder."""
+    rows = read_rows(folder / "scales.csv")
+
+    def apart(row: dict[str, str]) -> float:
+        return abs(float(row["theory"]) - float(row["attack"]))
+
+    worst = max(rows, key=apart)
+    return render("scales", worst=worst, apart=apart(worst), settings=grouped(rows, "setting"))
 
 
 def main() -> None:
@@ -209,15 +194,14 @@ def main() -> None:
     table = FOLDER / "scales.csv"
     rows = []
     if table.exists():
-        with table.open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.DictReader(file) if row["setting"] not in chosen.settings]
+        rows = [row for row in read_rows(table) if row["setting"] not in chosen.settings]
     for name in chosen.settings:
         for row in rows_of(name, chosen.seed):
             rows.append({key: value if isinstance(value, str) else f"{value:.6g}" for key, value in row.items()})
             print(*rows[-1].values(), file=sys.stderr)
     rows.sort(key=lambda row: list(DESIGNS).index(row["setting"]))
     write_rows(table, FIELDS, rows)
-    (FOLDER / "scales.md").write_text(page(rows, "python docs/studies/scales.py"), encoding="utf-8")
+    (FOLDER / "scales.md").write_text(page(FOLDER), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ from typing import NamedTuple
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
-from study_rows import six_digits, write_rows
+from study_page import render
+from study_rows import read_rows, six_digits, write_rows
 
 from qmis_stats import leakage
 from qmis_stats.audit import from_arrays
@@ -106,28 +107,9 @@ def rows_of(setting: Setting, pools: int, targets: int, shadows: int, seed: int)
     return made
 
 
-def page(rows: list[dict[str, str]], command: str) -> str:
-    """Return the page of the table."""
-    text = [
-        "# Leak of softmax regressions",
-        "",
-        f"Areas under the ROC curve for {CLASSES} classes, a quarter of the pool drawn: of the",
-        "{ref}`read-out attack <read-out-attack>`, of online LiRA on outputs, and by `leakage` from one fit, with the",
-        "share of fits that are inside the domain. Standard errors are over pools.",
-        "",
-        f"Command: `{command}`.",
-        "",
-        "| d | n | r | ridge | quantizer | read-out | LiRA online | one fit | less read-out | in domain |",
-        "|" + "---|" * 10,
-    ]
-    for row in rows:
-        n = {key: float(value) for key, value in row.items() if key != "quantizer"}
-        text.append(
-            f"| {row['d']} | {row['n']} | {n['correlation']:g} | {n['ridge']:g} | {row['quantizer']} | "
-            f"{n['attack']:.4f} ({n['attack_error']:.4f}) | {n['lira']:.4f} | {n['fit']:.4f} ({n['fit_error']:.4f}) | "
-            f"{n['fit'] - n['attack']:+.4f} | {100 * n['in_domain']:.0f} % |"
-        )
-    return "\n".join([*text, ""])
+def page(folder: Path, **options: int) -> str:
+    """Return the page of the CSV file in a folder; options are those of the command."""
+    return render("softmax", rows=read_rows(folder / "softmax.csv"), classes=CLASSES, options=options)
 
 
 def main() -> None:
@@ -139,10 +121,8 @@ def main() -> None:
     for setting in SETTINGS:
         rows += rows_of(setting, **given)
         print(setting, file=sys.stderr)
-    rows = six_digits(rows)
-    write_rows(FOLDER / "softmax.csv", FIELDS, rows)
-    command = "python docs/studies/softmax.py " + " ".join(f"--{option} {value}" for option, value in given.items())
-    (FOLDER / "softmax.md").write_text(page(rows, command))
+    write_rows(FOLDER / "softmax.csv", FIELDS, six_digits(rows))
+    (FOLDER / "softmax.md").write_text(page(FOLDER, **given), encoding="utf-8")
 
 
 if __name__ == "__main__":

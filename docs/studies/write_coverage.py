@@ -14,7 +14,7 @@ def main() -> None:
     source = Path(sys.argv[1])
     with source.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    source.with_suffix(".md").write_text(page.page(rows, source.name), encoding="utf-8")
+    source.with_suffix(".md").write_text(page.page(source.parent, source.name), encoding="utf-8")
     figure.draw(rows, source.with_suffix(".svg"))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from qmis_stats.audit.quantizers import release_name
 from qmis_stats.audit.record_view import record_view
 from qmis_stats.audit.tradeoff_plot import score_limits
 from qmis_stats.audit.wording import interval, metric_name, number, percent
+from qmis_stats.json_values import json_text
 from qmis_stats.reporting.figures import STYLE, inline_svg
 from qmis_stats.reporting.pages import render_page, write_files
 
@@ -166,7 +166,7 @@ def write_report(
     return write_files(
         directory,
         {
-            "report.json": json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+            "report.json": json_text(data),
             "report.html": report_html(result, level, margin=margin, command=command, attacks=attacks),
         },
     )

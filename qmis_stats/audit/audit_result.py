@@ -23,12 +23,12 @@ from qmis_stats.inference.losses import Losses
 from qmis_stats.inference.moments import gaps
 from qmis_stats.inference.rank_results import RankResults
 from qmis_stats.inference.ranking import Ranking
+from qmis_stats.json_values import json_ready
 from qmis_stats.leak.leakage_result import LeakageResult
 from qmis_stats.leak.releases import ReleaseLeak
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.reporting.summary import Summary
 from qmis_stats.reporting.tables import Table, estimates, ranges, texts
-from qmis_stats.results import finite_or_none
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -388,7 +388,7 @@ class AuditResult(NotebookResult):
                     "quantizer": str(name),
                     "bits": float(self.bits[str(name)]),
                     "codewords_seen": int(self.visited[str(name)].seen.size),
-                    **{str(key): finite_or_none(float(value)) for key, value in row.items()},
+                    **json_ready({key: float(value) for key, value in row.items()}),
                 }
                 for name, row in scores.iterrows()
             ],
@@ -410,10 +410,8 @@ class AuditResult(NotebookResult):
         for row in self.by_group(level).reset_index().to_dict("records"):
             named = {key: row[key] for key in ("column", "group", "quantizer")}
             whole = {key: int(row[key]) for key in ("records", "held_out")}
-            numbers = {
-                str(k): finite_or_none(float(v)) for k, v in row.items() if k not in {*named, *whole, "in_domain"}
-            }
-            rows.append({**named, **whole, **numbers})
+            numbers = {str(k): float(v) for k, v in row.items() if k not in {*named, *whole, "in_domain"}}
+            rows.append(json_ready({**named, **whole, **numbers}))
         return rows
 
 

@@ -65,6 +65,7 @@ def _cell_changes(thresholds: FloatArray, n: int, w: FloatArray) -> tuple[FloatA
 
 def _turning_point(thresholds: FloatArray, n: int, low: FloatArray, high: FloatArray, *, rising: bool) -> FloatArray:
     """Return where each cell's change turns positive (rising) or stops being positive on [low, high]."""
+    # All cells at once; a bracket without a turning point leads to its end, where SciPy's find_root would refuse it.
     for _ in range(_BISECTIONS):
         middle = 0.5 * (low + high)
         positive = _cell_changes(thresholds, n, middle[:, None])[1][:, 0] > 0.0

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from qmis_stats.errors import BackendUnavailableError, DomainError, InputError
 from qmis_stats.evaluate import mis
@@ -14,6 +11,7 @@ from qmis_stats.experiment.load import Experiment
 from qmis_stats.experiment.outcome_tables import SHOWN_FACES, faces_table, results_table
 from qmis_stats.experiment.refusal import ExperimentError
 from qmis_stats.experiment.schema import RunTable
+from qmis_stats.json_values import json_ready
 from qmis_stats.problem import Face, Problem
 from qmis_stats.reporting.decay_plot import decay_plot
 from qmis_stats.reporting.notebook import NotebookResult
@@ -90,8 +88,7 @@ class Outcome(NotebookResult):
         rates: dict[str, Any] = {"faces": _faces(problem), **_rates(problem)}
         if self.size_adaptive:
             rates["rates_by_n"] = [{"n": n, **_rates(at)} for n, at in self.problems]
-        results = [result.to_dict() for result in self.results]
-        return {"rates": _plain(rates), "results": _plain(results)}
+        return {"rates": json_ready(rates), "results": [result.to_dict() for result in self.results]}
 
 
 def run_experiment(experiment: Experiment) -> Outcome:
@@ -190,18 +187,3 @@ def _face(face: Face) -> dict[str, Any]:
         "tilt": face.tilt.lam,
         "exact": face.exact,
     }
-
-
-def _plain(value: Any) -> Any:
-    """Return plain JSON types: no NumPy scalars, ``None`` for infinities (JSON has none), never a NaN."""
-    if isinstance(value, dict):
-        return {str(key): _plain(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        if math.isnan(value):
-            raise ArithmeticError("a computed number is not a number; please report this problem")
-        return None
-    return value

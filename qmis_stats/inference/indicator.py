@@ -16,8 +16,8 @@ from qmis_stats.inference.chernoff import ChernoffEstimate, smallest_chernoff
 from qmis_stats.inference.losses import LossBlocks, Losses, check_shapes
 from qmis_stats.inference.minimum import SCREENING_SHARE, UNSETTLED, NearMinimum, near_minimum
 from qmis_stats.inference.moments import Gaps, gaps
+from qmis_stats.json_values import json_ready
 from qmis_stats.reporting.notebook import NotebookResult
-from qmis_stats.results import finite_or_none
 from qmis_stats.validation import checked_level, checked_seed, whole_number
 
 if TYPE_CHECKING:
@@ -202,12 +202,11 @@ class Indicator(NotebookResult):
 
     def to_dict(self, level: float = 0.95) -> dict[str, Any]:
         """Return JSON-ready data; infinities become ``None``."""
-        low, high = self.conf_int(level)
         chernoff = self.chernoff
-        return {
+        found = {
             "name": self.name,
             "indicator": self.indicator,
-            "ci": [low, finite_or_none(high)],
+            "ci": self.conf_int(level),
             "best": self.gaps.best,
             "best_mean_loss": float(self.gaps.mean_loss[self.gaps.best]),
             "rival": self.rival,
@@ -221,14 +220,15 @@ class Indicator(NotebookResult):
             "duplicates": [list(pair) for pair in self.gaps.duplicates],
             "regular": self.regular,
             "chernoff": {
-                "exponent": finite_or_none(chernoff.exponent),
-                "corrected": finite_or_none(chernoff.corrected),
-                "std_error": finite_or_none(chernoff.std_error),
+                "exponent": chernoff.exponent,
+                "corrected": chernoff.corrected,
+                "std_error": chernoff.std_error,
                 "effective_points": chernoff.effective_points,
                 "in_domain": chernoff.in_domain,
                 "rival": chernoff.rival,
             },
         }
+        return dict(json_ready(found))
 
 
 def _rows(rows: tuple[int, ...]) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from scipy.special import betainccinv, betaincinv
-
 from qmis_stats.errors import InputError
 from qmis_stats.validation import checked_level
 
@@ -32,8 +30,7 @@ def clopper_pearson(successes: float, trials: float, level: float = 0.95) -> tup
     """
     if not 0.0 <= successes <= trials or not trials > 0.0:
         raise InputError("successes", (successes, trials), "between 0 and a positive number of trials")
-    tail = 0.5 * (1.0 - checked_level(level))
-    failures = trials - successes
-    low = float(betaincinv(successes, failures + 1.0, tail)) if successes > 0.0 else 0.0
-    high = float(betainccinv(successes + 1.0, failures, tail)) if failures > 0.0 else 1.0
-    return low, high
+    from statsmodels.stats.proportion import proportion_confint  # slow to load
+
+    low, high = proportion_confint(successes, trials, 1.0 - checked_level(level), method="beta")
+    return float(low), float(high)

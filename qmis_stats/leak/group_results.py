@@ -11,10 +11,10 @@ from scipy.special import stdtrit
 
 from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
+from qmis_stats.json_values import json_ready
 from qmis_stats.leak.releases import FIGURES
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.reporting.tables import Table, estimates, texts
-from qmis_stats.results import finite_or_none
 from qmis_stats.validation import checked_level
 
 if TYPE_CHECKING:
@@ -166,9 +166,9 @@ class GroupLeak(NotebookResult):
         rows = []
         for row in self.to_frame(level).reset_index().to_dict("records"):
             whole = {"group": row["group"], "quantizer": row["quantizer"], "records": int(row["records"])}
-            numbers = {str(k): finite_or_none(float(v)) for k, v in row.items() if k not in (*whole, "in_domain")}
+            numbers = {str(k): float(v) for k, v in row.items() if k not in (*whole, "in_domain")}
             rows.append({**whole, **numbers, "in_domain": bool(row["in_domain"])})
-        return {"groups": rows, "too_small": dict(self.small)}
+        return {"groups": json_ready(rows), "too_small": dict(self.small)}
 
     def title(self) -> str:
         """Return the caption of the table."""

@@ -13,10 +13,10 @@ from scipy.special import stdtrit
 from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
 from qmis_stats.inference.rank_results import EstimateRanking, rank_estimates
+from qmis_stats.json_values import json_ready
 from qmis_stats.leak.law import RATES
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.reporting.tables import Table, estimates, texts
-from qmis_stats.results import finite_or_none
 from qmis_stats.validation import checked_level
 
 if TYPE_CHECKING:
@@ -246,9 +246,9 @@ class ReleaseLeak(NotebookResult):
                 numbers |= {
                     "reduction": less["reduction"], "reduction_low": less["low"], "reduction_high": less["high"]
                 }  # fmt: skip
-            row = {str(key): finite_or_none(float(value)) for key, value in numbers.items()}
+            row = {str(key): float(value) for key, value in numbers.items()}
             rows.append({"quantizer": name, **row, "in_domain": not reasons, "reasons": list(reasons)})
-        return {"points": self.points, "pairs_told_apart": told, "pairs": pairs, "quantizers": rows}
+        return {"points": self.points, "pairs_told_apart": told, "pairs": pairs, "quantizers": json_ready(rows)}
 
     def tables(self) -> list[Table]:
         """Return a row per quantizer, marked where it is outside of the domain: bits, Δ, AUC, a true positive rate."""

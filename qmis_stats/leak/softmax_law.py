@@ -41,7 +41,7 @@ def proximal_softmax(u: FloatArray, q: FloatArray, y: FloatArray) -> FloatArray:
     identity = np.eye(u.shape[-1])
     target = identity[y.astype(np.intp)]
     v = u.copy()
-    for _ in range(_NEWTON):
+    for _ in range(_NEWTON):  # of all points at once: SciPy solves one system after the other
         p = softmax(v, axis=-1)
         missed = v - u + np.einsum("nab,...nb->...na", q, p - target)
         curved = p[..., :, None] * (identity - p[..., None, :])

@@ -235,7 +235,7 @@ def _lloyd_max_edges(bits: int) -> FloatArray:
     count = 2**bits
     edges = np.sqrt(3.0) * _companded(count)
     smallest = math.inf
-    for _ in range(_MAX_NEWTON):
+    for _ in range(_MAX_NEWTON):  # SciPy's root takes no banded Jacobian
         mass, first = _cell_moments(edges)
         levels = first / mass
         residual = edges - 0.5 * (levels[1:] + levels[:-1])

@@ -181,7 +181,7 @@ class Bernoulli(Family):
         end = u + q * y
         # v + q A'(v) is convex left of 0 and concave right of it, and A' lies between 0 and 1.
         v = np.where(end < 0.5 * q, np.minimum(end, 0.0), np.maximum(end - q, 0.0))
-        for _ in range(_NEWTON_STEPS):
+        for _ in range(_NEWTON_STEPS):  # SciPy's newton stops by absolute steps, and its brackets cost more
             p = expit(v)
             step = (v + q * p - end) / (1.0 + q * p * (1.0 - p))
             v = v - step

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
+from qmis_stats.json_values import json_ready
 from qmis_stats.results import LinearEstimate, MISResult
 from qmis_stats.scores import PointRule
 from qmis_stats.scores.base import ScoreModel
@@ -77,7 +78,7 @@ def random_result(
         replicates=len(found.sample.scores),
         details={
             "bias_correction": "two halves: signs from one, magnitudes from the other",
-            "log_plug_in": estimate.log_plug_in if math.isfinite(estimate.log_plug_in) else None,
+            "log_plug_in": json_ready(estimate.log_plug_in),
             "fresh_points": len(found.points.weights),
             "mixture_components": found.components,
             "effective_sums": estimate.effective_sums,

@@ -11,7 +11,7 @@ import numpy as np
 from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
 from qmis_stats.laws import LinearRegression, ProductCells
-from qmis_stats.results import LinearEstimate, MISResult, finite_or_none
+from qmis_stats.results import LinearEstimate, MISResult
 from qmis_stats.simulate.memory import fit_pairs
 from qmis_stats.simulate.regression_cells import EstimateCells, LatinDesign
 from qmis_stats.simulate.regression_density import RegressionRatio, require_density
@@ -210,8 +210,8 @@ def _cross_fitted_result(halves: FloatArray, n: int, settings: Settings, draws: 
         roc=empirical_roc(log_means[0], log_means[1]),
         details={
             "bias_correction": "one third cross-fitted, two thirds plug-in: their biases cancel to second order",
-            "log_plug_in": finite_or_none(math.log(high)) if high > 0.0 else None,
-            "log_cross_fitted": finite_or_none(math.log(low)) if low > 0.0 else None,
+            "log_plug_in": math.log(high) if high > 0.0 else None,
+            "log_cross_fitted": math.log(low) if low > 0.0 else None,
             "inner_draws": draws,
             "effective_pairs": effective,
         },

@@ -9,8 +9,9 @@ import numpy as np
 
 from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import DomainError, InputError
+from qmis_stats.json_values import json_ready
 from qmis_stats.problem import Problem
-from qmis_stats.results import LinearEstimate, MISResult, finite_or_none
+from qmis_stats.results import LinearEstimate, MISResult
 from qmis_stats.scores import CanonicalScores
 from qmis_stats.scores.base import ScoreModel
 from qmis_stats.simulate.admission import admit, nothing_leaks
@@ -236,8 +237,8 @@ def _net_result(
             "sampling": "sobol",
             "scramblings": SCRAMBLINGS,
             "bias_correction": "one third cross-fitted, two thirds plug-in: their biases cancel to second order",
-            "log_plug_in": finite_or_none(log_plug_in),
-            "log_cross_fitted": finite_or_none(log_cross_fitted),
+            "log_plug_in": json_ready(log_plug_in),
+            "log_cross_fitted": json_ready(log_cross_fitted),
             "fresh_points": points,
             "mixture_components": design.sums.size,
             "effective_sums": found.effective_sums,
@@ -257,7 +258,7 @@ def _log_mean(values: np.ndarray, log_scale: float) -> tuple[float, float]:
 
 
 def _crossing_details(value: float, error: float) -> dict[str, Any]:
-    return {"log_crossing": finite_or_none(value), "log_crossing_std_error": finite_or_none(error)}
+    return {"log_crossing": json_ready(value), "log_crossing_std_error": json_ready(error)}
 
 
 def _objections(masses: tuple[Mass, ...]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import math
 import os
 import sqlite3
 import time
@@ -19,6 +20,7 @@ from types import TracebackType
 from typing import Any
 
 from qmis_stats.errors import InputError, QmisError
+from qmis_stats.reporting.tables import Table
 from qmis_stats.results import MISResult
 from qmis_stats.sweep.adaptive import Block
 from qmis_stats.sweep.cell import Cell
@@ -90,6 +92,17 @@ class Progress:
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready data."""
         return dict(vars(self))
+
+    def table(self) -> Table:
+        """Return what a reader sees."""
+        left = "unknown" if self.time_left is None else str(datetime.timedelta(seconds=math.ceil(self.time_left)))
+        rows = [
+            ("refused", str(self.refused)),
+            ("blocks", f"{self.blocks}, {self.replicates:.4g} replicates"),
+            ("last session", f"{self.elapsed:.1f} s, {self.rate:.3g} cells per second, began {self.began}"),
+            ("time left", left),
+        ]
+        return Table("Sweep", ("cells", f"{self.finished} of {self.cells} finished"), rows, frozenset({0, 1}))
 
 
 class Store:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from qmis_stats.results import CONFIDENCE_LEVEL, finite_or_none
+from qmis_stats.json_values import json_ready
+from qmis_stats.results import CONFIDENCE_LEVEL
 from qmis_stats.sweep.cell import Entry, spelt
 from qmis_stats.sweep.database import Store
 
@@ -59,7 +61,7 @@ class SweptCell:
     @property
     def shown_in_plots(self) -> bool:
         """Whether a plot shows the result: Δ is not 0."""
-        return self.state == "done" and finite_or_none(self.log_delta) is not None
+        return self.state == "done" and self.log_delta is not None and math.isfinite(self.log_delta)
 
     @property
     def log_delta(self) -> float | None:
@@ -190,7 +192,7 @@ class Summary:
 
     def _rows(self, state: str) -> Iterator[dict[str, Any]]:
         for cell in self.of(state)[:LARGEST_TABLE]:
-            result = {k: finite_or_none(v) if isinstance(v, float) else v for k, v in cell.result.items()}
+            result = json_ready(cell.result)
             if state == "done":
                 result |= {"in_domain": bool(result["in_domain"]), "target": cell.target, "target_met": cell.met}
             else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qmis_stats.json_values import json_text
 from qmis_stats.reporting.decay_plot import DecayPoint, decay_plot
 from qmis_stats.reporting.figures import COLOURS, STYLE, inline_svg
 from qmis_stats.reporting.pages import render_page, write_files
@@ -97,7 +97,7 @@ def write_report(store: Store, directory: str | os.PathLike[str]) -> list[Path]:
         summary = summarize(store)
         contents = {
             "report.html": report_html(summary),
-            "report.json": json.dumps(summary.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+            "report.json": json_text(summary.to_dict()),
         }
     return write_files(directory, contents)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 import zlib
 from collections.abc import Callable, Sequence
@@ -13,6 +12,7 @@ import numpy as np
 
 from qmis_stats.errors import DomainWarning
 from qmis_stats.evaluate import mis
+from qmis_stats.json_values import json_ready
 from qmis_stats.problem import Problem
 from qmis_stats.results import MISResult
 from qmis_stats.verify.decisions import Decision, Numeric, z_decision, z_score
@@ -24,31 +24,13 @@ __all__ = [
     "Plot",
     "Row",
     "Series",
-    "json_number",
     "method_row",
     "simulation_row",
 ]
 
-_SIGNIFICANT = 10
+_DIGITS = 10
+_PLOTTED = 6  # differences keep no more
 Scale = Literal["log", "plain"]
-
-
-def json_number(value: float | None) -> float | None:
-    """Return a number for JSON: ten significant digits, and ``None`` for what JSON cannot hold.
-
-    Examples
-    --------
-    >>> json_number(1 / 3), json_number(-math.inf)
-    (0.3333333333, None)
-    """
-    if value is None or not math.isfinite(value):
-        return None
-    return float(f"{float(value):.{_SIGNIFICANT}g}")
-
-
-def _plotted(value: float) -> float | None:
-    """Return a plotted value with six significant digits: differences keep no more."""
-    return json_number(float(f"{float(value):.6g}"))
 
 
 @dataclass(frozen=True)
@@ -82,22 +64,19 @@ class Row:
 
     def to_dict(self, level: float) -> dict[str, Any]:
         """Return JSON-ready data with the verdict at ``level``."""
-        decision = {
-            key: json_number(value) if isinstance(value, float) else value
-            for key, value in self.decision.to_dict().items()
-        }
-        return {
+        found = {
             "setting": self.setting,
             "n": self.n,
-            "theory": json_number(self.theory),
-            "exact": json_number(self.exact),
-            "monte_carlo": json_number(self.estimate),
-            "std_error": json_number(self.std_error),
-            "interval": None if self.interval is None else [json_number(v) for v in self.interval],
+            "theory": self.theory,
+            "exact": self.exact,
+            "monte_carlo": self.estimate,
+            "std_error": self.std_error,
+            "interval": self.interval,
             "kind": self.decision.kind,
-            "decision": decision,
+            "decision": self.decision.to_dict(),
             "passed": bool(self.decision.passed(level)),
         }
+        return dict(json_ready(found, _DIGITS))
 
 
 @dataclass(frozen=True)
@@ -114,9 +93,9 @@ class Series:
         """Return JSON-ready data."""
         return {
             "label": self.label,
-            "x": [json_number(float(v)) for v in self.x],
-            "y": [_plotted(v) for v in self.y],
-            "error": None if self.error is None else [_plotted(v) for v in self.error],
+            "x": json_ready([float(v) for v in self.x], _DIGITS),
+            "y": json_ready([float(v) for v in self.y], _PLOTTED),
+            "error": None if self.error is None else json_ready([float(v) for v in self.error], _PLOTTED),
         }
 
 

@@ -1,25 +1,29 @@
-"""The report: verdicts, a table for the terminal, JSON and HTML files."""
+"""The report: verdicts, a table, JSON and HTML files."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from qmis_stats.json_values import json_text
 from qmis_stats.reporting.notebook import NotebookResult
+from qmis_stats.reporting.tables import Table
 from qmis_stats.verify.checked import CheckedClaim
 from qmis_stats.verify.decisions import FAMILY_WISE_RATE, level_per_check
 from qmis_stats.verify.statements import STATEMENTS
 
 if TYPE_CHECKING:
     import pandas as pd
-    from rich.console import Group
 
-__all__ = ["Report"]
+    from qmis_stats.verify.evidence import Claim
+
+__all__ = ["Report", "claims_table"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -80,12 +84,24 @@ class Report(NotebookResult):
         return pd.DataFrame(rows).set_index("claim")
 
     def title(self) -> str:
-        """Return the verdict."""
-        return self.verdict()
+        """Return the caption of the table."""
+        return "Claims"
 
     def remarks(self) -> list[str]:
-        """Return how the verdict is decided."""
-        return [self.how_decided()]
+        """Return the checks that failed, the verdict, and how it is decided."""
+        failed = [
+            f"{c.claim.key}: {row.setting}, n = {row.n}: {row.decision.describe()}"
+            for c in self.failures
+            for row in c.rows
+            if not row.decision.passed(self.level)
+        ]
+        return [*failed, self.verdict(), self.how_decided()]
+
+    def tables(self) -> list[Table]:
+        """Return a row per claim."""
+        verdicts = ["passed" if c.passed(self.level) else "FAILED" for c in self.checked]
+        more = {"checks": [str(len(c.rows)) for c in self.checked], "verdict": verdicts}
+        return [claims_table([c.claim for c in self.checked], self.title(), more)]
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready data, the same for two runs with one seed: no times, dates or names of machines."""
@@ -116,42 +132,6 @@ class Report(NotebookResult):
                 for c in self.checked
             ],
         }
-
-    def table(self) -> Group:
-        """Return a rich renderable: a claim per line, the failing rows in full, and the verdict."""
-        from rich import box
-        from rich.console import Group
-        from rich.table import Table
-        from rich.text import Text
-
-        from qmis_stats.reporting.terminal import Fitted
-
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-        for column in ("", "Claim"):
-            table.add_column(column, no_wrap=True)
-        table.add_column("What it says", ratio=1)
-        table.add_column("Checks", justify="right", no_wrap=True)
-        table.add_column("Verdict", no_wrap=True)
-        for c in self.checked:
-            passed = c.passed(self.level)
-            table.add_row(
-                c.claim.statement,
-                Text(c.claim.key),
-                Text(c.claim.title),
-                str(len(c.rows)),
-                Text("passed", style="green") if passed else Text("FAILED", style="bold red"),
-            )
-        parts: list[Fitted | Text] = [Fitted(table, names=2)]
-        for c in self.failures:
-            parts.append(Text(f"{c.claim.statement} {c.claim.title} ({c.claim.key})", style="bold red"))
-            parts += [
-                Text(f"  {row.setting}, n = {row.n}: {row.decision.describe()}")
-                for row in c.rows
-                if not row.decision.passed(self.level)
-            ]
-        parts.append(Text(self.verdict(), style="bold green" if self.passed else "bold red"))
-        parts.append(Text(self.how_decided()))
-        return Group(*parts)
 
     def verdict(self) -> str:
         """Return one sentence."""
@@ -190,7 +170,7 @@ class Report(NotebookResult):
         from qmis_stats.verify.html import render
 
         contents = {
-            "report.json": json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+            "report.json": json_text(self.to_dict()),
             "report.html": render(
                 self.checked,
                 self.level,
@@ -214,3 +194,19 @@ def _theory_from(folder: Path) -> str | None:
         if folder.is_relative_to(root) and pages.is_dir():
             return f"{os.path.relpath(pages, folder)}/{{}}{suffix}"
     return None
+
+
+def claims_table(
+    claims: Iterable[Claim], caption: str = "Claims", more: Mapping[str, Sequence[str]] = MappingProxyType({})
+) -> Table:
+    """Return claims by their keys, with further columns before what each says.
+
+    Examples
+    --------
+    >>> from qmis_stats.verify.registry import CLAIMS
+    >>> claims_table(CLAIMS[:1]).rows
+    [('S1', 'definition.three_faces', 'One number, three faces: distance, expectation, attack')]
+    """
+    claims = list(claims)
+    named = {"statement": [c.statement for c in claims], "key": [c.key for c in claims]}
+    return Table.of(caption, {**named, **more, "what it says": [c.title for c in claims]}, words=len(more) + 3)

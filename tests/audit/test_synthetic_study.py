@@ -36,13 +36,6 @@ def test_committed_rows_are_complete_and_intervals_hold_their_estimates():
             assert float(row[f"{key}_low"]) <= float(row[key]) <= float(row[f"{key}_high"])
 
 
-def test_the_page_is_made_from_the_committed_rows(tmp_path):
-    """Running ``--page-only`` on the committed CSV file gives the committed page."""
-    (tmp_path / "synthetic.csv").write_bytes((STUDIES / "synthetic.csv").read_bytes())
-    importlib.import_module("write_synthetic").write(tmp_path / "synthetic.csv")
-    assert (tmp_path / "synthetic.md").read_text() == (STUDIES / "synthetic.md").read_text()
-
-
 @pytest.mark.parametrize("ratio", [0.01, 0.3, 2.0])
 def test_predicted_areas_have_their_closed_form(study, ratio):
     """With residuals of one size all points have the same effect: the area is Φ(μ/√2)."""

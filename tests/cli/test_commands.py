@@ -17,6 +17,7 @@ from click.testing import Result
 import qmis_stats
 import qmis_stats.experiment
 import qmis_stats.verify
+from qmis_stats.reporting.tables import Table
 
 Qmis = Callable[..., Result]
 Write = Callable[[str], Path]
@@ -135,8 +136,11 @@ class _Report:
     def to_dict(self) -> dict[str, Any]:
         return {"passed": self.passed}
 
-    def table(self) -> str:
-        return "the table"
+    def tables(self) -> list[Table]:
+        return []
+
+    def remarks(self) -> list[str]:
+        return ["the verdict"]
 
     def write(self, directory: Path) -> list[Path]:
         file = directory / "report.json"
@@ -156,7 +160,7 @@ def test_verify_status_and_streams(
 
     monkeypatch.setattr(qmis_stats.verify, "run_verification", run_verification)
     text = qmis("verify")
-    assert (text.exit_code, text.stdout, text.stderr) == (status, "the table\n", "")
+    assert (text.exit_code, text.stdout, text.stderr) == (status, "the verdict\n", "")
     out = tmp_path / "new" / "folder"
     as_json = qmis("verify", "--quick", "--json", "--out", out)
     assert (as_json.exit_code, json.loads(as_json.stdout)) == (status, {"passed": passed})
@@ -171,7 +175,7 @@ def test_verify_lists_claims_and_checks_none(qmis: Qmis, monkeypatch: pytest.Mon
     monkeypatch.setattr(qmis_stats.verify, "run_verification", lambda **_: pytest.fail("ran"))
     text = qmis("verify", "--list", "S5")
     assert (text.exit_code, text.stderr) == (0, "")
-    assert " S5          certificates.lines " in text.stdout
+    assert "\nS5         certificates.lines " in text.stdout
     data = json.loads(qmis("verify", "--list", "--json").stdout)
     assert len(data) > 50
     assert data[0].keys() == {"key", "statement", "title"}

@@ -1,4 +1,4 @@
-"""What GPTQ leaks of the rows that calibrate it: identities by other means, and the study's page."""
+"""What GPTQ leaks of the rows that calibrate it: identities by other means, and the study."""
 
 import csv
 import importlib
@@ -105,12 +105,10 @@ def test_arguments():
         calibration_leak(quantizer("gptq-4"), weights, inputs[:, :5])
 
 
-def test_the_page_of_the_study_is_made_from_the_committed_rows_and_theory_is_the_attack():
+def test_in_the_study_theory_is_the_attack():
     study = importlib.import_module("calibration")
     with (STUDIES / "calibration.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    made = study.page(rows, "python docs/studies/calibration.py")
-    assert (STUDIES / "calibration.md").read_text(encoding="utf-8") == made
     by = {(row["setting"], row["quantizer"], row["rows"], row["attack"]): row for row in rows}
     compared = [key for key in by if key[3] == study.THEORY]
     assert {key[2] for key in compared} == {"32", "128", "512"}

@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 import qmis_stats
+from qmis_stats.display import printed
 from qmis_stats.errors import InputError
 from qmis_stats.verify import Report, run_verification
 from qmis_stats.verify.checked import format_estimate, format_value
@@ -36,7 +37,7 @@ SUBSET = [c for c in CLAIMS if c.key in KEYS]
 
 def _printed(report: Report, width: int) -> str:
     stream = io.StringIO()
-    Console(width=width, file=stream).print(report.table())
+    Console(width=width, file=stream).print(printed(report.tables(), report.remarks(), names=2))
     return stream.getvalue()
 
 

@@ -14,8 +14,6 @@ from qmis_stats.validation import checked_level
 
 __all__ = ["clustered_share", "excess_p_value", "mean_bounds", "student"]
 
-_BISECTIONS = 80
-
 
 def clustered_share(hits: ArrayLike, level: float = 0.95) -> tuple[float, float, float]:
     """Return a share with its interval from trials in equal clusters, one row a cluster.
@@ -120,16 +118,12 @@ def mean_bounds(mean: float, count: int, level: float = 0.95) -> tuple[float, fl
     >>> [round(v, 3) for v in mean_bounds(0.5, 100)]
     [0.367, 0.633]
     """
-    allowed = -math.log(0.5 * (1.0 - checked_level(level))) / count
+    from scipy.optimize import brentq  # slow to load
 
-    def limit(end: float) -> float:
-        inside, outside = mean, end
-        for _ in range(_BISECTIONS):
-            middle = 0.5 * (inside + outside)
-            if _divergence(mean, middle) <= allowed:
-                inside = middle
-            else:
-                outside = middle
-        return outside
+    tail = 0.5 * (1.0 - checked_level(level))
 
-    return limit(0.0), limit(1.0)
+    def beyond(bound: float) -> float:
+        return math.exp(-count * _divergence(mean, bound)) - tail
+
+    low, high = (end if mean == end else float(brentq(beyond, mean, end, xtol=1e-15)) for end in (0.0, 1.0))
+    return low, high

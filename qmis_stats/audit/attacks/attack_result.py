@@ -12,6 +12,7 @@ import numpy as np
 from qmis_stats.arrays import Flags, FloatArray, Indices
 from qmis_stats.audit.attacks.attack_intervals import clustered_share, excess_p_value, mean_bounds, student
 from qmis_stats.inference.areas import area_interval, delong
+from qmis_stats.json_values import json_ready
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.reporting.tables import Table, with_ends
 
@@ -272,11 +273,11 @@ class AttackResult(NotebookResult):
             "auc": self.auc,
             "auc_std_error": self.auc_std_error,
             "auc_interval": list(self.auc_interval()),
-            "threshold": _json(self.threshold),
+            "threshold": json_ready(self.threshold),
             "rates": [
                 {
                     "nominal_fpr": r.nominal,
-                    "threshold": _json(r.threshold),
+                    "threshold": json_ready(r.threshold),
                     "resolved": r.resolved,
                     "tpr": r.tpr[0],
                     "tpr_interval": list(r.tpr[1:]),
@@ -289,7 +290,3 @@ class AttackResult(NotebookResult):
             "excess_p_value": self.excess_p_value(),
             "chance_p_value": self.chance_p_value(),
         }
-
-
-def _json(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -1,0 +1,42 @@
+"""Every page of a study is made from its committed table, by a template, without computing anything anew."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+from study_page import ENVIRONMENT
+
+STUDIES = Path(__file__).resolve().parents[1] / "docs" / "studies"
+MADE_BY = {
+    "agreement": "agreement",
+    "calibration": "calibration",
+    "coverage": "coverage_study.page",
+    "extremes": "extremes",
+    "generalized_linear": "generalized_linear",
+    "generalized_proportional": "generalized_proportional",
+    "generator": "write_generator",
+    "group_leak": "group_leak",
+    "indicator_ranking": "write_indicator_ranking",
+    "leak_checks": "leak_checks_study.page",
+    "molecules": "write_molecules",
+    "molecules_leak": "molecules_leak",
+    "proportional": "proportional",
+    "scales": "scales",
+    "synthetic": "write_synthetic",
+}
+
+WITHOUT_TABLE = {"softmax", "verification"}
+"""Their tables are not kept: one is of a run that no page shows, the other the report of a full verification."""
+
+
+@pytest.mark.parametrize("name", MADE_BY)
+def test_the_page_is_that_of_the_committed_table(name):
+    page = importlib.import_module(MADE_BY[name]).page(STUDIES)
+    assert page == (STUDIES / f"{name}.md").read_text(encoding="utf-8")
+
+
+def test_every_template_is_of_a_page_and_compiles():
+    templates = {path.name.removesuffix(".md.j2") for path in (STUDIES / "templates").glob("*.j2")}
+    assert templates == set(MADE_BY) | WITHOUT_TABLE
+    for name in WITHOUT_TABLE:
+        ENVIRONMENT.get_template(f"{name}.md.j2")
