@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qmis_stats.arrays import Flags, FloatArray, Indices, IntArray
 from qmis_stats.audit.values import labels, nearly, numbers, refuse_nearly_numbers
+from qmis_stats.by_value import ByValue
 from qmis_stats.errors import InputError, setting
 from qmis_stats.leak.groups import group_names
 
@@ -46,8 +47,8 @@ _FEWEST_A_CLASS = 5
 _SHOWN = 3
 
 
-@dataclass(frozen=True)
-class Dataset:
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset(ByValue):
     """Features and target, checked, with the history of their preparation.
 
     Attributes
