@@ -76,7 +76,7 @@ TRAINED = (
     "## Training points",
     "",
     "The read-out attack ({doc}`../attacks`) on training points of a ridge regression released in three bits in",
-    f"blocks of 32, calibrated on 128 of its training points or on 128 others: {TRAININGS} trainings, the same",
+    f"blocks of 32, calibrated on 128 of its training points or on 128 others: {TRAININGS} training runs, the same",
     "for all releases. For quantizers that see data the attack knows how the errors of weights are correlated.",
 )
 

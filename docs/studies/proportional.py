@@ -1,9 +1,9 @@
-"""Least squares with d comparable to n: the closed form of S16 against the attack on real trainings, and the oracle.
+"""Least squares with d comparable to n: the closed form of S16 against the attack on real fits, and the oracle.
 
     python docs/studies/proportional.py [--members 200000] [--replicates 20000] [--seed 1]
 
 writes ``docs/studies/proportional.csv`` and ``docs/studies/proportional.md``. The attack reads the residual and both
-linear read-outs; its two normal laws are fitted on one half of the trainings and scored on the other.
+linear read-outs; its two normal laws are fitted on one half of the training runs and scored on the other.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def centroids(weights: np.ndarray, edges: list[np.ndarray], mean: np.ndarray, er
 
 
 def trainings(setting: Setting, runs: int, seed: int) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
-    """Return estimates (R, d), and features and targets of members and of strangers, (R, m, d) and (R, m)."""
+    """Return estimates (R, d), and features and targets of members and of non-members, (R, m, d) and (R, m)."""
     law, shown = setting.law, min(SHOWN, setting.n)
     root = np.linalg.cholesky(law.covariance)
     weights = np.empty((runs, setting.d))
@@ -102,7 +102,7 @@ def full(matrix: np.ndarray) -> np.ndarray:
 
 
 def attacked(setting: Setting, cells: ScalarQuantizer | None, played: tuple) -> tuple[float, float]:
-    """Return the area of the attack and its standard error over trainings."""
+    """Return the area of the attack and its standard error over training runs."""
     weights, X, y = played
     law = estimate_law(setting.law, setting.n, setting.ridge)
     C, G, errors = full(law.covariance), full(law.response), law.standard_errors
@@ -182,7 +182,7 @@ def page(rows: list[dict[str, str]], command: str) -> str:
         "# Least squares with as many weights as points",
         "",
         "The closed form of {ref}`Proposition S16.2 <gaussian-regression>` (`method = proportional`) beside an attack",
-        "on real trainings that reads the residual and both linear read-outs, and Δ beside the exact likelihood ratio",
+        "on real fits that reads the residual and both linear read-outs, and Δ beside the exact likelihood ratio",
         "of {ref}`S9f <S9f>` (independent features without a penalty, small d). Standard errors in brackets. Features",
         "have correlation r^|i − j|, signal and noise have variance 1; thresholds are those of `ThresholdPTQ`.",
         "",

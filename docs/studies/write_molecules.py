@@ -369,7 +369,7 @@ zero on 300 to 2000 points, its lower limits are 0 and its rank sets say nothing
 What helps is to take the indicator of *each run* by itself, from few checkpoints that differ, and to average over runs. The
 *gap* of a run is $\\sqrt{{2\\hat r}}$ of its own codewords; the mean over {runs} runs has Student's interval with the covariance of
 quantizers over runs (`over_runs` of the audit, here with `identity` among the ranked; rank sets by Holm's procedure), and quantizers are compared
-on the same trainings. Linear heads have checkpoints after 1, 14 and 200 steps and the minimiser, perceptrons after 1, 4, 15 and 60 epochs.
+on the same training runs. Linear heads have checkpoints after 1, 14 and 200 steps and the minimiser, perceptrons after 1, 4, 15 and 60 epochs.
 Four checkpoints instead of twenty were chosen on one set (Caco-2, linear) for the number of pairs told apart; the table has both
 schedules for the cheap head on all sets.
 
@@ -394,7 +394,7 @@ What this mean says, and what not:
 ORDERS = """\
 Kendall's τ between the orders of quantizers by mean gap, no quantization left out. The interval is the basic bootstrap over
 runs (noise pulls τ towards 0, and this interval turns the pull around); p is that of independent random orders, whose mean τ
-is 0. The last rows are what noise leaves: τ between the even and the odd runs of the same audit, {half} each. Trainings of one
+is 0. The last rows are what noise leaves: τ between the even and the odd runs of the same audit, {half} each. Training runs of one
 set agree far better than two sets do: the order of quantizers is a property of the set and of the head, and a recommendation
 should not be carried over without an audit. What perceptrons share is mostly that unscaled signs destroy them.
 
@@ -407,7 +407,7 @@ and sparsity as mattering more than bits. Its 1.58 bit with a share of zeros is 
 column is $|\\text{{sparse-90}}-\\text{{sparse-33}}|-|\\text{{uniform-8}}-\\text{{uniform-3}}|$, its interval by bootstrap over runs.
 None of the three is a rule on these sets. In the {audits} audits: {counts}.
 
-Losses of codewords say how far apart trainings of a quantized model are, and nothing of how far its weights are from thresholds
+Losses of codewords say how far apart training runs of a quantized model are, and nothing of how far its weights are from thresholds
 ({{ref}}`Proposition S13e <three-roads>`): zeros make checkpoints alike on one set and separate them on another.
 
 """

@@ -38,7 +38,7 @@ class CalibrationLeak(ByValue):
     Attributes
     ----------
     ratio : (rows,) ndarray
-        Variance of the output error of each row as a member, divided by its variance as a stranger.
+        Variance of the output error of each row as a member, divided by its variance as a non-member.
     outputs : int
         K of the layer: for each row so many errors are seen.
     reasons : tuple of str

@@ -73,12 +73,12 @@ def order_lines(table: Table) -> list[str]:
     lines = [
         "## Does one fit order the quantizers?",
         "",
-        f"{table.command()}: {table.scale('trainings')} attacked trainings a setting with {order.SHOWN} members and as many others each, "
+        f"{table.command()}: {table.scale('trainings')} attacked training runs a setting with {order.SHOWN} members and as many others each, "
         f"{table.scale('fits')} independent fits that predict.",
         "Kendall's τ between orders of the 15 default quantizers by area. *Attack*: the optimal attack of",
         "{doc}`leakage`, which knows means and second moments of the weights. It is itself measured with noise, and some",
-        "quantizers differ by less: *halves* is τ between its areas on two halves of the trainings, *law known* the order by",
-        "{ref}`S16 <S16>` with the attack's knowledge. *Indicator*: the paper's r̂ by an audit of four trainings.",
+        "quantizers differ by less: *halves* is τ between its areas on two halves of the training runs, *law known* the order by",
+        "{ref}`S16 <S16>` with the attack's knowledge. *Indicator*: the paper's r̂ by an audit of four training runs.",
         "The last four settings have the law of {doc}`synthetic`; their heads have no intercept.",
         "",
         *header(
@@ -129,7 +129,7 @@ def claim_lines(table: Table) -> list[str]:
     lines = [
         "### The claims of the paper, by the optimal attack",
         "",
-        "Differences of areas with standard errors, paired on the same trainings; a claim holds where they are positive. In",
+        "Differences of areas with standard errors, paired on the same training runs; a claim holds where they are positive. In",
         "the first column it is the weakest of the differences from all others, by standard errors. Beside each: the share of",
         "fits in which `leakage` says that the claim holds.",
         "",
@@ -168,14 +168,14 @@ def record_lines(table: Table) -> list[str]:
     lines = [
         "## Does one fit tell which records are exposed?",
         "",
-        f"{table.command()}: {table.scale('trainings')} trainings on random halves of the set, and {table.scale('fits')} "
+        f"{table.command()}: {table.scale('trainings')} training runs on random halves of the set, and {table.scale('fits')} "
         "others that predict, each half of the records.",
         "Ridge 1 and a free intercept on 1024 fingerprint bits. *Measured*: true less false positive rate, record by record,",
         "of the test between the normal laws that the read-out of {ref}`S16 <S16>` had with and without the record; laws from",
-        "one half of the trainings, rates from the other, and the reverse. On average it is at most the total variation, and",
+        "one half of the training runs, rates from the other, and the reverse. On average it is at most the total variation, and",
         f"its bias for normal laws is {bias_text(table)}. Correlations are Spearman's; in brackets",
         "divided by the root of the measurement's reliability, from its two halves. *Several fits*: exposures of `.records()`",
-        "averaged over the fits that used the record; *law known*: S16 with means over all trainings and no posterior.",
+        "averaged over the fits that used the record; *law known*: S16 with means over all training runs and no posterior.",
         "*Ceiling*: correlation, by simulation, that one fit could have if it knew all of the law but the means of the records,",
         "of which it sees only the fitted value that each had in this training.",
         "",
@@ -256,9 +256,9 @@ def attack_lines(table: Table) -> list[str]:
     lines = [
         "## Is the read-out beaten?",
         "",
-        f"{table.command()}: {table.scale('trainings')} attacked trainings of linear heads (ridge 1) on random halves of each "
-        f"set (of the larger ones {attacks.MOST} random records play), {attacks.MEMBERS} members and as many strangers each, and {table.scale('shadows')} shadow trainings.",
-        "Areas under the ROC curve; differences are paired on the same points, with trainings as clusters. Holm's correction",
+        f"{table.command()}: {table.scale('trainings')} attacked training runs of linear heads (ridge 1) on random halves of each "
+        f"set (of the larger ones {attacks.MOST} random records play), {attacks.MEMBERS} members and as many non-members each, and {table.scale('shadows')} shadow runs.",
+        "Areas under the ROC curve; differences are paired on the same points, with training runs as clusters. Holm's correction",
         f"is over all {len(tests)} comparisons of the read-out with another attack. *One fit*: the area that `leakage` predicts",
         "from one training in the pool game; * outside of its domain.",
         "",
