@@ -441,7 +441,7 @@ def finite_or_none(value: float | None) -> float | None:
 
 
 def frame_of(results: Iterable[MISResult]) -> pd.DataFrame:
-    """Return one row a result as a pandas frame."""
+    """Return one row per result as a pandas frame."""
     import pandas as pd
 
     keys = ("method", "n", "log_delta", "delta", "mis", "std_error", "in_domain")

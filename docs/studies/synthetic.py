@@ -210,7 +210,7 @@ def _analytic(chosen, weights, variances):
 
 
 def measured(setting, scale):
-    """Return the rows of one setting, one a quantizer."""
+    """Return the rows of one setting, one per quantizer."""
     begin = time.perf_counter()
     chosen = [quantizer(name) for name in DEFAULT_QUANTIZERS if name != REFERENCE]
     warnings.simplefilter("ignore", DomainWarning)

@@ -458,7 +458,7 @@ def page(frame):
         "",
         "* The attacks bound what leaks from below. S8 is a limit for many coordinates and many points; for the perceptron there is no such theory here.",
         "* One law, one family of heads, plain training. On other data weights may spread differently: many exact zeros, or heavy tails.",
-        "* Ten training runs a setting. More training runs and evaluation points narrow the intervals of the indicator, but it remains the distance to",
+        "* Ten training runs per setting. More training runs and evaluation points narrow the intervals of the indicator, but it remains the distance to",
         "  the *nearest* codeword that training visited.",
     ]
     return lines

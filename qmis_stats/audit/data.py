@@ -97,7 +97,7 @@ class Dataset(ByValue):
         if self.X.ndim < 2 or 0 in self.X.shape[1:]:
             raise InputError(f"{self.name}: X", self.X.shape, "of shape (N, p), with p of at least 1")
         if self.y.shape != (self.X.shape[0],):
-            raise InputError(f"{self.name}: y", self.y.shape, f"of shape ({self.X.shape[0]},), one target a row")
+            raise InputError(f"{self.name}: y", self.y.shape, f"of shape ({self.X.shape[0]},), one target per row")
         if self.task not in TASKS:
             raise InputError("task", self.task, f"one of {', '.join(TASKS)}")
         if len(self.features) != self.columns:

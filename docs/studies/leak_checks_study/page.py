@@ -73,7 +73,7 @@ def order_lines(table: Table) -> list[str]:
     lines = [
         "## Does one fit order the quantizers?",
         "",
-        f"{table.command()}: {table.scale('trainings')} attacked training runs a setting with {order.SHOWN} members and as many others each, "
+        f"{table.command()}: {table.scale('trainings')} attacked training runs per setting with {order.SHOWN} members and as many others each, "
         f"{table.scale('fits')} independent fits that predict.",
         "Kendall's τ between orders of the 15 default quantizers by area. *Attack*: the optimal attack of",
         "{doc}`leakage`, which knows means and second moments of the weights. It is itself measured with noise, and some",

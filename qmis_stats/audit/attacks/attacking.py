@@ -74,7 +74,7 @@ def _scored(attack: Attack, scorer: Scorer, shown: Shown) -> FloatArray:
     with raised_by(f"attack {attack.name!r}", but=(QmisError,)):
         scores = np.asarray(scorer(shown), dtype=np.float64)
     if scores.shape != shown.y.shape:
-        raise InputError(field, f"of shape {scores.shape}", f"one a point that is shown, of shape {shown.y.shape}")
+        raise InputError(field, f"of shape {scores.shape}", f"one per point that is shown, of shape {shown.y.shape}")
     if np.isnan(scores).any():
         raise InputError(field, float("nan"), "numbers; infinite ones are allowed")
     return scores
