@@ -22,7 +22,7 @@ class Case:
     own, other : callable
         The two sides.
     own_work, other_work : float
-        Units of work a call (replicates, pairs): the ratio is of times a unit.
+        Units of work per call (replicates, pairs): the ratio is of times per unit.
     unit : str
         Name of that unit.
     """
@@ -38,7 +38,7 @@ class Case:
 
 @dataclass
 class Timing:
-    """Ratios of one case, round by round, and seconds a unit of work of each side."""
+    """Ratios of one case, round by round, and seconds per unit of work of each side."""
 
     case: Case
     ratios: list[float] = field(default_factory=list)
@@ -55,7 +55,7 @@ class Timing:
         return (
             self.case.operation,
             self.case.rival,
-            duration(statistics.median(self.own)) + f" a {self.case.unit}",
+            duration(statistics.median(self.own)) + f" per {self.case.unit}",
             f"{short(self.median)} ({short(min(self.ratios))} to {short(max(self.ratios))})",
         )
 

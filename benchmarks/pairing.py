@@ -84,7 +84,7 @@ def _torch(
             wins[m] = torch.bincount(torch.argmin(s + p[m], dim=1), weights=w, minlength=p.shape[1])
         return wins
 
-    yield Case(name, "PyTorch CPU, argmin a point", own, other, work, float(SIZE * len(points)), "pair")
+    yield Case(name, "PyTorch CPU, argmin per point", own, other, work, float(SIZE * len(points)), "pair")
 
 
 def roofline(rounds: int) -> list[str]:
@@ -123,10 +123,10 @@ def roofline(rounds: int) -> list[str]:
         own.append(elapsed(lambda: kernels.all_pairs_wins(sums, weights, points)) / len(sums) / len(points) / CELLS)
     share = [p / o for p, o in zip(at_peak, own, strict=True)]
     return [
-        "Roofline of the all-pairs kernel (one addition, one comparison, two selections a pair and cell, float64):",
-        f"  peak, operands in registers   {duration(statistics.median(at_peak))} a pair and cell"
+        "Roofline of the all-pairs kernel (one addition, one comparison, two selections per pair and cell, float64):",
+        f"  peak, operands in registers   {duration(statistics.median(at_peak))} per pair and cell"
         f" = {4e-9 / statistics.median(at_peak):.1f} G operations/s",
-        f"  all_pairs_wins, 16 cells      {duration(statistics.median(own))} a pair and cell, counting included",
+        f"  all_pairs_wins, 16 cells      {duration(statistics.median(own))} per pair and cell, counting included",
         f"  share of the peak             {statistics.median(share):.0%} ({min(share):.0%} to {max(share):.0%});"
-        f" memory traffic {8 * CELLS * (1 / 128 + 1 / 8000):.2f} bytes a pair",
+        f" memory traffic {8 * CELLS * (1 / 128 + 1 / 8000):.2f} bytes per pair",
     ]

@@ -5,7 +5,7 @@ default is ten times that), into a fresh store. The overhead is the share of the
 last commit, that is not spent in `mis`. Ratios of times hold what a user waits for: the start of the processes is in
 them, a Dask cluster is running already. Two virtual processors are not always two whole ones: one process against two
 that know nothing of each other is what the machine has to give, and the ratio of the fastest times stands beside the
-median (see `threads.py`). Rates are of single blocks on one thread, a second of processor time.
+median (see `threads.py`). Rates are of single blocks on one thread, per second of processor time.
 
 Usage: python benchmarks/sweep.py [--cells 10000] [--rounds 1] [--only overhead processor processes cluster rates]
 """
@@ -141,7 +141,7 @@ def _ceiling() -> tuple[str, ...]:
 
 
 def rates() -> list[tuple[str, ...]]:
-    """Return replicates a second of single blocks, on one thread."""
+    """Return replicates per second of single blocks, on one thread."""
     line = Problem(GaussianMean([0.0], [[1.0]]), CodebookERM([[0.0], [1.0]]))
     plane = Problem(GaussianMean([0.0, 0.0], [[1.0, 0.0], [0.0, 1.0]]), CodebookERM([[0, 0], [1.5, 0], [0, 1.5]]))
     regression = Problem(LinearRegression([1.0], [[1.0]], 1.0), CodebookERM([[0.0], [1.0]]))
@@ -164,7 +164,7 @@ def rates() -> list[tuple[str, ...]]:
             begin = time.process_time()
             drawn = method(problem, 20, replicates=replicates, seed=1, block=len(found) + 1).replicates or replicates
             found.append(drawn / (time.process_time() - begin))
-        rows.append((name, f"blocks of {replicates:.0e}", _spread(found, " replicates a second")))
+        rows.append((name, f"blocks of {replicates:.0e}", _spread(found, " replicates per second")))
     return rows
 
 

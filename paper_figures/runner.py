@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 from paper_figures import FIGURES
 from paper_figures.studies import STUDIES
 from qmis_stats import __version__
-from qmis_stats.errors import InputError
+from qmis_stats.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +53,7 @@ def recipe(name: str) -> Recipe:
     'deterministic'
     """
     if name not in FIGURES:
-        raise InputError("figure", name, f"one of {', '.join(FIGURES)}")
+        raise InputError("figure", name, f"one of {', '.join(FIGURES)}{did_you_mean(name, FIGURES)}")
     return cast(Recipe, import_module(f"paper_figures.{name}"))
 
 

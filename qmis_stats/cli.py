@@ -170,6 +170,19 @@ class _Known(click.ParamType[str]):
         return [CompletionItem(name) for name in self.names() if name.lower().startswith(incomplete.lower())]
 
 
+class _Path(click.Path):
+    """A file or folder, which an empty text does not name."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        if value == "":
+            raise InputError(_label(param, ctx), value, "a name, which is not empty")
+        return super().convert(value, param, ctx)
+
+
 def _label(param: click.Parameter | None, ctx: click.Context | None) -> str:
     """Return what a user calls a parameter."""
     assert param is not None
@@ -246,7 +259,7 @@ def cli(ctx: click.Context) -> None:
 
 
 @cli.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=_Path())
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def evaluate(file: Path, as_json: bool) -> None:
     """Compute 1 - MIS for the experiment in FILE (TOML)."""
@@ -267,7 +280,7 @@ def evaluate(file: Path, as_json: bool) -> None:
 @click.option("--seed", default=2026, show_default=True, help="Two runs with one seed give the same report.")
 @click.option("--quick", is_flag=True, help="Smaller samples, in less than half the time.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for report.json and report.html.")
+@click.option("--out", type=_Path(), help="Folder for report.json and report.html.")
 def verify(
     statements: tuple[str, ...],
     keys: tuple[str, ...],
@@ -310,6 +323,8 @@ def verify(
 
 def _make_folder(path: Path, option: str = "--out") -> None:
     """Create a folder now: a long run must not end at a folder that cannot be written."""
+    if path.is_file():
+        raise InputError(option, str(path), "a folder: this is a file")
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -319,12 +334,12 @@ def _make_folder(path: Path, option: str = "--out") -> None:
 
 
 @cli.command()
-@click.argument("losses", type=click.Path(path_type=Path))
+@click.argument("losses", type=_Path())
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--level", default=0.95, show_default=True, help="Confidence level.")
 @click.option("--draws", default=2000, show_default=True, help="Bootstrap draws.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the bootstrap.")
-@click.option("--plot", type=click.Path(path_type=Path), help="Draw the ranks into this file (.png, .svg or .pdf).")
+@click.option("--plot", type=_Path(), help="Draw the ranks into this file (.png, .svg or .pdf).")
 @click.option("--no-axis-check", is_flag=True, help="Allow more candidates (rows) than points (columns).")
 def rank(
     losses: Path, as_json: bool, level: float, draws: int, seed: int, plot: Path | None, no_axis_check: bool
@@ -398,7 +413,7 @@ def rank(
     metavar="WHOSE",
     default="training",
     show_default=True,
-    help="Whose points quantizers that see data are calibrated on: training, held-out, or a FILE like DATA.",
+    help="What quantizers that see data are calibrated on: training, held-out, or a FILE with the features of DATA.",
 )
 @click.option("--calibration-rows", default=128, show_default=True, help="At most so many of them.")
 @click.option("--attacks", default=128, show_default=True, help="Training runs for attacks, 0: none.")
@@ -424,13 +439,9 @@ def rank(
 @click.option("--separator", metavar="CHARACTER", help="Of fields, or tab.  [default: by the line of names]")
 @click.option("--decimal", default=".", show_default=True, help="Mark before the decimals: . or ,")
 @click.option("--no-header", is_flag=True, help="The first line is data; columns are named 1, 2, ...")
-@click.option(
-    "--store", type=click.Path(path_type=Path), help="Folder for finished training runs, to go on when interrupted."
-)
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for report.html and report.json.")
-@click.option(
-    "--records", type=click.Path(path_type=Path), help="File for the exposure of each record (.csv, .parquet)."
-)
+@click.option("--store", type=_Path(), help="Folder for finished training runs, to go on when interrupted.")
+@click.option("--out", type=_Path(), help="Folder for report.html and report.json.")
+@click.option("--records", type=_Path(), help="File for the exposure of each record (.csv, .parquet).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def audit(
     data: str,
@@ -492,6 +503,8 @@ def audit(
     checked_level(level)
     checked_margin(margin)
     names = DEFAULT_QUANTIZERS if quantizers is None else [name.strip() for name in quantizers.split(",")]
+    if "" in names:
+        raise InputError("--quantizers", quantizers, "names with commas between them")
     chosen = [quantizer(name) for name in names]
     if out is not None:
         _make_folder(out)
@@ -511,7 +524,7 @@ def audit(
         "header": not no_header,
     }
     dataset = _dataset(data, target, options)
-    whose = {"calibrate": _calibration(calibrate, target, options), "calibration_rows": calibration_rows}
+    whose = {"calibrate": _calibration(calibrate, dataset, options), "calibration_rows": calibration_rows}
     head, processes = head_for(dataset, model), _processors() if jobs is None else jobs
     found = None
     shown: dict[str, Any] = {"margin": margin, "command": _command_line()}
@@ -587,6 +600,8 @@ def _dataset(data: str, target: str | None, options: dict[str, Any]) -> Dataset:
     """Return the data set of a file, or a bundled one, which takes no options."""
     from qmis_stats.audit.tables import bundled, load_table
 
+    if not data:
+        raise InputError("DATA", data, "a file, or bundled: and a name")
     scheme, _, name = data.partition(":")
     if scheme == "bundled":
         context = click.get_current_context()
@@ -609,19 +624,20 @@ def _dataset(data: str, target: str | None, options: dict[str, Any]) -> Dataset:
     return replace(dataset, notes=tuple(with_options(note, command.options) for note in dataset.notes))
 
 
-def _calibration(whose: str, target: str | None, options: dict[str, Any]) -> Any:
+def _calibration(whose: str, dataset: Dataset, options: dict[str, Any]) -> Any:
     """Return whose points calibrate: a word, or the rows of a file."""
     from qmis_stats.audit.calibration import HELD_OUT, TRAINING
 
     if whose in (TRAINING, HELD_OUT):
         return whose
-    if target is None or not Path(whose).is_file():
+    if not Path(whose).is_file():
         raise InputError(
-            "--calibrate", whose, f"{TRAINING}, {HELD_OUT}, or a file that exists, with the columns of DATA"
+            "--calibrate", whose, f"{TRAINING}, {HELD_OUT}, or a file that exists, with the features of DATA"
         )
-    from qmis_stats.audit.tables import load_table
+    from qmis_stats.audit.public_rows import public_rows
 
-    return load_table(whose, target, **options)
+    bearing = ("smiles", "kind", "missing", "missing_values", "separator", "decimal", "header")
+    return public_rows(whose, dataset, **{name: options[name] for name in bearing})
 
 
 def _processors() -> int:
@@ -676,13 +692,13 @@ def _check_plot(path: Path) -> None:
 
 
 @cli.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--store", type=click.Path(path_type=Path), required=True, help="SQLite file that keeps every result.")
+@click.argument("file", type=_Path())
+@click.option("--store", type=_Path(), required=True, help="SQLite file that keeps every result.")
 @click.option("--resume", is_flag=True, help="Go on with a store that holds cells already.")
 @click.option("--jobs", type=int, help="Processes.  [default: one per processor]")
 @click.option("--cluster", metavar="ADDRESS", help="Scheduler of a Dask cluster, in place of processes.")
-@click.option("--export", type=click.Path(path_type=Path), help="Write the table of results (.csv or .parquet).")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for report.html and report.json.")
+@click.option("--export", type=_Path(), help="Write the table of results (.csv or .parquet).")
+@click.option("--out", type=_Path(), help="Folder for report.html and report.json.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def sweep(
     file: Path,
@@ -726,9 +742,9 @@ def sweep(
 
 
 @cli.command()
-@click.argument("store", type=click.Path(path_type=Path))
-@click.option("--export", type=click.Path(path_type=Path), help="Write the table of results (.csv or .parquet).")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for report.html and report.json.")
+@click.argument("store", type=_Path())
+@click.option("--export", type=_Path(), help="Write the table of results (.csv or .parquet).")
+@click.option("--out", type=_Path(), help="Folder for report.html and report.json.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def status(store: Path, export: Path | None, out: Path | None, as_json: bool) -> None:
     """Show how far the sweep of a store is, also while it runs."""
@@ -742,8 +758,8 @@ def status(store: Path, export: Path | None, out: Path | None, as_json: bool) ->
 
 
 @cli.command()
-@click.argument("store", type=click.Path(path_type=Path))
-@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("store", type=_Path())
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, type=_Path())
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def merge(store: Path, sources: tuple[Path, ...], as_json: bool) -> None:
     """Copy into one store what others hold and it lacks.
@@ -793,7 +809,7 @@ def _progress(what: str) -> Callable[[Iterable[Any]], Iterable[Any]]:
 
 @cli.command()
 @click.argument("names", metavar="[NAME]...", nargs=-1, type=_Known(_figures))
-@click.option("--out", default=Path("figures"), show_default=True, type=click.Path(path_type=Path), help="Folder.")
+@click.option("--out", default=Path("figures"), show_default=True, type=_Path(), help="Folder.")
 @click.option("--quick", is_flag=True, help="Smaller samples: two minutes for all on 2 cores.")
 def figures(names: tuple[str, ...], out: Path, quick: bool) -> None:
     """Draw figures of paper_figures, by default all of them.

@@ -122,9 +122,9 @@ class LossTable(Procedure):
     def __init__(self, losses: Sequence[Sequence[Rational]]) -> None:
         field = "procedure.losses"
         if isinstance(losses, str) or not isinstance(losses, Sequence) or not losses:
-            raise InputError(field, losses, "a list of rows, one row of losses a codeword")
+            raise InputError(field, losses, "a list of rows, one row of losses per codeword")
         if any(isinstance(row, str) or not isinstance(row, Sequence) for row in losses):
-            raise InputError(field, losses, "a list of rows, one row of losses a codeword")
+            raise InputError(field, losses, "a list of rows, one row of losses per codeword")
         self.losses: tuple[tuple[Fraction, ...], ...] = tuple(
             tuple(exact_rational(field, x) for x in row) for row in losses
         )

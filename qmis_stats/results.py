@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from qmis_stats.json_values import json_ready
 from qmis_stats.reporting.decay_plot import DecayPoint, decay_plot
 from qmis_stats.reporting.figures import INK, axes_or_new
 from qmis_stats.reporting.notebook import NotebookResult
-from qmis_stats.reporting.tables import Table, power_of_ten, shown
+from qmis_stats.reporting.tables import Table, power_of_ten, shown, table_of
 from qmis_stats.validation import checked_level
 
 if TYPE_CHECKING:
@@ -368,6 +368,15 @@ class MISSeries(NotebookResult):
         """Return the caption of the table."""
         return "Membership inference security, 1 − Δ"
 
+    def tables(self) -> list[Table]:
+        """Return the frame with Δ and MIS as they are where floats would be 0 and 1."""
+        table = table_of(self.to_frame(), self.title())
+        rows = []
+        for row, result in zip(table.rows, self.results, strict=True):
+            written = {"delta": power_of_ten(result.log_delta, 6), "mis": shown_mis(result.log_delta)}
+            rows.append([written.get(head, cell) for head, cell in zip(table.columns, row, strict=True)])
+        return [replace(table, rows=rows)]
+
     def remarks(self) -> list[str]:
         """Return which results are outside their method's domain."""
         return domain_remarks(self.results)
@@ -420,8 +429,9 @@ def _fraction_text(value: Fraction) -> str | None:
 
 
 def frame_of(results: Iterable[MISResult]) -> pd.DataFrame:
-    """Return one row a result as a pandas frame."""
+    """Return one row per result as a pandas frame."""
     import pandas as pd
 
     keys = ("method", "n", "log_delta", "delta", "mis", "std_error", "in_domain")
-    return pd.DataFrame([{key: getattr(result, key) for key in keys} for result in results])
+    frame = pd.DataFrame([{key: getattr(result, key) for key in keys} for result in results], columns=list(keys))
+    return frame.astype({"std_error": np.float64})  # where none has one as well

@@ -19,17 +19,23 @@ import qmis_stats.procedures
 import qmis_stats.quantizers
 from qmis_stats import CodebookERM, FiniteLaw, GaussianMean, LinearRegression, LossTable, Problem, Sign, ThresholdPTQ
 from qmis_stats.audit.loss_leak import loss_leak
+from qmis_stats.audit.tables import bundled
 from qmis_stats.by_value import ByValue, same
+from qmis_stats.errors import MissingExtraError
 from qmis_stats.experiment import parse_experiment
 from qmis_stats.experiment.outcome import run_experiment
 from qmis_stats.inference.comparison import compare_exponents
 from qmis_stats.inference.exponent_tests import exponent_against_indicator
 from qmis_stats.inference.rates import fit_exponent
+from qmis_stats.inference.running import RunningMoments
 from qmis_stats.inference.runs import run_means
 from qmis_stats.laws import Law
-from qmis_stats.leak import leakage
+from qmis_stats.leak import calibration_leak, leakage
 from qmis_stats.procedures import Procedure
 from qmis_stats.quantizers import DEFAULT_QUANTIZERS, ScalarQuantizer, quantizer
+from qmis_stats.quantizers.libraries import LIBRARIES
+from qmis_stats.quantizers.libraries.base import LibraryQuantizer
+from qmis_stats.quantizers.weights.base import WeightQuantizer
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.reporting.summary import Summary
 from qmis_stats.simulate import tilted_series
@@ -71,6 +77,13 @@ SKEWED = LinearRegression([0.0], [[1.0]], 2.0)
 FINITE = Problem(FiniteLaw(["1/2", "1/2"]), LossTable([[0, 1], [1, 0]]))
 LINE = Problem(GaussianMean([0.0], [[1.0]]), CodebookERM([[0.0], [1.0]]))
 REGRESSION = Problem(SKEWED, CodebookERM([[0.0], [4.0]]))
+EXPERIMENT = parse_experiment(
+    {
+        "law": {"kind": "finite", "probabilities": ["1/2", "1/2"]},
+        "procedure": {"kind": "erm", "losses": [[0, 1], [1, 0]]},
+        "run": {"n": 3, "methods": ["exact"]},
+    }
+)
 PROBLEMS = [REGRESSION, FINITE, LINE, LINE.at(9), Problem(SKEWED, ThresholdPTQ(Sign(), ridge=0.5))]
 
 
@@ -86,7 +99,6 @@ def results():
 
     from qmis_stats.audit.algorithm import audit, head_for
     from qmis_stats.audit.attacks import LossThreshold, audit_attacks
-    from qmis_stats.audit.tables import bundled
 
     rng = np.random.default_rng(1)
     data = bundled("diabetes")
@@ -97,17 +109,10 @@ def results():
     ranking = qmis_stats.rank({"a": rng.exponential(size=(3, 200)), "b": rng.exponential(size=(2, 200))}, draws=199)
     audited = audit(data, head_for(data), [quantizer("sign"), quantizer("uniform-3")], runs=3, draws=199)
     attacks = audit_attacks(data, head_for(data), [quantizer("sign")], n=20, trainings=16, attacks=[LossThreshold()])
-    experiment = parse_experiment(
-        {
-            "law": {"kind": "finite", "probabilities": ["1/2", "1/2"]},
-            "procedure": {"kind": "erm", "losses": [[0, 1], [1, 0]]},
-            "run": {"n": 3, "methods": ["exact"]},
-        }
-    )
     return {
         "MISResult": qmis_stats.mis(LINE, 50, "tilted", replicates=400, seed=1),
         "MISSeries": qmis_stats.mis(LINE, [50, 100], "sharp"),
-        "Outcome": run_experiment(experiment),
+        "Outcome": run_experiment(EXPERIMENT),
         "SimulatedSeries": tilted_series(LINE, (50, 100), replicates=400, seed=1),
         "Ranking": ranking,
         "Indicator": ranking.indicators[0],
@@ -160,9 +165,61 @@ def check_described(value):
     assert "object at" not in text
 
 
-@pytest.mark.parametrize("name", [*DEFAULT_QUANTIZERS, "uniform-4:channel", "nf4-64", "gptq-4:g32", "awq-4"])
+OF_WEIGHTS = [
+    *DEFAULT_QUANTIZERS,
+    *(
+        "uniform-4:channel",
+        "nf4-64",
+        "fp4",
+        "q4_0",
+        "uniform-4:g32:f16",
+        "nf4+sign",
+        "gptq-4:g32",
+        "adaround-4",
+        "awq-4",
+    ),
+]
+OF_LIBRARIES = [
+    *("gguf:Q4_0", "bitsandbytes:nf4", "torchao:int4-g32", "quanto:qint4", "hqq:2-g64", "torch:per-channel"),
+    "onnxruntime:dynamic",
+]
+
+
+@pytest.mark.parametrize("name", [*OF_WEIGHTS, *OF_LIBRARIES])
 def test_quantizers_of_weights(name):
-    assert hash(check(quantizer(name))) == hash(quantizer(name))
+    try:
+        made = quantizer(name)
+    except MissingExtraError as error:
+        pytest.skip(str(error))
+    assert hash(check(made)) == hash(made)
+    assert made != quantizer("uniform-6")
+
+
+def test_no_quantizer_of_weights_is_left_out():
+    kinds = set(of_the_package(WeightQuantizer)) - {"Calibrated"} - {kind.__name__ for kind in below(LibraryQuantizer)}
+    assert {type(quantizer(name)).__name__ for name in OF_WEIGHTS} == kinds
+    assert {name.partition(":")[0] for name in OF_LIBRARIES} == set(LIBRARIES)
+
+
+@pytest.mark.parametrize("name", ["gptq-4", "adaround-4", "awq-4:g4"])
+def test_what_quantizers_saw_is_a_part_of_them(name):
+    rng = np.random.default_rng(1)
+    weights, inputs = rng.normal(size=(2, 8)), rng.normal(size=(50, 8))
+    seen = quantizer(name).calibrate(weights, inputs)
+    check_described(seen)
+    assert seen == quantizer(name).calibrate(weights, inputs)
+    assert seen != quantizer(name).calibrate(weights, inputs[:, ::-1])
+
+
+def test_data_sets_experiments_and_smaller_results():
+    rng = np.random.default_rng(1)
+    moments = RunningMoments(3)
+    moments.update(rng.exponential(size=(3, 60)))
+    leak = calibration_leak(quantizer("gptq-4"), rng.normal(size=(6, 8)), rng.normal(size=(50, 8)))
+    for value in (bundled("diabetes"), moments.indicator(), leak):
+        check_described(value)
+    check(EXPERIMENT)
+    assert bundled("diabetes") != bundled("breast_cancer")
 
 
 @pytest.mark.parametrize("name", RESULTS)

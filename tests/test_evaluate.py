@@ -129,3 +129,15 @@ def test_result_type():
     assert nothing.conf_int() == (-math.inf, 0.0)
     with pytest.raises(ArithmeticError, match="NaN"):
         MISResult("crude", 10, math.nan)
+
+
+def test_a_series_is_numbers_in_its_frame_and_distinct_in_print():
+    series = mis(Problem(GaussianMean([0.0], [[1.0]]), CodebookERM([[0.0], [1.0]])), [10, 1800, 180_000], "sharp")
+    kinds = series.to_frame().dtypes
+    assert [kinds[name].kind for name in ("n", "log_delta", "delta", "mis", "std_error", "in_domain")] == list("iffffb")
+    lines = str(series).splitlines()
+    assert [line.split()[3:-1] for line in lines[2:4]] == [
+        ["0.0285415", "0.971458"],
+        ["1.42709e-100", "1", "−", "1.43e-100"],
+    ]
+    assert "1.75738e-9775  1 − 1.76e-9775" in lines[4]

@@ -257,7 +257,7 @@ SETTINGS = (
 
 @dataclass(frozen=True)
 class Samples:
-    """What repeated samples say of one setting: one entry a sample."""
+    """What repeated samples say of one setting: one entry per sample."""
 
     indicators: np.ndarray
     analytic: np.ndarray

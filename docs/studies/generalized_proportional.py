@@ -115,7 +115,7 @@ def fitted(setting: Setting, features: np.ndarray, answers: np.ndarray) -> tuple
 
 @dataclass
 class Played:
-    """Fits, and the true predictors, features and answers of members and strangers."""
+    """Fits, and the true predictors, features and answers of members and non-members."""
 
     weights: np.ndarray
     proximity: np.ndarray

@@ -27,7 +27,7 @@ HERE = Path(__file__).resolve().parent
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is run: trainings that are attacked and fits that predict, of the order and of the records."""
+    """How much is run: training runs that are attacked and fits that predict, of the order and of the records."""
 
     runs: int = 300
     fits: int = 10

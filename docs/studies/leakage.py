@@ -4,7 +4,7 @@
 
 writes ``docs/studies/leakage.csv`` and ``docs/studies/leakage.md``; with ``--settings`` only these rows are replaced,
 after every law. Every setting has several laws of the data, with weights of their own, each with so many
-data sets and attacked trainings. The attack knows means and second moments of the weights over training sets.
+data sets and attacked training runs. The attack knows means and second moments of the weights over training sets.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def forms(X: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 
 def equivalents(setting: Setting, response: float, variance: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return C and G of the true second moments with the traces that trainings had."""
+    """Return C and G of the true second moments with the traces that training runs had."""
     sigma, ridge = setting.second_moment, setting.ridge * np.eye(setting.d)
 
     def missed(log_curvature: float) -> float:

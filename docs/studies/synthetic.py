@@ -2,7 +2,7 @@
 
 Usage: python docs/studies/synthetic.py [--quick] [--jobs 2] [--page-only]
 
-For each head, number of modes and sample size: the indicator of every quantizer from independent trainings and many
+For each head, number of modes and sample size: the indicator of every quantizer from independent training runs and many
 evaluation points, attacks on membership against the same quantizers, what the codes retain of the estimate, and the
 price in performance. Everything is written to synthetic.csv; write_synthetic.py makes the page and the figures from
 that file. All seeds are fixed.
@@ -127,10 +127,10 @@ def indicators(setting, scale, chosen):
 
 
 def codes_retain(weights, chosen):
-    """Return what the codes retain of the weights over trainings, and how many codes change between two trainings.
+    """Return what the codes retain of the weights over training runs, and how many codes change between two of them.
 
-    The share of a coordinate's variance over trainings that its code explains is the retained information of S7; its
-    unbiased form (ω²) is used, and the mean over coordinates.
+    The share of a coordinate's variance over training runs that its code explains is the retained information of S7;
+    its unbiased form (ω²) is used, and the mean over coordinates.
     """
     codes = np.array([chosen.codes(w).ravel() for w in weights])
     values = weights.reshape(len(weights), -1)
@@ -156,14 +156,14 @@ def predicted_area(residuals, ratio):
     mu = nodes * np.sqrt(ratio)
     grid = np.linspace(-12.0, 12.0, 4001)
     scale = np.maximum(mu[:, None], 1e-9)
-    # The log likelihood ratio of a point is N(±mu²/2, mu²); the area compares a member with another stranger.
+    # The log likelihood ratio of a point is N(±mu²/2, mu²); the area compares a member with another non-member.
     members = norm.cdf((grid - 0.5 * mu[:, None] ** 2) / scale).mean(axis=0)
     strangers = norm.cdf((grid + 0.5 * mu[:, None] ** 2) / scale).mean(axis=0)
     return float(np.trapezoid(1.0 - members, strangers))
 
 
 def attacked(setting, scale, chosen):
-    """Return for each quantizer the attacks' report on the same trainings, and what its codes retain."""
+    """Return for each quantizer the attacks' report on the same training runs, and what its codes retain."""
     game = play(
         law(setting),
         setting.model,
@@ -183,7 +183,7 @@ def attacked(setting, scale, chosen):
 
 
 def explained(setting, scale, chosen, every):
-    """Return what theory says of each quantizer of a linear head, from the weights of all trainings.
+    """Return what theory says of each quantizer of a linear head, from the weights of all training runs.
 
     The units of a perceptron are exchangeable, so that its weights have no common place over trainings: nothing is said
     of them.
@@ -210,7 +210,7 @@ def _analytic(chosen, weights, variances):
 
 
 def measured(setting, scale):
-    """Return the rows of one setting, one a quantizer."""
+    """Return the rows of one setting, one per quantizer."""
     begin = time.perf_counter()
     chosen = [quantizer(name) for name in DEFAULT_QUANTIZERS if name != REFERENCE]
     warnings.simplefilter("ignore", DomainWarning)

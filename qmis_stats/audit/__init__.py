@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from qmis_stats.audit.audit_result import AuditResult
     from qmis_stats.audit.data import Dataset, from_arrays
     from qmis_stats.audit.models import MLP, Linear, Logistic, Model, SklearnModel, Softmax, TorchModel
+    from qmis_stats.audit.public_rows import public_rows
     from qmis_stats.audit.tables import bundled, load_table
     from qmis_stats.audit.tdc import load_tdc
 
@@ -19,6 +20,7 @@ _HOMES = {
     "data": ("Dataset", "from_arrays"),
     "models": ("MLP", "Linear", "Logistic", "Model", "SklearnModel", "Softmax", "TorchModel"),
     "audit_result": ("AuditResult",),
+    "public_rows": ("public_rows",),
     "tables": ("bundled", "load_table"),
     "tdc": ("load_tdc",),
 }
@@ -40,4 +42,5 @@ __all__ = [
     "head_for",
     "load_table",
     "load_tdc",
+    "public_rows",
 ]

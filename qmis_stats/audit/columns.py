@@ -19,7 +19,7 @@ from qmis_stats.errors import InputError, setting
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["cleaned", "features", "group_labels", "nameless"]
+__all__ = ["as_numbers", "cleaned", "features", "group_labels", "nameless"]
 
 _FEWEST_A_VALUE = 5
 """Rows for each different text, on average: with fewer a column of text is a name and not a feature."""
@@ -82,7 +82,7 @@ def features(
     encoded: dict[str, list[str]] = {}
     for column in columns:
         values = frame[column]
-        found = _numbers(file, str(column), values, decimal)
+        found = as_numbers(file, str(column), values, decimal)
         if found is None:
             texts, made = _encoded(file, str(column), values.tolist())
             encoded[str(column)] = texts
@@ -107,7 +107,7 @@ def _exact(file: Path, columns: pd.DataFrame) -> FloatArray:
     return made
 
 
-def _numbers(file: Path, column: str, values: pd.Series[Any], decimal: str) -> FloatArray | None:
+def as_numbers(file: Path, column: str, values: pd.Series[Any], decimal: str) -> FloatArray | None:
     """Return a column of numbers, or None for one of text."""
     if values.dtype.kind in "fiub":
         return _exact(file, values.to_frame(column))

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qmis_stats.arrays import Flags, FloatArray, Indices, IntArray
 from qmis_stats.audit.values import labels, nearly, numbers, refuse_nearly_numbers
+from qmis_stats.by_value import ByValue
 from qmis_stats.errors import InputError, setting
 from qmis_stats.leak.groups import group_names
 
@@ -46,8 +47,8 @@ _FEWEST_A_CLASS = 5
 _SHOWN = 3
 
 
-@dataclass(frozen=True)
-class Dataset:
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset(ByValue):
     """Features and target, checked, with the history of their preparation.
 
     Attributes
@@ -96,7 +97,7 @@ class Dataset:
         if self.X.ndim < 2 or 0 in self.X.shape[1:]:
             raise InputError(f"{self.name}: X", self.X.shape, "of shape (N, p), with p of at least 1")
         if self.y.shape != (self.X.shape[0],):
-            raise InputError(f"{self.name}: y", self.y.shape, f"of shape ({self.X.shape[0]},), one target a row")
+            raise InputError(f"{self.name}: y", self.y.shape, f"of shape ({self.X.shape[0]},), one target per row")
         if self.task not in TASKS:
             raise InputError("task", self.task, f"one of {', '.join(TASKS)}")
         if len(self.features) != self.columns:
@@ -195,22 +196,29 @@ def _encoded(name: str, target: NDArray[Any], task: Task | None) -> tuple[FloatA
     if text or values.tolist() != list(range(values.size)):
         listed = ", ".join(f"{label} = {code}" for code, label in enumerate(classes[:10]))
         notes.append(f"Classes of the target are numbered: {listed}{', ...' if len(classes) > 10 else ''}.")
+    words = [label for label, number in zip(classes, nearly(classes), strict=True) if np.isnan(number)]
+    if len(words) == 1 < len(classes) - 1:
+        said = setting("missing_values", words)
+        notes.append(f"{words[0]!r} is a class beside numbers; {said} says that it marks what is missing.")
     return codes.astype(np.float64), chosen, classes, notes
 
 
 def refuse_measurements(field: str, texts: Sequence[str], decimal: str = ".") -> None:
-    """Refuse text that is a regression but for how its numbers are written, or for a mark among them.
+    """Refuse text that is numbers but for how they are written, or for a mark among them that would be a class.
 
     Raises
     ------
     InputError
         If the texts would be classes, most of them are numbers under one decimal mark or the other, with or without
-        marks between thousands, and these numbers are a regression.
+        marks between thousands, and these numbers are a regression, or two classes beside which another text stands.
     """
     found = nearly(texts)
-    found = found[~np.isnan(found)]
-    if found.size and infer_task(found) == "regression":
+    spelt = found[~np.isnan(found)]
+    task = infer_task(spelt) if spelt.size else None
+    if task == "regression":
         refuse_nearly_numbers(field, texts, decimal)
+    elif task == "binary" and spelt.size < found.size:
+        refuse_nearly_numbers(field, texts, decimal, f"; {setting('task', 'multiclass')} makes it a class")
 
 
 def _row_marks(array: FloatArray) -> NDArray[np.bytes_]:

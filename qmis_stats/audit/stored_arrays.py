@@ -13,7 +13,7 @@ from qmis_stats.audit.text_tables import Dialect, read_column
 from qmis_stats.errors import InputError, no_file
 from qmis_stats.inference.array_file import open_archive, read_header, read_values
 
-__all__ = ["read_arrays"]
+__all__ = ["read_arrays", "read_points"]
 
 _KINDS = "fiubUS"
 _KNOWN = "numbers or text; labels that are objects are stored by numpy.array(labels, dtype=str)"
@@ -43,6 +43,22 @@ def read_arrays(file: Path, target: str | int, dialect: Dialect) -> tuple[NDArra
         allowed = f"the number of a column, from 0 to {X.shape[1] - 1}, or a file" if X.ndim == 2 else "a file"
         raise InputError("target", column, allowed)
     return np.delete(X, column, axis=1), X[:, column]
+
+
+def read_points(file: Path) -> NDArray[Any]:
+    """Return the embeddings of a .npy or .npz file: its only array of two dimensions or more.
+
+    Raises
+    ------
+    InputError
+        If the file holds none, or several.
+    """
+    stored = _stored(file)
+    arrays = stored if isinstance(stored, dict) else {"array": stored}
+    points = [array for array in arrays.values() if array.ndim >= 2]
+    if len(points) != 1:
+        raise InputError(f"{file.name}: arrays", list(arrays), "one of shape (N, p) among them")
+    return points[0]
 
 
 def _stored(file: Path) -> NDArray[Any] | dict[str, NDArray[Any]]:

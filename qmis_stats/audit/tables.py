@@ -28,12 +28,12 @@ from qmis_stats.audit.stored_arrays import read_arrays
 from qmis_stats.audit.text_tables import TEXT_SUFFIXES, Dialect, read_text
 from qmis_stats.audit.values import labels, numerals
 from qmis_stats.audit.wording import listed
-from qmis_stats.errors import InputError, setting
+from qmis_stats.errors import InputError, did_you_mean, setting
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BUNDLED", "SUFFIXES", "bundled", "load_table"]
+__all__ = ["BUNDLED", "SUFFIXES", "bundled", "load_table", "there"]
 
 BUNDLED = ("breast_cancer", "diabetes")
 SUFFIXES = (*TEXT_SUFFIXES, ".parquet", ".npy", ".npz")
@@ -124,12 +124,8 @@ def load_table(
     >>> data.name, data.task, data.features, data.classes
     ('heights', 'binary', ('age',), ('no', 'yes'))
     """
-    file = Path(path)
+    file = there(Path(path))
     title = file.stem if name is None else name
-    if file.suffix.lower() not in SUFFIXES:
-        raise InputError("file", str(file), f"one whose name ends with {', '.join(SUFFIXES)}")
-    if not file.is_file():
-        raise InputError("file", str(file), "a file that exists")
     dialect = Dialect(separator, decimal, header, missing_values)
     if file.suffix.lower() in (".npy", ".npz"):
         without = {"smiles": smiles, "columns": columns, "groups": groups, "by": by or None, "ignore": ignore or None}
@@ -142,9 +138,26 @@ def load_table(
         frame, said = read_parquet(file), list[str]()
     else:
         frame, said = read_text(file, dialect, str(target).strip())
-    others = tuple(ignore), groups, _texts("by", by), header
+    others = _texts("ignore", ignore), groups, _texts("by", by), header
     wanted = _Wanted(str(target).strip(), smiles, kind, columns, *others)
     return _dataset(file, title, cleaned(frame, missing_values), wanted, decimal, task, missing, said)
+
+
+def there(file: Path) -> Path:
+    """Return a file that exists and whose name says that it can be read.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    if file.is_dir():
+        raise InputError("file", str(file), "a file: this is a folder")
+    if file.suffix.lower() not in SUFFIXES:
+        raise InputError("file", str(file), f"one whose name ends with {', '.join(SUFFIXES)}")
+    if not file.is_file():
+        raise InputError("file", str(file), "a file that exists")
+    return file
 
 
 class _Wanted(NamedTuple):
@@ -189,22 +202,25 @@ def _roles(file: Path, frame: pd.DataFrame, wanted: _Wanted) -> _Roles:
         raise InputError("groups", groups, f"the name of a column, or used with {setting('smiles', word='COLUMN')}")
     if groups is not None and groups in (target, smiles):
         raise InputError("groups", groups, "another column than those of the target and of the molecules")
-    special = [target, *([smiles] if smiles else []), *([groups] if groups and not by_scaffold else [])]
     for column in by:
         if column == target:
             raise InputError("by", column, "another column than the target, whose classes are groups already")
-    for column in [*special, *(columns or ()), *ignore, *by]:
-        if column.strip() not in known:
+    asked = {"target": target, "smiles": smiles, "groups": None if by_scaffold else groups}
+    roles = {option: column.strip() for option, column in asked.items() if column is not None}
+    chosen = list(_texts("columns", columns or ()))
+    lists = {"columns": chosen, "ignore": ignore, "by": by}
+    for option, column in [*roles.items(), *((option, column) for option, given in lists.items() for column in given)]:
+        if column not in known:
+            hint = did_you_mean(column, known)
             numbered = header and not np.isnan(numerals(list(known))).all()
-            hint = f"; {setting('header', False)} numbers columns that have no names" if numbered else ""
+            hint += f"; {setting('header', False)} numbers columns that have no names" if numbered else ""
             hint += f"; another {setting('separator', word='CHARACTER')} may split it" if len(known) == 1 else ""
-            raise InputError(f"{file.name}: column", column, f"one of {listed(list(known), _SHOWN)}{hint}")
-    special, ignored = [c.strip() for c in special], [c.strip() for c in ignore]
-    chosen = [] if columns is None else [c.strip() for c in columns]
-    for field, given in (("columns", chosen), ("ignored columns", ignored)):
+            raise InputError(option, column, f"a column of {file.name}: {listed(list(known), _SHOWN)}{hint}")
+    special, ignored = list(roles.values()), list(ignore)
+    for option, given in (("columns", chosen), ("ignore", ignored)):
         for column in given:
             if column in special:
-                raise InputError(f"{file.name}: {field}", column, f"other columns than {', '.join(special)}")
+                raise InputError(option, column, f"other columns than {', '.join(special)}, which have their use")
     unnamed = [column for column in nameless(list(known)) if column not in (*special, *chosen)]
     if columns is None and not smiles:
         chosen = [c for c in known if c not in (*special, *ignored, *unnamed)]

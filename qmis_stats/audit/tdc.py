@@ -78,7 +78,7 @@ def load_tdc(
         raise InputError("name", name, f"a set of {problem} that PyTDC knows: {' '.join(str(error).split())}") from None
     missing = [column for column in (_SMILES, _TARGET) if column not in frame.columns]
     if missing:
-        raise InputError("name", name, f"a set with one molecule and one target a row: column {missing[0]} is missing")
+        raise InputError("name", name, f"a set with one molecule, one target per row: column {missing[0]} is missing")
     with tempfile.TemporaryDirectory() as place:
         file = Path(place, f"{Path(name).name}.tsv")
         frame[[_SMILES, _TARGET]].to_csv(file, sep="\t", index=False)

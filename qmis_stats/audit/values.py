@@ -223,8 +223,10 @@ def nearly(texts: Sequence[str]) -> FloatArray:
     return np.array([values[text] for text in texts], dtype=np.float64)
 
 
-def refuse_nearly_numbers(field: str, values: Sequence[Any], decimal: str = ".") -> None:
+def refuse_nearly_numbers(field: str, values: Sequence[Any], decimal: str = ".", advice: str = "") -> None:
     """Refuse a column that would be numbers but for another decimal mark, or for the odd text among its numbers.
+
+    ``advice`` ends what is said of such a text.
 
     Examples
     --------
@@ -247,5 +249,5 @@ def refuse_nearly_numbers(field: str, values: Sequence[Any], decimal: str = ".")
         allowed = f"a number with decimals after {decimal!r}; {setting('decimal', other)} reads the other mark"
     else:
         mark = setting("missing_values", [texts[row]])
-        allowed = f"a number, as most others are; {mark} says that it marks what is missing"
+        allowed = f"a number, as most others are; {mark} says that it marks what is missing{advice}"
     raise InputError(f"{field}, row {row + 1}", texts[row], allowed)

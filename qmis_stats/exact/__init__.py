@@ -78,8 +78,8 @@ def exact(problem: Problem, n: int) -> MISResult:
 
 
 def _finite(scores: FiniteScores, n: int) -> MISResult:
-    value = finite.delta(scores.probabilities, scores.losses, n)
     fpr, tpr = finite.roc(scores.probabilities, scores.losses, n)
+    value = max(true - false for false, true in zip(fpr, tpr, strict=True))  # Δ_n: the attack's largest advantage
     x, y = np.array([float(v) for v in fpr]), np.array([float(v) for v in tpr])
     at = {f: float(np.interp(f, x, y)) for f in REPORTED_FPR}
     return MISResult(

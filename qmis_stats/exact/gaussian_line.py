@@ -32,8 +32,9 @@ __all__ = ["log_cell_probabilities", "log_delta", "log_likelihood_ratio"]
 _REACH = 10.0
 _PANELS = 12
 _ORDER = 16
-# An endpoint is a zero of the integrand: its error enters squared, and 2^(-BISECTIONS) is ample.
-_BISECTIONS = 40
+# An endpoint is a zero of the integrand: its error enters squared, and SECTIONS^(-STEPS) = 2^(-40) is ample.
+_SECTIONS = 16
+_STEPS = 10
 _LARGEST_STANDARDISED = 1e150
 
 
@@ -52,8 +53,8 @@ def _cell_changes(thresholds: FloatArray, n: int, w: FloatArray) -> tuple[FloatA
     """Return p_k(w) − p_k as (logarithmic scale, factor), for ``w`` of shape (m + 1, points)."""
     edges = np.concatenate([thresholds, thresholds])[:, None]
     scales, factors = tail_changes(edges, n, np.concatenate([w[:-1], w[1:]]))
-    upper_scale, lower_scale = np.split(scales, 2)
-    upper, lower = np.split(factors, 2)
+    upper_scale, lower_scale = scales.reshape(2, *w[:-1].shape)
+    upper, lower = factors.reshape(2, *w[:-1].shape)
     scale = np.full(w.shape, -np.inf)
     scale[:-1] = upper_scale
     scale[1:] = np.maximum(scale[1:], lower_scale)
@@ -66,11 +67,11 @@ def _cell_changes(thresholds: FloatArray, n: int, w: FloatArray) -> tuple[FloatA
 def _turning_point(thresholds: FloatArray, n: int, low: FloatArray, high: FloatArray, *, rising: bool) -> FloatArray:
     """Return where each cell's change turns positive (rising) or stops being positive on [low, high]."""
     # All cells at once; a bracket without a turning point leads to its end, where SciPy's find_root would refuse it.
-    for _ in range(_BISECTIONS):
-        middle = 0.5 * (low + high)
-        positive = _cell_changes(thresholds, n, middle[:, None])[1][:, 0] > 0.0
-        low = np.where(positive == rising, low, middle)
-        high = np.where(positive == rising, middle, high)
+    for _ in range(_STEPS):
+        places = np.linspace(low, high, _SECTIONS + 1, axis=-1)
+        turned = (_cell_changes(thresholds, n, places[:, 1:-1])[1] > 0.0) == rising
+        before = np.count_nonzero(~turned, axis=1)[:, None]
+        low, high = (np.take_along_axis(places, at, axis=1)[:, 0] for at in (before, before + 1))
     return 0.5 * (low + high)
 
 

@@ -152,7 +152,7 @@ def _rationals(value: object, index: tuple[int, ...] = ()) -> list[Fraction]:
 
 def _losses(value: object) -> list[list[Fraction]]:
     if not isinstance(value, list) or not value:
-        refuse(value, "a list of rows, one row of losses a codeword, one loss an atom")
+        refuse(value, "a list of rows, one row of losses per codeword, one loss per atom")
     return [_rationals(row, (i,)) for i, row in enumerate(value)]
 
 

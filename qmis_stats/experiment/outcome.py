@@ -44,7 +44,7 @@ class Outcome(NotebookResult):
     results: tuple[MISResult, ...]
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a result as a pandas frame."""
+        """Return one row per result as a pandas frame."""
         return frame_of(self.results)
 
     def title(self) -> str:

@@ -217,7 +217,7 @@ class ERMTable(ProcedureTable, Shrinking):
 
     kind: Literal["erm"]
     codebook: Matrix | None = Field(None, description="a (K, d) list of rows, one row a codeword")
-    losses: Losses | None = Field(None, description="a (K, atoms) list of rows, one row of losses a codeword")
+    losses: Losses | None = Field(None, description="a (K, atoms) list of rows, one row of losses per codeword")
 
     def build(self, law: Law) -> Procedure:
         """Return the procedure; a finite law takes losses, any other law a codebook."""

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
 from qmis_stats.arrays import FloatArray
+from qmis_stats.by_value import ByValue
 from qmis_stats.errors import InputError
 from qmis_stats.inference.adjusted import rates
 from qmis_stats.inference.losses import FEWEST_POINTS
@@ -17,8 +18,8 @@ from qmis_stats.validation import checked_level, whole_number
 __all__ = ["OnePassIndicator", "RunningMoments"]
 
 
-@dataclass(frozen=True)
-class OnePassIndicator:
+@dataclass(frozen=True, eq=False, repr=False)
+class OnePassIndicator(ByValue):
     """What one pass can tell: gaps and variances of all rivals, with intervals for normal increments.
 
     Attributes

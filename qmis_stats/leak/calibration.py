@@ -13,6 +13,7 @@ from scipy.stats import chi2
 from scipy.stats import f as fisher
 
 from qmis_stats.arrays import FloatArray
+from qmis_stats.by_value import ByValue
 from qmis_stats.errors import InputError
 from qmis_stats.quantizers.calibrated import GPTQ
 from qmis_stats.quantizers.calibrated.base import Grid, scaled
@@ -30,14 +31,14 @@ _COMPARED_ROWS, _NEAR, _FEW_NEAR = 200, 0.25, 0.05
 """Rows that are compared with all; a share of the median distance, and of the rows."""
 
 
-@dataclass(frozen=True, eq=False)
-class CalibrationLeak:
+@dataclass(frozen=True, eq=False, repr=False)
+class CalibrationLeak(ByValue):
     """What the attack on residuals gains on the rows of one calibration, by Statement S19.
 
     Attributes
     ----------
     ratio : (rows,) ndarray
-        Variance of the output error of each row as a member, divided by its variance as a stranger.
+        Variance of the output error of each row as a member, divided by its variance as a non-member.
     outputs : int
         K of the layer: for each row so many errors are seen.
     reasons : tuple of str

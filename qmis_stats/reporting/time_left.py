@@ -29,7 +29,7 @@ class Stage:
     counted : bool
         Whether the number of units says something to a reader.
     rough : float or None
-        Wall seconds a unit, before one is measured.
+        Wall seconds per unit, before one is measured.
     pieces, done : int
         Of what is iterated over, all and those that are finished.
     began, latest : float
@@ -71,7 +71,7 @@ class TimeLeft:
     stages : sequence of Stage
         In their order.
     rough : callable
-        Returns seconds a unit of stages by name; called once, when the first unit of all is done.
+        Returns seconds per unit of stages by name; called once, when the first unit of all is done.
     clock : callable
         Returns seconds.
 

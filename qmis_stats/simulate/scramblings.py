@@ -104,7 +104,7 @@ def draw_nets(
     log2_points: int,
     block: int = 0,
 ) -> Nets:
-    """Draw the nets of every scrambling: 2**log2_sums sums a component and half, 2**log2_points points a component."""
+    """Draw the nets of every scrambling: 2**log2_sums sums per component and half, 2**log2_points points for each."""
     sums, log_weights = _draw_sums(kernels, scores, design, key, terms, log2_sums, block)
     blocks = []
     for i, component in enumerate(design.points.components):

@@ -86,7 +86,7 @@ class SimulatedSeries(NotebookResult):
         return np.asarray(self.covariance / np.outer(error, error))
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a sample size as a pandas frame."""
+        """Return one row per sample size as a pandas frame."""
         import pandas as pd
 
         columns = {"n": self.n.astype(np.int64), "log_delta": self.log_delta, "std_error": self.std_error}

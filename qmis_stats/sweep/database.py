@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from qmis_stats.errors import InputError, QmisError
+from qmis_stats.errors import InputError, QmisError, no_file
 from qmis_stats.reporting.tables import Table
 from qmis_stats.results import MISResult
 from qmis_stats.sweep.adaptive import Block
@@ -42,6 +42,15 @@ _ALLOWED = {
     sqlite3.SQLITE_PERM: "a file that can be opened, in a folder that exists and can be written",
     sqlite3.SQLITE_NOTADB: "a store that qmis sweep has made: this is no SQLite database",
 }
+
+
+def _is_database(file: Path) -> bool:
+    """Return whether a file begins as SQLite's do."""
+    try:
+        with file.open("rb") as stream:
+            return stream.read(16) == b"SQLite format 3\0"
+    except OSError as error:
+        raise no_file("store", file, "read", error.strerror or error) from None
 
 
 @contextlib.contextmanager
@@ -137,6 +146,8 @@ class Store:
             raise InputError("store", self.path, "a store that exists")
         if read_only and place.stat().st_size == 0:
             raise InputError("store", self.path, "a store that qmis sweep has made: this file is empty")
+        if place.is_file() and place.stat().st_size and not _is_database(place):  # before a lock lies beside it
+            raise InputError("store", self.path, _ALLOWED[sqlite3.SQLITE_NOTADB])
         self._lock: Lock | None = None
         with telling(self.path), contextlib.ExitStack() as undo:
             if not read_only:

@@ -169,6 +169,7 @@ class Cluster(Workers):
         except ImportError:
             raise MissingExtraError("dask.distributed", "to sweep on a cluster", "cluster") from None
         try:
+            distributed.comm.get_address_host(address)  # a client of what is no address complains once more at its end
             self._client = distributed.Client(address, timeout=_PATIENCE, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
             allowed = f"the address of a Dask scheduler that answers, such as tcp://host:8786: {error}"

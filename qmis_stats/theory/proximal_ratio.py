@@ -1,6 +1,6 @@
 """The membership likelihood ratio of a read-out when the proximal map is curved (Statement S16, Proposition S18.8).
 
-A stranger's read-out is w ~ N(0, 1). A member's is ``w = c·M + √(1 − c²)·ξ`` with c² the retained information ρ, ξ
+A non-member's read-out is w ~ N(0, 1). A member's is ``w = c·M + √(1 − c²)·ξ`` with c² the retained information ρ, ξ
 standard normal and ``M = (prox_q(a + sτ) − a)/s``. Everything is integrated on grids; no point is drawn.
 """
 
@@ -136,7 +136,7 @@ def _excess(gap: FloatArray) -> FloatArray:
 def _roc(ratio: FloatArray, members: FloatArray, strangers: FloatArray) -> ROCCurve:
     order = np.argsort(-ratio)
     inside, outside = members[order] / members.sum(), strangers[order]
-    left = max(1.0 - float(outside.sum()), 0.0)  # strangers where no member is
+    left = max(1.0 - float(outside.sum()), 0.0)  # non-members where no member is
     # Half of a node's mass lies on either side of it.
     tpr, fpr = np.cumsum(inside) - 0.5 * inside, np.cumsum(outside) - 0.5 * outside
     area = 1.0 - float(np.sum(inside * fpr))

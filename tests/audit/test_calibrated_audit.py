@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from sklearn.decomposition import PCA
@@ -19,6 +20,8 @@ from qmis_stats.audit.attacks.shadow_fits import ShadowFits
 from qmis_stats.audit.calibration import CalibrationData, calibrated, calibration_data, released_weights, seeing
 from qmis_stats.audit.models.calls import last_weights
 from qmis_stats.audit.models.linear import Linear, Logistic, Softmax
+from qmis_stats.audit.public_rows import public_rows
+from qmis_stats.audit.tables import load_table
 from qmis_stats.cli import cli
 from qmis_stats.errors import InputError
 from qmis_stats.quantizers import quantizer
@@ -254,9 +257,10 @@ def test_a_users_quantizer_that_sees_data_is_audited() -> None:
 def test_the_command(tmp_path) -> None:
     rng = np.random.default_rng(1)
     rows = [[*map(float, row)] for row in rng.normal(size=(60, 3)).round(3)]
-    for name, some in (("data", rows[:40]), ("public", rows[40:])):
-        text = "a,b,c,y\n" + "".join(",".join(map(str, [*row, sum(row)])) + "\n" for row in some)
-        (tmp_path / f"{name}.csv").write_text(text)
+    text = "a,b,c,y\n" + "".join(",".join(map(str, [*row, sum(row)])) + "\n" for row in rows[:40])
+    (tmp_path / "data.csv").write_text(text)
+    public = "c;a;b\n" + "".join(f"{c};{a};{b}\n" for a, b, c in rows[48:])  # few rows, no target, another order
+    (tmp_path / "public.csv").write_text(public)
     given = [
         str(tmp_path / "data.csv"),
         "--target",
@@ -268,10 +272,49 @@ def test_the_command(tmp_path) -> None:
         "--attacks",
         "0",
     ]
-    for whose, said in (("training", "own training points"), (str(tmp_path / "public.csv"), "20 of 20 public rows")):
+    for whose, said in (("training", "own training points"), (str(tmp_path / "public.csv"), "12 of 12 public rows")):
         ran = CliRunner().invoke(cli, ["audit", *given, "--json", "--jobs", "1", "--calibrate", whose])
         assert ran.exit_code == 0, ran.output
         assert said in " ".join(json.loads(ran.stdout)["notes"])
-    ran = CliRunner().invoke(cli, ["audit", *given, "--jobs", "1", "--calibrate", "nobody"])
-    assert ran.exit_code == 2
-    assert "--calibrate = 'nobody': must be training, held-out, or a file that exists" in ran.stderr
+    for whose, said in (
+        ("nobody", "--calibrate = 'nobody': must be training, held-out, or a file that exists"),
+        (str(tmp_path), "must be training, held-out, or a file that exists"),
+        (str(tmp_path / "less.csv"), "--calibrate = \"less.csv, which has no 'c'\": must be rows with the features of"),
+    ):
+        (tmp_path / "less.csv").write_text(public.replace("c;", "d;", 1))
+        ran = CliRunner().invoke(cli, ["audit", *given, "--jobs", "1", "--calibrate", whose])
+        assert ran.exit_code == 2
+        assert said in ran.stderr
+
+
+def test_public_rows(tmp_path) -> None:
+    texts = np.array(["red", "blue", "green"])[np.arange(30) % 3]
+    frame = pd.DataFrame({"hue": texts, "a=b": np.arange(30.0), "y": np.arange(30) % 2})
+    frame.to_csv(tmp_path / "data.csv", index=False)
+    data = load_table(tmp_path / "data.csv", "y")
+    assert np.array_equal(public_rows(tmp_path / "data.csv", data), data.X)
+    some = frame.drop(columns="y").iloc[[4, 2]].assign(hue=["pink", None])
+    some.to_parquet(tmp_path / "some.parquet")
+    assert public_rows(tmp_path / "some.parquet", data, missing="drop").tolist() == [[0.0, 0.0, 0.0, 4.0]]
+    np.savez(tmp_path / "some.npz", points=data.X[:3], label=data.y[:3])
+    assert np.array_equal(public_rows(tmp_path / "some.npz", data), data.X[:3])
+    (tmp_path / "none.csv").write_text("hue,a=b\n")
+    frame.assign(**{"a=b": "text"}).to_csv(tmp_path / "text.csv")
+    for name, said in (
+        ("some.parquet", "column 'hue=blue', row 2 = 'missing'"),
+        ("none.csv", "calibrate = 'none.csv, which has no rows': must be at least one row"),
+        ("text.csv", "column 'a=b' = 'text': must be numbers, as in data"),
+        ("no.csv", "must be a file that exists"),
+    ):
+        with pytest.raises(InputError, match=said):
+            public_rows(tmp_path / name, data)
+
+
+def test_public_molecules(tmp_path) -> None:
+    pytest.importorskip("rdkit")
+    made = pd.DataFrame({"SMILES": ["C" * k + end for k in range(1, 27) for end in ("O", "N", "Cl")]})
+    made["y"] = np.arange(len(made)) % 2
+    made.to_csv(tmp_path / "data.csv", index=False)
+    data = load_table(tmp_path / "data.csv", "y", smiles="SMILES")
+    made.drop(columns="y").iloc[:4].to_csv(tmp_path / "some.csv", index=False)
+    assert np.array_equal(public_rows(tmp_path / "some.csv", data, smiles="SMILES"), data.X[:4])

@@ -211,7 +211,20 @@ def test_what_looks_like_numbers_can_be_classes():
     refused("decimal=','", X, commas, task="regression")
     refused("far fewer classes", X, commas, task="multiclass")
     assert from_arrays(X, ["1,0", "2,0"] * 20).classes == ("1,0", "2,0")
-    assert from_arrays(X, ["1", "2", "3", "unknown"] * 10).classes == ("1", "2", "3", "unknown")
+    mixed = from_arrays(X, ["1", "2", "3", "unknown"] * 10)
+    assert mixed.classes == ("1", "2", "3", "unknown")
+    assert (
+        mixed.notes[1]
+        == "'unknown' is a class beside numbers; missing_values=['unknown'] says that it marks what is missing."
+    )
+    assert len(from_arrays(X, ["a", "b"] * 20).notes) == 1
+    one = [*map(str, np.arange(39) % 2), "unknown"]
+    refused(
+        r"row 40 = 'unknown': must be a number.*missing_values=\['unknown'\].*; task='multiclass' makes it a class",
+        X,
+        one,
+    )
+    assert from_arrays(X, one, task="multiclass").classes == ("0", "1", "unknown")
 
 
 def test_features_that_are_no_real_numbers_are_refused():

@@ -171,7 +171,7 @@ def test_all_right_is_not_certain():
     ("options", "message"),
     [
         ({"by": "sex"}, "by = 'sex': must be a sequence of columns"),
-        ({"by": ["height"]}, "column = 'height'"),
+        ({"by": ["height"]}, "by = 'height': must be a column of"),
         ({"by": ["y"]}, "by = 'y': must be another column than the target"),
         (
             {"by": ["age"]},

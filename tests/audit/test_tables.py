@@ -50,8 +50,13 @@ def test_columns_are_chosen(tmp_path):
     grouped = load_table(file, "y", ignore=["name"], groups="g")
     assert grouped.features == ("a", "flag")
     assert len(set(grouped.groups)) == 7
-    refused("column = 'z': must be one of a, flag, y", file, "z")
-    refused("must be other columns than y", file, "y", columns=["y"])
+    refused("target = 'z': must be a column of table.csv: a, flag, y", file, "z")
+    refused("target = 'flog': must be .*; did you mean flag\\?$", file, " flog")
+    refused("ignore = 'g .': must be a column", file, "y", ignore=["g ?"])
+    refused("ignore = 'flag': must be a sequence of columns", file, "y", ignore="flag")
+    refused("columns = 'y': must be other columns than y", file, "y", columns=["y"])
+    for option, value in (("smiles", ""), ("groups", ""), ("by", [""]), ("columns", ["nome"])):
+        refused(f"{option} = '.*': must be a column of table.csv", file, "y", **{option: value})
     refused("used with smiles", file, "y", groups="scaffold")
     refused("at least one besides", file, "y", ignore=["a", "flag", "name", "g"])
     refused("at least one that is not the same in every row", file, "y", columns=["name"])
@@ -86,9 +91,9 @@ WRONG = {
     "commas in a feature": ("'a', row 1 = '0,5': .*decimal=','", ["a;y", *(f"{i},5;{i}" for i in COUNT)], {}),
     "both marks": ("'a', row 1 = '1.5': .* after ','", ["a;y", "1.5;1", *["1,5;2"] * 40], {"decimal": ","}),
     "a mark": (r"row 4 = '-': .*missing_values=\['-'\]", ["a,y", *(f"{i},{'-' if i == 3 else i}" for i in COUNT)], {}),
-    "another name": ("column = 'y': must be one of a, b, z$", ["a;b;z", *["1;2;3"] * 30], {}),
-    "another separator": ("one of a,y; another separator=CHARACTER may", ["a,y", *["1,2"] * 30], {"separator": ";"}),
-    "no names": ("column = 'y': must be one of 1, 2, 3; header=False", ["1,2,3", *["1,2,3"] * 30], {}),
+    "another name": ("target = 'y': must be a column of .*: a, b, z$", ["a;b;z", *["1;2;3"] * 30], {}),
+    "another separator": ("a,y; another separator=CHARACTER may", ["a,y", *["1,2"] * 30], {"separator": ";"}),
+    "no names": ("target = 'y': must be a column of .*: 1, 2, 3; header=False", ["1,2,3", *["1,2,3"] * 30], {}),
     "free text": ("'a', row 1 = 'n0': .* not of 60 in 60 rows", ["a,y", *(f"n{i},{i}" for i in COUNT)], {}),
     "separator": ("separator = '::': must be one character", ["a,y", "1,2"], {"separator": "::"}),
     "one mark for two": ("another character than the decimal", ["a,y"], {"separator": ",", "decimal": ","}),
@@ -176,7 +181,8 @@ def test_paths(tmp_path):
     refused("a file that exists", tmp_path / "none.csv", "y")
     refused("whose name ends with .csv", tmp_path / "table.xlsx", "y")
     (tmp_path / "folder.csv").mkdir()
-    refused("a file that exists", tmp_path / "folder.csv", "y")
+    refused("a file: this is a folder", tmp_path / "folder.csv", "y")
+    refused("a file: this is a folder", "", "y")
 
 
 def test_embeddings(tmp_path):

@@ -206,7 +206,6 @@ def test_verify_refuses_a_folder_before_it_runs(qmis: Qmis, tmp_path: Path, monk
         result = qmis("verify", "--out", folder)
         assert (result.exit_code, result.stdout) == (2, "")
         assert result.stderr.startswith("--out = '/")
-        assert "cannot be written: " in result.stderr
         assert result.stderr.count("\n") == 1
 
 

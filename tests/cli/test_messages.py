@@ -65,7 +65,12 @@ def test_commands_speak_of_their_options(qmis, tmp_path):
         (("evaluate", tmp_path / "no.toml"), f"{tmp_path}/no.toml: cannot be read: No such file or directory"),
         (("verify", "S1", "--seed", "-1"), "--seed = -1: must be an integer from 0 to 4294967295"),
         (("rank", tmp_path / "no.npz"), f"file = '{tmp_path}/no.npz' cannot be read: No such file or directory"),
-        (("verify", "--out", table), f"--out = '{table}' cannot be written: File exists"),
+        (("verify", "--out", table), f"--out = '{table}': must be a folder: this is a file"),
+        (("verify", "--out", ""), "--out = '': must be a name, which is not empty"),
+        (("audit", ""), "DATA = '': must be a file, or bundled: and a name"),
+        (("audit", "--store", ""), "--store = '': must be a name, which is not empty"),
+        (("rank", ""), "LOSSES = '': must be a name, which is not empty"),
+        (("audit", "--quantizers", "sign,"), "--quantizers = 'sign,': must be names with commas between them"),
     ):
         result = qmis(*arguments)
         assert result.exit_code == 2
@@ -83,18 +88,23 @@ MESSAGES = {
     "missing groups": ("a,g,y", [f"{i},{i or ''}" for i in COUNT], ["--groups", "g"], "--missing drop leaves the"),
     "scaffolds": ("a,y", COUNT, ["--groups", "scaffold"], "--groups = 'scaffold': must be the name of a column, or"),
     "SMILES": ("a,y", COUNT, ["--groups", "scaffold"], "used with --smiles COLUMN"),
-    "no names": ("1,2", COUNT, [], "must be one of 1, 2; --no-header numbers columns that have no names"),
+    "no names": ("1,2", COUNT, [], "t.csv: 1, 2; --no-header numbers columns that have no names"),
     "one column": ("a,y", COUNT, ["--separator", "|"], "another --separator CHARACTER may split it"),
     "a separator": ("a,y", COUNT, ["--separator", "||"], "--separator = '||': must be one character"),
     "a decimal mark": ("a,y", COUNT, ["--decimal", ";"], "--decimal = ';': must be '.' or ','"),
-    "the target ignored": ("a,y", COUNT, ["--ignore", "y"], "ignored columns = 'y': must be other columns than y"),
+    "the target ignored": ("a,y", COUNT, ["--ignore", "y"], "--ignore = 'y': must be other columns than y, which"),
     "all ignored": ("a,y", COUNT, ["--ignore", "a"], "t.csv: columns = 'a, y': must be at least one besides y"),
-    "numbered columns": ("a,y", COUNT, ["--no-header"], "t.csv: column = 'y': must be one of 1, 2\n"),
+    "numbered columns": ("a,y", COUNT, ["--no-header"], "--target = 'y': must be a column of t.csv: 1, 2\n"),
+    "a misspelt column": ("age,y", COUNT, ["--ignore", "agge"], ": age, y; did you mean age?"),
+    "a misspelt group": ("age,y", COUNT, ["--groups", "ag"], "--groups = 'ag': must be a column of t.csv: age, y; did"),
+    "no group": ("age,y", COUNT, ["--groups", ""], "--groups = '': must be a column of t.csv: age, y"),
+    "a misspelt column of groups": ("age,y", COUNT, ["--by", "ag"], "--by = 'ag': must be a column of t.csv: age, y"),
+    "no SMILES": ("age,y", COUNT, ["--smiles", ""], "--smiles = '': must be a column of t.csv: age, y"),
     "a share": ("a,y", COUNT, ["--evaluation", "1.5"], "--evaluation = 1.5: must be a share between 0 and 1\n"),
-    "a quantizer": ("a,y", COUNT, ["--quantizers", "sing"], "--quantizers = 'sing': must be one of identity, sign,"),
+    "a quantizer": ("a,y", COUNT, ["--quantizers", "sing"], "; did you mean sign?\n"),
     "no quantizer": ("a,y", COUNT, ["--quantizers", "identity"], "--quantizers = 'identity': must be at least one"),
     "quantizers twice": ("a,y", COUNT, ["--quantizers", "sign,sign"], "--quantizers = 'sign, sign': must be of diff"),
-    "an ignored column": ("a,y", COUNT, ["--ignore", "b"], "t.csv: column = 'b': must be one of a, y"),
+    "an ignored column": ("a,y", COUNT, ["--ignore", "b"], "--ignore = 'b': must be a column of t.csv: a, y"),
 }
 
 
@@ -108,6 +118,16 @@ def test_advice_is_given_in_options(name, qmis, tmp_path):
     assert result.exit_code == 2
     assert words in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_one_text_among_two_classes_is_asked_about(qmis, tmp_path):
+    (tmp_path / "t.csv").write_text("a,y\n" + "".join(f"{i},{'?' if i == 7 else i % 2}\n" for i in range(40)))
+    result = qmis("audit", tmp_path / "t.csv", "--target", "y")
+    assert result.exit_code == 2
+    assert result.stderr.endswith(
+        "row 8 = '?': must be a number, as most others are; --missing-values '?' says that it marks what is missing; "
+        "--task multiclass makes it a class\n"
+    )
 
 
 def test_advice_in_notes_is_given_in_options(qmis, tmp_path):

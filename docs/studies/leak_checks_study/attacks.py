@@ -1,4 +1,4 @@
-"""Part 3: is the read-out beaten by another attack of the package, anywhere? All attacks see the same trainings."""
+"""Part 3: is the read-out beaten by another attack of the package, anywhere? All attacks see the same training runs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def load(name: str, folder: Path, rng: np.random.Generator) -> Dataset:
 
 
 def two_sided(difference: float, error: float, trainings: int) -> float:
-    """Return Student's p-value of a difference of areas, with trainings as clusters."""
+    """Return Student's p-value of a difference of areas, with training runs as clusters."""
     return float(2.0 * stdtr(trainings - 1.0, -abs(difference) / max(error, 1e-12)))
 
 

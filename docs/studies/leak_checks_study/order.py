@@ -88,7 +88,7 @@ def scored(setting: Setting, beta: np.ndarray, runs: int, seed: int) -> tuple[li
 
 
 def areas(sides: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return areas of all quantizers and their covariance, with trainings as clusters."""
+    """Return areas of all quantizers and their covariance, with training runs as clusters."""
     count, runs, shown = sides[0].shape
     clusters = np.repeat(np.arange(runs), shown)
     return delong(*(side.reshape(count, -1) for side in sides), clusters, clusters)

@@ -1,8 +1,8 @@
-"""Part 2: is the exposure that one fit predicts for a record what attacks on a thousand trainings find?
+"""Part 2: is the exposure that one fit predicts for a record what attacks on a thousand training runs find?
 
 The pool game on a molecular set: each training uses a random half of the records. The attack reads the statistic of S16
-out of the codes, learns its normal laws with and without the record from one half of the trainings, and is scored on
-the other half: no theory decides what it achieves, and on average this is at most the total variation.
+out of the codes, learns its normal laws with and without the record from one half of the training runs, and is
+scored on the other half: no theory decides what it achieves, and on average this is at most the total variation.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ DECILES = 10
 
 @dataclass(frozen=True)
 class Pool:
-    """Records, of which trainings use random halves."""
+    """Records, of which training runs use random halves."""
 
     X: np.ndarray
     y: np.ndarray
@@ -64,7 +64,7 @@ class Pool:
         return np.array(found)
 
     def fit(self, rows: np.ndarray, theta: np.ndarray) -> Fit:
-        """Return one of the trainings as a fit."""
+        """Return one of the training runs as a fit."""
         return fit_from(self.X[rows], self.y[rows], theta[:-1], self.loss, RIDGE, theta[-1])
 
 
@@ -164,10 +164,10 @@ def read_outs(
 
 
 def advantage(read: np.ndarray, member: np.ndarray, learnt: np.ndarray) -> np.ndarray:
-    """Return true less false positive rate of each record on the trainings that are not ``learnt``, (N,).
+    """Return true less false positive rate of each record on the training runs that are not ``learnt``, (N,).
 
-    A training is called one with the record where the normal law that members had in the trainings ``learnt`` has the
-    larger density there. The laws do not see the trainings on which they are scored: on average the advantage is at
+    A training is called one with the record where the normal law that members had in the runs ``learnt`` has the
+    larger density there. The laws do not see the training runs on which they are scored: on average the advantage is at
     most the total variation.
     """
     inside, outside = (_normal(read[learnt], chosen[learnt]) for chosen in (member, ~member))
@@ -185,7 +185,7 @@ def _log_density(read: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> np
 
 
 def halves(read: np.ndarray, member: np.ndarray) -> np.ndarray:
-    """Return the advantages on each half of the trainings with laws learnt on the other, (2, N)."""
+    """Return the advantages on each half of the training runs with laws learnt on the other, (2, N)."""
     first = np.arange(len(read)) < len(read) // 2
     return np.array([advantage(read, member, learnt) for learnt in (first, ~first)])
 
@@ -227,7 +227,7 @@ def predicted(fits: list[Fit], members: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def checked(name: str, folder: Path, runs: int, fits: int, seed: int) -> Iterator[Row]:
-    """Yield how predicted exposures of a set's records compare with what ``runs`` trainings show."""
+    """Yield how predicted exposures of a set's records compare with what ``runs`` training runs show."""
     pool, rng = Pool.of(name, folder), np.random.default_rng([seed, 4, CHOSEN.index(name)])
     apart, member = pool.halves(fits, rng), pool.halves(runs, rng)
     one_by_one = [pool.fit(np.flatnonzero(m), t) for m, t in zip(apart, pool.trained(apart), strict=True)]

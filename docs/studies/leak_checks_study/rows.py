@@ -1,4 +1,4 @@
-"""The table of the study: one number a row."""
+"""The table of the study: one number per row."""
 
 from __future__ import annotations
 

@@ -25,14 +25,14 @@ class AttackLeak(MeasuredLeak):
     """Leak of a model under each quantizer and without one, measured by attacks: a lower bound.
 
     Δ is the advantage of the strongest attack, true less false positive rate at a threshold that was fixed on other
-    trainings. Beside what :class:`~qmis_stats.leak.releases.ReleaseLeak` tells:
+    training runs. Beside what :class:`~qmis_stats.leak.releases.ReleaseLeak` tells:
 
     Attributes
     ----------
     attacks : tuple of str
         The attack on each release, chosen where thresholds are fixed.
     trainings : int
-        Trainings that were attacked.
+        Training runs that were attacked.
     """
 
     attacks: tuple[str, ...]
@@ -79,15 +79,15 @@ def attack_leak(
 ) -> AttackLeak:
     """Return what the strongest of some attacks measure of each release, paired over releases.
 
-    The attack on a release is the first, unless another has an area on the calibration trainings that is larger by more
-    than three standard errors: then the one with the largest. Its figures are those of the target trainings, which had
-    no part in the choice; trainings are independent, and all releases are of the same ones, so that their means have a
-    joint covariance. That of areas is DeLong's, with trainings as clusters.
+    The attack on a release is the first, unless another has an area on the calibration runs that is larger by more
+    than three standard errors: then the one with the largest. Its figures are those of the target runs, which had
+    no part in the choice; runs are independent, and all releases are of the same ones, so that their means have a
+    joint covariance. That of areas is DeLong's, with training runs as clusters.
 
     Parameters
     ----------
     found : dict of str to sequence of AttackResult
-        By quantizer, on the same target trainings; the last without quantization (``"identity"``). Thresholds must have
+        By quantizer, on the same target runs; the last without quantization (``"identity"``). Thresholds must have
         been fixed for the false positive rates 0.1, 0.01 and 0.001.
     bits : dict of str to float
         Bits per weight, as far as they are known.
@@ -99,7 +99,7 @@ def attack_leak(
     Raises
     ------
     InputError
-        If a threshold is missing, or there are fewer than two trainings.
+        If a threshold is missing, or there are fewer than two training runs.
     """
     best = [_strongest(results) for results in found.values()]
     first = best[0]
@@ -133,7 +133,7 @@ def attack_leak(
 
 
 def _strongest(results: Sequence[AttackResult]) -> AttackResult:
-    """Return the first attack, or the best of those that were ahead of it on the calibration trainings."""
+    """Return the first attack, or the best of those that were ahead of it on the calibration training runs."""
     first = results[0].rehearsal
     ahead: list[tuple[float, AttackResult]] = []
     for result in results[1:]:

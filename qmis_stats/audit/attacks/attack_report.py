@@ -53,7 +53,7 @@ class AttackReport(NotebookResult):
     def beating(self, level: float = FALSE_ALARM) -> tuple[str, ...]:
         """Return the attacks whose accuracy exceeds (1 + Δ)/2 significantly: one that does sees too much.
 
-        Each test is valid at every number of trainings; the level is divided by their number (Bonferroni).
+        Each test is valid at every number of training runs; the level is divided by their number (Bonferroni).
         """
         share = checked_significance(level) / len(self.results)
         p_values = {r.name: r.excess_p_value() for r in self.results}

@@ -27,7 +27,7 @@ ATTACK_FPR = (1e-1, 1e-2, 1e-3)
 
 @dataclass(frozen=True)
 class Rate:
-    """True positive rate at a threshold that was fixed on the calibration trainings.
+    """True positive rate at a threshold that was fixed on the calibration training runs.
 
     Attributes
     ----------
@@ -36,9 +36,9 @@ class Rate:
     threshold : float
         Scores of at least this much are called members.
     resolved : bool
-        Whether the calibration trainings showed enough strangers, 1/nominal or more.
+        Whether the calibration training runs showed enough non-members, 1/nominal or more.
     tpr, fpr : tuple of float
-        Estimate, lower and upper limit on the target trainings.
+        Estimate, lower and upper limit on the target runs.
     """
 
     nominal: float
@@ -50,7 +50,7 @@ class Rate:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AttackResult(NotebookResult):
-    """One attack against the target trainings.
+    """One attack against the target runs.
 
     Attributes
     ----------
@@ -94,12 +94,12 @@ class AttackResult(NotebookResult):
 
     @property
     def trainings(self) -> int:
-        """Number T of target trainings."""
+        """Number T of target runs."""
         return int(self.member.shape[0])
 
     @property
     def pairs(self) -> int:
-        """Pairs of a member and a stranger in each."""
+        """Pairs of a member and a non-member in each."""
         return int(self.member.shape[1]) // 2
 
     @cached_property
@@ -109,7 +109,7 @@ class AttackResult(NotebookResult):
 
     @property
     def accuracy(self) -> float:
-        """Share of right answers, with as many members as strangers."""
+        """Share of right answers, with as many members as non-members."""
         return float(np.mean(self.correct))
 
     @property
@@ -118,7 +118,7 @@ class AttackResult(NotebookResult):
         return 2.0 * self.accuracy - 1.0
 
     def accuracy_interval(self, level: float | None = None) -> tuple[float, float]:
-        """Return Student's interval for the accuracy from the trainings' shares of right answers, within [0, 1].
+        """Return Student's interval for the accuracy from the training runs' shares of right answers, within [0, 1].
 
         With shares that are all the same it falls back on :meth:`guaranteed_accuracy`.
         """
@@ -127,23 +127,23 @@ class AttackResult(NotebookResult):
         return self.guaranteed_accuracy(chosen) if low == high else (max(0.0, low), min(1.0, high))
 
     def guaranteed_accuracy(self, level: float | None = None) -> tuple[float, float]:
-        """Return limits for the accuracy that hold at any number of trainings (Hoeffding 1963); they are wider."""
+        """Return limits for the accuracy that hold at any number of training runs (Hoeffding 1963); they are wider."""
         return mean_bounds(self.accuracy, self.trainings, self.level if level is None else level)
 
     def excess_p_value(self) -> float | None:
         """Return a p-value of "the accuracy is at most (1 + Δ)/2"; ``None`` where Δ is not known.
 
-        Valid at every number of trainings, however the points of one training depend on each other. A small one says
+        Valid at every number of runs, however the points of one training depend on each other. A small one says
         that the attack sees more than it may, or that Δ is wrong.
         """
         return None if self.delta is None else excess_p_value(self.accuracy, self.trainings, 0.5 * (1.0 + self.delta))
 
     def chance_p_value(self) -> float:
-        """Return a p-value of "the accuracy is one half", two-sided and valid at every number of trainings.
+        """Return a p-value of "the accuracy is one half", two-sided and valid at every number of training runs.
 
         Where labels were drawn anew (``control="labels"``) it is conditional on the scores: of c points that a training
         has called members, a hypergeometric number are, which is less spread than c coins (Hoeffding 1963, section 6),
-        and so are the strangers among those that were not called. Otherwise the trainings alone are independent.
+        and so are the non-members among those that were not called. Otherwise the training runs alone are independent.
         """
         away, coins = abs(self.accuracy - 0.5), self.trainings
         if self.control == "labels":
@@ -171,12 +171,12 @@ class AttackResult(NotebookResult):
         return math.sqrt(max(self._area[1], 0.0))
 
     def auc_interval(self, level: float | None = None) -> tuple[float, float]:
-        """Return the interval for the area: DeLong's, with trainings as clusters."""
+        """Return the interval for the area: DeLong's, with training runs as clusters."""
         return area_interval(*self._area, self.trainings, self.level if level is None else level)
 
     @cached_property
     def rates(self) -> tuple[Rate, ...]:
-        """True positive rates at thresholds fixed on the calibration trainings.
+        """True positive rates at thresholds fixed on the calibration training runs.
 
         With one pair a training both intervals are Clopper and Pearson's, and exact; with more they are theirs at the
         effective number of points.
@@ -200,7 +200,7 @@ class AttackResult(NotebookResult):
         Parameters
         ----------
         other : AttackResult
-            On the same target trainings.
+            On the same target runs.
         """
         mine, theirs = self.scores, other.scores
         areas, covariance = delong(

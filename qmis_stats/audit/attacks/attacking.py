@@ -1,4 +1,4 @@
-"""Fit attacks on shadow trainings, fix their thresholds on calibration trainings, score them on target trainings."""
+"""Fit attacks on shadow runs, fix their thresholds on calibration training runs, score them on target runs."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _midway(values: FloatArray, place: int) -> float:
 
 
 def rate_threshold(strangers: FloatArray, rate: float) -> tuple[float, bool]:
-    """Return a threshold that at most this share of strangers reaches, and whether it is resolved.
+    """Return a threshold that at most this share of non-members reaches, and whether it is resolved.
 
     Of the smallest score that will do and the next one below, it is midway.
 
@@ -55,7 +55,7 @@ def rate_threshold(strangers: FloatArray, rate: float) -> tuple[float, bool]:
     strangers : ndarray
         Scores of non-members.
     rate : float
-        Share. It is resolved by at least 1/rate strangers; else the threshold lies above all of them.
+        Share. It is resolved by at least 1/rate non-members; else the threshold lies above all of them.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def _scored(attack: Attack, scorer: Scorer, shown: Shown) -> FloatArray:
     with raised_by(f"attack {attack.name!r}", but=(QmisError,)):
         scores = np.asarray(scorer(shown), dtype=np.float64)
     if scores.shape != shown.y.shape:
-        raise InputError(field, f"of shape {scores.shape}", f"one a point that is shown, of shape {shown.y.shape}")
+        raise InputError(field, f"of shape {scores.shape}", f"one per point that is shown, of shape {shown.y.shape}")
     if np.isnan(scores).any():
         raise InputError(field, float("nan"), "numbers; infinite ones are allowed")
     return scores

@@ -1,4 +1,4 @@
-"""Attacks on one model under several quantizers, which all act on the weights of the same trainings (S1)."""
+"""Attacks on one model under several quantizers, which all act on the weights of the same training runs (S1)."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ def audit_attacks(
     """Attack a model under each quantizer and without one, beside two checks of the attacks themselves.
 
     The model is trained ``trainings`` times, each time on a random n rows; each quantizer is applied to the last
-    weights of every training, the shadow trainings of the attacks included. The same attacks are run where membership
+    weights of every training, the shadow runs of the attacks included. The same attacks are run where membership
     is drawn at random, and on a problem whose optimum is known (:func:`self_check`).
 
     Parameters
     ----------
     dataset : Dataset
-        All of its rows play, in training or as strangers.
+        All of its rows play, in training or as non-members.
     model : Model
         For the task of the data set; it must be possible to train it again.
     quantizers : sequence of Quantizer
@@ -75,9 +75,9 @@ def audit_attacks(
     n : int, optional
         Points a training, at most half of the rows; by default half of them.
     trainings : int
-        In all, at least 16: a quarter are shadow trainings, a quarter fix thresholds, half are attacked.
+        In all, at least 16: a quarter are shadow runs, a quarter fix thresholds, half are attacked.
     members : int
-        Members, and as many strangers, that each attacked training shows, as far as there are so many.
+        Members, and as many non-members, that each attacked training shows, as far as there are so many.
     attacks : sequence of Attack
         With different names; by default the read-out, loss threshold, offline LiRA and a logistic discriminator.
     level : float
@@ -90,9 +90,9 @@ def audit_attacks(
     jobs : int
         Processes.
     progress : callable, optional
-        Wraps what is iterated over: first trainings, then quantizers.
+        Wraps what is iterated over: first training runs, then quantizers.
     store : path, optional
-        Folder for finished trainings.
+        Folder for finished training runs.
 
     Returns
     -------
@@ -181,7 +181,7 @@ def self_check(
     attacks : sequence of Attack
         Beside the optimal one.
     trainings : int
-        Target trainings, each with one member and one stranger.
+        Target training runs, each with one member and one non-member.
     seed : int
         In [0, 2³²).
     level : float

@@ -26,7 +26,7 @@ class Attack(Protocol):
     name : str
         For tables; different for different attacks.
     threshold : float or None
-        Scores of at least this much are called members; ``None`` fixes it on the calibration trainings, where the
+        Scores of at least this much are called members; ``None`` fixes it on the calibration training runs, where the
         accuracy is largest.
     """
 
@@ -41,13 +41,13 @@ class Attack(Protocol):
         ...
 
     def fit(self, known: Known) -> Scorer:
-        """Return the function that scores points; it sees neither labels nor target trainings."""
+        """Return the function that scores points; it sees neither labels nor target runs."""
         ...
 
 
 @runtime_checkable
 class Preparable(Protocol):
-    """An attack some of whose work is the same for every quantizer on the same trainings."""
+    """An attack some of whose work is the same for every quantizer on the same training runs."""
 
     def prepared(self, known: Known) -> Attack:
         """Return the attack with this work done; what is known is of the game without a quantizer."""

@@ -36,7 +36,7 @@ def default_features(model: Model, weights: Weights, reference: Weights, X: Floa
     model : Model
         What was trained.
     weights, reference : Weights
-        Released; and the mean of what other trainings released.
+        Released; and the mean of what other training runs released.
     X, y : ndarray
         Points.
 
@@ -58,7 +58,7 @@ def default_features(model: Model, weights: Weights, reference: Weights, X: Floa
 
 @dataclass(frozen=True)
 class Discriminator:
-    """A classifier fitted on the points of the shadow trainings, whose membership is known.
+    """A classifier fitted on the points of the shadow runs, whose membership is known.
 
     Parameters
     ----------

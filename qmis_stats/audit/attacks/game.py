@@ -1,7 +1,7 @@
-"""The membership game: trainings that release quantized weights, each with points that were trained on and others (S1).
+"""The membership game: training runs that release quantized weights, each with points trained on and others (S1).
 
-Three kinds of trainings, never the same: *shadow* trainings, whose members the attacks know; *calibration* trainings,
-on which thresholds are fixed; *target* trainings, on which attacks are scored.
+Three kinds of training runs, never the same: *shadow* runs, whose members the attacks know; *calibration* runs, on
+which thresholds are fixed; *target* runs, on which attacks are scored.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Picked(Sequence[FloatArray]):
     rows: Indices
 
     def __len__(self) -> int:
-        """Return the number of trainings."""
+        """Return the number of training runs."""
         return len(self.rows)
 
     def __getitem__(self, training: Any) -> Any:
@@ -88,9 +88,9 @@ class Shown:
     Attributes
     ----------
     weights : tuple of Weights
-        Released by each of the T trainings.
+        Released by each of the T training runs.
     points : sequence of (2m, p) ndarray
-        Features of the points of each training, members and strangers in random order.
+        Features of the points of each training, members and non-members in random order.
     y : (T, 2m) ndarray
         Their targets.
     losses : (T, 2m) ndarray
@@ -98,7 +98,7 @@ class Shown:
     rows : (T, 2m) ndarray of int or None
         Rows of the data set; ``None`` in a game with a sampler.
     role : int
-        Identifies the kind of trainings, for random numbers.
+        Identifies the kind of training runs, for random numbers.
     """
 
     weights: tuple[Weights, ...]
@@ -131,7 +131,7 @@ class Shown:
 
 @dataclass(frozen=True, eq=False)
 class Trainings:
-    """Trainings with the answers.
+    """Training runs with the answers.
 
     Attributes
     ----------
@@ -150,7 +150,7 @@ class Trainings:
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """What an attacker knows: everything but the target trainings' members.
+    """What an attacker knows: everything but the target runs' members.
 
     Attributes
     ----------
@@ -163,7 +163,7 @@ class Known:
     seed : int
         Of the game.
     shadow : Trainings
-        The attacker's own trainings.
+        The attacker's own training runs.
     plain : Trainings
         The same before quantization, with the true labels in a control too.
     rows : (R,) ndarray of int or None
@@ -214,7 +214,7 @@ class Known:
         return released_weights(self.quantizer, self.model, weights, mask_of(self.model, weights), points)
 
     def calibrating(self, part: Trainings) -> list[FloatArray | None]:
-        """Return the points that calibrate a quantizer that sees data in each training, no strangers that are shown."""
+        """Return the points that calibrate a quantizer that sees data in each training, none that is shown."""
         if self.calibration is None or not to_be_calibrated(self.quantizer):
             return [None] * part.shown.trainings
         assert isinstance(self.source, Dataset)
@@ -236,7 +236,7 @@ class AttackGame:
     Attributes
     ----------
     known : Known
-        Model, quantizer, source and shadow trainings.
+        Model, quantizer, source and shadow runs.
     calibration, target : Trainings
         For thresholds; for scores.
     control : str
@@ -250,7 +250,7 @@ class AttackGame:
 
     @property
     def pairs(self) -> int:
-        """Pairs of a member and a stranger in each target training."""
+        """Pairs of a member and a non-member in each target training."""
         return int(self.target.member.shape[1]) // 2
 
     def as_control(self, kind: str = "labels", seed: int | None = None) -> AttackGame:
@@ -260,7 +260,7 @@ class AttackGame:
         ----------
         kind : {"labels", "weights"}
             Labels drawn anew in every training; or true labels beside the weights of another training. An attack that
-            succeeds against the second tells members from strangers without looking at the weights: the two kinds of
+            succeeds against the second tells members from non-members without looking at the weights: the two kinds of
             points differ by themselves, and the game is flawed.
         seed : int, optional
             Of the labels; by default that of the game.
@@ -342,12 +342,12 @@ def _relabelled(part: Trainings, rng: np.random.Generator) -> Trainings:
 
 
 def _exchanged(model: Model, part: Trainings) -> Trainings:
-    """Return the trainings with the weights of the next one."""
+    """Return the training runs with the weights of the next one."""
     return _reweighted(model, part, (*part.shown.weights[1:], part.shown.weights[0]))
 
 
 def _reweighted(model: Model, part: Trainings, weights: tuple[Weights, ...]) -> Trainings:
-    """Return the trainings with other released weights."""
+    """Return the training runs with other released weights."""
     shown = part.shown
     return replace(part, shown=replace(shown, weights=weights, losses=_losses(model, weights, shown.points, shown.y)))
 
@@ -371,7 +371,7 @@ _One = tuple[Weights, FloatArray | None, FloatArray, Flags, Indices | None, Flag
 
 
 def _from_data(plan: _Plan, data: Dataset, members: int, rng: np.random.Generator) -> tuple[Indices, ...]:
-    """Return the rows that are trained on, and those that are shown: members, then strangers."""
+    """Return the rows that are trained on, and those that are shown: members, then non-members."""
     wanted = np.unique(data.y).size if data.task != "regression" else 2
     for _ in range(_TRIES):
         order = rng.permutation(data.rows)
@@ -425,7 +425,7 @@ def _blocks(plan: _Plan, blocks: list[list[_Training]], jobs: int) -> Iterator[l
 
 
 def _all(plan: _Plan, counts: dict[int, tuple[int, int]], jobs: int, progress: Progress) -> dict[int, Trainings]:
-    """Return the trainings of each role; ``counts`` says how many, and how many members are shown."""
+    """Return the training runs of each role; ``counts`` says how many, and how many members are shown."""
     wanted = [(role, number, members) for role, (count, members) in counts.items() for number in range(count)]
     size = -(-len(wanted) // (_BLOCKS * jobs))
     blocks = [wanted[begin : begin + size] for begin in range(0, len(wanted), size)]
@@ -484,23 +484,23 @@ def play(
     Parameters
     ----------
     source : Dataset or Sampler
-        A data set, of which each training uses a random n rows and shows others as strangers; or a function
+        A data set, of which each training uses a random n rows and shows others as non-members; or a function
         ``(rng, k)`` that draws k fresh points, for the game of Statement S1.
     model : Model
         The last weights of its training are released.
     quantizer : Quantizer or None
-        Applied to them; ``None`` releases them as they are, and :meth:`AttackGame.quantized` plays the same trainings
+        Applied to them; ``None`` releases them as they are, and :meth:`AttackGame.quantized` plays the same runs
         against as many quantizers as are wanted.
     n : int
         Points a training.
     trainings, shadows, calibrations : int
-        Independent trainings to score attacks on, to fit them on, and to fix thresholds on. A false positive rate of
-        1e-3 needs calibration trainings that show 1000 strangers in all.
+        Independent training runs to score attacks on, to fit them on, and to fix thresholds on. A false positive rate
+        of 1e-3 needs calibration runs that show 1000 non-members in all.
     members : int
-        Members, and as many strangers, that each target training shows. With one, all pairs are independent and
+        Members, and as many non-members, that each target training shows. With one, all pairs are independent and
         intervals for true positive rates are exact.
     shown : int, optional
-        The same for shadow and calibration trainings, where independence is not needed; by default up to 32.
+        The same for shadow and calibration training runs, where independence is not needed; by default up to 32.
     calibrate, calibration_rows
         Whose points calibrate a quantizer that sees data, and how many, as for
         :func:`~qmis_stats.audit.algorithm.audit`. Held-out ones are neither trained on nor shown.
@@ -511,7 +511,7 @@ def play(
     progress : callable, optional
         Wraps what is iterated over, as ``tqdm`` and ``rich.progress.track`` do.
     store : path, optional
-        Folder for the trainings of a game with a data set: one that was interrupted goes on, and more can be added.
+        Folder for the training runs of a game with a data set: one that was interrupted goes on, and more can be added.
 
     Returns
     -------

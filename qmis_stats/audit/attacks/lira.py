@@ -46,8 +46,8 @@ class LiRA:
 
     Notes
     -----
-    In a game with a data set the shadow trainings that used a row are its "in" models, the others its "out" models.
-    Means and variances are pooled over the rows of the data set, or over points of the shadow trainings: the score of a
+    In a game with a data set the shadow runs that used a row are its "in" models, the others its "out" models.
+    Means and variances are pooled over the rows of the data set, or over points of the shadow runs: the score of a
     point does not depend on others that are shown.
 
     Examples
@@ -81,7 +81,7 @@ class LiRA:
         if isinstance(known.source, Dataset):
             return self._from_rows(known, measure, online)
         X, y = _points(shadow.shown)
-        # Where points are pooled: those of the shadow trainings, which are not scored.
+        # Where points are pooled: those of the shadow runs, which are not scored.
         own = np.repeat(np.arange(shadow.shown.trainings), shadow.member.shape[1])
         used = ~(shadow.member.ravel() & (own == np.arange(shadow.shown.trainings)[:, None]))
         few = slice(0, _POOLED)

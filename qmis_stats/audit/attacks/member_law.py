@@ -38,7 +38,7 @@ def contrasts(outputs: int) -> FloatArray:
 class MemberLaw:
     """Laws of the read-outs of N points.
 
-    With t = u − a the deviation of the fitted values, u ~ N(a, S), a stranger has v ~ N(0, I), and a member
+    With t = u − a the deviation of the fitted values, u ~ N(a, S), a non-member has v ~ N(0, I), and a member
 
     v = Rt − Pψ(m) + ξ,   m = prox_q(u),   ψ = ∂ℓ/∂m,   ξ ~ N(0, I − RSRᵀ).
 

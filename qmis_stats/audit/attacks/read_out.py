@@ -39,8 +39,8 @@ class ReadOut:
     noisy measurement of its weight, whose gain and error are found by quantizing draws of the weights. Two linear
     statistics for each fitted value tell of a row: along the move Gx of its membership, and along the direction Cx of
     its fitted value. Their law under membership is that of the proximal map, with a factor of the move and a further
-    variance that are fitted to the members of the shadow trainings; centres and scales are those of the shadow
-    trainings without the row.
+    variance that are fitted to the members of the shadow runs; centres and scales are those of the shadow
+    training runs without the row.
 
     Other models, fits without a unique minimum, more than 4096 features, and games with a sampler have no such
     read-out: there it is online LiRA on the outputs of the quantized model.
@@ -48,7 +48,7 @@ class ReadOut:
     Parameters
     ----------
     fits : int
-        Shadow trainings whose second moments are averaged; as many as have 100 000 points together are enough.
+        Shadow training runs whose second moments are averaged; as many as have 100 000 points together are enough.
     name : str
         For tables.
     shadows : ShadowFits, optional
@@ -104,15 +104,15 @@ class _Seen:
     basis : (K, k) ndarray
         From :func:`contrasts`.
     unit : (R, 2k, 2k) ndarray
-        What makes read-outs standard normal for a stranger.
+        What makes read-outs standard normal for a non-member.
     law : MemberLaw
-        Of each row, its means those over all shadow trainings.
+        Of each row, its means those over all shadow runs.
     fitted : (T, R, k) ndarray
-        Fitted values of the shadow trainings before quantization.
+        Fitted values of the shadow runs before quantization.
     images : (2, KD, KD) ndarray
         C and G.
     values : (T, R, 2k) ndarray
-        Read-outs of the shadow trainings.
+        Read-outs of the shadow runs.
     """
 
     weights: MeasuredWeights
@@ -126,7 +126,7 @@ class _Seen:
 
     @classmethod
     def of(cls, known: Known, shadows: ShadowFits) -> _Seen:
-        """Return it for the shadow trainings of a game, under its quantizer."""
+        """Return it for the shadow runs of a game, under its quantizer."""
         data, pooled, weights = known.source, known.rows, MeasuredWeights(known, shadows)
         assert isinstance(data, Dataset)
         assert pooled is not None
@@ -156,7 +156,7 @@ class _Seen:
 
 
 class _Head:
-    """The read-out of a linear head, fitted on shadow trainings."""
+    """The read-out of a linear head, fitted on shadow runs."""
 
     def __init__(self, known: Known, shadows: ShadowFits) -> None:
         trained = known.shadow.trained
@@ -170,7 +170,7 @@ class _Head:
         self._calibrate(trained)
 
     def _calibrate(self, trained: Flags) -> None:
-        """Fit to the shadow trainings: means of rows left out, two scales, and the move and noise of members."""
+        """Fit to the shadow runs: means of rows left out, two scales, and the move and noise of members."""
         from scipy.optimize import minimize
 
         count, values = np.sum(~trained, axis=0), self.seen.values
@@ -181,7 +181,7 @@ class _Head:
         # Estimated second moments err differently along the move and along what the fitted value adds to it.
         halves = [_scale(p, f) for p, f in zip(np.hsplit(power, 2), np.hsplit(freedom, 2), strict=True)]
         self.spread = np.repeat(halves, self.seen.basis.shape[1])
-        # The mean of a row over k trainings has an error of its own; one that is always a member has no mean.
+        # The mean of a row over k training runs has an error of its own; one that is always a member has no mean.
         self.usable, self.error = count > 0, 1.0 / np.maximum(count, 1)
         inside, rows = np.nonzero(trained & (count > 0))
         few = np.random.default_rng(0).permutation(rows.size)[:_PAIRS]
@@ -220,7 +220,7 @@ def _forms(rows: FloatArray, basis: FloatArray, matrix: FloatArray) -> FloatArra
 
 
 def _mean_of(values: FloatArray, used: Flags) -> FloatArray:
-    """Return the mean over the trainings that count for each row, shape (N, …)."""
+    """Return the mean over the training runs that count for each row, shape (N, …)."""
     total = np.sum(np.where(used[:, :, None], values, 0.0), axis=0)
     return np.asarray(total / np.maximum(used.sum(axis=0), 1)[:, None])
 

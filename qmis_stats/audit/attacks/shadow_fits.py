@@ -1,4 +1,4 @@
-"""The law of the weights of a linear head before any quantization, from its shadow trainings (Statement S16)."""
+"""The law of the weights of a linear head before any quantization, from its shadow runs (Statement S16)."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Units:
 
 @dataclass(frozen=True, eq=False)
 class ShadowFits:
-    """Shadow trainings of a linear head, the same for every quantizer.
+    """Shadow training runs of a linear head, the same for every quantizer.
 
     All is in the units of the first: locations and scales are released as they are, and nothing that follows from them
     is noise. Parameters are flat, class by class with the intercept of each, KD of them.
@@ -66,7 +66,7 @@ class ShadowFits:
     Attributes
     ----------
     units : tuple of Units
-        Of each of the T trainings.
+        Of each of the T training runs.
     plain : (T, K, D) ndarray
         Their weights before quantization.
     covariance, response : (KD, KD) ndarray

@@ -33,7 +33,7 @@ class Compared(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AttackAudit(NotebookResult):
-    """Attacks on the same trainings under several quantizers.
+    """Attacks on the same training runs under several quantizers.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class AttackAudit(NotebookResult):
     level : float
         Of the intervals.
     grouped : bool
-        Whether the data set has groups, whose points may be members and strangers of one training.
+        Whether the data set has groups, whose points may be members and non-members of one training.
     predicted : LeakageResult or None
         What theory says of the best attack in the same game, from one training; ``None`` where it has no answer.
     """
@@ -82,7 +82,7 @@ class AttackAudit(NotebookResult):
             q = theory.names.index(name)
             low, high = theory.conf_int(share, "auc")[q]
             below, above = result.auc_interval(share)
-            # Half-widths add in squares: the two come from different trainings.
+            # Half-widths add in squares: the two come from different training runs.
             room = math.hypot(0.5 * (high - low), 0.5 * (above - below))
             area = float(theory.auc[q])
             found.append(Compared(name, area, result.auc, abs(result.auc - area) <= room))

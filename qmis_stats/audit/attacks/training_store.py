@@ -1,4 +1,4 @@
-"""Trainings of the membership game that are kept: each is known by its kind and number, and never repeated."""
+"""Training runs of the membership game that are kept: each is known by its kind and number, and never repeated."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ __all__ = ["Linear", "Logistic", "Softmax", "last_only", "losses_together"]
 
 _POWER_STEPS = 50
 _WIDE = 4
-"""Columns a row from which a descent is cheaper in the space of the rows."""
+"""Columns per row from which a descent is cheaper in the space of the rows."""
 
 _NO_DIRECTION = 1e-14
 _AT_ONCE = 2**21

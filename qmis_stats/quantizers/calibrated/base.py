@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qmis_stats.arrays import FloatArray, IntArray
+from qmis_stats.by_value import ByValue
 from qmis_stats.errors import DomainError, InputError
 from qmis_stats.quantizers.weights.base import WeightQuantizer, to_be_calibrated, weight_tensor
 from qmis_stats.quantizers.weights.grouped import Grouped
@@ -152,8 +153,8 @@ class CalibratedQuantizer(WeightQuantizer):
         """Return codes and values of a tensor."""
 
 
-@dataclass(frozen=True, eq=False)
-class Calibrated(WeightQuantizer):
+@dataclass(frozen=True, eq=False, repr=False)
+class Calibrated(ByValue, WeightQuantizer):
     """A quantizer with the inputs that it was calibrated on; from :meth:`CalibratedQuantizer.calibrate`.
 
     Parameters

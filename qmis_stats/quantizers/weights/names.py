@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from qmis_stats.errors import InputError
+from qmis_stats.errors import InputError, did_you_mean
 from qmis_stats.quantizers.weights.base import WeightQuantizer
 from qmis_stats.quantizers.weights.codebooks import KMeansCodebook, LloydMaxCodebook
 from qmis_stats.quantizers.weights.fixed import Float4, NormalFloat4, PowersOfTwo
@@ -107,7 +107,7 @@ def quantizer(name: str) -> WeightQuantizer:
             from qmis_stats.quantizers.libraries import library_quantizer
 
             return library_quantizer(name)
-    raise InputError("quantizer", name, _ALLOWED)
+    raise InputError("quantizer", name, _ALLOWED + did_you_mean(name, DEFAULT_QUANTIZERS))
 
 
 def _made(name: str) -> WeightQuantizer | None:

@@ -69,7 +69,7 @@ class SignWeights(WeightQuantizer):
 
     Notes
     -----
-    *Cells*: orthants. *Faces*: ``g_i = |w_i|``, gradient ``sgn(w_i)·e_i``, one a weight. With ``scaled`` the released
+    *Cells*: orthants. *Faces*: ``g_i = |w_i|``, gradient ``sgn(w_i)·e_i``, one per weight. With ``scaled`` the released
     α is a continuous function of all weights, and the cells are those of the signs alone.
 
     *Idempotent*, exactly. *Odd* except at zero. Scale-equivariant when scaled, invariant otherwise.
