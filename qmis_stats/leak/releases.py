@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -70,6 +71,8 @@ class ReleaseLeak(NotebookResult):
 
     figures: ClassVar[tuple[str, ...]] = FIGURES
     measured: ClassVar[bool] = False
+    lows: ClassVar[Mapping[str, float]] = {"auc": 0.5}
+    """The smallest value that a figure can have where it is not 0: intervals end there."""
 
     def source(self) -> str:
         """Return where the figures come from, a clause."""
@@ -114,7 +117,10 @@ class ReleaseLeak(NotebookResult):
         return self.figures.index(figure)
 
     def conf_int(self, level: float | None = None, figure: str = "delta") -> FloatArray:
-        """Return Student's interval of a figure for each quantizer by itself, within [0, 1], shape (Q, 2).
+        """Return Student's interval of a figure for each quantizer by itself, shape (Q, 2).
+
+        It ends where the figure does, and always holds the estimate: Δ and rates are in [0, 1], an area in [½, 1]; what
+        was measured is the Δ of an attack, in [−1, 1], and its area, in [0, 1].
 
         Parameters
         ----------
@@ -126,8 +132,7 @@ class ReleaseLeak(NotebookResult):
         place = self._place(figure)
         half = self._quantile(level) * self.std_errors(figure)
         ends = np.column_stack([self.estimates[:, place] - half, self.estimates[:, place] + half])
-        floor = 0.5 if figure == "auc" else 0.0
-        return np.clip(ends, floor, 1.0)
+        return np.clip(ends, self.lows.get(figure, 0.0), 1.0)
 
     def _quantile(self, level: float | None) -> float:
         chosen = checked_level(self.level if level is None else level)
@@ -188,7 +193,8 @@ class ReleaseLeak(NotebookResult):
             ratio = values[q] / whole
             variance = matrix[q, q] - 2.0 * ratio * matrix[q, base] + ratio**2 * matrix[base, base]
             half = bound * math.sqrt(max(variance, 0.0)) / whole if self.found else math.inf
-            rows.append((min(1.0 - ratio, 1.0), 1.0 - ratio - half, min(1.0 - ratio + half, 1.0)))
+            less = 1.0 - ratio
+            rows.append((min(less, 1.0), min(less - half, 1.0), min(less + half, 1.0)))
         return pd.DataFrame(rows, columns=["reduction", "low", "high"], index=pd.Index(names, name="quantizer"))
 
     @property

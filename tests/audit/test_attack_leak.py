@@ -15,6 +15,7 @@ from qmis_stats.audit.attacks.attack_result import AttackResult
 from qmis_stats.audit.audit_page import report_data
 from qmis_stats.audit.leak_answer import leak_sure
 from qmis_stats.audit.leak_lines import leak_lines
+from qmis_stats.audit.loss_leak import loss_leak
 from qmis_stats.errors import InputError
 from qmis_stats.quantizers import quantizer
 
@@ -85,10 +86,28 @@ def test_no_interval_has_width_zero_because_all_trainings_agree():
     leak = measured([constant, constant])
     for figure in leak.figures:
         low, high = leak.conf_int(0.95, figure)[0]
-        assert low == (0.5 if figure == "auc" else 0.0)
+        assert low <= leak.estimates[0, leak.figures.index(figure)] <= high
         # Hoeffding's limit for 40 trainings without an event is 1 − 0.025^(1/40) = 0.088.
         assert high > low + 0.08
     assert leak.delta[0] == 0.0
+
+
+def test_an_attack_that_does_worse_than_chance_lies_in_its_interval():
+    """An end that is cut where the estimate is not would leave it outside."""
+    rng = np.random.default_rng(1)
+    attacks = measured(drawn(rng, (-1.5, -1.5, 0.5)))
+    members = {name: rng.normal(size=60) + 1.0 for name in ("sign", "identity")}
+    for leak in (attacks, loss_leak(members, {name: rng.normal(size=60) for name in members}, {})):
+        assert leak.auc[0] < 0.4
+        for figure in leak.figures:
+            ends = leak.conf_int(0.95, figure)
+            values = leak.estimates[:, leak.figures.index(figure)]
+            assert np.all((ends[:, 0] <= values) & (values <= ends[:, 1])), figure
+        less = leak.reductions()
+        inside = (less["low"] <= less["reduction"]) & (less["reduction"] <= less["high"])
+        assert (inside | less["reduction"].isna()).all()
+    assert attacks.delta[0] < -0.2
+    assert attacks.reductions().loc["q0"].tolist() == [1.0, 1.0, 1.0]
 
 
 def test_thresholds_of_other_rates_are_refused():
