@@ -90,7 +90,7 @@ def test_a_measure_is_one_number_of_each_training():
     assert found.values[0] == trainings.quantized(quantizer("sign")).target.shown.losses[:, 0].mean()
     with pytest.raises(InputError, match=r"measure 'luck' = \(12, 2\): must be a finite number of each of 12 target"):
         measure(lambda released: released.target.shown.losses)
-    with pytest.raises(InputError, match="measure 'luck' = a number that is not finite"):
+    with pytest.raises(InputError, match="measure 'luck' = nan: must be a finite number"):
         measure(lambda _: np.full(12, np.nan))
     with pytest.raises(InputError, match=r"measure 'luck'.*ZeroDivisionError"):
         measure(lambda _: 1 / 0)

@@ -80,7 +80,7 @@ def per_release(
             row = np.asarray(statistic(released), dtype=np.float64)
         count = trainings.target.shown.trainings
         if row.shape != (count,) or not np.isfinite(row).all():
-            given = row.shape if row.shape != (count,) else "a number that is not finite"
+            given = row.shape if row.shape != (count,) else float("nan")
             raise InputError(f"measure {figure!r}", given, f"a finite number of each of {count} target trainings")
         rows.append(row)
     names = [*(quantizer.name for quantizer in chosen), IDENTITY]
