@@ -126,6 +126,7 @@ def results():
         "LossLeak": loss_leak(*({name: rng.random(30) for name in ("sign", "identity")} for _ in range(2)), {}),
         "AuditResult": audited,
         "OverRuns": audited.over_runs,
+        "Measured": leak.measured_as(),
         "AttackAudit": attacks,
         "AttackReport": attacks.check,
         "AttackResult": attacks.check.results[0],

@@ -15,13 +15,15 @@ import qmis_stats
 from qmis_stats import CodebookERM, GaussianMean, InputError, LinearRegression, Problem, Sign, ThresholdPTQ, mis, rank
 from qmis_stats.audit.algorithm import audit, head_for
 from qmis_stats.audit.answer import answer, table_lines
-from qmis_stats.audit.attacks import LossThreshold, audit_attacks, play, run_attacks, self_check
+from qmis_stats.audit.attacks import LossThreshold, audit_attacks, per_release, play, run_attacks, self_check
 from qmis_stats.audit.attacks.attack_intervals import clustered_share, mean_bounds, student
 from qmis_stats.audit.attacks.attack_leak import attack_leak
 from qmis_stats.audit.attacks.measured_leak import MeasuredLeak
 from qmis_stats.audit.audit_page import report_data, report_html, write_report
 from qmis_stats.audit.data import from_arrays
+from qmis_stats.audit.first_table import first_table
 from qmis_stats.audit.group_lines import group_lines
+from qmis_stats.audit.group_lines import group_table as group_rows
 from qmis_stats.audit.leak_answer import attacks_and_theory, leak_sure
 from qmis_stats.audit.leak_lines import leak_lines
 from qmis_stats.audit.loss_leak import loss_leak
@@ -79,6 +81,7 @@ def have():
         audited=audited,
         attacks=attacks,
         attacked=attacks.leak(),
+        measured=leak.measured_as(),
         one_pass=running.indicator(),
         means=run_means(rng.normal(size=(6, 2))),
         leak=leak,
@@ -128,6 +131,11 @@ CONFIDENCE = {
     "audit.attacks.side_by_side.AttackAudit.compared": lambda level: dataclasses.replace(
         have().attacks, predicted=have().leak
     ).compared(level),
+    "audit.first_table.first_table": lambda level: first_table(have().audited.table_lines(), "diabetes", "r2", level),
+    "audit.attacks.training_measure.per_release": lambda level: per_release(
+        have().game, [], lambda one: one.target.shown.losses[:, 0], figure="loss", less_is_better=True, level=level
+    ),
+    "audit.group_lines.group_table": lambda level: group_rows(have().audited, ("sign",), level),
     "audit.group_lines.group_lines": lambda level: group_lines(have().audited, ("sign",), level),
     "audit.leak_answer.attacks_and_theory": lambda level: attacks_and_theory(have().attacks, level),
     "audit.leak_answer.leak_sure": lambda level: leak_sure(have().leak, (), level),
@@ -169,6 +177,11 @@ CONFIDENCE = {
     "inference.indicator.Indicator.to_dict": of("ranking.indicators.0.to_dict"),
     "inference.indicator.Indicator.to_frame": of("ranking.indicators.0.to_frame"),
     "inference.gap_intervals.gap_interval": lambda level: gap_interval(have().losses[1], level),
+    "inference.measured.Measured.conf_int": of("measured.conf_int"),
+    "inference.measured.Measured.differences": of("measured.differences"),
+    "inference.measured.Measured.rank_sets": of("measured.rank_sets"),
+    "inference.measured.Measured.to_frame": of("measured.to_frame"),
+    "inference.measured.Measured.told_apart": of("measured.told_apart"),
     "inference.minimum.NearMinimum.interval": of("ranking.indicators.0.near.interval"),
     "inference.rank_results.EstimateRanking.conf_int": lambda level: have().means.rank().conf_int(level),
     "inference.rank_results.RankResults.best_set": of("ranking.best_set"),
@@ -226,7 +239,9 @@ OF_A_TEST = {
     "validation.checked_significance": checked_significance,
 }
 OPTIONAL = [
-    name for name in CONFIDENCE if {"AttackResult", "AttackAudit"} & {*name.split(".")} or "Leak" in name.split(".")[-2]
+    name
+    for name in CONFIDENCE
+    if {"AttackResult", "AttackAudit", "Measured"} & {*name.split(".")} or "Leak" in name.split(".")[-2]
 ]
 """``None`` stands for the level of the result."""
 

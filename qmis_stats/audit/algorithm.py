@@ -6,7 +6,6 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -28,7 +27,7 @@ from qmis_stats.audit.quantizers import IDENTITY, Quantizer, checked_quantizers
 from qmis_stats.audit.run_store import RunStore
 from qmis_stats.audit.splits import GIVEN, SUBSETS, further, held_out
 from qmis_stats.audit.subgroups import Subgroups, group_performance
-from qmis_stats.audit.training_run import Run, RunPlan, Visited, generator, merged, one_run, probes, shared
+from qmis_stats.audit.training_run import Run, RunPlan, Visited, generator, judged_of, merged, one_run, probes, shared
 from qmis_stats.errors import InputError
 from qmis_stats.foreign import raised_by
 from qmis_stats.inference.indicator import DRAWS, checked_draws, indicator
@@ -168,17 +167,17 @@ def audit(
     >>> result.performance.index.tolist()
     ['round-0.4', 'round-0.1', 'identity']
     """
-    plan, specification = _planned(
+    plan = _planned(
         dataset, model, quantizers, runs, n, evaluation, subsets, candidates, identify, checked_draws(draws, seed)[1]
     )
     if seen := seeing(plan.quantizers):
         chosen = calibration_data(calibrate, calibration_rows, dataset)
-        plan = replace(plan, calibration=chosen)
-        specification["calibration"] = {"quantizers": list(seen), **chosen.describe()}
+        told = {"quantizers": list(seen), **chosen.describe()}
+        plan = replace(plan, calibration=chosen, specification={**plan.specification, "calibration": told})
     checked_count("jobs", jobs)
-    keeper = None if store is None else RunStore.opened(store, {**specification, "quantizers": probes(plan)})
+    keeper = None if store is None else RunStore.opened(store, {**plan.specification, "quantizers": probes(plan)})
     found = _all_runs(plan, runs, jobs, keeper, progress or iter)
-    return _result(plan, found, {**specification, "runs": runs, "draws": draws}, draws, progress)
+    return _result(plan, found, draws, progress)
 
 
 def _planned(
@@ -192,8 +191,8 @@ def _planned(
     candidates: int,
     identify: str,
     seed: int,
-) -> tuple[RunPlan, dict[str, Any]]:
-    """Return the checked plan with its specification; the number of runs is not part of it."""
+) -> RunPlan:
+    """Return the checked plan; the number of runs is not part of it."""
     checked_count("runs", runs)
     checked_count("candidates", candidates, 2)
     for field, value, allowed in (("subsets", subsets, SUBSETS), ("identify", identify, IDENTIFY)):
@@ -219,7 +218,7 @@ def _planned(
     checked_count("n", n, 2)
     if subsets == "disjoint" and n * runs > pool.size:
         raise InputError("n", n, f"at most {pool.size // runs} for {runs} disjoint subsets of {pool.size} points")
-    plan = RunPlan(dataset, model, chosen, pool, held, subsets, n, candidates, identify, seed)
+    judged = judged_of(held, seed)
     specification = {
         "format": _FORMAT,
         "dataset": dataset.name,
@@ -232,16 +231,11 @@ def _planned(
         "candidates": candidates,
         "identify": identify,
         "seed": seed,
-        **({"judged": plan.judged.size} if plan.judged.size < held.size else {}),
+        **({"judged": judged.size} if judged.size < held.size else {}),
     }
-    return plan, specification
-
-
-def _saved_run(plan: RunPlan, number: int, keeper: RunStore | None) -> Run:
-    run = one_run(plan, number)
-    if keeper is not None:
-        keeper.save(run)
-    return run
+    return RunPlan(
+        dataset, model, chosen, pool, held, subsets, n, candidates, identify, seed, judged, specification=specification
+    )
 
 
 def _all_runs(plan: RunPlan, runs: int, jobs: int, keeper: RunStore | None, progress: Progress) -> tuple[Run, ...]:
@@ -249,7 +243,8 @@ def _all_runs(plan: RunPlan, runs: int, jobs: int, keeper: RunStore | None, prog
     if keeper is not None:
         found = {number: run for number in range(runs) if (run := keeper.load(number)) is not None}
     wanted = [number for number in range(runs) if number not in found]
-    results = _computed(plan, wanted, jobs, keeper)
+    save = None if keeper is None else keeper.save
+    results = in_processes(one_run, [(plan, number, save) for number in wanted], jobs, ordered=False)
     for _ in progress(range(len(wanted))):
         run = next(results)
         found[run.number] = run
@@ -270,13 +265,7 @@ def _check_memory(run: Run, left: int) -> None:
         )
 
 
-def _computed(plan: RunPlan, wanted: Sequence[int], jobs: int, keeper: RunStore | None) -> Iterator[Run]:
-    yield from in_processes(_saved_run, [(plan, number, keeper) for number in wanted], jobs, ordered=False)
-
-
-def _result(
-    plan: RunPlan, runs: tuple[Run, ...], specification: dict[str, Any], draws: int, progress: Progress | None
-) -> AuditResult:
+def _result(plan: RunPlan, runs: tuple[Run, ...], draws: int, progress: Progress | None) -> AuditResult:
     names = [*(q.name for q in plan.quantizers), IDENTITY]
     visited = {}
     for name in names:
@@ -292,37 +281,36 @@ def _result(
     predictions: dict[str, Sequence[FloatArray]] = {
         name: [run.visited[name].prediction for run in runs] for name in names
     }
-    clusters = None if data.groups is None else data.groups[plan.held]
-    scores = measure(data.task, data.y[plan.held], predictions, clusters)
+    y, clusters = data.y[plan.held], None if data.groups is None else data.groups[plan.held]
+    scores = measure(data.task, y, predictions, clusters)
     bits = {**{q.name: float(q.bits) for q in plan.quantizers}, IDENTITY: _REFERENCE_BITS}
     notes = tuple(_notes(plan, runs, visited, ranking))
+    specification = {**plan.specification, "runs": len(runs), "draws": draws}
     result = AuditResult(data.name, ranking, reference, scores, bits, visited, runs, notes, specification)
-    rows = _released(plan)
+    rows = plan.pool  # of the head that is released
+    if plan.n < rows.size:
+        rows = np.sort(generator(plan.seed, _LEAK).choice(rows, plan.n, replace=False))
     elsewhere = bool(getattr(plan.model, "trained_elsewhere", False))
     leak, no_leak = (
         (None, "the model was trained elsewhere")
         if elsewhere
         else head_leak(data, plan.model, plan.quantizers, rows, seed=plan.seed)
     )
+    metric = "mae" if data.task == "regression" else "accuracy"
+    groups = tuple(
+        Subgroups(
+            name, labels[rows], leak, *group_performance(data.task, y, predictions, labels[plan.held], clusters), metric
+        )
+        for name, labels in data.subgroups.items()
+    )
     return replace(
         result,
         leak=trained_leak(plan, bits) if elsewhere else leak,
         no_leak=no_leak,
         leak_rows=rows if data.origin is None else data.origin[rows],
-        groups=tuple(_groups(plan, predictions, rows, leak)),
+        groups=groups,
         notes=(*notes, *_near_note(leak)),
     )
-
-
-def _groups(
-    plan: RunPlan, predictions: dict[str, Sequence[FloatArray]], rows: Indices, leak: LeakageResult | None
-) -> Iterator[Subgroups]:
-    data, held = plan.dataset, plan.held
-    for name, labels in data.subgroups.items():
-        clusters = None if data.groups is None else data.groups[held]
-        found = group_performance(data.task, data.y[held], predictions, labels[held], clusters)
-        metric = "mae" if data.task == "regression" else "accuracy"
-        yield Subgroups(name, labels[rows], leak, *found, metric)
 
 
 def _near_note(leak: LeakageResult | None) -> Iterator[str]:
@@ -339,13 +327,6 @@ def _near_note(leak: LeakageResult | None) -> Iterator[str]:
             f"{np.sum(near >= 0)} of {near.size} training records nearly repeat another one; what they leak is "
             "understated. The file of records names them."
         )
-
-
-def _released(plan: RunPlan) -> Indices:
-    """Return the training points of the head that is released: n of the pool, without repeats."""
-    if plan.n >= plan.pool.size:
-        return plan.pool
-    return np.sort(generator(plan.seed, _LEAK).choice(plan.pool, plan.n, replace=False))
 
 
 def _counted(count: int, what: str) -> str:

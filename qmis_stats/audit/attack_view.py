@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from qmis_stats.audit.attacks.attack_result import AttackResult
-from qmis_stats.audit.attacks.side_by_side import AttackAudit
+from qmis_stats.audit.attacks.side_by_side import AttackAudit, in_order
 from qmis_stats.audit.quantizers import release_name
 from qmis_stats.audit.wording import interval, number
 
-__all__ = ["attack_view", "in_order"]
+__all__ = ["attack_view"]
 
 
 def attack_view(attacks: AttackAudit, first: Sequence[str]) -> dict[str, Any]:
@@ -34,17 +34,6 @@ def attack_view(attacks: AttackAudit, first: Sequence[str]) -> dict[str, Any]:
         "fprs": [f"{rate.nominal:g}" for rate in check.results[0].rates],
         "verdicts": attacks.verdicts(),
     }
-
-
-def in_order(attacked: Collection[str], first: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the attacked quantizers of first interest, in this order, and the other ones.
-
-    Examples
-    --------
-    >>> in_order(["sign", "uniform-4", "identity"], ["uniform-4", "nf4"])
-    (['uniform-4'], ['sign', 'identity'])
-    """
-    return [name for name in first if name in attacked], [name for name in attacked if name not in first]
 
 
 def _part(name: str, attacks: AttackAudit) -> dict[str, Any]:

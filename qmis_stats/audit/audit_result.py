@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qmis_stats.arrays import IntArray
+from qmis_stats.audit.first_table import first_table, legend
 from qmis_stats.audit.leak_lines import leak_lines
 from qmis_stats.audit.lines import Line
 from qmis_stats.audit.over_runs import OverRuns, over_runs
@@ -20,6 +21,7 @@ from qmis_stats.audit.training_run import Run, Visited
 from qmis_stats.errors import InputError, setting
 from qmis_stats.inference.indicator import Indicator
 from qmis_stats.inference.losses import Losses
+from qmis_stats.inference.measured import Measured, undominated
 from qmis_stats.inference.moments import gaps
 from qmis_stats.inference.rank_results import RankResults
 from qmis_stats.inference.ranking import Ranking
@@ -249,25 +251,40 @@ class AuditResult(NotebookResult):
         InputError
             If there is no such score.
         """
-        chosen = self.metric if metric is None else metric
-        if chosen not in self.scores.metrics:
-            raise InputError("metric", metric, f"one of {', '.join(self.scores.metrics)}")
-        place = self.scores.metrics.index(chosen)
-        sign = -1.0 if chosen == "mae" else 1.0
-        score = dict(zip(self.scores.names, sign * self.scores.estimates[:, place], strict=True))
+        score = self.scores.measured_as(self.metric if metric is None else metric).better()
         ranking = self.privacy_ranking
-        found = {} if ranking is None else dict(zip(ranking.names, map(float, ranking.params), strict=True))
-        names = sorted(found, key=lambda name: (-found[name], -score[name]))
+        privacy = {} if ranking is None else dict(zip(ranking.names, map(float, ranking.params), strict=True))
+        return undominated(privacy, score)
 
-        def beaten(name: str) -> bool:
-            here = (found[name], score[name])
-            others = ((found[other], score[other]) for other in names if other != name)
-            return any(a >= here[0] and b >= here[1] and (a, b) != here for a, b in others)
+    def measures(self) -> dict[str, Measured]:
+        """Return all that was measured of the releases, in one shape: leak, scores, gap over runs, bits.
 
-        return tuple(name for name in names if not beaten(name))
+        Each has differences, ranks with their sets, a table and a plot, by the same code. ``"leak"`` is there where
+        theory has it or attacks measured it (:meth:`with_attacks`), and ``"gap"``, whose half square is the indicator
+        of one run, where ``over_runs`` is.
+
+        Examples
+        --------
+        >>> from qmis_stats.audit import audit, bundled, head_for
+        >>> from qmis_stats.inference.measured import undominated
+        >>> from qmis_stats.quantizers import quantizer
+        >>> data = bundled("breast_cancer")
+        >>> both = [quantizer("sign"), quantizer("uniform-4")]
+        >>> found = audit(data, head_for(data), both, runs=3, draws=199).measures()
+        >>> list(found)
+        ['leak', 'auroc', 'accuracy', 'gap', 'bits']
+        >>> undominated(*(found[name].better() for name in ("leak", "bits")))
+        ('sign',)
+        """
+        found = {} if self.leak is None else {"leak": self.leak.measured_as()}
+        found |= {metric: self.scores.measured_as(metric) for metric in self.scores.metrics}
+        if self.over_runs is not None:
+            found["gap"] = self.over_runs.measured_as()
+        names, bits = tuple(self.visited), np.array([self.bits[name] for name in self.visited])
+        return {**found, "bits": Measured("bits", names, bits, np.zeros((bits.size, bits.size)), np.inf, True)}
 
     def tables(self, level: float = 0.95) -> list[Table]:
-        """Return what leaks where it is known, then privacy and performance, then the means over runs."""
+        """Return the table that the audit is read from, then indicators and performance, then the means over runs."""
         frame, percent, runs = self.to_frame(level), f"{100.0 * level:g}%", self.over_runs
         columns = {"quantizer": texts(frame.index), "bits": texts(frame["bits"], ".3g")}
         if self.ranking is not None:
@@ -280,7 +297,7 @@ class AuditResult(NotebookResult):
         columns |= {f"{metric} {percent}": estimates(frame, ".3f", metric) for metric in self.scores.metrics}
         columns[f"price in {self.metric}"] = texts(frame[f"{self.metric}_price"], ".3f")
         return [
-            *([] if self.leak is None else [_leak_table(frame, percent, self.leak.measured)]),
+            first_table(self.table_lines(level), self.dataset, self.metric, level),
             Table.of(self.title(), columns),
             *([] if runs is None else runs.tables(level)),
         ]
@@ -290,14 +307,15 @@ class AuditResult(NotebookResult):
         return Summary.of(self.tables(level), self.remarks())
 
     def title(self) -> str:
-        """Return the caption of the table."""
+        """Return the caption of the table of indicators."""
         return f"Privacy and performance of quantizers, {self.dataset}"
 
     def remarks(self) -> list[str]:
-        """Return the Pareto set, then the notes."""
+        """Return what the columns of the first table mean, the Pareto set, then the notes."""
         front = ", ".join(self.pareto()) or "none"
         privacy = "indicator" if self.leak is None else "Δ"
-        lines = [f"Rank 1 has the largest indicator. Not dominated in ({privacy}, {self.metric}): {front}."]
+        lines = [legend(self.leak)]
+        lines.append(f"Rank 1 has the largest indicator. Not dominated in ({privacy}, {self.metric}): {front}.")
         if self.no_leak:
             lines.append(f"Theory has no leak: {self.no_leak}.")
         if self.single:
@@ -413,17 +431,3 @@ class AuditResult(NotebookResult):
             numbers = {str(k): float(v) for k, v in row.items() if k not in {*named, *whole, "in_domain"}}
             rows.append(json_ready({**named, **whole, **numbers}))
         return rows
-
-
-def _leak_table(frame: pd.DataFrame, percent: str, measured: bool) -> Table:
-    """Return the leaks, the smallest first."""
-    ordered = frame.sort_values("delta", kind="stable")
-    columns = {
-        "quantizer": texts(ordered.index),
-        f"Δ {percent}": estimates(ordered, ".3f", "delta"),
-        "AUC": texts(ordered["auc"], ".3f"),
-        "TPR at 1%": texts(ordered["tpr_0.01"], ".3f"),
-        f"% less {percent}, all together": estimates(100.0 * ordered.filter(like="reduction"), ".0f", "reduction"),
-    }
-    by = "as attacks measured it" if measured else "by theory"
-    return Table.of(f"What each release leaks, {by}", columns)

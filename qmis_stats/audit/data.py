@@ -134,6 +134,11 @@ class Dataset(ByValue):
         """Number p of features, over all dimensions of a point."""
         return math.prod(self.X.shape[1:])
 
+    @property
+    def outputs(self) -> int:
+        """Number of outputs of a head: of the classes where there are more than two, else 1."""
+        return len(np.unique(self.y)) if self.task == "multiclass" else 1
+
     def digest(self) -> str:
         """Return a hash of everything that a result depends on."""
         found = hashlib.sha256(repr((self.task, self.X.shape)).encode())

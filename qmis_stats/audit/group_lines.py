@@ -10,14 +10,15 @@ import numpy as np
 
 from qmis_stats.audit.quantizers import IDENTITY, release_name
 from qmis_stats.audit.subgroups import Subgroups, family_level
-from qmis_stats.audit.wording import interval, listed, number
+from qmis_stats.audit.wording import interval, listed, metric_name, narrow, number
 from qmis_stats.leak.groups import FEWEST_RECORDS
+from qmis_stats.reporting.tables import Table
 
 if TYPE_CHECKING:
     from qmis_stats.audit.answer import Answer
     from qmis_stats.audit.audit_result import AuditResult
 
-__all__ = ["GroupLine", "group_lines", "shown_releases", "who_leaks_most"]
+__all__ = ["GroupLine", "group_legend", "group_lines", "group_table", "shown_releases", "who_leaks_most"]
 
 _SHOWN = 3
 Ends = tuple[float, float]
@@ -106,6 +107,31 @@ def _lines_of(column: Subgroups, release: str, level: float) -> list[GroupLine]:
             )
         )
     return lines
+
+
+def group_table(result: AuditResult, releases: Sequence[str], level: float = 0.95) -> Table:
+    """Return what leaks of each group under some releases, and how well it is predicted; arguments as before."""
+    leaks = ("Δ", "low", "high", "more", "low", "high") if result.groups[0].leak is not None else ()
+    rows: list[tuple[str, ...]] = []
+    release = ""
+    for line in group_lines(result, releases, level):
+        if line.release != release:
+            release = line.release
+            rows.append((release_name(release), *[""] * (len(leaks) + 4)))
+        told = [(line.delta, line.interval), (line.difference, line.difference_interval)] if leaks else []
+        cells: list[str] = []
+        for value, ends in (*told, (line.score, line.score_interval)):
+            cells += ["-", "", ""] if value is None or ends is None else map(narrow, (value, *ends))
+        rows.append((line.name, str(line.records), *cells))
+    caption = f"Who leaks most: {100.0 * level:g} % intervals, all groups together"
+    return Table(caption, ("group", "rows", *leaks, "score", "low", "high"), rows)
+
+
+def group_legend(result: AuditResult) -> str:
+    """Return what the columns of the table mean."""
+    more = "more: Δ less that of the rest, by column; " if result.groups[0].leak is not None else ""
+    metric = metric_name(result.groups[0].metric)
+    return f"rows: training records; {more}score: {metric} of the held out; -: too small a group, or not known"
 
 
 def who_leaks_most(result: AuditResult, lines: Sequence[GroupLine]) -> str:

@@ -42,14 +42,20 @@ def head_fit(model: Model, X: FloatArray, y: FloatArray, weights: Weights | None
         raise DomainError("leakage", reason, "train to convergence") from error
 
 
-def no_theory(dataset: Dataset, model: Model, quantizers: Sequence[Quantizer], points: int) -> str:
+def no_theory(model: Model, quantizers: Sequence[Quantizer], points: int, size: int) -> str:
     """Return the reason why theory has no answer that is known before a fit to so many points, or an empty text.
+
+    Parameters
+    ----------
+    model, quantizers
+        Of the audit.
+    points, size : int
+        Training points, and weights of a linear head.
 
     Examples
     --------
-    >>> from qmis_stats.audit import MLP, bundled, head_for
-    >>> data = bundled("diabetes")
-    >>> no_theory(data, head_for(data), [], 200), no_theory(data, MLP("regression"), [], 200)
+    >>> from qmis_stats.audit import MLP, Linear
+    >>> no_theory(Linear(), [], 200, 10), no_theory(MLP("regression"), [], 200, 10)
     ('', 'it is for linear, logistic and softmax heads')
     """
     if not isinstance(model, (Linear, Logistic, Softmax, SklearnModel)):
@@ -58,7 +64,6 @@ def no_theory(dataset: Dataset, model: Model, quantizers: Sequence[Quantizer], p
         return f"it knows no quantizers that see data ({', '.join(seen)})"
     if points < LEAST_POINTS:
         return f"it needs at least {LEAST_POINTS} training points, not {points}"
-    size = dataset.X[0].size * (1 if dataset.task != "multiclass" else int(dataset.y.max()) + 1)
     if size > _WIDEST:
         return f"the head has {size} weights, more than the {_WIDEST} that it is computed for"
     return ""
@@ -103,7 +108,7 @@ def head_leak(
     >>> head_leak(data, MLP("regression"), [quantizer("sign")], np.arange(200))[1]
     'it is for linear, logistic and softmax heads'
     """
-    if reason := no_theory(dataset, model, quantizers, rows.size):
+    if reason := no_theory(model, quantizers, rows.size, dataset.columns * dataset.outputs):
         return None, reason
     X, y = dataset.X[rows], dataset.y[rows]
     groups = None if dataset.groups is None else dataset.groups[rows]

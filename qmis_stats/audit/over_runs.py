@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qmis_stats.arrays import FloatArray, IntArray
+from qmis_stats.inference.measured import Measured
 from qmis_stats.inference.rank_results import EstimateRanking
 from qmis_stats.inference.runs import RunMeans, run_means
 from qmis_stats.reporting.notebook import NotebookResult
@@ -66,6 +67,12 @@ class OverRuns(NotebookResult):
         differences alone.
         """
         return self.ranking.rank_sets(level, kind="holm")
+
+    def measured_as(self) -> Measured:
+        """Return the mean gap as a measure."""
+        means = self.means
+        limits = (0.0, np.inf)
+        return Measured("gap", means.names, means.estimates, means.covariance, means.dof, False, limits)
 
     def told_apart(self, level: float = 0.95) -> int:
         """Return the number of pairs whose order the runs decide, all decisions together at the level."""

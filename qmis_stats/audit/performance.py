@@ -13,7 +13,9 @@ from scipy.special import stdtrit
 from qmis_stats.arrays import Flags, FloatArray, IntArray
 from qmis_stats.audit.data import Task
 from qmis_stats.by_value import ByValue
+from qmis_stats.errors import InputError
 from qmis_stats.inference.areas import cluster_sums, placements
+from qmis_stats.inference.measured import Measured
 from qmis_stats.validation import checked_level
 
 if TYPE_CHECKING:
@@ -43,8 +45,8 @@ class Performance(ByValue):
         The scores.
     values : (Q, M, R) ndarray
         Score of each run.
-    points_se : (Q, M) ndarray
-        Standard error of the mean over runs from the evaluation points, by influence functions.
+    points_covariance : (M, Q, Q) ndarray
+        Covariance of the means over runs from the evaluation points, by influence functions.
     price_points_se : (Q, M) ndarray
         The same for the difference from ``"identity"``, on the same points.
     """
@@ -52,8 +54,13 @@ class Performance(ByValue):
     names: tuple[str, ...]
     metrics: tuple[str, ...]
     values: FloatArray
-    points_se: FloatArray
+    points_covariance: FloatArray
     price_points_se: FloatArray
+
+    @property
+    def points_se(self) -> FloatArray:
+        """Standard error of the mean over runs from the evaluation points, shape (Q, M)."""
+        return np.sqrt(np.diagonal(self.points_covariance, axis1=1, axis2=2)).T
 
     @property
     def estimates(self) -> FloatArray:
@@ -75,6 +82,30 @@ class Performance(ByValue):
     def price_conf_int(self, level: float = 0.95) -> FloatArray:
         """Return intervals of the prices, shape (Q, M, 2)."""
         return _intervals(self.losses, self.price_points_se, level)
+
+    def measured_as(self, metric: str) -> Measured:
+        """Return a score as a measure, paired over the evaluation points and over runs.
+
+        Degrees of freedom are those of the runs, which is cautious: the variance over points has more.
+
+        Parameters
+        ----------
+        metric : str
+            One of ``metrics``.
+
+        Raises
+        ------
+        InputError
+            If there is no such score.
+        """
+        if metric not in self.metrics:
+            raise InputError("metric", metric, f"one of {', '.join(self.metrics)}")
+        m, runs = self.metrics.index(metric), self.values.shape[2]
+        covariance = self.points_covariance[m]
+        if runs > 1:
+            covariance = covariance + np.atleast_2d(np.cov(self.values[:, m])) / runs
+        dof = runs - 1.0 if runs > 1 else np.inf
+        return Measured(metric, self.names, self.estimates[:, m], covariance, dof, metric == "mae", _RANGES[metric])
 
     def to_frame(self, level: float = 0.95) -> pd.DataFrame:
         """Return one row per quantizer: each score with its interval and its price."""
@@ -160,14 +191,15 @@ def _auroc(positive: Flags, score: FloatArray) -> tuple[float, FloatArray]:
     return area, (places - area) / np.where(positive, share, 1.0 - share)
 
 
-def _standard_error(influence: FloatArray, groups: IntArray | None) -> FloatArray:
-    """Return standard errors of means over the last axis, whose points are independent or in independent groups."""
+def _covariance(influence: FloatArray, groups: IntArray | None) -> FloatArray:
+    """Return the covariance of means over the last axis of (Q, M, N), of points or groups that are independent."""
     points = influence.shape[-1]
     if groups is not None:
         influence = cluster_sums(influence, groups, int(groups.max()) + 1)
     clusters = influence.shape[-1]
+    each = influence.transpose(1, 0, 2)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.sqrt(clusters / (clusters - 1.0) * np.sum(influence**2, axis=-1)) / points)
+        return np.asarray(clusters / (clusters - 1.0) * (each @ each.transpose(0, 2, 1)) / points**2)
 
 
 def measure(
@@ -204,6 +236,6 @@ def measure(
         tuple(predictions),
         METRICS[task],
         np.array(values),
-        _standard_error(moved, codes),
-        _standard_error(moved - moved[-1:], codes),
+        _covariance(moved, codes),
+        np.sqrt(np.diagonal(_covariance(moved - moved[-1:], codes), axis1=1, axis2=2)).T,
     )

@@ -55,7 +55,7 @@ def audit_time(
     """
     count = sum(one.name != IDENTITY for one in quantizers)
     size = round((1.0 - evaluation) * dataset.rows) if n is None else n
-    by_theory = int(no_theory(dataset, model, quantizers, size) == "")
+    by_theory = int(no_theory(model, quantizers, size, dataset.columns * dataset.outputs) == "")
     stages = [
         Stage(RUNS, runs, jobs),
         Stage(RANKING, count, counted=False),

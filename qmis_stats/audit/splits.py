@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qmis_stats.arrays import Indices
+from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.audit.data import Dataset
 from qmis_stats.errors import InputError
 from qmis_stats.inference.losses import FEWEST_POINTS
@@ -92,7 +92,8 @@ def held_out(
         if dataset.groups is not None:
             pool, held = group_split(dataset.groups, evaluation, rng)
         else:
-            order = _dealt(dataset, np.arange(dataset.rows), rng)
+            classes = None if dataset.task == "regression" else dataset.y.copy()
+            order = _dealt(np.arange(dataset.rows), classes, rng)
             count = round(evaluation * dataset.rows)
             held, pool = np.sort(order[:count]), np.sort(order[count:])
     else:
@@ -116,17 +117,16 @@ def held_out(
     return pool, held
 
 
-def _dealt(dataset: Dataset, rows: Indices, rng: np.random.Generator) -> Indices:
+def _dealt(rows: Indices, classes: FloatArray | None, rng: np.random.Generator) -> Indices:
     """Return rows in random order, so that every stretch has nearly the shares of all classes."""
-    order = rng.permutation(rows)
-    if dataset.task == "regression":
-        return order
-    labels = dataset.y[order]
-    place = np.empty(order.size)
+    shuffled = rng.permutation(rows.size)
+    if classes is None:
+        return rows[shuffled]
+    labels, place = classes[shuffled], np.empty(rows.size)
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
         place[members] = (np.arange(members.size) + rng.random()) / members.size
-    return order[np.argsort(place, kind="stable")]
+    return rows[shuffled][np.argsort(place, kind="stable")]
 
 
 def subset(
@@ -156,23 +156,29 @@ def subset(
     InputError
         If the pool has too few points, or a class too few for subsets of this size.
     """
-    wanted = np.unique(dataset.y[pool]) if dataset.task != "regression" else None
-    for chosen in _draws(dataset, pool, kind, n, run, deal, rng):
-        values = np.unique(dataset.y[chosen])
-        if values.size > 1 if wanted is None else values.size == wanted.size:
+    classes = None if dataset.task == "regression" else dataset.y[pool]
+    wanted = 2 if classes is None else np.unique(classes).size
+    for chosen in _draws(pool, classes, kind, n, run, deal, rng):
+        if np.unique(dataset.y[chosen]).size >= wanted:
             return chosen
-    short = "a constant target" if wanted is None else "a class missing"
+    short = "a constant target" if classes is None else "a class missing"
     raise InputError("n", n, f"larger: a training subset of {n} points has {short}")
 
 
 def _draws(
-    dataset: Dataset, pool: Indices, kind: str, n: int, run: int, deal: np.random.Generator, rng: np.random.Generator
+    pool: Indices,
+    classes: FloatArray | None,
+    kind: str,
+    n: int,
+    run: int,
+    deal: np.random.Generator,
+    rng: np.random.Generator,
 ) -> Iterator[Indices]:
     if kind == "bootstrap":
         for _ in range(_TRIES):
             yield pool[rng.integers(pool.size, size=n)]
         return
-    order = _dealt(dataset, pool, deal)
+    order = _dealt(pool, classes, deal)
     if (run + 1) * n > pool.size:
         raise InputError("n", n, f"at most {pool.size // (run + 1)} for {run + 1} disjoint subsets of {pool.size}")
     yield order[run * n : (run + 1) * n]

@@ -123,7 +123,7 @@ def _leak_limits(lines: Sequence[Line]) -> tuple[float, float]:
     """Return limits that hold all intervals, the larger leak at the left."""
     ends = [end for line in lines for end in _leak(line)[1]]
     room = 0.05 * max(max(ends) - min(ends), 1e-3)
-    return max(ends) + room, max(min(ends) - room, 0.0)
+    return max(ends) + room, max(min(ends) - room, min(*ends, 0.0))
 
 
 def _indicator_limits(lines: Sequence[Line]) -> tuple[float, float]:

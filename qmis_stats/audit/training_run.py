@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,18 @@ from qmis_stats.audit.quantizers import IDENTITY, Quantizer
 from qmis_stats.audit.splits import GIVEN, subset
 from qmis_stats.quantizers.weights.base import to_be_calibrated
 
-__all__ = ["Run", "RunPlan", "Visited", "calibration_points", "generator", "merged", "one_run", "probes", "shared"]
+__all__ = [
+    "Run",
+    "RunPlan",
+    "Visited",
+    "calibration_points",
+    "generator",
+    "judged_of",
+    "merged",
+    "one_run",
+    "probes",
+    "shared",
+]
 
 _SPLIT, _DEAL, _SUBSET, _FIT, _CALIBRATION = range(5)
 _JUDGE = 30  # beside the other streams of random numbers
@@ -89,7 +100,7 @@ class Run:
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What all runs share.
+    """What all runs share: the settings of an audit, checked.
 
     Attributes
     ----------
@@ -107,8 +118,12 @@ class RunPlan:
         Whether quantized weights alone, or everything released, tell codewords apart.
     seed : int
         Of the audit.
+    judged : ndarray
+        Evaluation points whose losses give the indicators: all, or a random part of very many.
     calibration : CalibrationData or None
         Whose points calibrate quantizers that see data, where there are any.
+    specification : dict
+        What the numbers of a run follow from, JSON-ready: with what the quantizers do, the key of a store.
     """
 
     dataset: Dataset
@@ -121,14 +136,9 @@ class RunPlan:
     candidates: int
     identify: str
     seed: int
+    judged: Indices
     calibration: CalibrationData | None = None
-
-    @property
-    def judged(self) -> Indices:
-        """Evaluation points whose losses give the indicators: all, or a random part of very many."""
-        if self.held.size <= _MOST_JUDGED:
-            return self.held
-        return np.sort(generator(self.seed, _JUDGE).choice(self.held, _MOST_JUDGED, replace=False))
+    specification: Mapping[str, Any] = field(default_factory=dict)
 
 
 def generator(seed: int, *key: int) -> np.random.Generator:
@@ -140,6 +150,13 @@ def generator(seed: int, *key: int) -> np.random.Generator:
     True
     """
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+
+
+def judged_of(held: Indices, seed: int) -> Indices:
+    """Return the evaluation points whose losses give the indicators: all, or a random part of very many."""
+    if held.size <= _MOST_JUDGED:
+        return held
+    return np.sort(generator(seed, _JUDGE).choice(held, _MOST_JUDGED, replace=False))
 
 
 class _Keeper:
@@ -219,16 +236,22 @@ def shared(run: Run, name: str, whole: Visited) -> None:
         run.visited[name] = replace(own, losses=whole.losses[part])
 
 
-def one_run(plan: RunPlan, number: int) -> Run:
-    """Train on the subset of one run and return what it visited; with one thread, so that numbers do not change."""
+def one_run(plan: RunPlan, number: int, save: Callable[[Run], None] | None = None) -> Run:
+    """Train on the subset of one run and return what it visited, saved; with one thread, so that no number changes."""
     from threadpoolctl import threadpool_limits
 
     begin = time.perf_counter()
     data, model = plan.dataset, plan.model
     rows = training_rows(plan, number)
-    judged = plan.judged
-    X, y = data.X[judged], data.y[judged]
-    words = {q.name: Codewords(q, plan.identify, _calibrate(plan, q, rows, number)) for q in plan.quantizers}
+    X, y = data.X[plan.judged], data.y[plan.judged]
+    points = None if plan.calibration is None else calibration_points(plan, rows, number)
+
+    def sees(quantizer: Quantizer) -> Calibrate | None:
+        if points is None or not to_be_calibrated(quantizer):
+            return None
+        return lambda weights, mask: calibrated(quantizer, model, weights, mask, points)
+
+    words = {q.name: Codewords(q, plan.identify, sees(q)) for q in plan.quantizers}
     words[IDENTITY] = Codewords(None)
     keepers = {name: _Keeper(plan.candidates) for name in words}
     latest: dict[str, Weights] = {}
@@ -244,14 +267,17 @@ def one_run(plan: RunPlan, number: int) -> Run:
             for (name, mark), row in zip(marks.items(), losses, strict=True):
                 keepers[name].add(mark, row.copy())  # a view would keep all the rows
             count += 1
-        classes = None if data.task != "multiclass" else int(data.y.max()) + 1
-        if judged.size < plan.held.size:
+        classes = data.outputs if data.task == "multiclass" else None
+        if plan.judged.size < plan.held.size:
             X = data.X[plan.held]
         visited = {
             name: keepers[name].result(predictions_of(model, values, X, classes)) for name, values in latest.items()
         }
     with_scales = tuple(name for name, codewords in words.items() if codewords.with_scales)
-    return Run(number, count, int(np.unique(rows).size), time.perf_counter() - begin, visited, with_scales)
+    run = Run(number, count, int(np.unique(rows).size), time.perf_counter() - begin, visited, with_scales)
+    if save is not None:
+        save(run)
+    return run
 
 
 def calibration_points(plan: RunPlan, rows: Indices, number: int) -> FloatArray | None:
@@ -260,11 +286,6 @@ def calibration_points(plan: RunPlan, rows: Indices, number: int) -> FloatArray 
         return None
     drawn = plan.calibration.draw(rows, plan.held, generator(plan.seed, _CALIBRATION, number))
     return plan.calibration.points(plan.dataset, drawn)
-
-
-def _calibrate(plan: RunPlan, quantizer: Quantizer, rows: Indices, number: int) -> Calibrate | None:
-    points = calibration_points(plan, rows, number) if to_be_calibrated(quantizer) else None
-    return None if points is None else lambda weights, mask: calibrated(quantizer, plan.model, weights, mask, points)
 
 
 def training_rows(plan: RunPlan, number: int) -> Indices:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-__all__ = ["interval", "listed", "metric_name", "number", "percent"]
+__all__ = ["interval", "listed", "metric_name", "narrow", "number", "percent"]
 
 _NAMES = {"auroc": "AUROC", "r2": "R²", "mae": "MAE"}
 _SHOWN = 6
@@ -47,6 +47,17 @@ def number(value: float) -> str:
         return "-" if math.isnan(value) else ("inf" if value > 0.0 else "-inf")
     text = f"{value:.3f}"
     return text.removeprefix("-") if float(text) == 0.0 else text
+
+
+def narrow(value: float) -> str:
+    """Return three decimals, or three digits of a large number: a row has to fit into 80 characters.
+
+    Examples
+    --------
+    >>> narrow(0.9934), narrow(-150.558)
+    ('0.993', '-151')
+    """
+    return number(value) if not 10.0 <= abs(value) < math.inf else f"{value:.3g}"
 
 
 def interval(ends: tuple[float, float]) -> str:

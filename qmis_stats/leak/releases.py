@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,7 +13,8 @@ from scipy.special import stdtrit
 
 from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
-from qmis_stats.inference.rank_results import EstimateRanking, rank_estimates
+from qmis_stats.inference.measured import REFERENCE, Measured
+from qmis_stats.inference.rank_results import EstimateRanking
 from qmis_stats.json_values import json_ready
 from qmis_stats.leak.law import RATES
 from qmis_stats.reporting.notebook import NotebookResult
@@ -27,8 +29,6 @@ __all__ = ["FIGURES", "ReleaseLeak"]
 
 FIGURES = ("delta", "auc", *(f"tpr_{rate:g}" for rate in RATES))
 """What is told of each quantizer: Δ, the area under the ROC curve, and true positive rates."""
-
-_REFERENCE = "identity"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -70,6 +70,8 @@ class ReleaseLeak(NotebookResult):
 
     figures: ClassVar[tuple[str, ...]] = FIGURES
     measured: ClassVar[bool] = False
+    lows: ClassVar[Mapping[str, float]] = {"auc": 0.5}
+    """The smallest value that a figure can have where it is not 0: intervals end there."""
 
     def source(self) -> str:
         """Return where the figures come from, a clause."""
@@ -106,15 +108,33 @@ class ReleaseLeak(NotebookResult):
 
     def std_errors(self, figure: str = "delta") -> FloatArray:
         """Return the standard errors of a figure, shape (Q,)."""
-        return np.sqrt(np.maximum(np.diag(self.covariance[self._place(figure)]), 0.0))
+        return self.measured_as(figure).std_errors
 
     def _place(self, figure: str) -> int:
         if figure not in self.figures:
             raise InputError("figure", figure, f"one of {', '.join(self.figures)}")
         return self.figures.index(figure)
 
+    def measured_as(self, figure: str = "delta") -> Measured:
+        """Return a figure as a measure, with which everything that is measured of releases is compared alike.
+
+        Parameters
+        ----------
+        figure : str
+            One of ``figures``.
+        """
+        place = self._place(figure)
+        return self._measure(figure, self.estimates[:, place], self.covariance[place], self.lows.get(figure, 0.0))
+
+    def _measure(self, figure: str, values: FloatArray, covariance: FloatArray, low: float) -> Measured:
+        ends = (low, 1.0)
+        return Measured(figure, self.names, values, covariance, self.dof, True, ends, self.reasons, self.level)
+
     def conf_int(self, level: float | None = None, figure: str = "delta") -> FloatArray:
-        """Return Student's interval of a figure for each quantizer by itself, within [0, 1], shape (Q, 2).
+        """Return Student's interval of a figure for each quantizer by itself, shape (Q, 2).
+
+        It ends where the figure does, and always holds the estimate: Δ and rates are in [0, 1], an area in [½, 1]; what
+        was measured is the Δ of an attack, in [−1, 1], and its area, in [0, 1].
 
         Parameters
         ----------
@@ -123,15 +143,7 @@ class ReleaseLeak(NotebookResult):
         figure : str
             One of ``figures``.
         """
-        place = self._place(figure)
-        half = self._quantile(level) * self.std_errors(figure)
-        ends = np.column_stack([self.estimates[:, place] - half, self.estimates[:, place] + half])
-        floor = 0.5 if figure == "auc" else 0.0
-        return np.clip(ends, floor, 1.0)
-
-    def _quantile(self, level: float | None) -> float:
-        chosen = checked_level(self.level if level is None else level)
-        return float(stdtrit(self.dof, 0.5 + 0.5 * chosen))
+        return self.measured_as(figure).conf_int(level)
 
     def differences(self, figure: str = "delta", level: float | None = None) -> pd.DataFrame:
         """Return all paired differences, row less column, with simultaneous intervals (Bonferroni).
@@ -143,21 +155,7 @@ class ReleaseLeak(NotebookResult):
         level : float, optional
             For all pairs together.
         """
-        import pandas as pd
-
-        place = self._place(figure)
-        chosen = checked_level(self.level if level is None else level)
-        count = len(self.names)
-        pairs = [(a, b) for a in range(count) for b in range(a + 1, count)]
-        bound = float(stdtrit(self.dof, 1.0 - 0.5 * (1.0 - chosen) / max(len(pairs), 1)))
-        rows = []
-        for a, b in pairs:
-            matrix = self.covariance[place]
-            error = float(np.sqrt(max(matrix[a, a] + matrix[b, b] - 2.0 * matrix[a, b], 0.0)))
-            gap = float(self.estimates[a, place] - self.estimates[b, place])
-            rows.append((self.names[a], self.names[b], gap, error, gap - bound * error, gap + bound * error))
-        frame = pd.DataFrame(rows, columns=["quantizer", "other", "difference", "std_error", "low", "high"])
-        return frame.set_index(["quantizer", "other"])
+        return self.measured_as(figure).differences(level)
 
     def reductions(self, level: float | None = None) -> pd.DataFrame:
         """Return how much less each quantizer leaks than no quantization, 1 − Δ/Δ₀, with simultaneous intervals.
@@ -174,8 +172,8 @@ class ReleaseLeak(NotebookResult):
         import pandas as pd
 
         chosen = checked_level(self.level if level is None else level)
-        names = [name for name in self.names if name != _REFERENCE]
-        base = self.names.index(_REFERENCE)
+        names = [name for name in self.names if name != REFERENCE]
+        base = self.names.index(REFERENCE)
         values, matrix = self.ordered_by
         whole = values[base]
         bound = float(stdtrit(self.dof, 1.0 - 0.5 * (1.0 - chosen) / max(len(names), 1)))
@@ -188,39 +186,35 @@ class ReleaseLeak(NotebookResult):
             ratio = values[q] / whole
             variance = matrix[q, q] - 2.0 * ratio * matrix[q, base] + ratio**2 * matrix[base, base]
             half = bound * math.sqrt(max(variance, 0.0)) / whole if self.found else math.inf
-            rows.append((min(1.0 - ratio, 1.0), 1.0 - ratio - half, min(1.0 - ratio + half, 1.0)))
+            less = 1.0 - ratio
+            rows.append((min(less, 1.0), min(less - half, 1.0), min(less + half, 1.0)))
         return pd.DataFrame(rows, columns=["reduction", "low", "high"], index=pd.Index(names, name="quantizer"))
 
     @property
     def found(self) -> bool:
         """Whether no quantization is told from no leak at all, by more than three standard errors."""
-        base = self.names.index(_REFERENCE)
+        base = self.names.index(REFERENCE)
         values, matrix = self.ordered_by
         return bool(values[base] > 3.0 * math.sqrt(max(matrix[base, base], 0.0)))
 
     def told_apart(self, level: float | None = None) -> tuple[int, int]:
         """Return how many pairs of quantizers are shown to leak differently, together at the level, and of how many."""
-        below = self.ranking().significantly_below(self.level if level is None else level)
-        count = len(self.names) - 1
-        return int(np.sum(below)), count * (count - 1) // 2
+        return self._ordered.told_apart(level)
 
     def ranking(self) -> EstimateRanking:
         """Return the quantizers by their leak, the smallest first, with the machinery of all rankings (S14).
 
         No quantization has no rank.
         """
-        return self._ranking
+        return self._ordered.ranking()
 
     @cached_property
-    def _ranking(self) -> EstimateRanking:
-        keep = [k for k, name in enumerate(self.names) if name != _REFERENCE]
-        values, matrix = self.ordered_by
-        names = [self.names[k] for k in keep]
-        return rank_estimates(-values[keep], matrix[np.ix_(keep, keep)], names, dof=float(self.dof))
+    def _ordered(self) -> Measured:
+        return self._measure("leak", *self.ordered_by, -1.0)
 
     def rank_sets(self, level: float | None = None) -> FloatArray:
         """Return the simultaneous confidence sets of the ranks by Δ, rank 1 the most private, shape (Q − 1, 2)."""
-        return np.asarray(self.ranking().rank_sets(self.level if level is None else level))
+        return np.asarray(self._ordered.rank_sets(level))
 
     def to_frame(self, level: float | None = None) -> pd.DataFrame:
         """Return a row per quantizer: figures with intervals, domain."""
@@ -275,6 +269,4 @@ class ReleaseLeak(NotebookResult):
         ax : matplotlib axes, optional
             Where to draw; by default a new figure.
         """
-        from qmis_stats.leak.plot import leak_plot
-
-        return leak_plot(self.names, self.delta, self.conf_int(), self.in_domain, ax)
+        return replace(self.measured_as(), figure="Δ, advantage of the best attack").plot(ax)

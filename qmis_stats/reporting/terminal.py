@@ -16,7 +16,7 @@ _UNBOUNDED = 10_000
 
 
 class Fitted:
-    """A table where its words and numbers fit side by side, and else a block of lines per row.
+    """A table where its words and numbers fit side by side, closer together if need be; else a block of lines per row.
 
     Parameters
     ----------
@@ -39,7 +39,9 @@ class Fitted:
         self.names = names
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        if self._least_width(console, options) <= options.max_width:
+        if self._width(console, options) > options.max_width:
+            self.table.padding = 0
+        if self._width(console, options, broken=True) <= options.max_width:
             yield self.table
             return
         if self.table.title is not None:
@@ -56,10 +58,10 @@ class Fitted:
                     block.add_row(f"  {head}", text)
             yield block
 
-    def _least_width(self, console: Console, options: ConsoleOptions) -> int:
-        """Return the width below which a word, or a text of a column that is not wrapped, would be broken."""
+    def _width(self, console: Console, options: ConsoleOptions, broken: bool = False) -> int:
+        """Return the width of the table; if broken, at the spaces of columns that may be wrapped."""
         width = Measurement.get(console, options.update_width(_UNBOUNDED), self.table).maximum
-        for column in self.table.columns:
+        for column in self.table.columns if broken else ():
             texts = [str(cell) for cell in (column.header, *column.cells)]
             pieces = texts if column.no_wrap else [word for text in texts for word in text.split()]
             width -= max(map(cell_len, texts)) - max(map(cell_len, pieces), default=0)

@@ -20,9 +20,11 @@ from qmis_stats.audit.attacks import (
     self_check,
 )
 from qmis_stats.audit.audit_page import report_data, report_html, write_report
+from qmis_stats.audit.first_table import first_table
 from qmis_stats.audit.models import Logistic
-from qmis_stats.display import attack_table, audit_table
+from qmis_stats.display import attack_table, audit_table, printed
 from qmis_stats.errors import InputError
+from qmis_stats.reporting.tables import lines_of
 from tests.audit.conftest import Grid, ScaledSign
 
 QUANTIZERS = (Grid(0.5), ScaledSign())
@@ -185,15 +187,14 @@ class Long(Grid):
 
 
 @pytest.mark.parametrize("name", ["grid-0.5", "a-quantizer-of-a-long-name"])
-def test_no_name_and_no_number_is_broken(name, binary, monkeypatch):
+def test_no_name_and_no_number_is_broken(name, binary):
     """Wide sets, small indicators and large prices: a table where it fits into 80 characters, and blocks of lines."""
     result = audit(binary, head_for(binary), [Long(0.5)], runs=2, seed=2, draws=199)
     first, reference = table_lines(result)
     wide = {"score": -50.558, "score_interval": (-150.558, -10.345), "price": -50.123}
     more = {"name": name, "rank_set": (10, 15), "indicator": 0.00024, "interval": (0.00011, 1.2e-05)}
     lines = (dataclasses.replace(first, **wide, **more), dataclasses.replace(reference, **wide))
-    monkeypatch.setattr("qmis_stats.audit.answer.table_lines", lambda *_: lines)
-    shown = shown_text(audit_table(result)).partition("set: possible")[0]
+    shown = shown_text(printed([first_table(lines, "cells", "auroc", 0.95)], []))
     assert max(map(len, shown.splitlines())) <= 80
     numbers = ["10-15", "0.00024", "0.00011", "1.2e-05", "-50.6", "-151", "-10.3", "-50.1"]
     words = shown.split()
@@ -201,3 +202,13 @@ def test_no_name_and_no_number_is_broken(name, binary, monkeypatch):
     assert name in words
     assert "no quantization" in shown
     assert ("quantizer " in shown) is (name == "grid-0.5")
+
+
+def test_a_prompt_and_a_terminal_have_the_same_tables(found, binary):
+    result = audit(binary, head_for(binary), QUANTIZERS, runs=2, seed=2, draws=199)
+    for one, screen in ((result, audit_table(result)), (found, attack_table(found, list(found.reports)))):
+        caption, *rows = lines_of(one.tables()[0])
+        shown = [" ".join(line.split()) for line in shown_text(screen).splitlines()]
+        assert [" ".join(row.split()) for row in rows if " ".join(row.split()) not in shown] == []
+        assert caption in shown
+        assert caption in str(one)

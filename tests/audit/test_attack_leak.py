@@ -9,13 +9,15 @@ import pytest
 
 from qmis_stats.audit import MLP, audit, bundled, head_for
 from qmis_stats.audit.answer import answer
-from qmis_stats.audit.attacks import LossThreshold, audit_attacks
+from qmis_stats.audit.attacks import LossThreshold, audit_attacks, per_release, play
 from qmis_stats.audit.attacks.attack_leak import attack_leak
 from qmis_stats.audit.attacks.attack_result import AttackResult
 from qmis_stats.audit.audit_page import report_data
 from qmis_stats.audit.leak_answer import leak_sure
 from qmis_stats.audit.leak_lines import leak_lines
+from qmis_stats.audit.loss_leak import loss_leak
 from qmis_stats.errors import InputError
+from qmis_stats.inference.measured import Measured
 from qmis_stats.quantizers import quantizer
 
 CUTS = ((0.1, 1.0, True), (0.01, 1.5, True), (0.001, 2.0, True))
@@ -67,6 +69,33 @@ def test_a_copy_is_never_told_apart():
     assert leak.reductions().loc["q0"].low > 0.0
 
 
+def test_an_advantage_is_a_measure_of_trainings():
+    rng = np.random.default_rng(7)
+    results = [result(one) for one in drawn(rng, (0.5, 1.0))]
+    leak = attack_leak({"sign": results[:1], "identity": results[1:]}, {}, 100).measured_as()
+    advantages = [2.0 * one.correct - 1.0 for one in results]
+    found = Measured.over_trainings("delta", leak.names, advantages, less_is_better=True, limits=(-1.0, 1.0))
+    np.testing.assert_allclose(found.to_frame().iloc[:, :3].astype(float), leak.to_frame().iloc[:, :3].astype(float))
+
+
+def test_a_measure_is_one_number_of_each_training():
+    data = bundled("breast_cancer")
+    trainings = play(data, head_for(data), None, 60, trainings=12, shadows=2, calibrations=2, seed=1)
+
+    def measure(statistic):
+        return per_release(trainings, [quantizer("sign")], statistic, figure="luck", less_is_better=False)
+
+    found = measure(lambda released: released.target.shown.losses[:, 0])
+    assert found.values[1] == trainings.target.shown.losses[:, 0].mean()
+    assert found.values[0] == trainings.quantized(quantizer("sign")).target.shown.losses[:, 0].mean()
+    with pytest.raises(InputError, match=r"measure 'luck' = \(12, 2\): must be a finite number of each of 12 target"):
+        measure(lambda released: released.target.shown.losses)
+    with pytest.raises(InputError, match="measure 'luck' = nan: must be a finite number"):
+        measure(lambda _: np.full(12, np.nan))
+    with pytest.raises(InputError, match=r"measure 'luck'.*ZeroDivisionError"):
+        measure(lambda _: 1 / 0)
+
+
 @pytest.mark.parametrize(("ahead", "chosen"), [(0.1, "first"), (3.0, "other")])
 def test_another_attack_counts_where_it_was_ahead_on_other_trainings(ahead, chosen):
     """Whatever it reaches on the trainings that are attacked."""
@@ -85,10 +114,28 @@ def test_no_interval_has_width_zero_because_all_trainings_agree():
     leak = measured([constant, constant])
     for figure in leak.figures:
         low, high = leak.conf_int(0.95, figure)[0]
-        assert low == (0.5 if figure == "auc" else 0.0)
+        assert low <= leak.estimates[0, leak.figures.index(figure)] <= high
         # Hoeffding's limit for 40 trainings without an event is 1 − 0.025^(1/40) = 0.088.
         assert high > low + 0.08
     assert leak.delta[0] == 0.0
+
+
+def test_an_attack_that_does_worse_than_chance_lies_in_its_interval():
+    """An end that is cut where the estimate is not would leave it outside."""
+    rng = np.random.default_rng(1)
+    attacks = measured(drawn(rng, (-1.5, -1.5, 0.5)))
+    members = {name: rng.normal(size=60) + 1.0 for name in ("sign", "identity")}
+    for leak in (attacks, loss_leak(members, {name: rng.normal(size=60) for name in members}, {})):
+        assert leak.auc[0] < 0.4
+        for figure in leak.figures:
+            ends = leak.conf_int(0.95, figure)
+            values = leak.estimates[:, leak.figures.index(figure)]
+            assert np.all((ends[:, 0] <= values) & (values <= ends[:, 1])), figure
+        less = leak.reductions()
+        inside = (less["low"] <= less["reduction"]) & (less["reduction"] <= less["high"])
+        assert (inside | less["reduction"].isna()).all()
+    assert attacks.delta[0] < -0.2
+    assert attacks.reductions().loc["q0"].tolist() == [1.0, 1.0, 1.0]
 
 
 def test_thresholds_of_other_rates_are_refused():
@@ -118,7 +165,7 @@ def test_a_model_without_a_theory_is_answered_by_attacks(perceptron):
     assert data["leak"]["quantizers"][0]["attack"] == "loss threshold"
     with_attacks = found.with_attacks(attacks)
     assert with_attacks.privacy_ranking.names == ("sign",)
-    assert "as attacks measured it" in str(with_attacks)
+    assert "Δ: advantage of the strongest attack that was run" in str(with_attacks)
     with pytest.raises(InputError, match="no records: theory has no answer"):
         with_attacks.records()
 

@@ -392,6 +392,11 @@ def test_standard_errors_of_scores_are_those_of_new_points(task):
         expected = large.points_se[0, m] * np.sqrt(4000 / 200)
         # Relative standard errors: 1/sqrt(2·2000) of the spread; of 4000 influences, and a term of order 1/200.
         assert found[:, m].std() == pytest.approx(expected, rel=6.0 * np.sqrt(1 / 4000 + 2 / 4000) + 0.01)
+    paired = measure(task, y, {"turned": [p[::-1]], "identity": [p]})
+    for m, matrix in enumerate(paired.points_covariance):
+        difference = np.sqrt(matrix[0, 0] + matrix[1, 1] - 2.0 * matrix[0, 1])
+        assert paired.price_points_se[0, m] == pytest.approx(difference)
+        assert paired.measured_as(paired.metrics[m]).differences().iloc[0]["std_error"] == pytest.approx(difference)
     small, few = (y[:500], p[:500]), measure(task, y[:500], {"identity": [p[:500]]})
     repeated = [np.repeat(a, 4, axis=0) for a in small]
     grouped = measure(task, repeated[0], {"identity": [repeated[1]]}, np.repeat(np.arange(500), 4))

@@ -188,4 +188,4 @@ def test_an_audit_answers_by_theory():
     assert {line.name for line in table_lines(result) if line.leak is not None} == {*NAMES, "identity"}
     assert result.privacy_ranking.names == NAMES
     assert result.to_dict()["leak"]["pairs"] == 3
-    assert "What each release leaks" in str(result)
+    assert "Δ: advantage of the best attack" in str(result)

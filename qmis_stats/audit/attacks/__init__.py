@@ -12,6 +12,7 @@ from qmis_stats.audit.attacks.read_out import ReadOut
 from qmis_stats.audit.attacks.side_by_side import AttackAudit
 from qmis_stats.audit.attacks.simple import BayesOptimal, LossThreshold
 from qmis_stats.audit.attacks.solvable import Solvable, solvable
+from qmis_stats.audit.attacks.training_measure import per_release
 from qmis_stats.inference.areas import delong
 from qmis_stats.inference.shares import clopper_pearson
 
@@ -37,6 +38,7 @@ __all__ = [
     "audit_attacks",
     "clopper_pearson",
     "delong",
+    "per_release",
     "play",
     "run_attacks",
     "self_check",

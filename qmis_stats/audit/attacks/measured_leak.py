@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -21,6 +22,7 @@ class MeasuredLeak(ReleaseLeak):
 
     figures: ClassVar[tuple[str, ...]] = ("delta", "auc", *(f"tpr_{rate:g}" for rate in ATTACK_FPR))
     measured: ClassVar[bool] = True
+    lows: ClassVar[Mapping[str, float]] = {"delta": -1.0, "auc": 0.0}
 
     @property
     def ordered_by(self) -> tuple[FloatArray, FloatArray]:
@@ -31,9 +33,10 @@ class MeasuredLeak(ReleaseLeak):
         return np.asarray(2.0 * self.auc - 1.0), np.asarray(4.0 * self.covariance[1])
 
     def conf_int(self, level: float | None = None, figure: str = "delta") -> FloatArray:
-        """Return the interval of a figure for each release by itself, within [0, 1], shape (Q, 2).
+        """Return the interval of a figure for each release by itself, shape (Q, 2).
 
-        It is Student's, or one that is guaranteed where all that was measured agrees (Hoeffding 1963).
+        It is Student's, or one that is guaranteed where all that was measured agrees (Hoeffding 1963). It is cut only
+        where the figure of an attack ends: one that does worse than chance is below 0, or ½, and so is its interval.
 
         Parameters
         ----------
@@ -43,13 +46,11 @@ class MeasuredLeak(ReleaseLeak):
             One of ``figures``.
         """
         ends = super().conf_int(level, figure)
-        width = 2.0 if figure == "delta" else 1.0
+        low = self.lows.get(figure, 0.0)
         chosen = self.level if level is None else level
         for q in np.flatnonzero(self.std_errors(figure) == 0.0):
-            value = float(self.estimates[q, self._place(figure)])
-            middle = (value + width - 1.0) / width  # an advantage is in [−1, 1]
-            low, high = (width * end - (width - 1.0) for end in mean_bounds(middle, self.sample()[0], chosen))
-            ends[q] = max(low, 0.5 if figure == "auc" else 0.0), max(high, 0.0)
+            share = (float(self.estimates[q, self._place(figure)]) - low) / (1.0 - low)
+            ends[q] = [low + (1.0 - low) * end for end in mean_bounds(share, self.sample()[0], chosen)]
         return ends
 
     def to_dict(self, level: float | None = None) -> dict[str, Any]:

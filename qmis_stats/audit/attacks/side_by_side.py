@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qmis_stats.audit.attacks.attack_leak import AttackLeak, attack_leak
-from qmis_stats.audit.attacks.attack_report import FALSE_ALARM, AttackReport, attack_columns
+from qmis_stats.audit.attacks.attack_report import FALSE_ALARM, AttackReport
 from qmis_stats.audit.attacks.attack_result import AttackResult
 from qmis_stats.audit.attacks.read_out import ReadOut
+from qmis_stats.audit.quantizers import release_name
+from qmis_stats.audit.wording import number
 from qmis_stats.leak.leakage_result import LeakageResult
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.reporting.tables import Table
@@ -19,7 +21,7 @@ from qmis_stats.validation import checked_level, checked_significance
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["AttackAudit", "Compared"]
+__all__ = ["AttackAudit", "Compared", "in_order"]
 
 
 class Compared(NamedTuple):
@@ -164,19 +166,37 @@ class AttackAudit(NotebookResult):
         frames = {name: report.to_frame() for name, report in self.reports.items()}
         return pd.concat(frames, names=["quantizer"])
 
-    def tables(self) -> list[Table]:
-        """Return accuracy and area with their intervals, and rates, of each attack on each quantizer."""
-        names, results, controls = zip(*self.pairs(), strict=True)
-        columns = attack_columns(results, controls, lambda rate: f"{rate.tpr[0]:.3f}")
-        return [Table.of(self.title(), {"quantizer": names, **columns}, words=2)]
+    def tables(self, first: Sequence[str] = ()) -> list[Table]:
+        """Return accuracy and area with their intervals, and rates, of each attack on each quantizer.
+
+        Parameters
+        ----------
+        first : sequence of str
+            Quantizers that come first, as far as they were attacked; the others follow, then the solvable problem.
+        """
+        rows: list[tuple[str, ...]] = []
+        chosen, others = in_order(self.reports, first)
+        parts = [(release_name(name), self.reports[name]) for name in (*chosen, *others)]
+        for name, report in (*parts, ("solvable model", self.check)):
+            rows += [(name, *[""] * (6 + len(self._rates))), *(_cells(result) for result in report.results)]
+        heads = ("attack", "acc.", "low", "high", "AUC", "low", "high", *self._rates)
+        return [Table(self.title(), heads, rows)]
+
+    @property
+    def _rates(self) -> list[str]:
+        return [f"{rate.nominal:g}" for rate in self.check.results[0].rates]
 
     def title(self) -> str:
         """Return the caption of the table."""
-        return "Attacks on membership"
+        return f"Attacks on membership: {100.0 * self.level:g} % intervals"
 
     def remarks(self) -> list[str]:
-        """Return the verdicts."""
-        return self.verdicts()
+        """Return what the columns mean, then the verdicts."""
+        legend = (
+            "acc.: accuracy, AUC: area under the ROC curve; then true positive rates at these false ones; *: too few "
+            "non-members to fix the threshold"
+        )
+        return [legend, *self.verdicts()]
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready data."""
@@ -190,6 +210,23 @@ class AttackAudit(NotebookResult):
             "theory": None if self.predicted is None else self.predicted.to_dict(self.level),
             "compared": [one._asdict() for one in self.compared()],
         }
+
+
+def in_order(attacked: Collection[str], first: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the attacked quantizers of first interest, in this order, and the other ones.
+
+    Examples
+    --------
+    >>> in_order(["sign", "uniform-4", "identity"], ["uniform-4", "nf4"])
+    (['uniform-4'], ['sign', 'identity'])
+    """
+    return [name for name in first if name in attacked], [name for name in attacked if name not in first]
+
+
+def _cells(result: AttackResult) -> tuple[str, ...]:
+    numbers = (result.accuracy, *result.accuracy_interval(), result.auc, *result.auc_interval())
+    rates = [number(rate.tpr[0]) + "*" * (not rate.resolved) for rate in result.rates]
+    return (f"  {result.name}", *map(number, numbers), *rates)
 
 
 def _read_out(report: AttackReport) -> AttackResult | None:

@@ -1,0 +1,74 @@
+"""The table that an audit is read from: what leaks under each quantizer or its indicator, performance and price."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qmis_stats.audit.lines import Line
+from qmis_stats.audit.quantizers import release_name
+from qmis_stats.audit.wording import metric_name, narrow, number, percent
+from qmis_stats.leak.releases import ReleaseLeak
+from qmis_stats.reporting.tables import Table
+from qmis_stats.validation import checked_level
+
+__all__ = ["first_table", "legend"]
+
+
+def first_table(lines: Sequence[Line], dataset: str, metric: str, level: float) -> Table:
+    """Return a row per quantizer, the most private first and no quantization last.
+
+    Parameters
+    ----------
+    lines : sequence of Line
+        The rows, of :meth:`~qmis_stats.audit.audit_result.AuditResult.table_lines`.
+    dataset, metric : str
+        What was audited, and the score that is shown.
+    level : float
+        Of sets and intervals, for the caption.
+    """
+    by_leak = lines[-1].leak is not None
+    privacy = ("Δ", "low", "high", "AUC", "TPR", "less") if by_leak else ("r", "low", "high")
+    score = (metric_name(metric), *(() if by_leak else ("low", "high")))
+    rows = [
+        (
+            release_name(line.name),
+            "" if line.rank_set is None else "-".join(map(str, dict.fromkeys(line.rank_set))),
+            *(_leak(line) if by_leak else _indicator(line)),
+            *map(narrow, (line.score,) if by_leak else (line.score, *line.score_interval)),
+            "" if line.reference else narrow(line.price),
+            "P" if line.pareto else "",
+        )
+        for line in lines
+    ]
+    caption = f"Audit of {dataset}: {100.0 * checked_level(level):g} % sets and intervals"
+    return Table(caption, ("quantizer", "set", *privacy, *score, "price", ""), rows)
+
+
+def _leak(line: Line) -> tuple[str, ...]:
+    if line.leak is None:
+        return ("",) * 6
+    leak = line.leak
+    less = "" if leak.reduction is None else percent(leak.reduction)
+    delta = number(leak.delta) + "*" * (not leak.in_domain)
+    return (delta, *map(number, (*leak.interval, leak.auc, leak.tpr)), less)
+
+
+def _indicator(line: Line) -> tuple[str, ...]:
+    ends = ("", "") if line.interval is None else tuple(f"{end:.2g}" for end in line.interval)
+    return ("" if line.indicator is None else f"{line.indicator:.2g}", *ends)
+
+
+def legend(leak: ReleaseLeak | None) -> str:
+    """Return what the columns mean.
+
+    Parameters
+    ----------
+    leak : ReleaseLeak or None
+        Of the releases; ``None`` where indicators are shown.
+    """
+    privacy = "r: indicator"
+    if leak is not None:
+        attack, of = ("strongest attack that was run", "of 2 AUC - 1 ") if leak.measured else ("best attack", "")
+        privacy = f"Δ: advantage of the {attack}; AUC and TPR (at FPR 1 %): of it; less: how much less {of}than no "
+        privacy += "quantization, in %" if leak.measured else "quantization, in %; *: outside of the theory's domain"
+    return f"set: possible ranks, 1 the most private; {privacy}; price: loss against no quantization; P: Pareto set"
