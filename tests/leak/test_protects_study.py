@@ -41,13 +41,13 @@ def test_pairs_are_paired():
     [row] = pairs.rows()
     assert row["more"] == pytest.approx(0.01, abs=1e-3)
     assert row["more_p"] < 1e-6
-    assert math.isnan(row["dearer_p"])
+    assert math.isnan(row["cost_p"])
 
 
 def test_nothing_is_said_that_is_not_shown():
     def row(p: float, gap: float) -> Row:
-        numbers = dict.fromkeys(("sets", "area", "reference_area", "price", "reference_price", "dearer_error"), 8.0)
-        numbers |= {"more": gap, "more_p": p, "more_error": 0.01, "dearer": 0.0, "dearer_p": math.nan}
+        numbers = dict.fromkeys(("sets", "area", "reference_area", "price", "reference_price", "cost_error"), 8.0)
+        numbers |= {"more": gap, "more_p": p, "more_error": 0.01, "cost": 0.0, "cost_p": math.nan}
         return Row("some", "attack", "bits", "a", "b", numbers, True)
 
     [said] = answers([row(0.06, -0.1)])

@@ -88,9 +88,9 @@ def _leak(rows: Sequence[Row]) -> str:
 
 def _price(rows: Sequence[Row]) -> str:
     """Return what is shown of the price, a sentence; nothing where errors are equal by construction."""
-    if all(math.isnan(row["dearer_p"]) for row in rows):
+    if all(math.isnan(row["cost_p"]) for row in rows):
         return ""
-    shown = {sign: [abs(row["dearer"]) for row in rows if row.verdict("dearer") == sign] for sign in (-1, 1)}
+    shown = {sign: [abs(row["cost"]) for row in rows if row.verdict("cost") == sign] for sign in (-1, 1)}
     parts = [
         f"{word} in {len(values)}, {_between(values, 1, ' %')}"
         for word, values in (("larger", shown[1]), ("smaller", shown[-1]))
@@ -159,7 +159,7 @@ def line(row: Row) -> str:
     marks = {-1: "less", 0: "not shown", 1: "more"}
     price = f"{row['price']:+.1f} %"
     if row.reference != DENSE:
-        price += f" ({row['dearer']:+.1f}, {row['dearer_error']:.1f})"
+        price += f" ({row['cost']:+.1f}, {row['cost_error']:.1f})"
     against = row.reference if row.reference == DENSE else f"`{row.reference}`"
     return (
         f"| `{row.release}`{'' if row.in_domain else ' *'} | {against} "

@@ -11,7 +11,7 @@ from scipy.special import stdtr
 
 FIELDS = (
     "setting", "way", "knob", "release", "reference", "sets", "area", "reference_area", "more", "more_error", "more_p",
-    "price", "reference_price", "dearer", "dearer_error", "dearer_p", "in_domain",
+    "price", "reference_price", "cost", "cost_error", "cost_p", "in_domain",
 )  # fmt: skip
 LEVEL = 0.05
 
@@ -46,26 +46,24 @@ class Pairs:
         found = list(self._once)
         for (knob, one, other), seen in self._seen.items():
             numbers = np.array(seen)
-            more, dearer = numbers[:, 0] - numbers[:, 1], numbers[:, 2] - numbers[:, 3]
+            more, cost = numbers[:, 0] - numbers[:, 1], numbers[:, 2] - numbers[:, 3]
             areas, prices = tuple(numbers.mean(axis=0)[:2]), tuple(numbers.mean(axis=0)[2:])
             dof = len(numbers) - 1
-            found.append(
-                self._row(knob, one, other, len(numbers), areas, _error(more), dof, prices, _error(dearer), dof)
-            )
-        for name, adjusted in zip(("more_p", "dearer_p"), np.split(holm(
-            np.array([row[p] for p in ("more_p", "dearer_p") for row in found])), 2), strict=True):  # fmt: skip
+            found.append(self._row(knob, one, other, len(numbers), areas, _error(more), dof, prices, _error(cost), dof))
+        for name, adjusted in zip(("more_p", "cost_p"), np.split(holm(
+            np.array([row[p] for p in ("more_p", "cost_p") for row in found])), 2), strict=True):  # fmt: skip
             for row, p in zip(found, adjusted, strict=True):
                 row[name] = float(p)
         return found
 
-    def _row(self, knob, one, other, sets, areas, more_error, more_dof, prices, dearer_error, dearer_dof) -> dict:
-        more, dearer = areas[0] - areas[1], prices[0] - prices[1]
+    def _row(self, knob, one, other, sets, areas, more_error, more_dof, prices, cost_error, cost_dof) -> dict:
+        more, cost = areas[0] - areas[1], prices[0] - prices[1]
         return {
             "setting": self.setting, "way": self.way, "knob": knob, "release": one, "reference": other, "sets": sets,
             "area": areas[0], "reference_area": areas[1],
             "more": more, "more_error": more_error, "more_p": two_sided(more, more_error, more_dof),
             "price": prices[0], "reference_price": prices[1],
-            "dearer": dearer, "dearer_error": dearer_error, "dearer_p": two_sided(dearer, dearer_error, dearer_dof),
+            "cost": cost, "cost_error": cost_error, "cost_p": two_sided(cost, cost_error, cost_dof),
             "in_domain": str(not {one, other} & self.outside),
         }  # fmt: skip
 
