@@ -9,9 +9,11 @@ import pytest
 
 from qmis_stats import InputError
 from qmis_stats.audit.algorithm import audit
+from qmis_stats.audit.calibration import released_weights
 from qmis_stats.audit.codewords import Codewords
 from qmis_stats.audit.data import from_arrays
 from qmis_stats.audit.models import TorchModel
+from qmis_stats.quantizers import quantizer
 from tests.audit.conftest import Grid
 
 with warnings.catch_warnings():
@@ -472,3 +474,61 @@ def test_the_module_that_is_given_stays_as_it_is():
     before = copy.deepcopy([*module.parameters(), *module.buffers()])
     weights_of(TorchModel(module, centred, task="regression"))
     assert all(torch.equal(a, b) for a, b in zip(before, [*module.parameters(), *module.buffers()], strict=True))
+
+
+def test_linear_layers_tell_what_they_are_given():
+    torch.manual_seed(3)
+    module = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 1))
+    model = TorchModel(module, untrained, task="regression")
+    X = np.random.default_rng(4).normal(size=(30, 3))
+    weights = weights_of(model, X)
+    found = model.layer_inputs(weights, X)
+    assert list(found) == ["0.weight", "2.weight"]
+    np.testing.assert_allclose(found["0.weight"], X, rtol=1e-6)
+    np.testing.assert_allclose(found["2.weight"], np.maximum(X @ weights[0].T + weights[1], 0.0), rtol=1e-4, atol=1e-6)
+    released = released_weights(quantizer("gptq-3"), model, weights, model.quantizable(weights), X)
+    first = quantizer("gptq-3").calibrate(weights[0], found["0.weight"]).quantize(weights[0])
+    np.testing.assert_array_equal(released[0], first)
+    active = model.layer_inputs((first, *weights[1:]), X)["2.weight"]  # after the layer before it was quantized
+    np.testing.assert_array_equal(released[2], quantizer("gptq-3").calibrate(weights[2], active).quantize(weights[2]))
+
+
+def test_layers_of_a_transformer_are_given_tokens():
+    block = nn.TransformerEncoderLayer(4, 2, 8, dropout=0.0, batch_first=True)
+    module = nn.Sequential(nn.Unflatten(1, (5, 4)), block, nn.Flatten(), nn.Linear(20, 1))
+    X = np.random.default_rng(5).normal(size=(6, 20))
+    named = ["1.linear1.weight", "1.linear2.weight", "3.weight"]
+    model = TorchModel(module, untrained, task="regression", quantize=named)
+    shapes = {name: part.shape for name, part in model.layer_inputs(weights_of(model, X), X).items()}
+    assert shapes == {"1.linear1.weight": (30, 4), "1.linear2.weight": (30, 8), "3.weight": (6, 20)}
+    for packed in ("1.self_attn.in_proj_weight", "1.self_attn.out_proj.weight"):
+        model = TorchModel(module, untrained, task="regression", quantize=[packed, "3.weight"])
+        refused(
+            "weights of torch.nn.Linear layers that the module calls",
+            lambda m=model: m.layer_inputs(weights_of(m, X), X),
+        )
+
+
+def test_tied_layers_are_calibrated_on_what_both_are_given():
+    model = TorchModel(twice(tied), untrained, task="regression")
+    X = np.random.default_rng(6).normal(size=(7, 3))
+    [given] = model.layer_inputs(weights_of(model, X), X).values()
+    np.testing.assert_allclose(given[:7], X, rtol=1e-6)
+    np.testing.assert_allclose(given[7:], X @ np.array(W).T, rtol=1e-5, atol=1e-6)
+
+
+def test_gptq_is_audited_on_a_module():
+    def train(module, X, y, rng):
+        optimiser = torch.optim.Adam(module.parameters(), lr=0.05)
+        for _ in range(30):
+            optimiser.zero_grad()
+            ((module(torch.tensor(X, dtype=torch.float32))[:, 0] - torch.tensor(y)) ** 2).mean().backward()
+            optimiser.step()
+        yield
+
+    X = np.random.default_rng(7).normal(size=(60, 3))
+    data = from_arrays(X, X[:, 0] - X[:, 1], name="rows")
+    model = TorchModel(nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 1)), train, task="regression")
+    found = audit(data, model, [quantizer("gptq-4"), quantizer("uniform-4")], runs=2, draws=199, seed=1)
+    assert np.isfinite(found.performance.loc["gptq-4", "r2"]).all()
+    assert "gptq-4: calibrated in every training on" in " ".join(found.notes)

@@ -11,7 +11,8 @@ import pytest
 
 from qmis_stats.errors import InputError
 from qmis_stats.quantizers import quantizer
-from qmis_stats.quantizers.weights import FP4_LEVELS, GgmlBlocks, Grouped, NormalFloat4, SignWeights
+from qmis_stats.quantizers.weights import FP4_LEVELS, GgmlBlocks, Grouped, KMeansCodebook, NormalFloat4, SignWeights
+from qmis_stats.quantizers.weights.scales import kept
 
 GGML = ("q4_0", "q4_1", "q5_0", "q5_1", "q8_0")
 INNER = (
@@ -80,6 +81,38 @@ def test_scales_are_in_their_format(name: str, suffix: str, kind: type) -> None:
     np.testing.assert_allclose(kept.quantize(w), exact.quantize(w), rtol=np.finfo(kind).eps)
 
 
+def test_double_quantization_of_scales() -> None:
+    w = weights(6, (64, 320)) * np.geomspace(1.0, 2.0, 64)[:, None]
+    plain, double = quantizer("uniform-4:g16"), quantizer("uniform-4:g16:double")
+    np.testing.assert_array_equal(double.codes(w), plain.codes(w))
+    largest = np.abs(w.reshape(-1, 16)).max(axis=1)
+    scale = np.abs(double.quantize(w).reshape(-1, 16)).max(axis=1)  # of the weight that sets it
+    middle, runs = np.float32(np.mean(largest / 7.0)), [slice(k, k + 256) for k in range(0, 1280, 256)]
+    for run in runs:
+        away, kept = largest[run] / 7.0 - middle, scale[run] / 7.0 - middle
+        size = np.max(np.abs(away))
+        assert np.unique(np.round(kept / size, 9)).size <= 256
+        assert np.max(np.abs(kept - away)) < 0.0071 * size  # half a step of 64 between 0.1 and 1
+    assert len(runs) == 5
+    np.testing.assert_allclose(double.quantize(np.ones((2, 64))), np.ones((2, 64)), rtol=1e-7)  # all scales alike
+    for one, other in zip(double.cells(w), plain.cells(w), strict=True):
+        np.testing.assert_array_equal(one.edges, other.edges)
+        np.testing.assert_array_equal(one.known, other.known)
+
+
+def test_levels_of_the_second_quantization() -> None:
+    """Seven decades, in each twice as many levels as in the one below, then 0 and 1."""
+    places = np.linspace(-1.0, 1.0, 255 * 100).reshape(100, 255)
+    runs = np.column_stack([places[:, :127], -places[:, :127], np.ones(100), -np.ones(100)])  # their mean is 0
+    levels = kept(runs.ravel(), "double")
+    found = np.unique(np.round(levels[levels > 0.1], 9))
+    assert found.size == 65
+    np.testing.assert_allclose(np.diff(found[:-1]), 0.9 / 64.0, rtol=1e-6)
+    assert found[-1] == 1.0
+    assert np.unique(np.round(levels[(levels > 0.01) & (levels < 0.1)], 9)).size == 32
+    assert levels.min() == pytest.approx(-1.0 + 0.45 / 64.0)
+
+
 @pytest.mark.parametrize("name", ["sign-scaled", "ternary-absmean", "twn-0.7", "sparse-50"])
 def test_mean_scales_are_combinations_of_their_block(name: str) -> None:
     w = weights(3)
@@ -100,10 +133,11 @@ def test_levels_that_are_means_are_combinations() -> None:
         np.testing.assert_allclose(np.sort(rows @ w.ravel()[inside]), levels, rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", [*GGML, "nf4", "fp4"])
+@pytest.mark.parametrize("name", [*GGML, "nf4", "fp4", "nf4:double", "fp4:double"])
 def test_built_ins_are_what_libraries_made(name: str) -> None:
     given, expected = np.array(FROZEN["weights"]), np.array(FROZEN["released"][name])
-    q = quantizer(name if name in GGML else f"{name}:g64:f32")
+    kind, _, scale = name.partition(":")
+    q = quantizer(name if name in GGML else f"{kind}:g64:{scale or 'f32'}")
     codes, values = q.encode(given)
     if name in GGML:  # every operation in single precision, as there
         np.testing.assert_array_equal(values, expected)
@@ -139,6 +173,33 @@ def test_built_ins_are_bitsandbytes(name: str) -> None:
         assert np.unique(np.stack([mine.ravel(), order.ravel()], axis=1), axis=0).shape[0] == np.unique(mine).size
 
 
+@pytest.mark.parametrize("name", ["nf4", "fp4"])
+def test_double_quantization_is_that_of_bitsandbytes(name: str) -> None:
+    """The library looks its nearest level up in a table with steps of 2⁻¹⁵: it misses by no more than that."""
+    torch = imported("torch", "bitsandbytes cannot be asked")
+    imported("bitsandbytes", "scales that it quantizes are compared with the frozen values only")
+    functional = importlib.import_module("bitsandbytes.functional")
+    for seed in range(5):
+        w = weights(seed, (64, 1024)).astype(np.float32)
+        packed, state = functional.quantize_4bit(
+            torch.tensor(w), blocksize=64, quant_type=name, compress_statistics=True
+        )
+        theirs = (functional.dequantize_blockwise(state.absmax, state.state2) + state.offset).numpy()
+        exact = np.abs(w.reshape(-1, 64)).max(axis=1).astype(float)
+        mine = kept(exact, "double")
+        sizes = np.repeat(state.state2.absmax.numpy(), 256)
+        further = (np.abs(theirs - exact) - np.abs(mine - exact)) / sizes
+        assert np.max(np.abs(further)) < 2.0**-14
+        same = np.abs(theirs - mine) < 1e-6 * sizes
+        assert np.mean(same) > 0.98
+        values, expected = (
+            quantizer(f"{name}:g64:double").quantize(w),
+            functional.dequantize_4bit(packed, state).numpy(),
+        )
+        blocks = np.repeat(same, 64).reshape(w.shape)
+        np.testing.assert_allclose(values[blocks], expected[blocks], rtol=2e-6, atol=0.0)
+
+
 def test_a_type_by_hand() -> None:
     """d = −1/8 · 4 = −½ for the first block; the smallest magnitude of the second is its code 0."""
     w = np.zeros(34)
@@ -159,7 +220,8 @@ def test_fp4_levels() -> None:
     assert quantizer("fp4").bits < 4.0
 
 
-@pytest.mark.parametrize("name", ["uniform-4:g32", "nf4:g64:f16", "sparse-33:g16:f32", "sign-scaled:g64", *GGML])
+@pytest.mark.parametrize("name", ["uniform-4:g32", "nf4:g64:f16", "sparse-33:g16:f32", "sign-scaled:g64",
+                                  "nf4:g64:double", *GGML])  # fmt: skip
 def test_names_are_canonical(name: str) -> None:
     assert quantizer(name).name == name
     assert quantizer(name) == quantizer(name)
@@ -185,6 +247,8 @@ def test_other_names_are_refused(name: str) -> None:
         lambda: GgmlBlocks("q3_k"),
         lambda: GgmlBlocks("q8_0", per_channel=True),
         lambda: quantizer("uniform-4:g2:f16").quantize([1e9, 1.0]),
+        lambda: quantizer("uniform-4:g2:double").quantize([1e300, 1.0]),
+        lambda: Grouped(KMeansCodebook(2), 8, "double"),
         lambda: quantizer("kmeans-1:g4:f16").quantize([1e9, 1.0, 2.0]),
         *(lambda name=name: quantizer(name).quantize([1e9, 1.0]) for name in GGML),
         *(lambda name=name: quantizer(name).quantize([1e300, 1.0]) for name in GGML),

@@ -35,6 +35,8 @@ def main() -> None:
         pairs = packed.numpy().reshape(-1, 1) >> np.array([4, 0]) & 15
         levels = state.code.numpy()[pairs.reshape(w.shape)]
         released[name] = levels * state.absmax.numpy()[:, None]
+        packed, state = bnb.quantize_4bit(torch.tensor(w), blocksize=64, quant_type=name, compress_statistics=True)
+        released[f"{name}:double"] = bnb.dequantize_4bit(packed, state).numpy()
     versions = {name: version(name) for name in ("gguf", "bitsandbytes", "torch")}
     found = {name: values.astype(float).tolist() for name, values in released.items()}
     text = json.dumps({"versions": versions, "weights": w.astype(float).tolist(), "released": found})

@@ -305,6 +305,42 @@ class TorchModel:
                 output = self._output(module, X[rows]).double()
             yield rows, output
 
+    def layer_inputs(self, weights: Weights, X: FloatArray) -> dict[str, FloatArray]:
+        """Return what the layer of each quantized array is given, a row for each point, or for each token of one.
+
+        Raises
+        ------
+        InputError
+            If one is not the weight of a linear layer that the module calls.
+        """
+        torch = _torch()
+        module = self._loaded(weights)
+        given: dict[str, list[Any]] = {name: [] for name in self._entries.shapes if name in self._chosen}
+
+        def kept_in(seen: list[Any]) -> Callable[..., None]:
+            def keep(_: Any, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
+                whole = (*inputs, *named.values())[0].detach()
+                seen.append(whole.reshape(-1, whole.shape[-1]))
+
+            return keep
+
+        hooks = []
+        for place, part in module.named_modules():
+            name = self._entries.first.get(f"{place}.weight".removeprefix("."))
+            if isinstance(part, torch.nn.Linear) and name in given:
+                hooks.append(part.register_forward_pre_hook(kept_in(given[name]), with_kwargs=True))
+        try:
+            with torch.enable_grad():  # without gradients some blocks do not call their layers
+                self._output(module, self._features(X))
+        finally:
+            for hook in hooks:
+                hook.remove()
+        for name, seen in given.items():
+            if not seen:
+                allowed = "weights of torch.nn.Linear layers that the module calls: others cannot be calibrated"
+                raise InputError("quantize", name, allowed)
+        return {name: torch.cat(seen).double().cpu().numpy() for name, seen in given.items()}
+
     def _scores(self, output: Any, count: int) -> FloatArray:
         """Return outputs as (N, C): one number or log-odds per point, or logits of all classes."""
         found: FloatArray = output.cpu().numpy()

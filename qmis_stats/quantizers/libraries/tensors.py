@@ -34,10 +34,8 @@ class BitsAndBytes(LibraryQuantizer):
         return 16 if self.kind.startswith("nf4") else 15
 
     def cells(self, weights: ArrayLike) -> list[GroupCells]:
-        """Return the cells of the built-in type; quantized scales have none."""
-        kind, block, double = self._parsed()
-        if double:
-            return super().cells(weights)
+        """Return the cells of the built-in type."""
+        kind, block, _ = self._parsed()
         inner = NormalFloat4() if kind == "nf4" else Float4()
         return Grouped(inner, block).cells(np.ravel(np.asarray(weights)))
 

@@ -100,7 +100,8 @@ class NormalFloat4(_OfLargest):
     midpoints of consecutive levels; a weight on one goes to the lower level. The largest magnitude has the code 0 or 15
     whatever it is, and so no face. *Faces*: ``w_i − t·M`` and ``t'·M − w_i`` for the midpoints t, t' around the code,
     gradients ``e_i − t∇M`` and ``t'∇M − e_i``, with ``∇M = sgn(w_m)·e_m``. The released M is a continuous function of
-    the largest weight, and the cells are those of the codes. QLoRA's second quantization, of the scales, is not made.
+    the largest weight, and the cells are those of the codes. QLoRA's second quantization, of the scales, is made by
+    ``nf4:g64:double``.
 
     *Idempotent*, exactly. *Not odd*: there are 7 negative and 8 positive levels. Scale-equivariant.
 

@@ -11,12 +11,10 @@ from qmis_stats.arrays import FloatArray, IntArray
 from qmis_stats.errors import InputError
 from qmis_stats.quantizers.weights.base import WeightQuantizer, blocks_of_rows, weight_tensor
 from qmis_stats.quantizers.weights.faces import Faces
+from qmis_stats.quantizers.weights.scales import DOUBLE, SCALES, kept
 from qmis_stats.validation import whole_number
 
-__all__ = ["SCALES", "Grouped"]
-
-SCALES: dict[str, type[np.float16] | type[np.float32]] = {"f16": np.float16, "f32": np.float32}
-"""Formats that scales are kept in, by the suffix of the name."""
+__all__ = ["Grouped"]
 
 
 @dataclass(frozen=True)
@@ -32,14 +30,16 @@ class Grouped(WeightQuantizer):
         What happens to one block.
     block : int
         Weights in a block.
-    scale : {"f16", "f32"}, optional
-        Format in which the scale of a block is kept, or each level where levels are not multiples of a scale. Codes are
-        those of the scale before it is rounded. Scales are float64 when omitted.
+    scale : {"f16", "f32", "double"}, optional
+        Format in which the scale of a block is kept, or each level where levels are not multiples of a scale (not in
+        ``"double"``, where scales are quantized to eight bits by :func:`~qmis_stats.quantizers.weights.scales.kept`).
+        Codes are those of the scale before it is rounded. Scales are float64 when omitted.
 
     Notes
     -----
     Cells, faces, properties and ties of a block are those of the inner quantizer. A scale that is the largest magnitude
-    gives one weight of each block away, one that is a mean gives a combination away.
+    gives one weight of each block away, one that is a mean gives a combination away: exactly, as cells and combinations
+    have it, or up to the rounding of the scale.
 
     Examples
     --------
@@ -62,6 +62,8 @@ class Grouped(WeightQuantizer):
             raise InputError("inner", self.inner.name, "a quantizer without blocks of its own")
         if self.scale is not None and self.scale not in SCALES:
             raise InputError("scale", self.scale, f"one of {', '.join(SCALES)}")
+        if self.scale == DOUBLE and self.inner._scale(np.ones(1)) is None:
+            raise InputError("scale", self.scale, f"f16 or f32 for {self.inner.name}, whose levels are kept one by one")
 
     @property
     def stem(self) -> str:
@@ -93,20 +95,15 @@ class Grouped(WeightQuantizer):
         codes, values = super().encode(weights)
         if self.scale is None:
             return codes, values
-        array, flat = weight_tensor(weights), values.reshape(-1)
-        kind = SCALES[self.scale]
-        for inside, group, exponent in self._groups(array):
-            step = self.inner._scale(group)
-            exact = flat[inside] if step is None else np.ldexp(np.array([step]), exponent)
-            with np.errstate(over="ignore", under="ignore"):
-                kept = exact.astype(kind).astype(np.float64)
-            if not np.all(np.isfinite(kept)):
-                largest = float(np.max(np.abs(exact)))
-                raise InputError("weights", f"a scale of {largest:g}", f"with scales up to {np.finfo(kind).max:g}")
-            if step is None:
-                flat[inside] = kept
-            elif step > 0.0:
-                flat[inside] *= kept / exact
+        flat, groups = values.reshape(-1), self._groups(weight_tensor(weights))
+        steps = [self.inner._scale(group) for _, group, _ in groups]
+        if any(step is None for step in steps):
+            flat[:] = kept(flat, self.scale)
+            return codes, values
+        exact = np.ldexp(np.array(steps, dtype=np.float64), [exponent for _, _, exponent in groups])
+        for (inside, _, _), one, released in zip(groups, exact, kept(exact, self.scale), strict=True):
+            if one > 0.0:
+                flat[inside] *= released / one
         return codes, values
 
     def _parts(self, array: FloatArray) -> list[slice]:

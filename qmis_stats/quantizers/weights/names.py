@@ -43,9 +43,9 @@ _ALLOWED = (
     "one of identity, sign, sign-scaled, ternary-absmean, twn-C (0 < C < 1), sparse-P (0 < P < 100), "
     "uniform-B (2 to 8), uniform-asym-B (2 to 8), lloyd-max-B (1 to 8), kmeans-B (1 to 8), nf4, nf4-BLOCK, fp4, "
     "log2-B (3 to 8), q4_0, q4_1, q5_0, q5_1, q8_0, spelled without superfluous digits; with :channel for each row by "
-    "itself or :gBLOCK, :gBLOCK:f16, :gBLOCK:f32 for blocks of a row (not nf4-BLOCK, qB_0, qB_1); "
-    "gptq-B, adaround-B, awq-B (2 to 8), which see data, with :channel or :gBLOCK; or of "
-    "a library: gguf:Q4_0, bitsandbytes:nf4, torchao:int8, torchao:int4-g32, quanto:qint4, hqq:2-g64, "
+    "itself or :gBLOCK, :gBLOCK:f16, :gBLOCK:f32, :gBLOCK:double for blocks of a row (not nf4-BLOCK, qB_0, qB_1); "
+    "gptq-B, adaround-B, awq-B (2 to 8), which see data, with :channel or :gBLOCK; or of a library: gguf:Q4_0, "
+    "bitsandbytes:nf4, torchao:int8, torchao:int4-g32, quanto:qint4, hqq:2-g64, "
     "torch:per-channel, onnxruntime:dynamic; several released together with + between them"
 )
 _LIBRARY_NAMES = ("gguf", "bitsandbytes", "torchao", "quanto", "hqq", "torch", "onnxruntime")
