@@ -38,6 +38,10 @@ class LeaveOneOut:
     inflation : float
         φ in [0, 1): the share of the squared leave-one-out gradients that is the scatter of the fitted values. The
         plain jackknife is too large by 1/(1 − φ).
+    influence : (n,) ndarray
+        Of the gradient of each point on log Σ_i tr S_i, times n.
+    relative : (n,) ndarray
+        The same with the mean square of the leave-one-out gradients held.
     leverage_noise : float
         Variance of log q over training sets of the other points, given the point; 0 with several fitted values.
     """
@@ -48,6 +52,8 @@ class LeaveOneOut:
     gradient: FloatArray
     curvature: FloatArray
     inflation: float
+    influence: FloatArray
+    relative: FloatArray
     leverage_noise: float
 
     @property
@@ -104,39 +110,66 @@ def leave_one_out(fit: Fit) -> LeaveOneOut:
     q = np.linalg.solve(remaining, h)
     q = 0.5 * (q + q.transpose(0, 2, 1))
     r = psi + np.einsum("nab,nb->na", w, np.einsum("nab,nb->na", q, psi))
-    variance, inflation = _corrected(forms, h, w, r[:, :, None] * r[:, None, :])
+    squares = r[:, :, None] * r[:, None, :]
+    variance, inflation, reach = _corrected(forms, h, w, squares)
     noise = _leverage_noise(forms, h[:, 0, 0], w[:, 0, 0]) * (1.0 - inflation) if fit.outputs == 1 else 0.0
     moved = np.einsum("nab,nb->na", q, psi)
-    return LeaveOneOut(values + moved, q, variance, psi, w, inflation, noise)
+    usual = q * (float(_traces(variance).sum()) / float(_traces(q).sum()))
+    influences = _influences(reach, squares - w @ usual @ w, squares, inflation)
+    return LeaveOneOut(values + moved, q, variance, psi, w, inflation, *influences, noise)
 
 
-def _corrected(forms: _Forms, h: FloatArray, w: FloatArray, squares: FloatArray) -> tuple[FloatArray, float]:
-    """Return the variances, and φ: the plain jackknife V times a factor, so that their mean is that of S.
+def _corrected(
+    forms: _Forms, h: FloatArray, w: FloatArray, squares: FloatArray
+) -> tuple[FloatArray, float, FloatArray]:
+    """Return the variances, φ, and the reach U: the plain jackknife V times a factor, so that its mean is that of S.
 
-    S solves S = V(rrᵀ − wSw), and V is linear in the squares of the gradients. A factor 1 − φ nearly solves that,
-    and steps of that length solve it point by point. The solution has the noise of V and less size: only its mean is
-    taken.
+    S solves S = V(rrᵀ − wSw), and V is linear in the squares of the gradients. So is the mean of S: Σ tr S is
+    Σ tr U rrᵀ, where U = Vᵀ(1 − wUw) with the adjoint of V is found by steps that a factor 1 − φ nearly makes exact.
+    S itself has the noise of V and less size: only its mean is taken.
     """
-    remaining = np.eye(h.shape[1]) - h @ w
+    identity = np.eye(h.shape[1])
+    remaining = identity - h @ w
 
     def jackknife(blocks: FloatArray) -> FloatArray:
         spread = np.linalg.solve(remaining, forms.sandwiched(blocks) - h @ blocks @ h)
         spread = np.linalg.solve(remaining, spread.transpose(0, 2, 1))
         return np.asarray(0.5 * (spread + spread.transpose(0, 2, 1)))
 
+    def adjoint(blocks: FloatArray) -> FloatArray:
+        outer = np.linalg.solve(remaining.transpose(0, 2, 1), blocks)
+        both: FloatArray = np.asarray(np.linalg.solve(remaining.transpose(0, 2, 1), outer.transpose(0, 2, 1)))
+        return np.asarray(forms.sandwiched(both) - h @ both @ h)
+
     plain = jackknife(squares)
-    size, total = _traces(plain), float(_traces(squares).sum())
-    scatter = float(_traces(w @ plain @ w).sum()) / total
-    step = 1.0 / (1.0 + scatter)
-    kept = np.full(size.shape, step)
+    total = float(_traces(squares).sum())
+    step = 1.0 / (1.0 + float(_traces(w @ plain @ w).sum()) / total)
+    whole = np.broadcast_to(identity, h.shape)
+    reach = step * adjoint(whole)
     for _ in range(_ROUNDS):
-        missed = size - _traces(jackknife(w @ (kept[:, None, None] * plain) @ w)) - kept * size
-        kept = kept + step * missed / size
-        if np.sum(np.abs(missed)) < _SOLVED * np.sum(kept * size):
+        missed = adjoint(whole - w @ reach @ w) - reach
+        reach = reach + step * missed
+        if np.sum(np.abs(missed)) < _SOLVED * np.sum(np.abs(reach)):
             break
-    factor = float(np.clip(np.sum(kept * size) / size.sum(), _LEAST_KEPT, 1.0))
+    factor = float(np.clip(np.sum(reach * squares) / _traces(plain).sum(), _LEAST_KEPT, 1.0))
     variance = factor * plain
-    return variance, min(float(_traces(w @ variance @ w).sum()) / total, 1.0 - _LEAST_KEPT)
+    return variance, min(float(_traces(w @ variance @ w).sum()) / total, 1.0 - _LEAST_KEPT), reach
+
+
+def _influences(
+    reach: FloatArray, excess: FloatArray, squares: FloatArray, inflation: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return the influences of each gradient on log Σ_i tr S_i, times n, and the same with the mean of |r|² held.
+
+    Points that reach far have larger gradients at the fit without them too: what is expected of them, κ + wSw with κ
+    the mean of the excess rrᵀ − wSw, is no error. Here S follows the leverages, which have less noise. The sum of what
+    all gradients have in common varies more than that of independent ones by 1/(1 − φ), since they share a scatter.
+    """
+    excess = excess - excess.mean(axis=0)
+    size = float(_traces(squares).mean())
+    own = np.asarray(np.sum(reach * excess, axis=(1, 2)) / float(np.sum(reach * squares, axis=(1, 2)).mean()))
+    shared = (1.0 / np.sqrt(1.0 - inflation) - 1.0) * (_traces(squares) / size - 1.0)
+    return own + shared, own - _traces(excess) / size
 
 
 def _leverage_noise(forms: _Forms, h: FloatArray, w: FloatArray) -> float:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 from scipy.special import ndtr
 
-from qmis_stats.arrays import FloatArray
+from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.errors import DomainError
 from qmis_stats.foreign import raised_by, returned_numbers
 from qmis_stats.leak.fits import FREE, Fit, determined, hessian_matrix
@@ -32,7 +32,10 @@ _LEAST = 1e-300
 _MATCHED = 600
 _STEP = 0.01
 _DRAWS = 64
-_EFFORT = 8000
+_EFFORT = 4000
+_PAIRS = 32
+_TOGETHER = 8192
+"""Weights whose cells are taken together."""
 
 
 class NamedQuantizer(Protocol):
@@ -200,17 +203,14 @@ def _weighted_variances(fit: Fit, found: LeaveOneOut, sizes: FloatArray) -> floa
 def _influence(fit: Fit, found: LeaveOneOut, made: Scatter, stiffness: FloatArray) -> FloatArray:
     """Return the influence of each point on log tr ΣC, times n; ``stiffness`` is its share of the trace of A.
 
-    C is proportional to Σ ψ_j² and falls with A as A^−2κ, where κ = tr ΣG(A ⊗ Σ)C / tr ΣC = 1 − tr ΣGPC / tr ΣC.
-    Gradients are independent but for the scatter of the fit itself, of which φ is the share: the variance of their sum
-    is larger by 1/(1 − φ).
+    Beside what gradients do, C falls with A as A^−2κ, where κ = tr ΣG(A ⊗ Σ)C / tr ΣC = 1 − tr ΣGPC / tr ΣC.
     """
-    strength = np.sum(found.gradient**2, axis=1)
     penalties = np.tile(fit.penalties, fit.outputs)
     probes = np.kron(np.eye(fit.outputs), made.probes)
     of_probes = made.covariance @ probes.T
     held = np.sum((made.response @ probes.T) * penalties[:, None] * of_probes) / np.sum(probes.T * of_probes)
-    moved = strength / strength.mean() - 2.0 * (1.0 - float(held)) * stiffness / stiffness.mean()
-    return np.asarray((moved - moved.mean()) / math.sqrt(1.0 - found.inflation))
+    stiffer = 2.0 * (1.0 - float(held)) * (stiffness / stiffness.mean() - 1.0) / math.sqrt(1.0 - found.inflation)
+    return np.asarray(found.influence - stiffer)
 
 
 @dataclass(frozen=True, eq=False)
@@ -279,9 +279,12 @@ def retained(fit: Fit, spread: Scatter, quantizers: Sequence[NamedQuantizer], se
     p = fit.X.shape[1]
     errors = spread.errors[:, :p]
     rng = np.random.default_rng([seed, 0xB007])
-    pairs = int(np.clip(_EFFORT // errors.size, 4, 16))
+    pairs = int(np.clip(_EFFORT // errors.size, 4, _PAIRS))
     known = _Posterior.of(fit.weights, errors**2)
     means = known.mean + known.deviation * rng.standard_normal((pairs, *errors.shape))
+    # Means in the places of others: which of them lie near a threshold is chance too.
+    places = rng.integers(errors.size, size=(pairs, errors.size))
+    means = np.take_along_axis(means.reshape(pairs, -1), places, axis=1).reshape(means.shape)
     drawn = means + _noise(fit, spread, rng, 4 * pairs).reshape(4, pairs, *errors.shape)
     found = []
     for quantizer in quantizers:
@@ -293,20 +296,18 @@ def retained(fit: Fit, spread: Scatter, quantizers: Sequence[NamedQuantizer], se
 
         cut: Any = quantizer
 
-        def estimate(weights: FloatArray, wide: float = 1.0, cut: Any = cut) -> FloatArray:
-            posterior = _Posterior.of(weights, (wide * errors) ** 2)
-            nodes = posterior.mean + posterior.deviation * _NODES[:, None, None]
-            shares = _from_cells(_cells(cut, weights.reshape(fit.shape)), nodes, wide * errors)
+        def estimates(weights: FloatArray, wide: float = 1.0, cut: Any = cut) -> FloatArray:
+            posteriors = [_Posterior.of(w, (wide * errors) ** 2) for w in weights]
+            nodes = np.stack([one.mean + one.deviation * _NODES[:, None, None] for one in posteriors], axis=1)
+            shares = _of_cells(cut, weights, nodes, wide * errors, fit.shape)
             return _whole(np.tensordot(_NODE_WEIGHTS, shares, axes=1), spread)
 
-        def at_mean(weights: FloatArray, mean: FloatArray, cut: Any = cut) -> FloatArray:
-            return _whole(_from_cells(_cells(cut, weights.reshape(fit.shape)), mean[None], errors)[0], spread)
-
-        first, second = (np.array([estimate(w) for w in half]) for half in drawn[:2])
-        truth, again = (np.array([at_mean(w, m) for w, m in zip(half, means, strict=True)]) for half in drawn[2:])
-        wider = estimate(fit.weights, math.exp(0.5 * spread.scale_error))
+        first, second = (estimates(half) for half in drawn[:2])
+        truth, again = (_whole(_of_cells(cut, half, means[None], errors, fit.shape)[0], spread) for half in drawn[2:])
+        [share] = estimates(fit.weights[None])
+        [wider] = estimates(fit.weights[None], math.exp(0.5 * spread.scale_error))
         combined = _combined(quantizer, fit, spread)
-        found.append(Retained(estimate(fit.weights), first, second, truth, again, wider, combined))
+        found.append(Retained(share, first, second, truth, again, wider, combined))
     return found
 
 
@@ -359,31 +360,50 @@ def _noise(fit: Fit, spread: Scatter, rng: np.random.Generator, count: int) -> F
 
 
 def _whole(share: FloatArray, spread: Scatter) -> FloatArray:
-    """Return the shares of weights with those of intercepts, which retain all."""
-    out = np.ones(spread.errors.shape)
-    out[:, : share.shape[1]] = share
+    """Return the shares of weights, (..., K, p), with those of intercepts, which retain all."""
+    out = np.ones((*share.shape[:-1], spread.errors.shape[1]))
+    out[..., : share.shape[-1]] = share
     return np.clip(out, 0.0, 1.0 - _CLOSE)
 
 
-def _from_cells(groups: list[GroupCells], means: FloatArray, errors: FloatArray) -> FloatArray:
-    out = np.ones((means.shape[0], errors.size))
-    flat, scale = means.reshape(means.shape[0], -1), errors.ravel()
-    places = np.arange(scale.size)
+def _of_cells(
+    quantizer: Any, weights: FloatArray, means: FloatArray, errors: FloatArray, shape: tuple[int, ...]
+) -> FloatArray:
+    """Return what the cells that B weights set retain of others about A means each, (A, B, K, p).
+
+    Cells of several weights are taken together, as far as they fit into a block.
+    """
+    size, out = errors.size, np.empty(means.shape)
+    step = max(_TOGETHER // size, 1)
+    places = np.arange(size)
+    for start in range(0, len(weights), step):
+        some = slice(start, start + step)
+        block = means[:, some]
+        groups = [
+            (places[group.inside] + b * size, group)
+            for b, w in enumerate(weights[some])
+            for group in _cells(quantizer, w.reshape(shape))
+        ]
+        found = _from_cells(groups, block.reshape(len(block), -1), np.tile(errors.ravel(), block.shape[1]))
+        out[:, some] = found.reshape(block.shape)
+    return out
+
+
+def _from_cells(groups: list[tuple[Indices, GroupCells]], means: FloatArray, errors: FloatArray) -> FloatArray:
+    """Return the retained shares of weights (m,) about A means each, (A, m), by groups of places and their cells."""
+    out = np.ones(means.shape)
     # Groups with as many thresholds, such as blocks, are taken together.
-    for number in sorted({group.edges.size for group in groups}):
-        some = [group for group in groups if group.edges.size == number]
-        inside = np.concatenate([places[group.inside] for group in some])
-        if number:
-            sizes = [places[group.inside].size for group in some]
-            edges = np.repeat([group.edges for group in some], sizes, axis=0).T
-            bounds = np.repeat([group.bounds for group in some], sizes, axis=0).T
-            out[:, inside] = cell_share(edges, flat[:, inside], scale[inside], bounds)
-    for group in groups:
-        inside = places[group.inside]
+    for number in sorted({group.edges.size for _, group in groups} - {0}):
+        some = [(inside, group) for inside, group in groups if group.edges.size == number]
+        together, sizes = np.concatenate([inside for inside, _ in some]), [inside.size for inside, _ in some]
+        edges = np.repeat([group.edges for _, group in some], sizes, axis=0).T
+        bounds = np.repeat([group.bounds for _, group in some], sizes, axis=0).T
+        out[:, together] = cell_share(edges, means[:, together], errors[together], bounds)
+    for inside, group in groups:
         if not group.edges.size and group.known.size < inside.size:
             out[:, inside] = 0.0
         out[:, inside[group.known]] = 1.0
-    return out.reshape(means.shape)
+    return out
 
 
 def cell_share(

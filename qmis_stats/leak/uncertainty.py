@@ -81,7 +81,7 @@ class Uncertainty:
 
     @property
     def _scale_free(self) -> bool:
-        """Whether figures compare residuals with the scale that they set themselves: what points share then cancels."""
+        """Whether figures compare residuals with the scale that they set themselves."""
         return self.fit.loss.name == "squared"
 
     def _slopes(
@@ -111,9 +111,6 @@ class Uncertainty:
         here = whole_figures(law) if whole else at(few, stay)
         sure = shares[:, None] >= 1.0 - _NOTHING
         slopes = np.where(sure, 0.0, (at(few, steps) - here) / np.where(np.abs(steps) > 0.0, steps, _NOTHING)[:, None])
-        groups = int(group.max()) + 1
-        if self._scale_free:
-            return slopes, np.zeros((groups, 0)), np.zeros((0, *here.shape))
         coordinates, main = self._moves(group, chosen)
         split = self.points.mean.shape[1] * chosen.size
         changes = []
@@ -125,11 +122,13 @@ class Uncertainty:
     def _moves(self, group: Indices, chosen: Indices) -> tuple[FloatArray, FloatArray]:
         """Return the posterior and the log scale without each group: coordinates (G, k) of main moves, and these.
 
-        A move is as large as the standard error of what it moves.
+        A move is as large as the standard error of what it moves. Where figures compare residuals with the scale that
+        these set, all that moves is the variance beside that scale.
         """
         rows = []
-        for number, scale in enumerate(log_scales(self.spread.influence, group)):
-            kept = np.flatnonzero(group != number)
+        influence = self.found.relative if self._scale_free else self.spread.influence
+        for number, scale in enumerate(log_scales(influence, group)):
+            kept = None if self._scale_free else np.flatnonzero(group != number)
             other = points_of(self.fit, self.found, self.game, kept, float(scale)).some(chosen)
             rows.append(np.concatenate([other.mean.ravel(), other.factor.ravel(), [scale]]))
         moved = np.array(rows)
@@ -152,7 +151,7 @@ class Uncertainty:
         if groups - 1 <= _FEWEST_GROUPS:
             return deviations, groups - 1
         columns = [self.found.pull, *([(self.fit.y - self.found.value[:, 0]) ** 2] if squared else [])]
-        sums = np.column_stack([np.bincount(group, column) / np.bincount(group) for column in columns])
+        sums = np.column_stack([np.bincount(group, column - column.mean()) for column in columns])
         sums = (sums - sums.mean(axis=0)) / np.maximum(sums.std(axis=0), np.finfo(float).tiny)
         # They settle the mean exposure for the squared loss alone, and what compares points with each other for all.
         first = 0 if squared else 1

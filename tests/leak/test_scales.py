@@ -10,7 +10,7 @@ import pytest
 from qmis_stats import leakage
 from qmis_stats.leak import fit_from
 from qmis_stats.leak.leave_one_out import leave_one_out
-from qmis_stats.leak.retained import _from_cells, cell_share, read_out, retained, scatter
+from qmis_stats.leak.retained import _of_cells, cell_share, read_out, retained, scatter
 from qmis_stats.quantizers import quantizer
 
 ROWS, WIDTH = 160, 24
@@ -56,18 +56,21 @@ def test_released_combinations_are_conditioned_on(fit, name: str) -> None:
         assert bare.share < read_out(spread, kept).share
 
 
-def test_blocks_taken_together_are_blocks_one_by_one() -> None:
+def test_cells_taken_together_are_cells_one_by_one() -> None:
     rng = np.random.default_rng(2)
-    weights, errors = rng.normal(size=(3, 20)), rng.uniform(0.05, 0.5, size=(3, 20))
-    means = weights + errors * rng.normal(size=(2, 3, 20))
-    groups = quantizer("uniform-3:g8+sign").cells(weights)
-    assert len({group.bounds for group in groups}) == len(groups)
-    found = _from_cells(groups, means, errors).reshape(2, -1)
-    for one in groups:
-        inside = np.arange(60)[one.inside]
-        expected = cell_share(one.edges, means.reshape(2, -1)[:, inside], errors.ravel()[inside], one.bounds)
-        expected[:, one.known] = 1.0
-        np.testing.assert_allclose(found[:, inside], expected, rtol=1e-12)
+    weights, errors = rng.normal(size=(2, 3, 20)), rng.uniform(0.05, 0.5, size=(3, 20))
+    means = weights + errors * rng.normal(size=(4, 2, 3, 20))
+    blocks = quantizer("uniform-3:g8+sign")
+    found = _of_cells(blocks, weights, means, errors, (3, 20)).reshape(4, 2, -1)
+    for b, some in enumerate(weights):
+        groups = blocks.cells(some)
+        assert len({group.bounds for group in groups}) == len(groups)
+        for one in groups:
+            inside = np.arange(60)[one.inside]
+            about = means[:, b].reshape(4, -1)[:, inside]
+            expected = cell_share(one.edges, about, errors.ravel()[inside], one.bounds)
+            expected[:, one.known] = 1.0
+            np.testing.assert_allclose(found[:, b, inside], expected, rtol=1e-12)
 
 
 def test_several_releases_tell_more_than_each(fit) -> None:

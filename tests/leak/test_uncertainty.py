@@ -8,7 +8,8 @@ from scipy.stats import chi2
 
 from qmis_stats.leak import fit_from
 from qmis_stats.leak.leave_one_out import leave_one_out
-from qmis_stats.leak.retained import ReadOut, scatter, share_covariance
+from qmis_stats.leak.retained import ReadOut, cell_share, read_out, retained, scatter, share_covariance
+from qmis_stats.quantizers.weights import quantizer
 
 FITS = 500
 ALARM = 1e-9
@@ -34,6 +35,49 @@ def test_the_scale_of_the_covariance_varies_as_it_says() -> None:
     assert chi2.sf(spread / (wider * mean) ** 2, FITS - 1) > ALARM
     plain = mean * np.sqrt(1.0 - inflation.mean())
     assert chi2.sf(spread / (wider * plain) ** 2, FITS - 1) < ALARM
+
+
+@pytest.mark.parametrize("n", [64, 128])
+def test_the_scale_beside_the_squared_residuals_varies_as_it_says(n: int) -> None:
+    """Least squares: figures without quantization depend on s² over the mean of r², which points of long reach move."""
+    d, fits = 32, 400
+    rng = np.random.default_rng(n)
+    ratios, stated, whole = np.empty(fits), np.empty(fits), np.empty(fits)
+    for k in range(fits):
+        X = rng.normal(size=(n, d))
+        y = rng.normal(size=n)
+        fit = fit_from(X, y, np.linalg.lstsq(X, y)[0], "squared")
+        found = leave_one_out(fit)
+        ratios[k] = np.log(found.variance.mean() / np.mean((y - found.value[:, 0]) ** 2))
+        stated[k], whole[k] = (part.std() / np.sqrt(n) for part in (found.relative, found.influence))
+    spread = ratios.var(ddof=1) * (fits - 1.0)
+    wider = 1.1
+    assert chi2.cdf(spread / np.mean(stated) ** 2 * wider**2, fits - 1) > ALARM
+    assert chi2.sf(spread / np.mean(stated) ** 2 / wider**2, fits - 1) > ALARM
+    assert chi2.cdf(spread / np.mean(whole) ** 2 * wider**2, fits - 1) < ALARM
+
+
+def test_errors_of_the_share_of_a_sign_are_those_over_laws() -> None:
+    """Normal weights, known errors: which means lie near the threshold is chance, as the training set is."""
+    d, n, laws = 48, 192, 150
+    error = 1.0 / np.sqrt(n - d - 1.0)
+    rng = np.random.default_rng(10)
+    off, stated, fixed = np.empty(laws), np.empty(laws), np.empty(laws)
+    for k in range(laws):
+        beta = 0.2 * rng.normal(size=d)
+        X = rng.normal(size=(n, d))
+        y = X @ beta + rng.normal(size=n)
+        fit = fit_from(X, y, np.linalg.lstsq(X, y)[0], "squared")
+        spread = scatter(fit, leave_one_out(fit))
+        found = read_out(spread, retained(fit, spread, [quantizer("sign")], seed=k)[0])
+        off[k] = found.share - cell_share(np.zeros(1), beta[None], np.full(d, error)).mean()
+        stated[k] = np.sqrt(share_covariance([found])[0, 0])
+        fixed[k] = np.sqrt(np.mean(found.varied[0] ** 2))
+    spread_of = np.sum((off - off.mean()) ** 2)
+    wider = 1.1
+    assert chi2.cdf(spread_of / np.mean(stated**2) * wider**2, laws - 1) > ALARM
+    assert chi2.sf(spread_of / np.mean(stated**2) / wider**2, laws - 1) > ALARM
+    assert chi2.sf(spread_of / np.mean(fixed**2) / wider**2, laws - 1) < ALARM
 
 
 @pytest.mark.statistical
