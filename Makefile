@@ -7,12 +7,13 @@ PYTEST_WORKERS ?= 2
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help verify verify-full study data-given molecules battery faults figures figures-full gallery test lint words format typecheck docs check bench fuzz dist clean
+.PHONY: help verify verify-full study data-given molecules battery faults figures figures-full gallery test test-long lint words format typecheck docs check bench fuzz dist clean
 
 help:
 	@echo "make verify       create the environment, validate the theorems at a quick scale, write $(OUT)/"
 	@echo "make verify-full  the same at full scale (about 7 minutes on 2 cores)"
 	@echo "make test         create the environment and run the tests, doctests included"
+	@echo "make test-long    the long grids and slow statistical comparisons that make test leaves out"
 	@echo "make study        the full run, coverage, rankings and exact rates, written to docs/studies/ (over an hour)"
 	@echo "make molecules DATA=FOLDER  audits of six molecular sets, written to docs/studies/molecules.md (20 minutes)"
 	@echo "make battery      TestU01 on the generator, 20 minutes on one core, written to docs/studies/generator.md"
@@ -22,7 +23,7 @@ help:
 	@echo "make gallery      docs/gallery.md and its pictures from figures/"
 	@echo "make lint         ruff, mypy, the floors that imports go down, and the words of the texts"
 	@echo "make docs         build the documentation, warnings are errors, and check its links"
-	@echo "make check        lint, docs and test"
+	@echo "make check        lint, docs, test and test-long"
 	@echo "make bench        ratios of run times against NumPy, SciPy, PyTorch and OpenTURNS (extra: bench)"
 	@echo "make fuzz         fuzz what reads files: FUZZ_RUNS (20000) executions a target; extra environment with atheris"
 	@echo "make dist         build wheel and source distribution and pass the installed tests outside of the tree"
@@ -98,8 +99,12 @@ figures-full: $(VENV)/.installed
 gallery: $(VENV)/.installed
 	$(BIN)/python docs/write_gallery.py figures
 
+PYTEST := $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal
 test: $(VENV)/.test-installed
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal
+	$(PYTEST) -m "not long"
+
+test-long: $(VENV)/.test-installed
+	$(PYTEST) -m long
 
 lint: typecheck words
 	$(BIN)/ruff check .
@@ -124,7 +129,7 @@ docs: $(VENV)/.test-installed
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	$(BIN)/python docs/check_site.py docs/_build/html
 
-check: lint docs test
+check: lint docs test test-long
 
 bench: $(VENV)/.installed
 	$(PIP_INSTALL) -e '.[bench]'

@@ -43,6 +43,11 @@ SUMS = {
         GaussianMixture([0.5, 0.5], [[0.0], [1.0]], [[[1.0]], [[2.0]]]), CodebookERM([[0.0], [1.0], [3.0]])
     ),
 }
+NAMES = [
+    "two cells",
+    "mixture",
+    *(pytest.param(name, marks=pytest.mark.long) for name in ("nine cells", "regression", "forty atoms")),
+]
 METHODS: list[tuple[Callable[..., MISResult], Problem]] = [
     (crude, SUMS["nine cells"]),
     (tilted, SUMS["nine cells"]),
@@ -94,7 +99,7 @@ def test_a_refusal_is_not_taken_for_a_method_out_of_reach(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("tilt", [False, True])
-@pytest.mark.parametrize("name", SUMS)
+@pytest.mark.parametrize("name", NAMES)
 def test_estimate_of_sums(name: str, tilt: bool) -> None:
     problem, method = SUMS[name], tilted if tilt else crude
     method(problem, 20, replicates=100, seed=1)  # compiles
@@ -103,7 +108,7 @@ def test_estimate_of_sums(name: str, tilt: bool) -> None:
     assert 0.9 * taken <= estimate <= 4.0 * taken
 
 
-@pytest.mark.parametrize("name", SUMS)
+@pytest.mark.parametrize("name", NAMES)
 def test_estimate_of_sums_by_the_reference(name: str) -> None:
     crude(SUMS[name], 20, replicates=100, seed=1, backend="reference")  # imports
     taken = peak(lambda: crude(SUMS[name], 20, replicates=4000, seed=1, backend="reference"))

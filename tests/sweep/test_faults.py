@@ -63,6 +63,7 @@ def blocks_in(path):
         return 0
 
 
+@pytest.mark.long
 def test_a_worker_killed_in_the_middle_of_a_block_is_replaced(tmp_path):
     killed = []
 

@@ -29,6 +29,10 @@ def line(*thresholds):
     return Problem(STANDARD, ThresholdPTQ(FixedThresholds(thresholds)))
 
 
+def regression(gap):
+    return Problem(LinearRegression([0.0], [[1.0]], 1.0), CodebookERM([[0.0], [gap]]))
+
+
 def error(form, problem, n):
     return math.expm1(exact(problem, n).log_delta - form(problem, n).log_delta)
 
@@ -39,7 +43,8 @@ def error(form, problem, n):
         *[line(t) for t in (0.0, 1e-6, 5e-4, 2e-3, 0.1, 0.5, 1.0, 2.0)],
         line(-0.3, 0.32),
         line(-0.8, -0.1, 0.3, 0.9),
-        *[Problem(LinearRegression([0.0], [[1.0]], 1.0), CodebookERM([[0.0], [a]])) for a in (0.02, 0.2, 0.7, 2.0)],
+        regression(0.2),
+        *[pytest.param(regression(a), marks=pytest.mark.long) for a in (0.02, 0.7, 2.0)],
         Problem(LinearRegression([0.0, 0.0], np.eye(2), 1.0), CodebookERM([[0.0, 0.0], [0.4, 0.5]])),
         Problem(LinearRegression([1.0], [[2.0]], 0.5), ThresholdPTQ(FixedThresholds((0.8,)))),
         Problem(FiniteLaw(["1/2", "1/2"]), LossTable([[0, 1], [2, 0]])),

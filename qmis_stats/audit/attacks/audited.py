@@ -138,7 +138,7 @@ def audit_attacks(
     wanted: list[Quantizer | None] = [*chosen, None]
     ready = [attack.prepared(game.known) if isinstance(attack, Preparable) else attack for attack in attacks]
     work: list[tuple[Any, ...]] = [(_attacked, game, quantizer, ready, level) for quantizer in wanted]
-    results = in_processes(_called, [*work, (_checked, attacks, seed, level)], jobs)
+    results = in_processes(_called, [*work, (_checked, attacks, _CHECK_TRAININGS, seed, level)], jobs)
     *reports, check = [next(results) for _ in (progress or iter)(range(len(wanted) + 1))]
     predicted = _predicted(dataset, model, chosen, game, seed)
     return AttackAudit(
@@ -160,8 +160,8 @@ def _called(function: Callable[..., AttackReport], *arguments: Any) -> AttackRep
     return function(*arguments)
 
 
-def _checked(attacks: Sequence[Attack], seed: int, level: float) -> AttackReport:
-    return self_check(attacks, seed=seed, level=level)
+def _checked(attacks: Sequence[Attack], trainings: int, seed: int, level: float) -> AttackReport:
+    return self_check(attacks, trainings=trainings, seed=seed, level=level)
 
 
 def _attacked(game: AttackGame, quantizer: Quantizer | None, attacks: Sequence[Attack], level: float) -> AttackReport:
