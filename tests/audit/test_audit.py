@@ -35,7 +35,14 @@ def same(first, second):
     assert left == right
 
 
-@pytest.mark.parametrize(("name", "head"), [("binary", Logistic), ("multiclass", Softmax), ("regression", Linear)])
+@pytest.mark.parametrize(
+    ("name", "head"),
+    [
+        ("binary", Logistic),
+        pytest.param("multiclass", Softmax, marks=pytest.mark.long),
+        ("regression", Linear),
+    ],
+)
 def test_an_audit(name, head, request):
     data = request.getfixturevalue(name)
     model = head_for(data)

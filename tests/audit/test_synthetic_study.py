@@ -36,6 +36,7 @@ def test_committed_rows_are_complete_and_intervals_hold_their_estimates():
             assert float(row[f"{key}_low"]) <= float(row[key]) <= float(row[f"{key}_high"])
 
 
+@pytest.mark.long
 def test_the_page_is_made_from_the_committed_rows(tmp_path):
     """Running ``--page-only`` on the committed CSV file gives the committed page."""
     (tmp_path / "synthetic.csv").write_bytes((STUDIES / "synthetic.csv").read_bytes())

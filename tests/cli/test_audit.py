@@ -158,7 +158,7 @@ def test_a_store_is_taken_up_again(csv: Path, qmis: Qmis, tmp_path: Path) -> Non
     assert "a folder of the same specification" in other.stderr
 
 
-@pytest.mark.parametrize("ending", ["tsv", "txt", "parquet"])
+@pytest.mark.parametrize("ending", [*(pytest.param(e, marks=pytest.mark.long) for e in ("tsv", "txt")), "parquet"])
 def test_other_formats_give_the_same_numbers(ending: str, csv: Path, qmis: Qmis, tmp_path: Path) -> None:
     file = tmp_path / f"people.{ending}"
     options: tuple[str, ...] = ()
@@ -287,6 +287,7 @@ ADULT = {
 }
 
 
+@pytest.mark.long
 def test_the_adult_table_as_it_is_distributed(qmis: Qmis, tmp_path: Path) -> None:
     """No line of names, spaces after commas, question marks, text in 8 of 14 columns, an empty line at the end."""
     rng = np.random.default_rng(7)

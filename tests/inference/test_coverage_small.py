@@ -16,7 +16,7 @@ from qmis_stats.inference.ranking import rank
 FALSE_ALARM = 1e-9
 QUANTILE = float(ndtri(0.975))
 
-pytestmark = pytest.mark.statistical
+pytestmark = [pytest.mark.grid(2), pytest.mark.statistical]
 
 
 @pytest.fixture(scope="module", autouse=True)

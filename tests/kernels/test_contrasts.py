@@ -10,6 +10,8 @@ import pytest
 
 from qmis_kernels import backend, contrasts
 
+pytestmark = pytest.mark.grid(4)
+
 GROUPS = [[0], [0, 1], [0, 1, 2], [0, 3, 4, 9], [0, 1, 18, 20, 21, 54]]
 REPLICATES = [1, 2, 7, 8, 9, 15, 16, 17, 100]
 

@@ -11,6 +11,8 @@ from qmis_kernels import backend
 from qmis_kernels.rademacher import BAND, LANES, REPLICATES, TILES
 from qmis_kernels.reference import philox
 
+pytestmark = pytest.mark.grid(3)
+
 KEY, STREAM = (2**32 - 5, 77), 9
 
 

@@ -328,7 +328,8 @@ def test_exact_weights_give_a_small_pool_away() -> None:
     assert np.abs(coefficients[:60]).min() > 1e3 * np.abs(coefficients[60:]).max()
 
 
-@pytest.mark.parametrize(("n", "inside"), [pytest.param(800, True, marks=pytest.mark.long), (120, False)])
+@pytest.mark.long
+@pytest.mark.parametrize(("n", "inside"), [(800, True), (120, False)])
 def test_several_classes_say_where_members_are_not_normal(n: int, inside: bool) -> None:
     rng = np.random.default_rng(12)
     d = 40

@@ -77,6 +77,7 @@ def test_agreement_with_exact(problem, n, methods):
         assert abs(z_score(result, log_delta + 20 * result.std_error)) > Z
 
 
+@pytest.mark.long
 @pytest.mark.statistical
 def test_one_in_1e100_to_one_per_cent():
     for problem, n in ((ONE, 1800), (REGRESSION, 3700)):

@@ -31,6 +31,8 @@ from qmis_stats.simulate import conditional, crude, likelihood_ratio, tilted
 from qmis_stats.simulate.memory import pairs_bytes, points_bytes, sums_bytes
 from qmis_stats.simulate.settings import Settings
 
+pytestmark = pytest.mark.grid(2)
+
 RNG = np.random.default_rng(0)
 LINE = Problem(GaussianMean([0.0], [[1.0]]), ThresholdPTQ(FixedThresholds((-0.5, 0.2, 0.6))))
 SIGNS = Problem(GaussianMean([0.0] * 4, np.eye(4)), ThresholdPTQ(Sign()))

@@ -32,6 +32,8 @@ from qmis_stats.simulate.regression_pairs import regression_pairs
 from qmis_stats.simulate.regression_ratio import quantized_leak
 from qmis_stats.simulate.settings import Settings
 
+pytestmark = pytest.mark.grid(2)
+
 Z = 6.0  # two-sided false-alarm rate 2e-9 a check
 
 SIZES = [(1, 3), (1, 10), (2, 4), (2, 9), (3, 20), (8, 12)]
@@ -77,7 +79,15 @@ def conditional_density(d, n, v, x, y):
     return quad(integrand, 0.0, np.inf, epsabs=0.0, epsrel=1e-10, limit=400)[0]
 
 
-@pytest.mark.parametrize(("d", "n"), [(1, 4), (2, 5), (3, 9), (4, 30)])
+@pytest.mark.parametrize(
+    ("d", "n"),
+    [
+        (1, 4),
+        pytest.param(2, 5, marks=pytest.mark.long),
+        (3, 9),
+        pytest.param(4, 30, marks=pytest.mark.long),
+    ],
+)
 def test_closed_form_is_the_quotient_of_the_densities(d, n):
     points = draws(d, n, 5, seed=1)
     found = np.exp(log_ratio(d, n, *points))
@@ -328,6 +338,7 @@ def test_few_draws_are_corrected(monkeypatch):
     assert "log delta lies between" in few.domain
 
 
+@pytest.mark.long
 @pytest.mark.statistical
 def test_fine_cells_leak_what_the_estimate_leaks():
     law = LinearRegression(np.zeros(3), np.eye(3), 1.0)
@@ -391,7 +402,7 @@ def test_crude_of_a_correlated_design_by_brute_force():
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("method", [crude, likelihood_ratio])
+@pytest.mark.parametrize("method", [crude, pytest.param(likelihood_ratio, marks=pytest.mark.long)])
 def test_blocks_are_independent_and_pooled(method):
     problem = Problem(LinearRegression([0.0, 0.1], np.eye(2), 1.0), ThresholdPTQ(Sign()))
     blocks = [method(problem, 12, replicates=4000, seed=1, block=b) for b in range(4)]

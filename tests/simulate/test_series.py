@@ -21,6 +21,8 @@ from qmis_stats.exact import exact
 from qmis_stats.inference.rates import fit_exponent, lack_of_fit, slope_test
 from qmis_stats.simulate import tilted, tilted_series
 
+pytestmark = pytest.mark.grid(2)
+
 GAUSS = Problem(GaussianMean([0.0], [[1.0]]), CodebookERM([[0.0], [1.0]]))
 REGRESSION = Problem(LinearRegression([0.0], [[1.0]], 1.0), CodebookERM([[0.0], [2.0]]))
 COIN = Problem(FiniteLaw(["3/5", "2/5"]), LossTable([[0, 1], [1, 0]]))
@@ -66,6 +68,7 @@ def test_reproducible_and_seeded():
     assert list(first.to_frame().columns) == ["n", "log_delta", "std_error"]
 
 
+@pytest.mark.long
 @pytest.mark.statistical
 def test_random_sums_correlate_as_computed():
     """Sums alone would give 2(nn')^¼/(√n + √n'), 0.93 and 0.82 here; the fresh points, all shared, add to it."""

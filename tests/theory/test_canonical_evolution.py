@@ -14,6 +14,8 @@ from qmis_stats.errors import DomainError
 from qmis_stats.scores.families import BERNOULLI, POISSON
 from qmis_stats.theory import canonical_evolution, canonical_law, largest_share
 
+pytestmark = pytest.mark.grid(3)
+
 LAWS = (LogisticRegression, PoissonRegression)
 
 

@@ -22,6 +22,8 @@ from qmis_stats import (
 from qmis_stats.exact import exact
 from qmis_stats.theory import critical, high_dimension, mixed, sharp, sharp2
 
+pytestmark = pytest.mark.grid(3)
+
 STANDARD = GaussianMean([0.0], [[1.0]])
 
 

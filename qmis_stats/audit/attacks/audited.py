@@ -106,9 +106,10 @@ def audit_attacks(
     Examples
     --------
     >>> from qmis_stats.audit import bundled, head_for
+    >>> from qmis_stats.audit.attacks import LossThreshold
     >>> from qmis_stats.quantizers import quantizer
-    >>> data = bundled("diabetes")
-    >>> found = audit_attacks(data, head_for(data), [quantizer("sign")], n=60, trainings=24, seed=1)
+    >>> data, attacks = bundled("diabetes"), [LossThreshold()]
+    >>> found = audit_attacks(data, head_for(data), [quantizer("sign")], n=60, trainings=24, attacks=attacks, seed=1)
     >>> list(found.reports), found.off_chance(), found.check.beating()
     (['sign', 'identity'], (), ())
     """
