@@ -191,6 +191,7 @@ def test_the_page_has_all_of_it(found, binary):
     assert report_data(result)["attacks"] is None
 
 
+@pytest.mark.long
 def test_what_was_audited_and_what_was_attacked_may_differ(found, binary, tmp_path):
     """Fewer quantizers attacked, or others: the report has the rows that there are."""
     for chosen in ((Grid(0.5), Grid(0.1), Grid(0.02)), (ScaledSign(),), (Grid(0.1),)):

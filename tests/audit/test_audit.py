@@ -141,6 +141,7 @@ def test_an_interrupted_audit_goes_on(binary, tmp_path):
     assert not list((tmp_path / "store").glob("*.part"))
 
 
+@pytest.mark.long
 def test_runs_can_be_added_and_damaged_ones_are_computed_again(binary, tmp_path):
     model, options = Logistic(checkpoints=3), {"seed": 5, "draws": 199}
     audit(binary, model, QUANTIZERS, store=tmp_path, runs=2, **options)

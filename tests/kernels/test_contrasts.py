@@ -124,6 +124,7 @@ def test_scale_of_the_draws_divides_out() -> None:
     np.testing.assert_array_equal(halved[1], maxima)
 
 
+@pytest.mark.long
 @pytest.mark.statistical
 def test_the_noise_of_the_best_is_bounded(largest_z: float) -> None:
     """Two groups of equal means: the statistic exceeds the 95 % quantile of its maxima seldom enough."""

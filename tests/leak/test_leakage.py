@@ -73,6 +73,7 @@ def test_every_source_gives_the_fit_of_its_arrays(data) -> None:
         np.testing.assert_array_equal(fit.y, target)
 
 
+@pytest.mark.long
 def test_classes_by_any_label_and_several_classes(data) -> None:
     X, y = data
     words = np.where(classes(data) > 0.0, "yes", "no")

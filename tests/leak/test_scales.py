@@ -70,6 +70,7 @@ def test_blocks_taken_together_are_blocks_one_by_one() -> None:
         np.testing.assert_allclose(found[:, inside], expected, rtol=1e-12)
 
 
+@pytest.mark.long
 def test_several_releases_tell_more_than_each(fit) -> None:
     pairs = [("nf4", "q8_0"), ("sign", "ternary-absmean"), ("sign-scaled:g6", "uniform-2")]
     singles = [name for pair in pairs for name in pair]

@@ -68,7 +68,7 @@ def test_good_mixtures_raise_nothing(cases, sampling, seeds):
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("sampling", ["sobol", "random"])
+@pytest.mark.parametrize("sampling", ["sobol", pytest.param("random", marks=pytest.mark.long)])
 def test_a_dropped_component_is_seen(cases, sampling):
     for scores, n, design, which, settings in cases:
         whole = simulate_design(scores, n, design, settings, "sobol")

@@ -195,7 +195,7 @@ def self_check(
 
     Examples
     --------
-    >>> report = self_check(trainings=400, seed=1)
+    >>> report = self_check(trainings=100, seed=1)
     >>> round(0.5 * (1.0 + report.delta), 4), report.beating()
     (0.5738, ())
     """
