@@ -59,6 +59,10 @@ def test_error_is_of_order_one_over_n_squared(problem):
         assert abs(error(sharp2, problem, n)) < abs(error(sharp, problem, n))
 
 
+def test_copies_of_one_cell_leak_nothing():
+    assert sharp2(Problem(FiniteLaw(["1/2", "1/2"]), LossTable([[0, 1], [0, 1]])), 20).log_delta == -math.inf
+
+
 def test_the_first_order_constant_depends_on_the_gap():
     """n(exact/sharp − 1) → φ(h)(h + 1/h)/(2(2Φ(h) − 1)) − 1/(4h²), h half the gap: 1/6 only as the gap vanishes."""
     n = 100_000
