@@ -112,7 +112,7 @@ def main() -> None:
     parser.add_argument("area", choices=AREAS)
     parser.add_argument("--count", type=int, default=24)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--marks", nargs="+", default=["not long", "long"], help="one after the other, until one sees it")
+    parser.add_argument("--marks", nargs="+", default=["not long", "long"])
     parser.add_argument("--out", type=Path, default=ROOT / "mutants" / "out")
     options = parser.parse_args()
     pattern, tests = AREAS[options.area]
