@@ -37,7 +37,9 @@ def test_no_change_is_listed_twice():
     assert sorted(entries) == sorted(set(entries))
 
 
-LONG = {"audit.md", "guides/add_a_measure.md", "guides/rank_my_quantizers.md", "guides/real_quantizers.md"}
+LONG = {"attacks.md", "audit.md"} | {
+    f"guides/{name}.md" for name in ("add_a_kernel", "add_a_measure", "rank_my_quantizers", "real_quantizers")
+}
 """Pages whose programs take seconds."""
 BLOCK = re.compile(r"^(?:% needs (\w+)\n)?```python\n(.*?)^```\n(?:\n```text\n(.*?)^```$)?", re.DOTALL | re.MULTILINE)
 """A comment naming a module, if the code needs more than the test extra; code; what it prints, if the page says so."""

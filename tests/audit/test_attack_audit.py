@@ -53,6 +53,7 @@ def found(binary, _short_check):
     return audit_attacks(binary, MODEL, QUANTIZERS, n=40, trainings=32, seed=2)
 
 
+@pytest.mark.long
 def test_each_quantizer_has_the_numbers_of_its_own_game(found, binary):
     assert list(found.reports) == ["grid-0.5", "sign-scaled", "identity"]
     for quantizer, name in (*zip(QUANTIZERS, found.reports, strict=False), (None, "identity")):

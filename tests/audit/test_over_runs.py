@@ -58,10 +58,9 @@ def test_without_enough_there_is_nothing():
     assert over_runs(holes).means.names == ("q0", "q1")
 
 
+@pytest.mark.long
 @pytest.mark.statistical
-@pytest.mark.parametrize(
-    ("rounds", "runs", "quantizers"), [(30, 3, 10), pytest.param(100, 5, 15, marks=pytest.mark.long)]
-)
+@pytest.mark.parametrize(("rounds", "runs", "quantizers"), [(30, 3, 10), (100, 5, 15)])
 def test_rank_sets_hold_with_fewer_runs_than_quantizers(rounds, runs, quantizers):
     rng = np.random.default_rng(3)
     held = {"holm": 0, "simultaneous": 0}
