@@ -7,12 +7,13 @@ PYTEST_WORKERS ?= 2
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help verify verify-full study data-given molecules battery faults figures figures-full gallery test lint words format typecheck docs check bench fuzz dist clean
+.PHONY: help verify verify-full study data-given molecules battery faults figures figures-full gallery test test-long lint words format typecheck docs check bench fuzz mutants dist clean
 
 help:
 	@echo "make verify       create the environment, validate the theorems at a quick scale, write $(OUT)/"
 	@echo "make verify-full  the same at full scale (about 7 minutes on 2 cores)"
 	@echo "make test         create the environment and run the tests, doctests included"
+	@echo "make test-long    the long grids and slow statistical comparisons that make test leaves out"
 	@echo "make study        the full run, coverage, rankings and exact rates, written to docs/studies/ (over an hour)"
 	@echo "make molecules DATA=FOLDER  audits of six molecular sets, written to docs/studies/molecules.md (20 minutes)"
 	@echo "make battery      TestU01 on the generator, 20 minutes on one core, written to docs/studies/generator.md"
@@ -22,9 +23,10 @@ help:
 	@echo "make gallery      docs/gallery.md and its pictures from figures/"
 	@echo "make lint         ruff, mypy, the floors that imports go down, and the words of the texts"
 	@echo "make docs         build the documentation, warnings are errors, and check its links"
-	@echo "make check        lint, docs and test"
+	@echo "make check        lint, docs, test and test-long"
 	@echo "make bench        ratios of run times against NumPy, SciPy, PyTorch and OpenTURNS (extra: bench)"
 	@echo "make fuzz         fuzz what reads files: FUZZ_RUNS (20000) executions a target; extra environment with atheris"
+	@echo "make mutants      change operators and numbers, MUTANTS (24) an area: do the tests see it? extra environment with cosmic-ray"
 	@echo "make dist         build wheel and source distribution and pass the installed tests outside of the tree"
 	@echo "make clean        remove the environment and everything that was built"
 
@@ -97,8 +99,12 @@ figures-full: $(VENV)/.installed
 gallery: $(VENV)/.installed
 	$(BIN)/python docs/write_gallery.py figures
 
+PYTEST := $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal
 test: $(VENV)/.test-installed
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal
+	$(PYTEST) -m "not long"
+
+test-long: $(VENV)/.test-installed
+	$(PYTEST) -m long
 
 lint: typecheck words
 	$(BIN)/ruff check .
@@ -123,12 +129,14 @@ docs: $(VENV)/.test-installed
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	$(BIN)/python docs/check_site.py docs/_build/html
 
-check: lint docs test
+check: lint docs test test-long
 
 bench: $(VENV)/.installed
 	$(PIP_INSTALL) -e '.[bench]'
 	$(BIN)/python benchmarks/run.py --rounds 9 | tee docs/studies/benchmarks.md
 
+MUTANTS ?= 24
+MUTANT_AREAS ?= theory intervals reference
 FUZZ_RUNS ?= 20000
 FUZZ_SECONDS ?= 540
 FUZZ_TARGETS ?= experiment losses table store
@@ -141,6 +149,15 @@ fuzz: $(VENV)-fuzz/.installed
 	for target in $(FUZZ_TARGETS); do \
 	  $(VENV)-fuzz/bin/python fuzz/run.py $$target --runs $(FUZZ_RUNS) --seconds $(FUZZ_SECONDS) || exit 1; done
 
+$(VENV)-mutants/.installed: $(VENV)/.created pyproject.toml constraints.txt
+	$(BIN)/python -m venv $(VENV)-mutants
+	$(VENV)-mutants/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]' cosmic-ray
+	touch $@
+
+mutants: $(VENV)-mutants/.installed
+	for area in $(MUTANT_AREAS); do \
+	  $(VENV)-mutants/bin/python mutants/run.py $$area --count $(MUTANTS) || exit 1; done
+
 DIST_PYTHON ?= $(PYTHON)
 DIST_TESTS ?= tests/test_experiment.py tests/exact tests/theory tests/model tests/cli tests/hostile tests/sweep/test_database.py tests/sweep/test_merge.py
 dist: $(VENV)/.created
@@ -150,4 +167,4 @@ dist: $(VENV)/.created
 	DIST_PYTHON=$(DIST_PYTHON) DIST_PINS=$(DIST_PINS) sh release/installed_tests.sh dist $(DIST_TESTS)
 
 clean:
-	rm -rf $(VENV) $(VENV)-fuzz dist fuzz/out $(OUT) docs/_build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(VENV)-fuzz $(VENV)-mutants dist fuzz/out mutants/out $(OUT) docs/_build .mypy_cache .ruff_cache .pytest_cache

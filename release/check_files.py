@@ -26,11 +26,12 @@ IN_SOURCE = (
     "docs/index.md",
     "benchmarks/run.py",
     "fuzz/targets.py",
+    "mutants/run.py",
     "tests/test_docs.py",
     "release/check_files.py",
 )
 LARGEST = {"wheel": 1_500_000, "source": 4_000_000}
-FOREIGN = ("shared/", ".venv", "__pycache__", ".ipynb", "fuzz/out", "docs/_build", ".hypothesis", ".ci/")
+FOREIGN = ("shared/", ".venv", "__pycache__", ".ipynb", "fuzz/out", "mutants/out", "docs/_build", ".hypothesis", ".ci/")
 
 
 def problems(kind: str, names: list[str], size: int) -> list[str]:

@@ -37,6 +37,10 @@ def test_no_change_is_listed_twice():
     assert sorted(entries) == sorted(set(entries))
 
 
+LONG = {"attacks.md", "audit.md"} | {
+    f"guides/{name}.md" for name in ("add_a_kernel", "add_a_measure", "rank_my_quantizers", "real_quantizers")
+}
+"""Pages whose programs take seconds."""
 BLOCK = re.compile(r"^(?:% needs (\w+)\n)?```python\n(.*?)^```\n(?:\n```text\n(.*?)^```$)?", re.DOTALL | re.MULTILINE)
 """A comment naming a module, if the code needs more than the test extra; code; what it prints, if the page says so."""
 
@@ -44,8 +48,10 @@ BLOCK = re.compile(r"^(?:% needs (\w+)\n)?```python\n(.*?)^```\n(?:\n```text\n(.
 def programs(page):
     """Return the blocks of a page as programs: what runs everywhere, and all of it where a module is installed."""
     found = BLOCK.findall(page.read_text(encoding="utf-8"))
+    name = str(page.relative_to(DOCS))
+    marks = [pytest.mark.long] if name in LONG else []
     for needed in sorted({name for name, _, _ in found}):
-        yield pytest.param(page, needed, id=str(page.relative_to(DOCS)) + (f"-{needed}" if needed else ""))
+        yield pytest.param(page, needed, id=name + (f"-{needed}" if needed else ""), marks=marks)
 
 
 def run_page(page, needed, folder):

@@ -15,6 +15,7 @@ from qmis_stats.audit.attacks import (
     AttackResult,
     LossThreshold,
     audit_attacks,
+    audited,
     play,
     run_attacks,
     self_check,
@@ -30,6 +31,7 @@ from tests.audit.conftest import Grid, ScaledSign
 QUANTIZERS = (Grid(0.5), ScaledSign())
 NO_QUANTIZATION = "no quantization"
 MODEL = Logistic(checkpoints=1)
+CHECKED = 200
 
 
 def shown_text(content):
@@ -40,17 +42,34 @@ def shown_text(content):
     return capture.get()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _short_check():
+    """Let audits check themselves with few trainings."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(audited, "_CHECK_TRAININGS", CHECKED)
+        yield
+
+
 @pytest.fixture(scope="module")
-def found(binary):
+def found(binary, _short_check):
     return audit_attacks(binary, MODEL, QUANTIZERS, n=40, trainings=32, seed=2)
 
 
+@pytest.mark.long
 def test_each_quantizer_has_the_numbers_of_its_own_game(found, binary):
     assert list(found.reports) == ["grid-0.5", "sign-scaled", "identity"]
     for quantizer, name in (*zip(QUANTIZERS, found.reports, strict=False), (None, "identity")):
         game = play(binary, MODEL, quantizer, 40, trainings=16, shadows=8, calibrations=8, members=16, seed=2)
         assert run_attacks(game, ATTACKS).to_dict() == found.reports[name].to_dict()
-    assert found.check.to_dict() == self_check(seed=2).to_dict()
+    assert found.check.to_dict() == self_check(trainings=CHECKED, seed=2).to_dict()
+
+
+@pytest.mark.long
+@pytest.mark.statistical
+def test_no_attack_of_an_audit_exceeds_the_optimum():
+    check = self_check(seed=2)
+    assert check.results[0].trainings == 2000
+    assert check.beating(1e-9) == check.off_chance(1e-9) == ()
 
 
 def test_jobs_change_nothing_and_progress_covers_all(found, binary):
@@ -67,7 +86,12 @@ def test_jobs_change_nothing_and_progress_covers_all(found, binary):
     assert len(stages) == 2
     assert stages[0] > 1
     assert stages[1] == len(QUANTIZERS) + 2
-    assert audit_attacks(binary, MODEL, QUANTIZERS, n=40, trainings=32, seed=3).to_dict() != found.to_dict()
+
+
+def test_another_seed_has_other_numbers(binary):
+    attacked = [audit_attacks(binary, MODEL, [], n=40, trainings=16, attacks=[LossThreshold()], seed=s) for s in (2, 3)]
+    assert attacked[0].reports["identity"].to_dict() != attacked[1].reports["identity"].to_dict()
+    assert attacked[0].check.to_dict() != attacked[1].check.to_dict()
 
 
 def test_it_can_be_read_and_stored(found):
@@ -170,10 +194,11 @@ def test_the_page_has_all_of_it(found, binary):
     assert report_data(result)["attacks"] is None
 
 
+@pytest.mark.long
 def test_what_was_audited_and_what_was_attacked_may_differ(found, binary, tmp_path):
     """Fewer quantizers attacked, or others: the report has the rows that there are."""
-    for audited in ((Grid(0.5), Grid(0.1), Grid(0.02)), (ScaledSign(),), (Grid(0.1),)):
-        result = audit(binary, head_for(binary), audited, runs=2, seed=2, draws=199)
+    for chosen in ((Grid(0.5), Grid(0.1), Grid(0.02)), (ScaledSign(),), (Grid(0.1),)):
+        result = audit(binary, head_for(binary), chosen, runs=2, seed=2, draws=199)
         [_, page] = write_report(result, tmp_path, attacks=found)
         part = page.read_text(encoding="utf-8").partition("<h2>Attacks</h2>")[2]
         assert [part.count(f"<b>{name}</b>") for name in ("grid-0.5", "sign-scaled", NO_QUANTIZATION)] == [1, 1, 1]

@@ -35,7 +35,14 @@ def same(first, second):
     assert left == right
 
 
-@pytest.mark.parametrize(("name", "head"), [("binary", Logistic), ("multiclass", Softmax), ("regression", Linear)])
+@pytest.mark.parametrize(
+    ("name", "head"),
+    [
+        ("binary", Logistic),
+        pytest.param("multiclass", Softmax, marks=pytest.mark.long),
+        ("regression", Linear),
+    ],
+)
 def test_an_audit(name, head, request):
     data = request.getfixturevalue(name)
     model = head_for(data)
@@ -134,6 +141,7 @@ def test_an_interrupted_audit_goes_on(binary, tmp_path):
     assert not list((tmp_path / "store").glob("*.part"))
 
 
+@pytest.mark.long
 def test_runs_can_be_added_and_damaged_ones_are_computed_again(binary, tmp_path):
     model, options = Logistic(checkpoints=3), {"seed": 5, "draws": 199}
     audit(binary, model, QUANTIZERS, store=tmp_path, runs=2, **options)

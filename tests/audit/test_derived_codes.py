@@ -11,6 +11,8 @@ from qmis_stats.audit.derived_codes import derived_codes
 from qmis_stats.audit.models import Logistic
 from qmis_stats.quantizers import quantizer
 
+pytestmark = pytest.mark.grid(2)
+
 NAMES = (
     *("sign", "sign-scaled", "ternary-absmean", "twn-0.7", "sparse-50", "uniform-3", "uniform-4", "uniform-8"),
     *(

@@ -18,6 +18,8 @@ from qmis_stats.audit.data import from_arrays
 from qmis_stats.audit.models import Linear, Logistic, SklearnModel, TorchModel
 from qmis_stats.audit.tables import load_table
 
+pytestmark = pytest.mark.grid(3)
+
 ROWS = 60
 RNG = np.random.default_rng(11)
 FRAME = pd.DataFrame(

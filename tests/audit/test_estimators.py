@@ -45,6 +45,8 @@ from qmis_stats.audit.models import SklearnModel
 from qmis_stats.quantizers import quantizer
 from tests.audit.conftest import Grid
 
+pytestmark = pytest.mark.grid(2)
+
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "estimators.md"
 VERSION = tuple(map(int, sklearn.__version__.split(".")[:2]))
 GRID = Grid(0.25)

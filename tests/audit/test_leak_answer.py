@@ -171,10 +171,12 @@ def test_attacks_are_held_against_the_theory(attacked):
 
 @pytest.fixture(scope="module")
 def attacked():
-    from qmis_stats.audit.attacks.audited import audit_attacks
+    from qmis_stats.audit.attacks import audited
     from qmis_stats.audit.attacks.read_out import ReadOut
 
-    return audit_attacks(draw(), Logistic(), [quantizer("sign")], trainings=64, attacks=[ReadOut()], seed=1)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(audited, "_CHECK_TRAININGS", 200)
+        return audited.audit_attacks(draw(), Logistic(), [quantizer("sign")], trainings=64, attacks=[ReadOut()], seed=1)
 
 
 def test_an_audit_answers_by_theory():

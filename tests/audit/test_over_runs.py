@@ -58,10 +58,11 @@ def test_without_enough_there_is_nothing():
     assert over_runs(holes).means.names == ("q0", "q1")
 
 
+@pytest.mark.long
 @pytest.mark.statistical
-def test_rank_sets_hold_with_fewer_runs_than_quantizers():
+@pytest.mark.parametrize(("rounds", "runs", "quantizers"), [(30, 3, 10), (100, 5, 15)])
+def test_rank_sets_hold_with_fewer_runs_than_quantizers(rounds, runs, quantizers):
     rng = np.random.default_rng(3)
-    rounds, runs, quantizers = 100, 5, 15
     held = {"holm": 0, "simultaneous": 0}
     for seed in range(rounds):
         gaps = 20.0 + rng.normal(size=(runs, 1)) + rng.normal(size=(runs, quantizers))

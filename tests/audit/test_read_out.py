@@ -34,7 +34,9 @@ def game(kind: str = "squared", correlation: float = 0.7, alpha: float = 3.0, ro
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("kind", ["squared", "logistic", "softmax"])
+@pytest.mark.parametrize(
+    "kind", ["squared", *(pytest.param(k, marks=pytest.mark.long) for k in ("logistic", "softmax"))]
+)
 def test_signs_give_away_what_outputs_hide(kind: str) -> None:
     played = game(kind).quantized(quantizer("sign"))
     report = run_attacks(played, [ReadOut(), LiRA("online"), LossThreshold()], control=None)
@@ -45,7 +47,7 @@ def test_signs_give_away_what_outputs_hide(kind: str) -> None:
 
 @pytest.mark.statistical
 @pytest.mark.parametrize("control", ["labels", "weights"])
-@pytest.mark.parametrize("kind", ["squared", "softmax"])
+@pytest.mark.parametrize("kind", ["squared", pytest.param("softmax", marks=pytest.mark.long)])
 def test_where_membership_has_nothing_to_do_with_the_weights_nothing_is_found(kind: str, control: str) -> None:
     played = game(kind).quantized(quantizer("sign")).as_control(control)
     [null] = run_attacks(played, [ReadOut()], control=None).results
@@ -53,13 +55,14 @@ def test_where_membership_has_nothing_to_do_with_the_weights_nothing_is_found(ki
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("kind", ["squared", "logistic", "softmax"])
+@pytest.mark.parametrize("kind", ["squared", "logistic", pytest.param("softmax", marks=pytest.mark.long)])
 def test_without_quantization_it_finds_more_than_online_lira(kind: str) -> None:
     mine, theirs = run_attacks(game(kind), [ReadOut(), LiRA("online")], control=None).results
     assert mine.versus(theirs)[0] > 0.0
     assert mine.auc - 0.5 > 6.0 * mine.auc_std_error
 
 
+@pytest.mark.long
 @pytest.mark.statistical
 def test_several_classes_leak_what_one_fit_predicts() -> None:
     played = game("softmax")

@@ -10,6 +10,8 @@ from qmis_stats import InputError
 from qmis_stats.audit.tables import bundled, load_table
 from qmis_stats.errors import MissingExtraError
 
+pytestmark = pytest.mark.grid(2)
+
 ROWS = 30
 RNG = np.random.default_rng(0)
 FRAME = pd.DataFrame({"a": RNG.normal(size=ROWS), "flag": RNG.random(ROWS) > 0.5, "y": RNG.normal(size=ROWS)})
@@ -215,6 +217,7 @@ def test_a_table_that_does_not_fit_is_refused_before_it_is_read(tmp_path, monkey
     refused("small enough for memory", file, "y")
 
 
+@pytest.mark.long
 def test_a_wide_table(tmp_path):
     names = ",".join(f"c{i}" for i in range(30_000))
     lines = [",".join("01"[(i * j) % 2] for j in range(30_000)) + f",{i}" for i in range(ROWS)]

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+pytestmark = pytest.mark.grid(3)
+
 GAUSS = 'kind = "gaussian_mean"\nmean = [0.0]\ncovariance = [[1.0]]'
 PLANE = 'kind = "gaussian_mean"\nmean = [0.0, 0.0]\ncovariance = [[1.0, 0.0], [0.0, 1.0]]'
 REGRESSION = 'kind = "linear_regression"\ncoefficients = [1.0]\ncovariance = [[1.0]]\nnoise_std = 1.0'

@@ -284,6 +284,7 @@ def test_process_refuses_in_one_line(experiment: Write) -> None:
     assert done.stderr == f"{file}: run.n = 1: must be an integer from 2 to 1000000000000000\n"
 
 
+@pytest.mark.long
 def test_process_prints_through_an_ascii_pipe(experiment: Write) -> None:
     import os
 

@@ -48,6 +48,7 @@ def test_without_the_source_a_study_is_refused(qmis: Qmis, tmp_path: Path, monke
     assert "checkout of the source" in result.stderr
 
 
+@pytest.mark.long
 def test_among_all_figures_a_missing_study_is_left_out(
     qmis: Qmis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

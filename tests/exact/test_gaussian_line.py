@@ -12,6 +12,8 @@ from scipy.stats import norm
 from qmis_stats.errors import InputError
 from qmis_stats.exact.gaussian_line import log_cell_probabilities, log_delta, log_likelihood_ratio
 
+pytestmark = pytest.mark.grid(3)
+
 RELATIVE_ERROR = 1e-12
 
 
@@ -61,16 +63,16 @@ def bisect(f: Callable[[mp.mpf], mp.mpf], left: mp.mpf, right: mp.mpf) -> mp.mpf
         ([0.0], 10**9),
         ([0.5], 2),
         ([0.5], 10),
-        ([0.5], 400),
+        pytest.param([0.5], 400, marks=pytest.mark.long),
         ([-0.3, 0.32], 20),
-        ([-0.3, 0.32], 100),
-        ([-1.0, -0.2, 0.1, 0.15, 0.7], 12),
+        pytest.param([-0.3, 0.32], 100, marks=pytest.mark.long),
+        pytest.param([-1.0, -0.2, 0.1, 0.15, 0.7], 12, marks=pytest.mark.long),
         ([0.2, 0.9, 3.0], 30),
         ([-2.0, 6.0], 3),
         ([1.3], 800),
         ([-1e-3, 0.0, 2e-3], 10**6),
         ([-1e-5, 3e-5], 10**9),
-        ([447.0], 2),
+        pytest.param([447.0], 2, marks=pytest.mark.long),
         ([0.447], 10**6),
     ],
 )

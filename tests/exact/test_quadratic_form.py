@@ -19,6 +19,8 @@ from scipy.stats import f as fisher
 from qmis_stats.errors import InputError
 from qmis_stats.exact.quadratic_form import log_crossing_probability, log_delta
 
+pytestmark = pytest.mark.grid(3)
+
 Array = NDArray[np.float64]
 Tail = Callable[[Array], Array]
 
@@ -132,7 +134,13 @@ def test_two_observations_in_polar_coordinates(alpha: float, gamma: float) -> No
     assert log_delta(alpha, gamma, 2) == pytest.approx(expected, abs=1e-11)
 
 
-@pytest.mark.parametrize(("alpha", "gamma"), [(2.0, 1.0), (1.0, 7.0), (1.0, 1e-4)])
+@pytest.mark.parametrize(
+    ("alpha", "gamma"),
+    [
+        *(pytest.param(*case, marks=pytest.mark.long) for case in ((2.0, 1.0), (1.0, 7.0))),
+        (1.0, 1e-4),
+    ],
+)
 def test_three_observations_against_mpmath(alpha: float, gamma: float) -> None:
     # S_2 is an asymmetric Laplace variable, so that only the law of X is left to integrate.
     a, g = mp.mpf(alpha), mp.mpf(gamma)

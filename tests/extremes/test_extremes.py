@@ -8,6 +8,8 @@ from qmis_stats import DomainError
 from qmis_stats.increments import DiscreteIncrement, check_scale
 from qmis_stats.laws.base import check_cells
 
+pytestmark = pytest.mark.grid(3)
+
 QUICK = [case for case in extremes.CASES if not case.slow]
 
 

@@ -17,6 +17,8 @@ from qmis_stats.errors import InputError
 from qmis_stats.quantizers import DEFAULT_QUANTIZERS
 from tests.figures.references import FOLDER, TOLERANCE, differences
 
+pytestmark = pytest.mark.grid(2)
+
 HOME = Path(paper_figures.__file__).parent
 CHEAP = ("convergence", "shrinking_cells", "indicator_exponent", "rank_sets", "coverage", "run_times")
 """Recomputed here; `make figures` compares the others."""
@@ -39,7 +41,10 @@ def test_every_figure_is_a_module_and_has_a_reference():
     assert {path.stem for path in FOLDER.glob("*.csv")} == set(SHOWN)
 
 
-@pytest.mark.parametrize("name", CHEAP)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.long) if name == "shrinking_cells" else name for name in CHEAP],
+)
 def test_numbers_are_as_committed(name, tmp_path):
     found = runner.read(runner.write(name, tmp_path, quick=True))
     assert differences(found, reference(name)) == []
@@ -54,7 +59,7 @@ def test_two_runs_write_the_same_bytes(name, tmp_path):
     assert first == second
 
 
-@pytest.mark.parametrize("name", SHOWN)
+@pytest.mark.parametrize("name", [*SHOWN[:4], *(pytest.param(name, marks=pytest.mark.long) for name in SHOWN[4:])])
 def test_a_figure_is_drawn_from_its_csv_alone(name, monkeypatch):
     def refuse(*arguments, **options):
         raise AssertionError("drawing computes")

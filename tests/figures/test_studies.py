@@ -48,6 +48,7 @@ def test_synthetic_shows_one_setting_a_head(study_of):
     assert drawn("synthetic", frame)
 
 
+@pytest.mark.long
 def test_molecules_shows_one_head_and_schedule(study_of):
     points = {
         "identity": (0.0, 0.9),

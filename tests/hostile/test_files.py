@@ -28,6 +28,8 @@ from qmis_stats.inference.loss_file import load_losses
 from qmis_stats.inference.ranking import rank
 from qmis_stats.sweep import Store, to_frame
 
+pytestmark = pytest.mark.grid(2)
+
 READERS = {
     "experiment": (".toml", load_experiment),
     "losses": (".npz", load_losses),

@@ -10,6 +10,8 @@ from scipy.stats import binomtest
 from qmis_stats.inference.adjusted import GapStatistics, influence
 from qmis_stats.inference.moments import accumulated_statistics
 
+pytestmark = pytest.mark.grid(2)
+
 
 def sample(seed, points=40, shift=0.7):
     return np.random.default_rng(seed).gamma(1.5, size=points) - 1.5 + shift

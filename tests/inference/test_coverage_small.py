@@ -16,7 +16,7 @@ from qmis_stats.inference.ranking import rank
 FALSE_ALARM = 1e-9
 QUANTILE = float(ndtri(0.975))
 
-pytestmark = pytest.mark.statistical
+pytestmark = [pytest.mark.grid(2), pytest.mark.statistical]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -103,7 +103,10 @@ def test_normal_theory_is_rejected_where_increments_are_not_normal():
     assert not too_low(*count(rows["adjusted"]), 0.935)
 
 
-@pytest.mark.parametrize("law", [laws.GAUSSIAN, laws.EXPONENTIAL, laws.DISCRETE], ids=lambda law: law.name)
+OTHERS = [pytest.param(law, marks=pytest.mark.long, id=law.name) for law in (laws.GAUSSIAN, laws.DISCRETE)]
+
+
+@pytest.mark.parametrize("law", [pytest.param(laws.EXPONENTIAL, id=laws.EXPONENTIAL.name), *OTHERS])
 @pytest.mark.parametrize("structure", ["unique minimum", "all rivals tied", "near ties"])
 def test_minimum(law, structure):
     """At least 94.5 % with 19 rivals."""
@@ -123,7 +126,7 @@ def test_minimum_is_that_of_the_indicator():
     assert indicator(losses, draws=2000, seed=3).conf_int() == smallest_gap.estimated(losses, 3).conf_int()
 
 
-@pytest.mark.parametrize("law", [laws.GAUSSIAN, laws.EXPONENTIAL, laws.DISCRETE], ids=lambda law: law.name)
+@pytest.mark.parametrize("law", [pytest.param(laws.EXPONENTIAL, id=laws.EXPONENTIAL.name), *OTHERS])
 @pytest.mark.parametrize("common", [0.0, 0.8])
 def test_rank_sets_under_the_null(law, common):
     """No false order in 94.5 % of samples at least; pairs that are each decided at 5 % are rejected."""
@@ -158,7 +161,7 @@ def compared(structure: str, replicates: int) -> dict[str, dict]:
     return measured(comparison, chosen)
 
 
-@pytest.mark.parametrize("structure", ["all equal", "equally spaced"])
+@pytest.mark.parametrize("structure", [pytest.param("all equal", marks=pytest.mark.long), "equally spaced"])
 def test_rank_sets_beside_multiple_inference(structure):
     """Not wider than the sets of multiple-inference, up to the errors of resampling, and not too often wrong."""
     pytest.importorskip("multiple_inference", reason="the package multiple-inference is not installed: extra 'test'")

@@ -10,6 +10,8 @@ import pytest
 
 from qmis_kernels import backend, contrasts
 
+pytestmark = pytest.mark.grid(4)
+
 GROUPS = [[0], [0, 1], [0, 1, 2], [0, 3, 4, 9], [0, 1, 18, 20, 21, 54]]
 REPLICATES = [1, 2, 7, 8, 9, 15, 16, 17, 100]
 
@@ -122,6 +124,7 @@ def test_scale_of_the_draws_divides_out() -> None:
     np.testing.assert_array_equal(halved[1], maxima)
 
 
+@pytest.mark.long
 @pytest.mark.statistical
 def test_the_noise_of_the_best_is_bounded(largest_z: float) -> None:
     """Two groups of equal means: the statistic exceeds the 95 % quantile of its maxima seldom enough."""

@@ -74,7 +74,7 @@ def compiled(file: str, architecture: str) -> dict[str, Usage]:
     return usage
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", [pytest.param("sm_80", marks=pytest.mark.long), "sm_90"])
 @pytest.mark.parametrize("file", FILES)
 def test_compiles_without_spills(file: str, architecture: str) -> None:
     usage = compiled(file, architecture)

@@ -8,6 +8,8 @@ from scipy import stats
 
 from qmis_kernels import backend
 
+pytestmark = pytest.mark.grid(3)
+
 POINTS = 200_000
 BINS = {1: 4096, 2: 64, 3: 16, 4: 8}
 SEED, EXPERIMENT, STREAM = 2024, 7, 3

@@ -12,6 +12,8 @@ from scipy.stats import norm
 
 from qmis_kernels import backend, exposure_bins
 
+pytestmark = pytest.mark.grid(3)
+
 UNIT = 2.0**-40
 POINTS = {  # a, s, q, y of each loss
     0: [(0.3, 0.5, 0.2, 1.0), (-1.0, 1.5, 2.0, 0.4), (0.0, 0.1, 1e-3, -2.0)],

@@ -12,6 +12,8 @@ import pytest
 
 from qmis_kernels import FUNCTIONS, BackendUnavailable, backend, memory
 
+pytestmark = pytest.mark.grid(2)
+
 KEY = (1, 2)
 HUGE = 2**50
 TWO = np.zeros((2, 2))

@@ -12,6 +12,7 @@ from scipy import stats
 
 from qmis_kernels import backend
 from qmis_kernels.binomial import binomial_probability, search, value_after
+from qmis_kernels.reference import binomial as reference
 
 
 def alone(n: int, p: float, u: float) -> int:
@@ -130,3 +131,11 @@ def test_counts_sum_to_the_trials_and_spare_impossible_cells(trials: int, p: lis
     assert (counts >= 0).all()
     assert (counts.sum(axis=1) == trials).all()
     assert (counts[:, np.array(p) == 0.0] == 0).all()
+
+
+@pytest.mark.parametrize(("n", "p"), [(40, 0.3), (1000, 0.02), (10**7, 0.5)])
+def test_the_reference_has_the_bits_of_every_probability(n: int, p: float) -> None:
+    """Counts alone would hide what is wrong by less than the distance between two uniforms."""
+    x = np.unique(np.clip(np.round(n * p + np.linspace(-6.0, 6.0, 60) * np.sqrt(n * p)), 0, n).astype(np.int64))
+    found = reference._binomial_probability(np.full(x.size, n), x, np.full(x.size, p), np.full(x.size, 1.0 - p))
+    np.testing.assert_array_equal(found, [binomial_probability(n, int(k), p, 1.0 - p) for k in x])

@@ -11,6 +11,8 @@ from qmis_kernels import backend
 from qmis_kernels.rademacher import BAND, LANES, REPLICATES, TILES
 from qmis_kernels.reference import philox
 
+pytestmark = pytest.mark.grid(3)
+
 KEY, STREAM = (2**32 - 5, 77), 9
 
 
@@ -35,7 +37,7 @@ def test_single_points_show_their_signs(name: str, point: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["numba", "reference"])
-@pytest.mark.parametrize("N", [0, 1, 7, 8, 9, 63, 65, 128, 511, 513, BAND + 3])
+@pytest.mark.parametrize("N", [0, 1, 7, 8, 9, 63, 65, 128, 511, 513, pytest.param(BAND + 3, marks=pytest.mark.long)])
 @pytest.mark.parametrize("M", [0, 1, 9])
 def test_whole_numbers_exactly(name: str, M: int, N: int) -> None:
     """Sums of whole numbers have no rounding."""

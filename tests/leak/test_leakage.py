@@ -73,6 +73,7 @@ def test_every_source_gives_the_fit_of_its_arrays(data) -> None:
         np.testing.assert_array_equal(fit.y, target)
 
 
+@pytest.mark.long
 def test_classes_by_any_label_and_several_classes(data) -> None:
     X, y = data
     words = np.where(classes(data) > 0.0, "yes", "no")
@@ -85,6 +86,7 @@ def test_classes_by_any_label_and_several_classes(data) -> None:
     assert 0.0 < found.delta[0] < found.delta[1] < 1.0
 
 
+@pytest.mark.long
 def test_two_classes_by_softmax_leak_what_the_logistic_fit_leaks(data) -> None:
     """The two parametrisations of one model, each weight of two classes half of the logistic one."""
     X, _ = data
@@ -327,14 +329,15 @@ def test_exact_weights_give_a_small_pool_away() -> None:
     assert np.abs(coefficients[:60]).min() > 1e3 * np.abs(coefficients[60:]).max()
 
 
-def test_several_classes_say_where_members_are_not_normal() -> None:
+@pytest.mark.long
+@pytest.mark.parametrize(("n", "inside"), [(800, True), (120, False)])
+def test_several_classes_say_where_members_are_not_normal(n: int, inside: bool) -> None:
     rng = np.random.default_rng(12)
     d = 40
-    for n, inside in ((800, True), (120, False)):
-        X = rng.normal(size=(n, d))
-        y = np.argmax(X @ rng.normal(size=(d, 3)) / 4.0 + rng.gumbel(size=(n, 3)), axis=1)
-        found = leakage(LogisticRegression(C=1.0, tol=1e-8, max_iter=2000).fit(X, y), ["sign"], X=X, y=y)
-        assert ("with several classes" not in " ".join(found.reasons[-1])) == inside
+    X = rng.normal(size=(n, d))
+    y = np.argmax(X @ rng.normal(size=(d, 3)) / 4.0 + rng.gumbel(size=(n, 3)), axis=1)
+    found = leakage(LogisticRegression(C=1.0, tol=1e-8, max_iter=2000).fit(X, y), ["sign"], X=X, y=y)
+    assert ("with several classes" not in " ".join(found.reasons[-1])) == inside
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")

@@ -73,6 +73,7 @@ def test_cells_taken_together_are_cells_one_by_one() -> None:
             np.testing.assert_allclose(found[:, b, inside], expected, rtol=1e-12)
 
 
+@pytest.mark.long
 def test_several_releases_tell_more_than_each(fit) -> None:
     pairs = [("nf4", "q8_0"), ("sign", "ternary-absmean"), ("sign-scaled:g6", "uniform-2")]
     singles = [name for pair in pairs for name in pair]

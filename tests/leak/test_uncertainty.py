@@ -16,6 +16,7 @@ ALARM = 1e-9
 LARGEST_Z = 6.0
 
 
+@pytest.mark.long
 def test_the_scale_of_the_covariance_varies_as_it_says() -> None:
     """Least squares, d/n = 1/2: residuals have n − d degrees of freedom, and the scale varies by 1/(1 − φ) more."""
     d, n = 32, 64

@@ -26,6 +26,8 @@ from qmis_stats.scores import Draw
 from qmis_stats.scores.canonical_faces import codeword_increment, codeword_reach
 from qmis_stats.scores.families import BERNOULLI, POISSON
 
+pytestmark = pytest.mark.grid(2)
+
 STUDY = Path(__file__).resolve().parents[2] / "docs" / "studies" / "generalized_linear.py"
 spec = importlib.util.spec_from_file_location("generalized_linear_study", STUDY)
 study = importlib.util.module_from_spec(spec)

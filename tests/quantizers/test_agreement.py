@@ -13,6 +13,8 @@ from qmis_stats.inference.indicator import indicator
 from qmis_stats.inference.rates import slope_test
 from qmis_stats.quantizers import ptq_indicator, quantizer
 
+pytestmark = pytest.mark.grid(4)
+
 SAMPLES, POINTS = 100, 2000
 Z = 8.0  # Student's law with 99 degrees of freedom: 2e-12 a test
 NAMES = [setting.name for setting in SETTINGS]

@@ -11,6 +11,8 @@ from qmis_stats import CodebookERM, FixedThresholds, GaussianMean, Problem, Sign
 from qmis_stats.errors import DomainError, InputError
 from qmis_stats.quantizers.weights import DEFAULT_QUANTIZERS, SparseTernary, ptq_indicator, quantizer, swaps
 
+pytestmark = pytest.mark.grid(3)
+
 WITHOUT = ("identity", "lloyd-max-2", "kmeans-3")
 NAMES = (
     *(n for n in DEFAULT_QUANTIZERS if n not in WITHOUT),

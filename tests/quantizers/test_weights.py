@@ -28,6 +28,8 @@ from qmis_stats.quantizers.weights import (
     quantizer,
 )
 
+pytestmark = pytest.mark.grid(3)
+
 NAMES = (*DEFAULT_QUANTIZERS, "twn-0.75", "uniform-2", "uniform-asym-2", "lloyd-max-1", "kmeans-1", "log2-3", "log2-6")
 QUICK = settings(deadline=None, max_examples=20)
 

@@ -6,7 +6,7 @@ from functools import partial
 import numba
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import chi2, norm
 from scipy.stats import t as student
 
 import qmis_kernels
@@ -77,6 +77,7 @@ def test_agreement_with_exact(problem, n, methods):
         assert abs(z_score(result, log_delta + 20 * result.std_error)) > Z
 
 
+@pytest.mark.long
 @pytest.mark.statistical
 def test_one_in_1e100_to_one_per_cent():
     for problem, n in ((ONE, 1800), (REGRESSION, 3700)):
@@ -89,14 +90,15 @@ def test_one_in_1e100_to_one_per_cent():
 
 
 @pytest.mark.statistical
-def test_tilted_agrees_with_crude_where_no_oracle_is_known():
+@pytest.mark.parametrize("replicates", [15_000, pytest.param(60_000, marks=pytest.mark.long)])
+def test_tilted_agrees_with_crude_where_no_oracle_is_known(replicates):
     mixture = GaussianMixture([0.3, 0.7], [[-1.0, 0.0], [1.0, 0.5]], [np.eye(2), 0.5 * np.eye(2)])
     for problem in (
         Problem(mixture, CodebookERM([[0.4, 0.4], [1.4, 1.0], [-1.0, 0.0]])),
         Problem(GaussianMean([0, 0], np.eye(2)), CodebookERM([[0, 0], [0.9, 0.2], [0, -0.8], [2, 2]])),
         Problem(GaussianMean([0.1, 0], np.eye(2)), ThresholdPTQ(FixedThresholds((-0.5, 0.4)))),
     ):
-        a, b = (f(problem, 20, replicates=60_000, seed=9) for f in (crude, tilted))
+        a, b = (f(problem, 20, replicates=replicates, seed=9) for f in (crude, tilted))
         assert abs(a.log_delta - b.log_delta) < Z * math.hypot(a.std_error, b.std_error)
 
 
@@ -169,22 +171,30 @@ def test_plug_in_is_biased_upwards_and_the_correction_removes_it():
     assert np.mean(plug_in) >= np.mean(values)
 
 
-@pytest.mark.statistical
-def test_z_scores_are_standard_normal():
-    """χ² of 60 z-scores and their mean, each at 1e-9."""
-    from scipy.stats import chi2
+RANDOM = partial(tilted, sampling="random")
 
-    random = partial(tilted, sampling="random")
-    for problem, n, method in ((ONE, 60, random), (FINITE, 20, crude), (REGRESSION, 40, random), (LINE, 20, random)):
-        exact_value = exact(problem, n).log_delta
-        scores = []
-        for seed in range(60):
-            r = method(problem, n, replicates=4000, seed=seed)
-            scores.append(math.expm1(r.log_delta - exact_value) / (r.std_error * math.exp(r.log_delta - exact_value)))
-        statistic = float(np.sum(np.square(scores)))
-        assert 1e-9 < chi2.sf(statistic, 60) < 1 - 1e-9
-        assert abs(np.mean(scores)) * math.sqrt(60) < Z
-        assert chi2.sf(4.0 * statistic, 60) < 1e-9  # errors half as large would be seen
+
+@pytest.mark.statistical
+@pytest.mark.parametrize(
+    ("problem", "n", "method"),
+    [
+        (ONE, 60, RANDOM),
+        (FINITE, 20, crude),
+        pytest.param(REGRESSION, 40, RANDOM, marks=pytest.mark.long),
+        pytest.param(LINE, 20, RANDOM, marks=pytest.mark.long),
+    ],
+)
+def test_z_scores_are_standard_normal(problem, n, method):
+    """χ² of 60 z-scores and their mean, each at 1e-9."""
+    exact_value = exact(problem, n).log_delta
+    scores = []
+    for seed in range(60):
+        r = method(problem, n, replicates=4000, seed=seed)
+        scores.append(math.expm1(r.log_delta - exact_value) / (r.std_error * math.exp(r.log_delta - exact_value)))
+    statistic = float(np.sum(np.square(scores)))
+    assert 1e-9 < chi2.sf(statistic, 60) < 1 - 1e-9
+    assert abs(np.mean(scores)) * math.sqrt(60) < Z
+    assert chi2.sf(4.0 * statistic, 60) < 1e-9  # errors half as large would be seen
 
 
 @pytest.mark.parametrize("method", [crude, tilted, conditional, likelihood_ratio])

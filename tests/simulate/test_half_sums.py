@@ -63,6 +63,7 @@ def test_crude_and_whole_sums_against_the_oracle(name):
         assert abs(z_score(found, exact + 0.5)) > 6.0
 
 
+@pytest.mark.long
 @pytest.mark.statistical
 def test_standard_error_is_that_of_the_blocks():
     """χ² of 24 independent blocks at 1e-9."""

@@ -31,6 +31,8 @@ from qmis_stats.simulate import conditional, crude, likelihood_ratio, tilted
 from qmis_stats.simulate.memory import pairs_bytes, points_bytes, sums_bytes
 from qmis_stats.simulate.settings import Settings
 
+pytestmark = pytest.mark.grid(2)
+
 RNG = np.random.default_rng(0)
 LINE = Problem(GaussianMean([0.0], [[1.0]]), ThresholdPTQ(FixedThresholds((-0.5, 0.2, 0.6))))
 SIGNS = Problem(GaussianMean([0.0] * 4, np.eye(4)), ThresholdPTQ(Sign()))
@@ -43,6 +45,11 @@ SUMS = {
         GaussianMixture([0.5, 0.5], [[0.0], [1.0]], [[[1.0]], [[2.0]]]), CodebookERM([[0.0], [1.0], [3.0]])
     ),
 }
+NAMES = [
+    "two cells",
+    "mixture",
+    *(pytest.param(name, marks=pytest.mark.long) for name in ("nine cells", "regression", "forty atoms")),
+]
 METHODS: list[tuple[Callable[..., MISResult], Problem]] = [
     (crude, SUMS["nine cells"]),
     (tilted, SUMS["nine cells"]),
@@ -94,7 +101,7 @@ def test_a_refusal_is_not_taken_for_a_method_out_of_reach(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("tilt", [False, True])
-@pytest.mark.parametrize("name", SUMS)
+@pytest.mark.parametrize("name", NAMES)
 def test_estimate_of_sums(name: str, tilt: bool) -> None:
     problem, method = SUMS[name], tilted if tilt else crude
     method(problem, 20, replicates=100, seed=1)  # compiles
@@ -103,7 +110,7 @@ def test_estimate_of_sums(name: str, tilt: bool) -> None:
     assert 0.9 * taken <= estimate <= 4.0 * taken
 
 
-@pytest.mark.parametrize("name", SUMS)
+@pytest.mark.parametrize("name", NAMES)
 def test_estimate_of_sums_by_the_reference(name: str) -> None:
     crude(SUMS[name], 20, replicates=100, seed=1, backend="reference")  # imports
     taken = peak(lambda: crude(SUMS[name], 20, replicates=4000, seed=1, backend="reference"))

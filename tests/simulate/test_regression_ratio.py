@@ -32,6 +32,8 @@ from qmis_stats.simulate.regression_pairs import regression_pairs
 from qmis_stats.simulate.regression_ratio import quantized_leak
 from qmis_stats.simulate.settings import Settings
 
+pytestmark = pytest.mark.grid(2)
+
 Z = 6.0  # two-sided false-alarm rate 2e-9 a check
 
 SIZES = [(1, 3), (1, 10), (2, 4), (2, 9), (3, 20), (8, 12)]
@@ -77,7 +79,15 @@ def conditional_density(d, n, v, x, y):
     return quad(integrand, 0.0, np.inf, epsabs=0.0, epsrel=1e-10, limit=400)[0]
 
 
-@pytest.mark.parametrize(("d", "n"), [(1, 4), (2, 5), (3, 9), (4, 30)])
+@pytest.mark.parametrize(
+    ("d", "n"),
+    [
+        (1, 4),
+        pytest.param(2, 5, marks=pytest.mark.long),
+        (3, 9),
+        pytest.param(4, 30, marks=pytest.mark.long),
+    ],
+)
 def test_closed_form_is_the_quotient_of_the_densities(d, n):
     points = draws(d, n, 5, seed=1)
     found = np.exp(log_ratio(d, n, *points))
@@ -293,8 +303,8 @@ def test_one_coefficient_against_the_exact_oracle(n, gap):
 
 QUANTIZED = [
     (2, 6, (0.1,)),
-    (2, 20, (-0.2, 0.3)),
-    (3, 12, (0.0,)),
+    pytest.param(2, 20, (-0.2, 0.3), marks=pytest.mark.long),
+    pytest.param(3, 12, (0.0,), marks=pytest.mark.long),
 ]
 
 
@@ -314,6 +324,7 @@ def test_oracle_against_crude(d, n, thresholds):
 
 
 @pytest.mark.statistical
+@pytest.mark.long
 def test_few_draws_are_corrected(monkeypatch):
     """Eight draws a half: the plug-in is far off, the balanced estimate is not, and the gap is reported."""
     problem = Problem(LinearRegression(np.zeros(8), np.eye(8), 1.0), ThresholdPTQ(Sign()))
@@ -327,6 +338,7 @@ def test_few_draws_are_corrected(monkeypatch):
     assert "log delta lies between" in few.domain
 
 
+@pytest.mark.long
 @pytest.mark.statistical
 def test_fine_cells_leak_what_the_estimate_leaks():
     law = LinearRegression(np.zeros(3), np.eye(3), 1.0)
@@ -374,6 +386,7 @@ def brute_force(law, thresholds, n, samples, points, seed):
     return leaks.mean(), leaks.std() / math.sqrt(points)
 
 
+@pytest.mark.long
 @pytest.mark.statistical
 def test_crude_of_a_correlated_design_by_brute_force():
     law = LinearRegression([0.1, -0.1], [[1.0, 0.8], [0.8, 2.0]], 1.0)
@@ -389,7 +402,7 @@ def test_crude_of_a_correlated_design_by_brute_force():
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("method", [crude, likelihood_ratio])
+@pytest.mark.parametrize("method", [crude, pytest.param(likelihood_ratio, marks=pytest.mark.long)])
 def test_blocks_are_independent_and_pooled(method):
     problem = Problem(LinearRegression([0.0, 0.1], np.eye(2), 1.0), ThresholdPTQ(Sign()))
     blocks = [method(problem, 12, replicates=4000, seed=1, block=b) for b in range(4)]
@@ -402,15 +415,17 @@ def test_blocks_are_independent_and_pooled(method):
     assert mean.delta == pytest.approx(np.mean([b.delta for b in blocks]))
 
 
-def test_standard_errors_are_those_of_repetitions():
+@pytest.mark.parametrize(
+    ("method", "count"), [(crude, 640), pytest.param(likelihood_ratio, 400, marks=pytest.mark.long)]
+)
+def test_standard_errors_are_those_of_repetitions(method, count):
     """Sixty seeds: the mean square of the z-scores about their mean is one, within its own error."""
     problem = Problem(LinearRegression([0.0, 0.1], np.eye(2), 1.0), ThresholdPTQ(Sign()))
-    for method, count in ((crude, 640), (likelihood_ratio, 400)):
-        results = [method(problem, 12, replicates=count, seed=s) for s in range(60)]
-        values = np.array([r.delta for r in results])
-        errors = np.array([r.delta * r.std_error for r in results])
-        ratio = values.var(ddof=1) / np.mean(errors**2)
-        assert abs(math.log(ratio)) < Z * math.sqrt(2 / 59)
+    results = [method(problem, 12, replicates=count, seed=s) for s in range(60)]
+    values = np.array([r.delta for r in results])
+    errors = np.array([r.delta * r.std_error for r in results])
+    ratio = values.var(ddof=1) / np.mean(errors**2)
+    assert abs(math.log(ratio)) < Z * math.sqrt(2 / 59)
 
 
 def test_memory_is_asked_for(monkeypatch):

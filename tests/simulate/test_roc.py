@@ -21,7 +21,7 @@ def exact_rate(mu: float, fpr: float) -> float:
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize(("mu", "size"), [(0.4, 100_000), (2.0, 4_000)])
+@pytest.mark.parametrize(("mu", "size"), [pytest.param(0.4, 100_000, marks=pytest.mark.long), (2.0, 4_000)])
 def test_coverage_of_the_intervals(mu: float, size: int) -> None:
     """The share of 400 intervals that hold the truth is compatible with at least 0.93; 1.05 times the truth is not."""
     rng = np.random.default_rng(3)

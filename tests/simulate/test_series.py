@@ -21,6 +21,8 @@ from qmis_stats.exact import exact
 from qmis_stats.inference.rates import fit_exponent, lack_of_fit, slope_test
 from qmis_stats.simulate import tilted, tilted_series
 
+pytestmark = pytest.mark.grid(2)
+
 GAUSS = Problem(GaussianMean([0.0], [[1.0]]), CodebookERM([[0.0], [1.0]]))
 REGRESSION = Problem(LinearRegression([0.0], [[1.0]], 1.0), CodebookERM([[0.0], [2.0]]))
 COIN = Problem(FiniteLaw(["3/5", "2/5"]), LossTable([[0, 1], [1, 0]]))
@@ -36,7 +38,7 @@ def scores(series, problem):
 @pytest.mark.statistical
 @pytest.mark.parametrize("problem", [GAUSS, REGRESSION])
 @pytest.mark.parametrize("common", [True, False])
-@pytest.mark.parametrize("sampling", ["sobol", "random"])
+@pytest.mark.parametrize("sampling", ["sobol", pytest.param("random", marks=pytest.mark.long)])
 def test_estimates_agree_with_the_oracle(problem, common, sampling):
     replicates = 4000 if sampling == "sobol" else 128_000
     found = tilted_series(problem, SIZES, replicates=replicates, seed=1, sampling=sampling, common=common)
@@ -66,6 +68,7 @@ def test_reproducible_and_seeded():
     assert list(first.to_frame().columns) == ["n", "log_delta", "std_error"]
 
 
+@pytest.mark.long
 @pytest.mark.statistical
 def test_random_sums_correlate_as_computed():
     """Sums alone would give 2(nn')^¼/(√n + √n'), 0.93 and 0.82 here; the fresh points, all shared, add to it."""
@@ -83,14 +86,21 @@ def test_random_sums_correlate_as_computed():
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize(("problem", "least"), [(GAUSS, 10.0), (REGRESSION, 4.0)])
-def test_slope_gains_and_its_interval_is_honest(problem, least):
-    """Student's intervals cover 95 % over 120 seeds, and common numbers divide the variance."""
+@pytest.mark.parametrize(
+    ("problem", "least", "seeds"),
+    [
+        (GAUSS, 10.0, 40),
+        pytest.param(GAUSS, 10.0, 120, marks=pytest.mark.long),
+        pytest.param(REGRESSION, 4.0, 120, marks=pytest.mark.long),
+    ],
+)
+def test_slope_gains_and_its_interval_is_honest(problem, least, seeds):
+    """Student's intervals cover 95 % over the seeds, and common numbers divide the variance."""
     slopes = {True: [], False: []}
     for common in (True, False):
         covered = naive = 0
         p_form = []
-        for seed in range(120):
+        for seed in range(seeds):
             s = tilted_series(problem, SIZES, replicates=4000, seed=seed, common=common)
             fit = fit_exponent(s.n, s.log_delta, covariance=s.covariance, dof=s.dof, correction=2)
             slopes[common].append(fit.params[1])
@@ -98,12 +108,12 @@ def test_slope_gains_and_its_interval_is_honest(problem, least):
             p_form.append(lack_of_fit(fit).pvalue)
             wrong = fit_exponent(s.n, s.log_delta, covariance=s.covariance, dof=s.dof, prefactor=False)
             naive += slope_test(wrong, problem.exponent)[1] >= 0.05
-        assert binomtest(covered, 120, 0.95).pvalue > 1e-9
-        assert binomtest(naive, 120, 0.95).pvalue < 1e-9
-        assert binomtest(sum(p < 0.05 for p in p_form), 120, 0.05).pvalue > 1e-9
+        assert binomtest(covered, seeds, 0.95).pvalue > 1e-9
+        assert binomtest(naive, seeds, 0.95).pvalue < 1e-9
+        assert binomtest(sum(p < 0.05 for p in p_form), seeds, 0.05).pvalue > 1e-9
     ratio = np.var(slopes[False], ddof=1) / np.var(slopes[True], ddof=1)
-    assert f_law.cdf(ratio / least, 119, 119) > 1e-9
-    assert f_law.sf(ratio, 119, 119) < 1e-9
+    assert f_law.cdf(ratio / least, seeds - 1, seeds - 1) > 1e-9
+    assert f_law.sf(ratio, seeds - 1, seeds - 1) < 1e-9
 
 
 def test_laws_without_nets_use_batches():

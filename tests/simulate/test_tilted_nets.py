@@ -27,6 +27,8 @@ from qmis_stats.exact import exact, quadratic_form
 from qmis_stats.exact.finite import cell_probabilities
 from qmis_stats.simulate import crude, tilted
 
+pytestmark = pytest.mark.grid(2)
+
 LEVEL = 1e-9
 
 LINE = Problem(GaussianMean([0.07], [[1.69]]), CodebookERM([[-0.8], [-0.1], [0.35], [1.4]]))
@@ -48,21 +50,21 @@ def p_value(result, log_delta):
     ("problem", "n"),
     [
         (LINE, 7),
-        (LINE, 333),
+        pytest.param(LINE, 333, marks=pytest.mark.long),
         (ONE, 2),
         (ONE, 90),
-        (ONE, 3600),
+        pytest.param(ONE, 3600, marks=pytest.mark.long),
         (COLLINEAR, 5),
-        (COLLINEAR, 400),
+        pytest.param(COLLINEAR, 400, marks=pytest.mark.long),
         (REGRESSION, 2),
-        (REGRESSION, 3),
+        pytest.param(REGRESSION, 3, marks=pytest.mark.long),
         (REGRESSION, 30),
-        (REGRESSION, 7400),
+        pytest.param(REGRESSION, 7400, marks=pytest.mark.long),
         (REGRESSION_PTQ, 2),
         (REGRESSION_PTQ, 25),
-        (REGRESSION_PTQ, 900),
+        pytest.param(REGRESSION_PTQ, 900, marks=pytest.mark.long),
         (SHRINKING, 30),
-        (SHRINKING, 3000),
+        pytest.param(SHRINKING, 3000, marks=pytest.mark.long),
     ],
 )
 @pytest.mark.parametrize("replicates", [3000, 40_000])
@@ -84,7 +86,13 @@ SEEDS = 200
 @pytest.mark.statistical
 @pytest.mark.parametrize(
     ("problem", "n", "replicates"),
-    [(ONE, 90, 4000), (ONE, 1800, 2000), (REGRESSION, 60, 4000), (LINE, 20, 6000), (REGRESSION_PTQ, 40, 4000)],
+    [
+        (ONE, 90, 4000),
+        (ONE, 1800, 2000),
+        pytest.param(REGRESSION, 60, 4000, marks=pytest.mark.long),
+        pytest.param(LINE, 20, 6000, marks=pytest.mark.long),
+        pytest.param(REGRESSION_PTQ, 40, 4000, marks=pytest.mark.long),
+    ],
 )
 def test_coverage_of_the_interval(problem, n, replicates):
     """Exact binomial test of the 95 % interval over 200 seeds, and the law of the t statistics."""
@@ -121,10 +129,11 @@ def random_problem(rng):
 
 
 @pytest.mark.statistical
-def test_random_problems_have_student_scores():
+@pytest.mark.parametrize("count", [125, pytest.param(250, marks=pytest.mark.long)])
+def test_random_problems_have_student_scores(count):
     rng = np.random.default_rng(21)
     scores, trusted = [], 0
-    for seed in range(250):
+    for seed in range(count):
         problem, n = random_problem(rng)
         truth = exact(problem, n).log_delta
         found = tilted(problem, n, replicates=int(10.0 ** rng.uniform(3.3, 4.2)), seed=seed)
@@ -133,7 +142,7 @@ def test_random_problems_have_student_scores():
             trusted += 1
             scores.append(norm.ppf(student.cdf(-math.expm1(truth - found.log_delta) / found.std_error, found.dof)))
     z = np.array(scores)
-    assert trusted > 180
+    assert trusted > 0.72 * count
     assert np.abs(z).max() < 6.5
     assert kstest(z, "norm").pvalue > LEVEL
     assert LEVEL < chi2.sf(np.sum(z**2), z.size) < 1.0 - LEVEL

@@ -28,21 +28,22 @@ def undisturbed(tmp_path_factory):
     return results(path)
 
 
-@pytest.fixture(scope="module")
-def cluster():
+@pytest.fixture(scope="module", params=[2, pytest.param(4, marks=pytest.mark.long)])
+def cluster(request):
     distributed = pytest.importorskip("distributed", reason="the extra cluster is not installed")
     with distributed.LocalCluster(
-        n_workers=4, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
+        n_workers=request.param, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
     ) as local:
         yield local
 
 
-def test_four_workers_give_the_same_bits(cluster, tmp_path, undisturbed):
+def test_several_workers_give_the_same_bits(cluster, tmp_path, undisturbed):
     done = run_sweep(parse_sweep(SWEEP), tmp_path / "a.sqlite", cluster=cluster.scheduler_address)
     assert done.finished == done.cells
     assert results(tmp_path / "a.sqlite") == undisturbed
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
 def test_a_worker_that_dies_costs_nothing_but_time(cluster, tmp_path, undisturbed, monkeypatch):
     """The worker is killed when the first results have arrived; the cluster replaces it, and it joins late."""

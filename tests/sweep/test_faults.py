@@ -63,6 +63,7 @@ def blocks_in(path):
         return 0
 
 
+@pytest.mark.long
 def test_a_worker_killed_in_the_middle_of_a_block_is_replaced(tmp_path):
     killed = []
 
@@ -112,6 +113,7 @@ run_sweep(parse_sweep({
 """
 
 
+@pytest.mark.long
 def test_a_script_without_a_guard_is_told_of_it_once(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(UNGUARDED)

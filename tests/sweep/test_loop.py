@@ -66,11 +66,12 @@ def test_an_adaptive_cell_is_the_mean_of_its_blocks(path, sweep):
             assert error is None or error <= 0.02 or 2 * alone.replicates > 16_000
 
 
-def test_eight_processes_give_the_same_bits(tmp_path, sweep):
+@pytest.mark.parametrize("jobs", [2, pytest.param(8, marks=pytest.mark.long)])
+def test_several_processes_give_the_same_bits(jobs, tmp_path, sweep):
     given = sweep(run=FEW, adaptive=RULE)
-    for jobs in (1, 8):
-        run_sweep(given, tmp_path / f"{jobs}.sqlite", jobs=jobs)
-    assert results(tmp_path / "1.sqlite") == results(tmp_path / "8.sqlite")
+    for count in (1, jobs):
+        run_sweep(given, tmp_path / f"{count}.sqlite", jobs=count)
+    assert results(tmp_path / "1.sqlite") == results(tmp_path / f"{jobs}.sqlite")
 
 
 def test_a_finished_sweep_computes_nothing_again(path, sweep, monkeypatch):

@@ -27,6 +27,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="what is undone is a setting of glibc")
 def test_memory_that_dask_would_give_back_is_kept():
     """Counted in page faults: each array that is given back is taken again page by page."""

@@ -11,6 +11,8 @@ from scipy.stats import rankdata
 
 from qmis_stats.theory import BivariateRatio
 
+pytestmark = pytest.mark.grid(2)
+
 
 def distance(gain: float, loss: float, shift: float = 0.0) -> mpmath.mpf:
     """P(L > shift) with the second law less that with the first, each from its own integral over an angle."""

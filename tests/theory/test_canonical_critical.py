@@ -18,6 +18,8 @@ from qmis_stats import (
 )
 from qmis_stats.theory.canonical_critical import absolute_influence
 
+pytestmark = pytest.mark.grid(3)
+
 PLANE = np.array([[1.0, 0.3], [0.3, 0.5]])
 
 

@@ -14,6 +14,8 @@ from qmis_stats.errors import DomainError
 from qmis_stats.scores.families import BERNOULLI, POISSON
 from qmis_stats.theory import canonical_evolution, canonical_law, largest_share
 
+pytestmark = pytest.mark.grid(3)
+
 LAWS = (LogisticRegression, PoissonRegression)
 
 
@@ -187,6 +189,7 @@ def test_where_the_likelihood_has_no_maximum():
     assert canonical_law(law, n, 1.0).limit == math.inf
 
 
+@pytest.mark.long
 @pytest.mark.statistical
 def test_how_wide_the_transition_is():
     """Two and a half deviations of a binomial variable below it nearly all samples have an estimate, near it half."""

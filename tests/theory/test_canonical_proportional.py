@@ -33,6 +33,8 @@ from qmis_stats.theory import (
     unquantized_fit,
 )
 
+pytestmark = pytest.mark.grid(3)
+
 D = 128
 BETA = np.random.default_rng(0).normal(size=D) / math.sqrt(D)
 LAWS = (LogisticRegression, PoissonRegression)

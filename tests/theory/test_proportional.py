@@ -234,10 +234,10 @@ def attack(law: LinearRegression, n: int, ridge: float, edges: np.ndarray | None
 @pytest.mark.parametrize(
     ("correlation", "n", "ridge", "thresholds"),
     [
-        (0.0, 64, 0.0, (0.0,)),
-        (0.7, 64, 0.0, (0.0,)),
+        pytest.param(0.0, 64, 0.0, (0.0,), marks=pytest.mark.long),
+        pytest.param(0.7, 64, 0.0, (0.0,), marks=pytest.mark.long),
         (0.95, 64, 20.0, (0.0,)),
-        (0.95, 64, 20.0, None),
+        pytest.param(0.95, 64, 20.0, None, marks=pytest.mark.long),
         (0.7, 24, 5.0, "ternary"),  # more weights than points
     ],
 )

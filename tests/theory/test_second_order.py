@@ -22,11 +22,17 @@ from qmis_stats import (
 from qmis_stats.exact import exact
 from qmis_stats.theory import critical, high_dimension, mixed, sharp, sharp2
 
+pytestmark = pytest.mark.grid(3)
+
 STANDARD = GaussianMean([0.0], [[1.0]])
 
 
 def line(*thresholds):
     return Problem(STANDARD, ThresholdPTQ(FixedThresholds(thresholds)))
+
+
+def regression(gap):
+    return Problem(LinearRegression([0.0], [[1.0]], 1.0), CodebookERM([[0.0], [gap]]))
 
 
 def error(form, problem, n):
@@ -39,7 +45,8 @@ def error(form, problem, n):
         *[line(t) for t in (0.0, 1e-6, 5e-4, 2e-3, 0.1, 0.5, 1.0, 2.0)],
         line(-0.3, 0.32),
         line(-0.8, -0.1, 0.3, 0.9),
-        *[Problem(LinearRegression([0.0], [[1.0]], 1.0), CodebookERM([[0.0], [a]])) for a in (0.02, 0.2, 0.7, 2.0)],
+        regression(0.2),
+        *[pytest.param(regression(a), marks=pytest.mark.long) for a in (0.02, 0.7, 2.0)],
         Problem(LinearRegression([0.0, 0.0], np.eye(2), 1.0), CodebookERM([[0.0, 0.0], [0.4, 0.5]])),
         Problem(LinearRegression([1.0], [[2.0]], 0.5), ThresholdPTQ(FixedThresholds((0.8,)))),
         Problem(FiniteLaw(["1/2", "1/2"]), LossTable([[0, 1], [2, 0]])),
@@ -50,6 +57,10 @@ def test_error_is_of_order_one_over_n_squared(problem):
     for n in (20, 41, 80):
         assert n * n * abs(error(sharp2, problem, n)) < 1.0
         assert abs(error(sharp2, problem, n)) < abs(error(sharp, problem, n))
+
+
+def test_copies_of_one_cell_leak_nothing():
+    assert sharp2(Problem(FiniteLaw(["1/2", "1/2"]), LossTable([[0, 1], [0, 1]])), 20).log_delta == -math.inf
 
 
 def test_the_first_order_constant_depends_on_the_gap():

@@ -193,8 +193,9 @@ def test_no_reachable_face_means_that_nothing_leaks():
         sharp(only_ties, 20)
 
 
-def test_many_conflicts_are_counted_and_the_value_stays_below_one():
-    codebook = np.random.default_rng(0).normal(size=(200, 5))
+@pytest.mark.parametrize("cells", [60, pytest.param(200, marks=pytest.mark.long)])
+def test_many_conflicts_are_counted_and_the_value_stays_below_one(cells):
+    codebook = np.random.default_rng(0).normal(size=(cells, 5))
     found = sharp(Problem(GaussianMean(np.zeros(5), np.eye(5)), CodebookERM(codebook)), 20)
     assert not found.in_domain
     assert len(found.domain) < 300

@@ -30,7 +30,9 @@ CASES = [
 
 
 @pytest.mark.parametrize(
-    ("claim", "method", "rate", "shift"), CASES, ids=lambda v: v.key if isinstance(v, Claim) else ""
+    ("claim", "method", "rate", "shift"),
+    [*CASES[:5], *(pytest.param(*case, marks=pytest.mark.long) for case in CASES[5:])],
+    ids=lambda v: v.key if isinstance(v, Claim) else "",
 )
 def test_a_wrong_exponent_or_prefactor_fails(
     claim: Claim, method: str, rate: float, shift: float, monkeypatch: pytest.MonkeyPatch

@@ -29,6 +29,7 @@ def test_every_function_that_two_routes_import_is_in_the_study():
 SHARED = sorted({*independence.FUNCTIONS, *independence.BELOW} - set(independence.BY_TESTS))
 
 
+@pytest.mark.grid(3)
 @pytest.mark.parametrize("name", SHARED)
 def test_a_shared_function_that_is_wrong_is_seen(name):
     assert passed("sharp.published")

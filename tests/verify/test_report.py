@@ -66,6 +66,7 @@ def test_two_runs_with_one_seed_write_the_same_bytes(report: Report, tmp_path: P
         assert a.read_bytes() == b.read_bytes()
 
 
+@pytest.mark.long
 def test_another_seed_changes_simulated_numbers_only(report: Report) -> None:
     other = run_verification(quick=True, seed=6, claims=SUBSET).to_dict()
     mine = report.to_dict()

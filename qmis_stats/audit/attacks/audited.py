@@ -106,9 +106,10 @@ def audit_attacks(
     Examples
     --------
     >>> from qmis_stats.audit import bundled, head_for
+    >>> from qmis_stats.audit.attacks import LossThreshold
     >>> from qmis_stats.quantizers import quantizer
-    >>> data = bundled("diabetes")
-    >>> found = audit_attacks(data, head_for(data), [quantizer("sign")], n=60, trainings=24, seed=1)
+    >>> data, attacks = bundled("diabetes"), [LossThreshold()]
+    >>> found = audit_attacks(data, head_for(data), [quantizer("sign")], n=60, trainings=24, attacks=attacks, seed=1)
     >>> list(found.reports), found.off_chance(), found.check.beating()
     (['sign', 'identity'], (), ())
     """
@@ -138,7 +139,7 @@ def audit_attacks(
     wanted: list[Quantizer | None] = [*chosen, None]
     ready = [attack.prepared(game.known) if isinstance(attack, Preparable) else attack for attack in attacks]
     work: list[tuple[Any, ...]] = [(_attacked, game, quantizer, ready, level) for quantizer in wanted]
-    results = in_processes(_called, [*work, (_checked, attacks, seed, level)], jobs)
+    results = in_processes(_called, [*work, (_checked, attacks, _CHECK_TRAININGS, seed, level)], jobs)
     *reports, check = [next(results) for _ in (progress or iter)(range(len(wanted) + 1))]
     predicted = _predicted(dataset, model, chosen, game, seed)
     return AttackAudit(
@@ -160,8 +161,8 @@ def _called(function: Callable[..., AttackReport], *arguments: Any) -> AttackRep
     return function(*arguments)
 
 
-def _checked(attacks: Sequence[Attack], seed: int, level: float) -> AttackReport:
-    return self_check(attacks, seed=seed, level=level)
+def _checked(attacks: Sequence[Attack], trainings: int, seed: int, level: float) -> AttackReport:
+    return self_check(attacks, trainings=trainings, seed=seed, level=level)
 
 
 def _attacked(game: AttackGame, quantizer: Quantizer | None, attacks: Sequence[Attack], level: float) -> AttackReport:
@@ -194,7 +195,7 @@ def self_check(
 
     Examples
     --------
-    >>> report = self_check(trainings=400, seed=1)
+    >>> report = self_check(trainings=100, seed=1)
     >>> round(0.5 * (1.0 + report.delta), 4), report.beating()
     (0.5738, ())
     """
