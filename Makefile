@@ -57,7 +57,7 @@ study: $(VENV)/.test-installed
 	$(BIN)/python docs/studies/generalized_linear.py
 	$(BIN)/python docs/studies/proportional.py --members 200000 --replicates 20000 --seed 1
 	$(BIN)/python docs/studies/generalized_proportional.py --members 160000 --seed 1
-	$(BIN)/python docs/studies/leakage.py --laws 8 --data-sets 25 --runs 300 --seed 1
+	$(BIN)/python docs/studies/leakage.py --laws 8 --data-sets 25 --runs 1200 --seed 1
 	$(BIN)/python docs/studies/leak_checks.py --parts order --seed 1
 	$(BIN)/python docs/studies/group_leak.py --data-sets 24 --runs 300 --seed 1
 	$(BIN)/python docs/studies/scales.py
