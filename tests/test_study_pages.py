@@ -21,6 +21,7 @@ MADE_BY = {
     "molecules": "write_molecules",
     "molecules_leak": "molecules_leak",
     "proportional": "proportional",
+    "protects": "protects",
     "scales": "scales",
     "synthetic": "write_synthetic",
 }

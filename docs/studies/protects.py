@@ -10,7 +10,6 @@ without the folder of the molecular sets (``caco2_wang.tab``, ``lipophilicity_as
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import sys
 import time
@@ -21,12 +20,12 @@ from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from protects_study import attack, theory
 from protects_study.answers import Row, answers, headline, line
 from protects_study.releases import COMPARED
 from protects_study.tally import FIELDS, Pairs
-from study_rows import six_digits, write_rows
+from study_page import render
+from study_rows import read_rows, six_digits, write_rows
 
 FOLDER = Path(__file__).parent
 COMMAND = "python docs/studies/protects.py --data FOLDER --seed 1"
@@ -104,9 +103,9 @@ STUDIES = {
 }  # fmt: skip
 
 
-def page(table: list[dict[str, str]]) -> str:
-    """Return the page of the rows."""
-    rows = [Row.of(row) for row in table]
+def page(folder: Path) -> str:
+    """Return the page of the CSV file in a folder."""
+    rows = [Row.of(row) for row in read_rows(folder / "protects.csv")]
     settings = []
     for name in dict.fromkeys(row.setting for row in rows):
         mine = [row for row in rows if row.setting == name]
@@ -114,10 +113,8 @@ def page(table: list[dict[str, str]]) -> str:
         study = STUDIES[name]
         shown = [(knob, lines) for knob, lines in knobs if lines]
         settings.append({"title": name[0].upper() + name[1:], "what": study.what, "how": study.how, "knobs": shown})
-    loader = FileSystemLoader(FOLDER / "templates")
-    made = Environment(loader=loader, undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True)
     said = {"headline": headline(rows), "answers": list(answers(rows))}
-    return made.get_template("protects.md.j2").render(**said, settings=settings, command=COMMAND)
+    return render("protects", **said, settings=settings, command=COMMAND)
 
 
 def main() -> None:
@@ -127,7 +124,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     path = FOLDER / "protects.csv"
-    rows = list(csv.DictReader(path.open(newline="", encoding="utf-8"))) if path.exists() else []
+    rows = read_rows(path) if path.exists() else []
     for name in given.settings:
         study, begin = STUDIES[name], time.process_time()
         if study.of_data and given.data is None:
@@ -136,7 +133,7 @@ def main() -> None:
         rows = [row for row in rows if row["setting"] != name] + six_digits(found.rows())
         rows.sort(key=lambda row: list(STUDIES).index(row["setting"]))
         write_rows(path, FIELDS, rows)
-        (FOLDER / "protects.md").write_text(page(rows), encoding="utf-8")
+        (FOLDER / "protects.md").write_text(page(FOLDER), encoding="utf-8")
         print(f"{name}: {time.process_time() - begin:.0f} s of CPU time", file=sys.stderr, flush=True)
 
 

@@ -82,7 +82,7 @@ class Basis:
     def some(self, rows: Indices) -> tuple[Fit, LeaveOneOut]:
         """Return the fit and the leave-one-out quantities of some points."""
         found = self.found
-        fields = ("value", "leverage", "variance", "gradient", "curvature", "influence", "relative")
+        fields = ("value", "leverage", "variance", "gradient", "curvature", "relative")
         return self.fit.some(rows), replace(found, **{name: getattr(found, name)[rows] for name in fields})
 
 
@@ -226,7 +226,7 @@ def _one_group(
 
     # What all points of the group share: the law that their means are read from, and the scale of the variance.
     rest = []
-    for part, scale in enumerate(log_scales(basis.influence, parts)):
+    for part, scale in enumerate(_log_scales(basis, parts)):
         kept = _kept(fit, law_places, parts[law_rows] != part)
         other = points_of(fit, found, basis.game, kept, float(scale)).some(few)
         rest.append(np.concatenate([other.mean.ravel(), other.factor.ravel(), [scale]]))
@@ -258,6 +258,18 @@ def _kept(fit: Fit, rows: Indices, stay: Flags) -> Indices:
         return rows[stay]
     own = fit.y[rows]
     return rows[stay | ~np.isin(own, own[stay])]
+
+
+def _log_scales(basis: Basis, parts: Indices) -> FloatArray:
+    """Return log tr ΣC without each part, less that with all, (J,).
+
+    The gradient of a record enters C along its own direction: where leverages differ between groups, those of records
+    with large ones count more, in proportion to xᵀCx.
+    """
+    strength = np.sum(basis.found.gradient**2, axis=1)
+    along = strength * np.trace(basis.directions.variance, axis1=1, axis2=2)
+    shift = (along / along.mean() - strength / strength.mean()) / np.sqrt(1.0 - basis.found.inflation)
+    return log_scales(basis.influence + shift, parts)
 
 
 def _joined(basis: Basis, found: Sequence[_Of], parts: Indices) -> dict[str, Any]:

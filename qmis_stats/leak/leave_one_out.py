@@ -38,10 +38,8 @@ class LeaveOneOut:
     inflation : float
         φ in [0, 1): the share of the squared leave-one-out gradients that is the scatter of the fitted values. The
         plain jackknife is too large by 1/(1 − φ).
-    influence : (n,) ndarray
-        Of the gradient of each point on log Σ_i tr S_i, times n.
     relative : (n,) ndarray
-        The same with the mean square of the leave-one-out gradients held.
+        Influence of the gradient of each point on log Σ_i tr S_i, times n, with the mean square of the gradients held.
     leverage_noise : float
         Variance of log q over training sets of the other points, given the point; 0 with several fitted values.
     """
@@ -52,7 +50,6 @@ class LeaveOneOut:
     gradient: FloatArray
     curvature: FloatArray
     inflation: float
-    influence: FloatArray
     relative: FloatArray
     leverage_noise: float
 
@@ -115,8 +112,8 @@ def leave_one_out(fit: Fit) -> LeaveOneOut:
     noise = _leverage_noise(forms, h[:, 0, 0], w[:, 0, 0]) * (1.0 - inflation) if fit.outputs == 1 else 0.0
     moved = np.einsum("nab,nb->na", q, psi)
     usual = q * (float(_traces(variance).sum()) / float(_traces(q).sum()))
-    influences = _influences(reach, squares - w @ usual @ w, squares, inflation)
-    return LeaveOneOut(values + moved, q, variance, psi, w, inflation, *influences, noise)
+    relative = _relative(reach, squares - w @ usual @ w, squares)
+    return LeaveOneOut(values + moved, q, variance, psi, w, inflation, relative, noise)
 
 
 def _corrected(
@@ -156,20 +153,15 @@ def _corrected(
     return variance, min(float(_traces(w @ variance @ w).sum()) / total, 1.0 - _LEAST_KEPT), reach
 
 
-def _influences(
-    reach: FloatArray, excess: FloatArray, squares: FloatArray, inflation: float
-) -> tuple[FloatArray, FloatArray]:
-    """Return the influences of each gradient on log Σ_i tr S_i, times n, and the same with the mean of |r|² held.
+def _relative(reach: FloatArray, excess: FloatArray, squares: FloatArray) -> FloatArray:
+    """Return the influence of each gradient on log Σ_i tr S_i, times n, with the mean of |r|² held.
 
     Points that reach far have larger gradients at the fit without them too: what is expected of them, κ + wSw with κ
-    the mean of the excess rrᵀ − wSw, is no error. Here S follows the leverages, which have less noise. The sum of what
-    all gradients have in common varies more than that of independent ones by 1/(1 − φ), since they share a scatter.
+    the mean of the excess rrᵀ − wSw, is no error. Here S follows the leverages, which have less noise.
     """
     excess = excess - excess.mean(axis=0)
-    size = float(_traces(squares).mean())
-    own = np.asarray(np.sum(reach * excess, axis=(1, 2)) / float(np.sum(reach * squares, axis=(1, 2)).mean()))
-    shared = (1.0 / np.sqrt(1.0 - inflation) - 1.0) * (_traces(squares) / size - 1.0)
-    return own + shared, own - _traces(excess) / size
+    own = np.sum(reach * excess, axis=(1, 2)) / float(np.sum(reach * squares, axis=(1, 2)).mean())
+    return np.asarray(own - _traces(excess) / float(_traces(squares).mean()))
 
 
 def _leverage_noise(forms: _Forms, h: FloatArray, w: FloatArray) -> float:

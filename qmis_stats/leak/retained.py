@@ -203,14 +203,17 @@ def _weighted_variances(fit: Fit, found: LeaveOneOut, sizes: FloatArray) -> floa
 def _influence(fit: Fit, found: LeaveOneOut, made: Scatter, stiffness: FloatArray) -> FloatArray:
     """Return the influence of each point on log tr ΣC, times n; ``stiffness`` is its share of the trace of A.
 
-    Beside what gradients do, C falls with A as A^−2κ, where κ = tr ΣG(A ⊗ Σ)C / tr ΣC = 1 − tr ΣGPC / tr ΣC.
+    C is proportional to Σ ψ_j² and falls with A as A^−2κ, where κ = tr ΣG(A ⊗ Σ)C / tr ΣC = 1 − tr ΣGPC / tr ΣC.
+    Gradients are independent but for the scatter of the fit itself, of which φ is the share: the variance of their sum
+    is larger by 1/(1 − φ).
     """
+    strength = np.sum(found.gradient**2, axis=1)
     penalties = np.tile(fit.penalties, fit.outputs)
     probes = np.kron(np.eye(fit.outputs), made.probes)
     of_probes = made.covariance @ probes.T
     held = np.sum((made.response @ probes.T) * penalties[:, None] * of_probes) / np.sum(probes.T * of_probes)
-    stiffer = 2.0 * (1.0 - float(held)) * (stiffness / stiffness.mean() - 1.0) / math.sqrt(1.0 - found.inflation)
-    return np.asarray(found.influence - stiffer)
+    moved = strength / strength.mean() - 2.0 * (1.0 - float(held)) * stiffness / stiffness.mean()
+    return np.asarray((moved - moved.mean()) / math.sqrt(1.0 - found.inflation))
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,7 +39,7 @@ class Fitted:
         self.names = names
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        if self._width(console, options) > options.max_width:
+        if self._width(console, options) > options.max_width and self.table.box is not None:  # which parts columns
             self.table.padding = 0
         if self._width(console, options, broken=True) <= options.max_width:
             yield self.table

@@ -343,7 +343,7 @@ def test_records_are_written_or_missed_after_the_answer(csv: Path, qmis: Qmis, t
     assert result.stderr.startswith("--records = ")
     (tmp_path / "file").write_text("")
     result = qmis("audit", *FAST, "--records", tmp_path / "file" / "records.csv")
-    assert result.stderr.startswith(f"--records = '{tmp_path / 'file'}' cannot be written: ")
+    assert result.stderr == f"--records = '{tmp_path / 'file'}': must be a folder: this is a file\n"
 
 
 def test_groups_are_told(qmis: Qmis, tmp_path: Path) -> None:

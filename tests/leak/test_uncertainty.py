@@ -50,7 +50,7 @@ def test_the_scale_beside_the_squared_residuals_varies_as_it_says(n: int) -> Non
         fit = fit_from(X, y, np.linalg.lstsq(X, y)[0], "squared")
         found = leave_one_out(fit)
         ratios[k] = np.log(found.variance.mean() / np.mean((y - found.value[:, 0]) ** 2))
-        stated[k], whole[k] = (part.std() / np.sqrt(n) for part in (found.relative, found.influence))
+        stated[k], whole[k] = (part.std() / np.sqrt(n) for part in (found.relative, scatter(fit, found).influence))
     spread = ratios.var(ddof=1) * (fits - 1.0)
     wider = 1.1
     assert chi2.cdf(spread / np.mean(stated) ** 2 * wider**2, fits - 1) > ALARM

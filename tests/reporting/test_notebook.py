@@ -29,6 +29,7 @@ from qmis_stats.audit.loss_leak import loss_leak
 from qmis_stats.experiment import parse_experiment, run_experiment
 from qmis_stats.inference.comparison import compare_exponents
 from qmis_stats.inference.exponent_tests import exponent_against_indicator
+from qmis_stats.inference.measured import Measured
 from qmis_stats.inference.rank_results import rank_estimates
 from qmis_stats.inference.rates import fit_exponent
 from qmis_stats.inference.runs import run_means
@@ -134,6 +135,9 @@ RESULTS = {
     "GroupLeak": grouped,
     "AttackLeak": from_attacks,
     "LossLeak": from_losses,
+    "Measured": lambda: Measured.over_trainings(
+        "gap", [HOSTILE, "identity"], RNG.normal(size=(2, 9)), less_is_better=True
+    ),
     "IndicatorTest": lambda: exponent_against_indicator(fit(0.8), SKEWED),
 }
 NAMELESS = {"Outcome", "SimulatedSeries", "IndicatorTest"}
