@@ -72,14 +72,15 @@ def audit_table(
 ) -> RenderableType:
     """Return the first table of :meth:`qmis_stats.audit.audit_result.AuditResult.summary`, then the answer in words."""
     from qmis_stats.audit.answer import answer
-    from qmis_stats.audit.first_table import legend
+    from qmis_stats.audit.first_table import first_table, legend
 
     result = result.with_attacks(attacks)
     found = answer(result, level, margin, attacks)
     words = Table.grid(padding=(0, 2, 0, 0))
     for title, text in (("Which", found.which), ("At what cost", found.cost), ("How sure", found.sure)):
         words.add_row(Text(title, style="bold"), Text(text))
-    return Group(printed(result.tables(level)[:1], [legend(result.leak), ""]), words)
+    table = first_table(result.table_lines(level), result.dataset, result.metric, level)
+    return Group(printed([table], [legend(result.leak), ""]), words)
 
 
 def group_table(result: AuditResult, releases: Sequence[str], level: float = 0.95) -> RenderableType:

@@ -12,7 +12,7 @@ import numpy as np
 __all__ = ["json_ready", "json_text"]
 
 
-def json_ready(value: Any, digits: int | None = None) -> Any:
+def json_ready(value: Any, digits: int | None = None, *, unknown: bool = True) -> Any:
     """Return a value in plain types; ``None`` for infinities and NaN, of which JSON has none.
 
     Parameters
@@ -21,6 +21,13 @@ def json_ready(value: Any, digits: int | None = None) -> Any:
         A number, a text, or mappings, lists, tuples and arrays of such.
     digits : int, optional
         Significant digits of floats; by default all.
+    unknown : bool
+        Whether NaN stands for what is not known; else it is refused.
+
+    Raises
+    ------
+    ArithmeticError
+        If a number is NaN that has to be known.
 
     Examples
     --------
@@ -30,13 +37,15 @@ def json_ready(value: Any, digits: int | None = None) -> Any:
     [0.3333, 3]
     """
     if isinstance(value, Mapping):
-        return {str(key): json_ready(entry, digits) for key, entry in value.items()}
+        return {str(key): json_ready(entry, digits, unknown=unknown) for key, entry in value.items()}
     if isinstance(value, (np.generic, np.ndarray)):
         value = value.tolist()
     if isinstance(value, (list, tuple)):
-        return [json_ready(entry, digits) for entry in value]
+        return [json_ready(entry, digits, unknown=unknown) for entry in value]
     if not isinstance(value, float):
         return value
+    if math.isnan(value) and not unknown:
+        raise ArithmeticError("a computed number is not a number; please report this problem")
     if not math.isfinite(value):
         return None
     return value if digits is None else float(f"{value:.{digits}g}")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import math
 from collections.abc import Iterator
 from decimal import Decimal
@@ -31,7 +32,7 @@ from qmis_stats import (
     Uniform,
     load_experiment,
 )
-from qmis_stats.experiment import Experiment, ExperimentError, parse_experiment
+from qmis_stats.experiment import Experiment, ExperimentError, parse_experiment, run_experiment
 
 GAUSS = {"kind": "gaussian_mean", "mean": [0.1, 0.2], "covariance": [[2.0, 0.5], [0.5, 1.0]]}
 REGRESSION = {"kind": "linear_regression", "coefficients": [0.3], "covariance": [[2.0]], "noise_std": 0.5}
@@ -329,3 +330,12 @@ def test_decimal_probabilities_mean_what_is_written(p: float) -> None:
     assert isinstance(law, FiniteLaw)
     assert law.probabilities[0] == Fraction(repr(p))
     assert math.isclose(float(law.probabilities[0]), p, rel_tol=0.0, abs_tol=0.0)
+
+
+def test_a_detail_that_is_not_a_number_is_never_told_as_unknown() -> None:
+    found = run_experiment(spelt(GAUSS, {"kind": "erm", "codebook": [[0.0, 0.0], [1.0, 0.0]]}))
+    told = dataclasses.replace(found.results[0], details={"sizes": [1.0, -math.inf]})
+    assert dataclasses.replace(found, results=(told,)).to_dict()["results"][0]["details"] == {"sizes": [1.0, None]}
+    wrong = dataclasses.replace(told, details={"sizes": [1.0, math.nan]})
+    with pytest.raises(ArithmeticError, match="not a number"):
+        dataclasses.replace(found, results=(wrong,)).to_dict()

@@ -10,7 +10,6 @@ data sets and attacked training runs. The attack knows means and second moments 
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit, ndtr
 from scipy.stats import norm, rankdata
-from study_rows import write_rows
+from study_rows import read_rows, write_rows
 
 from qmis_kernels import backend
 from qmis_stats import leakage
@@ -423,7 +422,7 @@ def main() -> None:
     sizes = f"--laws {given.laws} --data-sets {given.data_sets} --runs {given.runs} --seed {given.seed}"
     for name in given.settings:
         for new in compared(SETTINGS[name], given.laws, given.data_sets, given.runs, given.seed):
-            rows = list(csv.DictReader(stored.open())) if stored.exists() else []
+            rows = read_rows(stored) if stored.exists() else []
             rows = [row for row in rows if row["setting"] != name] + [
                 {"setting": name} | {k: v if isinstance(v, str) else f"{v:.6g}" for k, v in row.items()} for row in new
             ]

@@ -55,7 +55,7 @@ def _law(name: str) -> Study:
 
 def _pools(name: str, what: str, knobs: tuple[str, ...], pools: int) -> Study:
     return Study(
-        f"{what} {pools} independent pools, {TRAININGS} attacked trainings in each.",
+        f"{what} {pools} independent pools, {TRAININGS} attacked training runs in each.",
         f"*{name}*: Student's intervals over {pools} independent pools.",
         partial(attack.of_pools, name, knobs, pools, TRAININGS),
     )
@@ -66,8 +66,8 @@ def _one_pool(name: str, what: str, knobs: tuple[str, ...]) -> Study:
         return attack.of_one_pool(name, data, knobs, OF_ONE_POOL, seed)
 
     return Study(
-        f"{what} {OF_ONE_POOL} attacked trainings.",
-        f"*{name}*: over {OF_ONE_POOL} trainings on halves of this one pool; nothing is said of other molecules.",
+        f"{what} {OF_ONE_POOL} attacked training runs.",
+        f"*{name}*: over {OF_ONE_POOL} training runs on halves of this one pool; nothing is said of other molecules.",
         run, True,
     )  # fmt: skip
 

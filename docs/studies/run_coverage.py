@@ -21,6 +21,7 @@ os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 import numpy as np
 from coverage_study import comparison, one_rival, rank_sets, smallest_gap
 from coverage_study.tally import COLUMNS, Setting
+from study_rows import read_rows
 
 PARTS = {"one rival": one_rival, "minimum": smallest_gap, "ranks": rank_sets, "comparison": comparison}
 SEED = 20_261
@@ -45,13 +46,11 @@ def kept_rows(path: Path, wanted: list[Setting]) -> dict[str, list[dict]]:
     """Return the rows of an earlier run that belong to settings of this one."""
     found: dict[str, list[dict]] = {}
     names = {setting.name: setting for setting in wanted}
-    if path.exists():
-        with path.open(encoding="utf-8", newline="") as stream:
-            for row in csv.DictReader(stream):
-                name = "|".join(row[key] for key in ("part", "law", "configuration", "N", "K", "Q"))
-                if name in names:
-                    row["regular"] = "yes" if names[name].regular else "no"
-                    found.setdefault(name, []).append(row)
+    for row in read_rows(path) if path.exists() else []:
+        name = "|".join(row[key] for key in ("part", "law", "configuration", "N", "K", "Q"))
+        if name in names:
+            row["regular"] = "yes" if names[name].regular else "no"
+            found.setdefault(name, []).append(row)
     return found
 
 

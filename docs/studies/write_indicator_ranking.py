@@ -1,12 +1,12 @@
 """The page and the figures of the study of the indicator, from its CSV file; nothing is computed here but text."""
 
-import csv
 import itertools
 import math
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from study_page import minus, render
+from study_rows import read_rows
 
 FAMILIES = {
     "line": "Gaussian mean on a line",
@@ -37,8 +37,7 @@ class Numbers:
     """The rows of the CSV file by their keys."""
 
     def __init__(self, path):
-        with path.open(encoding="utf-8", newline="") as source:
-            self.rows = list(csv.DictReader(source))
+        self.rows = read_rows(path)
         self.index = {self.key(r): r for r in self.rows}
 
     @staticmethod

@@ -92,8 +92,9 @@ def held_out(
         if dataset.groups is not None:
             pool, held = group_split(dataset.groups, evaluation, rng)
         else:
-            classes = None if dataset.task == "regression" else dataset.y.copy()
-            order = _dealt(np.arange(dataset.rows), classes, rng)
+            rows = np.arange(dataset.rows)
+            classes = None if dataset.task == "regression" else dataset.y[rows]
+            order = _dealt(rows, classes, rng)
             count = round(evaluation * dataset.rows)
             held, pool = np.sort(order[:count]), np.sort(order[count:])
     else:

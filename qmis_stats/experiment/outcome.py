@@ -83,12 +83,21 @@ class Outcome(NotebookResult):
         return decay_plot([result.decay_point() for result in self.results], ax)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return JSON-ready data in the public form; infinities become ``None``."""
+        """Return JSON-ready data in the public form; infinities become ``None``.
+
+        Raises
+        ------
+        ArithmeticError
+            If a rate or a detail is NaN.
+        """
         problem = self.problems[0][1]
         rates: dict[str, Any] = {"faces": _faces(problem), **_rates(problem)}
         if self.size_adaptive:
             rates["rates_by_n"] = [{"n": n, **_rates(at)} for n, at in self.problems]
-        return {"rates": json_ready(rates), "results": [result.to_dict() for result in self.results]}
+        for result in self.results:
+            json_ready(result.details, unknown=False)
+        results = [result.to_dict() for result in self.results]
+        return {"rates": json_ready(rates, unknown=False), "results": results}
 
 
 def run_experiment(experiment: Experiment) -> Outcome:

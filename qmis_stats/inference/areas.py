@@ -50,7 +50,7 @@ def delong(
         Scores of non-members.
     member_clusters : (M,) array_like of int, optional
         Training of each member; without clusters all points are independent.
-    non-member_clusters : (N,) array_like of int, optional
+    stranger_clusters : (N,) array_like of int, optional
         Training of each non-member, in the numbering of ``member_clusters``.
 
     Returns

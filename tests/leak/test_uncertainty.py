@@ -6,14 +6,21 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from qmis_stats.leak import fit_from
-from qmis_stats.leak.leave_one_out import leave_one_out
+from qmis_stats.leak import Fit, fit_from
+from qmis_stats.leak.leave_one_out import LeaveOneOut, leave_one_out
 from qmis_stats.leak.retained import ReadOut, cell_share, read_out, retained, scatter, share_covariance
 from qmis_stats.quantizers.weights import quantizer
 
 FITS = 500
 ALARM = 1e-9
 LARGEST_Z = 6.0
+
+
+def least_squares(rng: np.random.Generator, n: int, beta: np.ndarray) -> tuple[Fit, LeaveOneOut]:
+    X = rng.normal(size=(n, beta.size))
+    y = X @ beta + rng.normal(size=n)
+    fit = fit_from(X, y, np.linalg.lstsq(X, y)[0], "squared")
+    return fit, leave_one_out(fit)
 
 
 @pytest.mark.long
@@ -23,10 +30,7 @@ def test_the_scale_of_the_covariance_varies_as_it_says() -> None:
     rng = np.random.default_rng(8)
     scales, stated, inflation = np.empty(FITS), np.empty(FITS), np.empty(FITS)
     for k in range(FITS):
-        X = rng.normal(size=(n, d))
-        y = rng.normal(size=n)
-        fit = fit_from(X, y, np.linalg.lstsq(X, y)[0], "squared")
-        found = leave_one_out(fit)
+        fit, found = least_squares(rng, n, np.zeros(d))
         scales[k], inflation[k] = np.log(found.variance.mean()), found.inflation
         stated[k] = scatter(fit, found).scale_error
     # The log of a scaled chi-square is a little wider than its first-order error.
@@ -45,11 +49,8 @@ def test_the_scale_beside_the_squared_residuals_varies_as_it_says(n: int) -> Non
     rng = np.random.default_rng(n)
     ratios, stated, whole = np.empty(fits), np.empty(fits), np.empty(fits)
     for k in range(fits):
-        X = rng.normal(size=(n, d))
-        y = rng.normal(size=n)
-        fit = fit_from(X, y, np.linalg.lstsq(X, y)[0], "squared")
-        found = leave_one_out(fit)
-        ratios[k] = np.log(found.variance.mean() / np.mean((y - found.value[:, 0]) ** 2))
+        fit, found = least_squares(rng, n, np.zeros(d))
+        ratios[k] = np.log(found.variance.mean() / np.mean((fit.y - found.value[:, 0]) ** 2))
         stated[k], whole[k] = (part.std() / np.sqrt(n) for part in (found.relative, scatter(fit, found).influence))
     spread = ratios.var(ddof=1) * (fits - 1.0)
     wider = 1.1
@@ -66,10 +67,8 @@ def test_errors_of_the_share_of_a_sign_are_those_over_laws() -> None:
     off, stated, fixed = np.empty(laws), np.empty(laws), np.empty(laws)
     for k in range(laws):
         beta = 0.2 * rng.normal(size=d)
-        X = rng.normal(size=(n, d))
-        y = X @ beta + rng.normal(size=n)
-        fit = fit_from(X, y, np.linalg.lstsq(X, y)[0], "squared")
-        spread = scatter(fit, leave_one_out(fit))
+        fit, left_out = least_squares(rng, n, beta)
+        spread = scatter(fit, left_out)
         found = read_out(spread, retained(fit, spread, [quantizer("sign")], seed=k)[0])
         off[k] = found.share - cell_share(np.zeros(1), beta[None], np.full(d, error)).mean()
         stated[k] = np.sqrt(share_covariance([found])[0, 0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -158,11 +159,15 @@ def test_built_ins_are_gguf(name: str) -> None:
         np.testing.assert_array_equal(quantizer(name).quantize(w), quants.dequantize(quants.quantize(w, kind), kind))
 
 
+def bitsandbytes() -> tuple[Any, Any]:
+    torch = imported("torch", "bitsandbytes cannot be asked")
+    imported("bitsandbytes", "what is built in is compared with frozen values only")
+    return torch, importlib.import_module("bitsandbytes.functional")
+
+
 @pytest.mark.parametrize("name", ["nf4", "fp4"])
 def test_built_ins_are_bitsandbytes(name: str) -> None:
-    torch = imported("torch", "bitsandbytes cannot be asked")
-    imported("bitsandbytes", "its four-bit types are compared with the frozen values only")
-    functional = importlib.import_module("bitsandbytes.functional")
+    torch, functional = bitsandbytes()
     for seed in range(5):
         w = weights(seed, (16, 128)).astype(np.float32)
         packed, state = functional.quantize_4bit(torch.tensor(w), blocksize=64, quant_type=name)
@@ -176,9 +181,7 @@ def test_built_ins_are_bitsandbytes(name: str) -> None:
 @pytest.mark.parametrize("name", ["nf4", "fp4"])
 def test_double_quantization_is_that_of_bitsandbytes(name: str) -> None:
     """The library looks its nearest level up in a table with steps of 2⁻¹⁵: it misses by no more than that."""
-    torch = imported("torch", "bitsandbytes cannot be asked")
-    imported("bitsandbytes", "scales that it quantizes are compared with the frozen values only")
-    functional = importlib.import_module("bitsandbytes.functional")
+    torch, functional = bitsandbytes()
     for seed in range(5):
         w = weights(seed, (64, 1024)).astype(np.float32)
         packed, state = functional.quantize_4bit(

@@ -1,10 +1,10 @@
 """The page of the coverage study: what was asked for, what was found, and every number."""
 
-import csv
 from pathlib import Path
 
 from coverage_study.targets import targets
 from study_page import render
+from study_rows import read_rows
 
 METHODS = ("adjusted", "delta", "noncentral_t", "bca")
 POINTS = ("50", "100", "200", "500", "2000", "10000", "100000")
@@ -90,8 +90,7 @@ class Coverage:
 
 def page(folder: Path, name: str = "coverage.csv") -> str:
     """Return the page of the CSV file in a folder."""
-    with (folder / name).open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream))
+    rows = read_rows(folder / name)
     x = Coverage(rows)
     return render(
         "coverage",

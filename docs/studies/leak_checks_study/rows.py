@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from study_rows import read_rows
+
 PARTS = ("order", "records", "attacks")
 
 
@@ -25,11 +27,10 @@ def load(path: Path) -> list[Row]:
     """Return the rows of a file; none if there is no file."""
     if not path.exists():
         return []
-    with path.open(encoding="utf-8", newline="") as stream:
-        return [
-            Row(*(row[key] for key in Row._fields[:4]), float(row["value"]), float(row["error"] or "nan"))
-            for row in csv.DictReader(stream)
-        ]
+    return [
+        Row(*(row[key] for key in Row._fields[:4]), float(row["value"]), float(row["error"] or "nan"))
+        for row in read_rows(path)
+    ]
 
 
 def save(path: Path, rows: Iterable[Row]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.special import stdtr
+from statsmodels.stats.multitest import multipletests
 
 FIELDS = (
     "setting", "way", "knob", "release", "reference", "sets", "area", "reference_area", "more", "more_error", "more_p",
@@ -85,8 +86,7 @@ def holm(p: np.ndarray) -> np.ndarray:
     >>> holm(np.array([0.01, 0.04, 0.03])).round(3)
     array([0.03, 0.06, 0.06])
     """
-    order = np.argsort(p, kind="stable")[: np.isfinite(p).sum()]  # NaN comes last
-    stepped = np.maximum.accumulate(p[order] * np.arange(order.size, 0, -1))
-    found = np.full_like(p, np.nan)
-    found[order] = np.minimum(stepped, 1.0)
+    found, tested = np.full_like(p, np.nan), np.isfinite(p)
+    if tested.any():
+        found[tested] = multipletests(p[tested], method="holm")[1]
     return found

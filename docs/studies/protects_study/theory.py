@@ -9,6 +9,7 @@ import numpy as np
 from leakage import Setting
 from protects_study.releases import BY_THEORY, DENSE, compared, made, releases
 from protects_study.tally import Pairs
+from scipy.optimize import brentq
 
 from qmis_stats import leakage
 from qmis_stats.leak.fits import Fit, fit_from
@@ -40,7 +41,7 @@ class Trained:
         return float(np.mean(self.squares(weights)))
 
     def as_bad(self, error: float, ridge: float) -> float:
-        """Return the penalty, no smaller, with which float weights have this error: a bisection of its logarithm."""
+        """Return the penalty, no smaller, with which float weights have this error."""
         sizes, vectors = np.linalg.eigh(self.X.T @ self.X)
         inner = vectors.T @ (self.X.T @ self.y)
 
@@ -55,11 +56,7 @@ class Trained:
             return float(np.exp(grid[best]))
         if not above.size:
             return MOST
-        high, low = grid[best + above[0]], grid[best + above[0] - 1]
-        for _ in range(30):
-            middle = 0.5 * (low + high)
-            low, high = (middle, high) if missed(middle) < 0.0 else (low, middle)
-        return float(np.exp(high))
+        return float(np.exp(brentq(missed, grid[best + above[0] - 1], grid[best + above[0]])))
 
 
 def of_law(name: str, sets: int, seed: int) -> Pairs:

@@ -28,6 +28,7 @@ def _dynamic() -> FloatArray:
 
 
 _LEVELS = _dynamic()
+_ENDS = midpoints(_LEVELS)
 
 
 def kept(scales: FloatArray, form: str) -> FloatArray:
@@ -69,6 +70,6 @@ def kept(scales: FloatArray, form: str) -> FloatArray:
         away = exact[start : start + _RUN] - middle
         size = float(np.max(np.abs(away)))
         if size > 0.0:
-            away = size * _LEVELS[np.searchsorted(midpoints(_LEVELS), away / size)]
+            away = size * _LEVELS[np.searchsorted(_ENDS, away / size)]
         found[start : start + _RUN] = middle + away
     return found
