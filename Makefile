@@ -11,7 +11,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 
 help:
 	@echo "make verify       create the environment, validate the theorems at a quick scale, write $(OUT)/"
-	@echo "make verify-full  the same at full scale (about 7 minutes on 2 cores)"
+	@echo "make verify-full  the same at full scale (about 8 minutes on 2 cores)"
 	@echo "make test         create the environment and run the tests, doctests included"
 	@echo "make test-long    the long grids and slow statistical comparisons that make test leaves out"
 	@echo "make study        the full run, coverage, rankings and exact rates, written to docs/studies/ (over an hour)"
