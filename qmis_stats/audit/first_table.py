@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from qmis_stats.audit.lines import Line
 from qmis_stats.audit.quantizers import release_name
-from qmis_stats.audit.wording import metric_name, narrow, number, percent
+from qmis_stats.audit.wording import interval, metric_name, narrow, number, percent
 from qmis_stats.leak.releases import ReleaseLeak
 from qmis_stats.reporting.tables import Table
 from qmis_stats.validation import checked_level
 
-__all__ = ["first_table", "legend"]
+__all__ = ["first_table", "legend", "whole_table"]
 
 
 def first_table(lines: Sequence[Line], dataset: str, metric: str, level: float) -> Table:
@@ -32,7 +33,7 @@ def first_table(lines: Sequence[Line], dataset: str, metric: str, level: float) 
     rows = [
         (
             release_name(line.name),
-            "" if line.rank_set is None else "-".join(map(str, dict.fromkeys(line.rank_set))),
+            _set(line),
             *(_leak(line) if by_leak else _indicator(line)),
             *map(narrow, (line.score,) if by_leak else (line.score, *line.score_interval)),
             "" if line.reference else narrow(line.price),
@@ -40,8 +41,46 @@ def first_table(lines: Sequence[Line], dataset: str, metric: str, level: float) 
         )
         for line in lines
     ]
-    caption = f"Audit of {dataset}: {100.0 * checked_level(level):g} % sets and intervals"
-    return Table(caption, ("quantizer", "set", *privacy, *score, "price", ""), rows)
+    return Table(_caption(dataset, level), ("quantizer", "set", *privacy, *score, "price", ""), rows)
+
+
+def whole_table(lines: Sequence[Line], dataset: str, metric: str, level: float) -> Table:
+    """Return the same with bits, ranks and all intervals, for a page; arguments as for :func:`first_table`."""
+    by_leak = lines[-1].leak is not None
+    rows = []
+    for line in lines:
+        value, low, high, *rest = _leak(line) if by_leak else _indicator(line)
+        if by_leak and line.leak is not None and line.leak.reduction_interval is not None:
+            rest[-1] = f"{rest[-1]} [{', '.join(map(_share, line.leak.reduction_interval))}]" if rest[-1] else ""
+        unknown = "" if line.reference else "?"
+        rows.append(
+            (
+                release_name(line.name),
+                str(line.rank or unknown),
+                _set(line),
+                f"{line.bits:.3g}",
+                f"{value} [{low}, {high}]" if value else unknown,
+                *rest,
+                f"{number(line.score)} {interval(line.score_interval)}",
+                "" if line.reference else f"{number(line.price)} {interval(line.price_interval)}",
+                "yes" if line.pareto else "",
+            )
+        )
+    privacy = ("Δ", "AUC", "TPR", "less, %") if by_leak else ("r",)
+    heads = ("quantizer", "rank", "set", "bits", *privacy, metric_name(metric), "price", "Pareto")
+    return Table(_caption(dataset, level), heads, rows)
+
+
+def _caption(dataset: str, level: float) -> str:
+    return f"Audit of {dataset}: {100.0 * checked_level(level):g} % sets and intervals"
+
+
+def _set(line: Line) -> str:
+    return "" if line.rank_set is None else "-".join(map(str, dict.fromkeys(line.rank_set)))
+
+
+def _share(end: float) -> str:
+    return percent(end) if math.isfinite(end) else "−∞"
 
 
 def _leak(line: Line) -> tuple[str, ...]:
