@@ -157,8 +157,11 @@ def attacks_and_theory(attacks: AttackAudit, level: float) -> list[str]:
     compared = attacks.compared(checked_level(level))
     if not compared:
         return []
-    game = next(iter(attacks.reports.values())).game
+    game, theory = next(iter(attacks.reports.values())).game, attacks.predicted
     where = f"Attacks on training runs with {game['n']} rows of a known pool"
+    if theory is not None and theory.in_domain[-1]:  # no quantization: the game of the pool has a leak of its own
+        low, high = theory.conf_int(level)[-1]
+        where += f", in which Δ without quantization is {number(theory.delta[-1])} {interval((low, high))} by theory,"
     apart = [one for one in compared if not one.agree]
     if not apart:
         return [f"{where} agree with the theory for it under all {len(compared)} releases."]

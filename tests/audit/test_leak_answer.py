@@ -10,7 +10,7 @@ import pytest
 from qmis_stats.audit.answer import answer, table_lines
 from qmis_stats.audit.data import from_arrays
 from qmis_stats.audit.head_leak import head_leak
-from qmis_stats.audit.leak_answer import leak_sure, leak_which
+from qmis_stats.audit.leak_answer import attacks_and_theory, leak_sure, leak_which
 from qmis_stats.audit.leak_lines import leak_lines
 from qmis_stats.audit.models import MLP, Logistic, SklearnModel
 from qmis_stats.leak.releases import FIGURES
@@ -163,6 +163,9 @@ def test_attacks_are_held_against_the_theory(attacked):
     compared = attacked.compared()
     assert {one.name for one in compared} == {"sign", "identity"}
     assert all(one.agree for one in compared)
+    pool = attacked.predicted
+    [text] = attacks_and_theory(attacked, 0.9)
+    assert f"without quantization is {pool.delta[-1]:.3f} [{pool.conf_int(0.9)[-1, 0]:.3f}, " in text
     wrong = dataclasses.replace(attacked.predicted, estimates=attacked.predicted.estimates - 0.3)
     found = dataclasses.replace(attacked, predicted=wrong)
     assert not any(one.agree for one in found.compared())
