@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from qmis_stats.audit.lines import Line
 from qmis_stats.audit.quantizers import release_name
-from qmis_stats.audit.wording import interval, metric_name, narrow, number, percent
+from qmis_stats.audit.wording import metric_name, narrow, number, percent
 from qmis_stats.leak.releases import ReleaseLeak
 from qmis_stats.reporting.tables import Table
 from qmis_stats.validation import checked_level
@@ -51,7 +51,7 @@ def whole_table(lines: Sequence[Line], dataset: str, metric: str, level: float) 
     for line in lines:
         value, low, high, *rest = _leak(line) if by_leak else _indicator(line)
         if by_leak and line.leak is not None and line.leak.reduction_interval is not None:
-            rest[-1] = f"{rest[-1]} [{', '.join(map(_share, line.leak.reduction_interval))}]" if rest[-1] else ""
+            rest[-1] = rest[-1] and _with(rest[-1], *map(_share, line.leak.reduction_interval))
         unknown = "" if line.reference else "?"
         rows.append(
             (
@@ -59,10 +59,10 @@ def whole_table(lines: Sequence[Line], dataset: str, metric: str, level: float) 
                 str(line.rank or unknown),
                 _set(line),
                 f"{line.bits:.3g}",
-                f"{value} [{low}, {high}]" if value else unknown,
+                _with(value, low, high) if value else unknown,
                 *rest,
-                f"{number(line.score)} {interval(line.score_interval)}",
-                "" if line.reference else f"{number(line.price)} {interval(line.price_interval)}",
+                _with(*map(number, (line.score, *line.score_interval))),
+                "" if line.reference else _with(*map(number, (line.price, *line.price_interval))),
                 "yes" if line.pareto else "",
             )
         )
@@ -77,6 +77,10 @@ def _caption(dataset: str, level: float) -> str:
 
 def _set(line: Line) -> str:
     return "" if line.rank_set is None else "-".join(map(str, dict.fromkeys(line.rank_set)))
+
+
+def _with(value: str, low: str, high: str) -> str:
+    return f"{value} [{low},\N{NO-BREAK SPACE}{high}]"  # where space is short the interval goes below
 
 
 def _share(end: float) -> str:
