@@ -21,9 +21,6 @@ FREE = 1e-9
 
 _STEPS = 30
 _FAR = 0.1
-_FAINT = 1e-3
-"""Standard error of a weight beside the largest of the classes, below which it is no unit of length."""
-
 _LARGEST_FITTED = 35.0
 _MOST_PARAMETERS = 20_000
 _MOST_OF_CLASSES = 6000
@@ -204,9 +201,7 @@ def newton_step(fit: Fit) -> tuple[FloatArray, FloatArray]:
     # Σ_j ψ_jψ_jᵀ ⊗ x_j x_jᵀ between two inverse Hessians: the sandwich, good enough for a unit of length.
     middle = moment_matrix(design, gradient[:, :, None] * gradient[:, None, :])
     squares = np.diag(cho_solve(factor, cho_solve(factor, middle).T))
-    errors = np.sqrt(np.maximum(squares, 0.0)).reshape(theta.shape)
-    # A column of few points says nothing of a class that is out of the question there: its error is nearly 0.
-    errors = np.maximum(errors, _FAINT * errors.max(axis=0)).ravel()
+    errors = np.sqrt(np.maximum(squares, 0.0))
     return step.reshape(theta.shape), np.abs(step) / np.maximum(errors, np.finfo(float).tiny)
 
 

@@ -188,16 +188,3 @@ def test_very_unequal_leverages_have_an_angle_too():
     assert np.mean(w / (1.0 + w * q)) * q.mean() > 1.0
     assert 1.0 <= aspect(fit, found) < np.inf
     assert np.isfinite(leakage(fit, ["sign"]).estimates).all()
-
-
-def test_a_feature_of_one_point_does_not_put_a_softmax_fit_off_its_minimum():
-    """The digits have pixels that one image alone uses: classes out of the question there know their weight exactly."""
-    from sklearn.datasets import load_digits
-
-    from qmis_stats.audit.models import Softmax
-    from qmis_stats.leak.sources import fit_of
-
-    rows = np.random.default_rng(0).permutation(1797)[:898]
-    X, y = (part[rows].astype(float) for part in load_digits(return_X_y=True))
-    assert np.any((X != 0.0).sum(axis=0) == 1)
-    assert fit_of(Softmax(), X, y).outputs == 10
