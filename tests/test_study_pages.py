@@ -9,6 +9,7 @@ from study_page import ENVIRONMENT
 STUDIES = Path(__file__).resolve().parents[1] / "docs" / "studies"
 MADE_BY = {
     "agreement": "agreement",
+    "audit_answer": "audit_answer_study.page",
     "calibration": "calibration",
     "coverage": "coverage_study.page",
     "extremes": "extremes",

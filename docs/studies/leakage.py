@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,12 +29,13 @@ from qmis_stats.leak.leakage_result import LeakageResult
 from qmis_stats.leak.losses import loss_named
 from qmis_stats.leak.retained import cell_share
 from qmis_stats.leak.signal import PointSignal, best_direction
-from qmis_stats.quantizers import quantizer
+from qmis_stats.quantizers import WeightQuantizer, quantizer
 
 FOLDER = Path(__file__).parent
 QUANTIZERS = ("sign", "sparse-33", "sparse-90", "uniform-3", "nf4", "identity")
 COPY = "sign-scaled"
 """Leaks what the sign leaks: a pair that is never to be told apart."""
+Releases = Sequence[str | WeightQuantizer]
 SHOWN = 32
 POINTS = 5000
 """Points whose exposures are averaged, with weights that give them the traits of so many more:"""
@@ -124,21 +125,26 @@ def equivalents(setting: Setting, response: float, variance: float) -> tuple[np.
     return C * (variance / np.sum(sigma * C)), G
 
 
-def centroids(name: str, weights: np.ndarray, mean: np.ndarray, errors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def centroids(
+    release: str | WeightQuantizer, weights: np.ndarray, mean: np.ndarray, errors: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Return E[θ | code] less the mean, (R, d), and the mean retained shares, (d,)."""
-    if name == "identity":
+    if release == "identity":
         return weights - mean, np.full(mean.size, 1.0 - 1e-9)
+    one = quantizer(release) if isinstance(release, str) else release
     found, share = np.empty_like(weights), np.zeros(mean.size)
     for r, theta in enumerate(weights):
-        [cells] = quantizer(name).cells(theta)
-        ends = np.concatenate(([-np.inf], cells.edges, [np.inf]))
-        place = np.searchsorted(cells.edges, theta)
-        a, b = ((ends[place + k] - mean) / errors for k in (0, 1))
-        mass = np.where(a > 0.0, ndtr(-a) - ndtr(-b), ndtr(b) - ndtr(a))
-        middle = np.clip((norm.pdf(a) - norm.pdf(b)) / np.maximum(mass, 1e-300), a, b) * errors
-        kept = cell_share(cells.edges, mean[None], errors)[0]
-        middle[cells.known], kept[cells.known] = theta[cells.known] - mean[cells.known], 1.0
-        found[r], share = middle, share + kept / len(weights)
+        for cells in one.cells(theta):
+            at, known = cells.inside, cells.known
+            ends = np.concatenate(([-np.inf], cells.edges, [np.inf]))
+            place = np.searchsorted(cells.edges, theta[at])
+            a, b = ((ends[place + k] - mean[at]) / errors[at] for k in (0, 1))
+            mass = np.where(a > 0.0, ndtr(-a) - ndtr(-b), ndtr(b) - ndtr(a))
+            middle = np.clip((norm.pdf(a) - norm.pdf(b)) / np.maximum(mass, 1e-300), a, b) * errors[at]
+            kept = cell_share(cells.edges, mean[None, at], errors[at])[0]
+            middle[known], kept[known] = (theta[at] - mean[at])[known], 1.0
+            found[r, at] = middle
+            share[at] += kept / len(weights)
     return found, np.clip(share, 1e-9, 1.0 - 1e-9)
 
 
@@ -208,8 +214,8 @@ def representative(
 
 
 def played(
-    setting: Setting, beta: np.ndarray, runs: int, seed: int, names: tuple[str, ...] = QUANTIZERS, shown: int = SHOWN
-) -> Iterator[tuple[str, list[np.ndarray], np.ndarray]]:
+    setting: Setting, beta: np.ndarray, runs: int, seed: int, names: Releases = QUANTIZERS, shown: int = SHOWN
+) -> Iterator[tuple[str | WeightQuantizer, list[np.ndarray], np.ndarray]]:
     """Yield each quantizer with the scores of members and of others, (runs, shown) each, and Δ and area of S16.
 
     The law has the weights without one point, and leverages less by what their noise takes off the mean pull.
@@ -259,10 +265,12 @@ def played(
         yield name, [part.reshape(runs, shown) for part in scores], known
 
 
-def attacked(setting: Setting, beta: np.ndarray, runs: int, seed: int) -> dict[str, dict[str, float]]:
+def attacked(
+    setting: Setting, beta: np.ndarray, runs: int, seed: int, names: Releases = QUANTIZERS
+) -> dict[str | WeightQuantizer, dict[str, float]]:
     """Return, for each quantizer, what the attack achieves and what S16 says with the law known."""
     found = {}
-    for name, scores, (delta, known) in played(setting, beta, runs, seed):
+    for name, scores, (delta, known) in played(setting, beta, runs, seed, names):
         value, error = area(*scores)
         found[name] = {
             "attack": value, "attack_error": error, "known": known, "delta_known": delta,

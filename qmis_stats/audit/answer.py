@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qmis_stats.audit.leak_answer import leak_sure, leak_which
+from qmis_stats.audit.leak_answer import leak_sure, leak_which, may_leak_least
 from qmis_stats.audit.lines import Line
 from qmis_stats.audit.quantizers import IDENTITY
 from qmis_stats.audit.splits import further
@@ -129,9 +129,9 @@ def answer(
     percent = f"{100.0 * level:g} %"
     limit = f"lose at most {margin:g} in {metric_name(result.metric)} ({percent} confidence each)"
     ranking = result.privacy_ranking
-    if result.leak is not None:
+    if result.leak is not None and ranking is not None:
         protecting = [line.name for line in lines if line.leak is not None and line.leak.protects]
-        candidates = _not_beaten(ranking, [name for name in affordable if name in protecting], level)
+        candidates = may_leak_least(ranking, affordable, protecting, level)
         which = leak_which(lines, reference, affordable, candidates, limit)
         if result.leak.measured:
             which += " This is what was measured: more may leak, under each of them."

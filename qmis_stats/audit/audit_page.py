@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qmis_stats.audit.answer import MARGIN, answer, chosen_names, table_lines
-from qmis_stats.audit.attack_view import attack_view
-from qmis_stats.audit.group_lines import GroupLine, group_lines, shown_releases, who_leaks_most
-from qmis_stats.audit.leak_lines import LeakLine
+from qmis_stats.audit.answer import MARGIN, Answer, answer, chosen_names, table_lines
+from qmis_stats.audit.attacks.attack_report import attack_table
+from qmis_stats.audit.attacks.side_by_side import in_order
+from qmis_stats.audit.first_table import legend, whole_table
+from qmis_stats.audit.group_lines import group_legend, group_lines, group_table, shown_releases, who_leaks_most
+from qmis_stats.audit.lines import Line
 from qmis_stats.audit.quantizers import release_name
 from qmis_stats.audit.record_view import record_view
 from qmis_stats.audit.tradeoff_plot import score_limits
-from qmis_stats.audit.wording import interval, metric_name, number, percent
+from qmis_stats.audit.wording import metric_name
 from qmis_stats.json_values import json_text
 from qmis_stats.reporting.figures import STYLE, inline_svg
 from qmis_stats.reporting.pages import render_page, write_files
+from qmis_stats.reporting.tables import Table, estimates, shown, texts, with_ends
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -84,22 +86,6 @@ def report_html(
     """Return the page; it needs no network and no script. Parameters as for :func:`report_data`."""
     result = result.with_attacks(attacks)
     lines = table_lines(result, level)
-    rows = [
-        {
-            "line": line,
-            "name": release_name(line.name),
-            "rank": str(line.rank or ("" if line.reference else "?")),
-            "set": "" if line.rank_set is None else _range(line.rank_set),
-            "indicator": "" if line.indicator is None else f"{line.indicator:.3g}",
-            "interval": "" if line.interval is None else f"[{line.interval[0]:.3g}, {line.interval[1]:.3g}]",
-            "leak": None if line.leak is None else _leak_cells(line.leak),
-            "score": number(line.score),
-            "score_interval": interval(line.score_interval),
-            "price": "" if line.reference else number(line.price),
-            "price_interval": "" if line.reference else interval(line.price_interval),
-        }
-        for line in lines
-    ]
     found = answer(result, level, margin, attacks)
     return render_page(
         "qmis_stats.audit",
@@ -107,25 +93,25 @@ def report_html(
         dataset=result.dataset,
         answer=found,
         percent=f"{100.0 * level:g} %",
-        metric=metric_name(result.metric),
-        rows=rows,
+        first=whole_table(lines, result.dataset, result.metric, level),
+        classes=[_classes(line, found) for line in lines],
+        legend=legend(result.leak),
         by_leak=result.leak is not None,
         measured=result.leak is not None and result.leak.measured,
-        outside=any(line.leak is not None and not line.leak.in_domain for line in lines),
         tradeoff=_tradeoff(result, level),
         below=any(line.score < score_limits(lines)[0] for line in lines),
         unknown=any(line.rank is None and not line.reference for line in lines),
         groups=_groups(result, shown_releases(found), level),
         records=record_view(result, shown_releases(found)),
         ranks=_ranks(result, level),
-        details=list(_details(result, level)),
-        runs=_runs(result, level),
-        attacks=None if attacks is None else attack_view(attacks, chosen_names(result, found)),
-        further=[metric_name(name) for name in result.scores.metrics[1:]],
+        details=_details(result, lines, level),
+        runs=result.over_runs,
+        agreement=[] if result.over_runs is None else result.over_runs.tables(level),
+        attacks=None if attacks is None else _attacks(attacks, chosen_names(result, found)),
         points=None if result.ranking is None else result.ranking.points,
         notes=result.notes,
         warnings=[] if result.ranking is None else result.ranking.warnings(),
-        settings=list(_settings(result, level, margin)),
+        settings=Table("Settings", ("setting", "value"), list(_settings(result, level, margin)), frozenset({0, 1})),
         command=command,
     )
 
@@ -172,24 +158,9 @@ def write_report(
     )
 
 
-def _leak_cells(leak: LeakLine) -> dict[str, str]:
-    less, ends = leak.reduction, leak.reduction_interval
-    return {
-        "delta": number(leak.delta) + ("" if leak.in_domain else " *"),
-        "interval": interval(leak.interval),
-        "auc": number(leak.auc),
-        "tpr": number(leak.tpr),
-        "less": "" if less is None else f"{percent(less)} %",
-        "less_interval": "" if ends is None else f"[{', '.join(map(_share, ends))}]",
-    }
-
-
-def _share(end: float) -> str:
-    return percent(end) if math.isfinite(end) else "−∞"
-
-
-def _range(ends: tuple[int, int]) -> str:
-    return str(ends[0]) if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
+def _classes(line: Line, found: Answer) -> str:
+    told = (("reference", line.reference), ("pareto", line.pareto), ("choice", line.name in found.candidates))
+    return " ".join(name for name, holds in told if holds)
 
 
 def _tradeoff(result: AuditResult, level: float) -> Markup:
@@ -208,27 +179,11 @@ def _tradeoff(result: AuditResult, level: float) -> Markup:
 
 
 def _groups(result: AuditResult, releases: Sequence[str], level: float) -> dict[str, Any] | None:
-    """Return who leaks most, a table for each release."""
+    """Return who leaks most, in words and as a table."""
     if not result.groups:
         return None
-    lines = group_lines(result, releases, level)
-    tables = [
-        {"name": release_name(release), "rows": [_group_cells(line) for line in lines if line.release == release]}
-        for release in releases
-    ]
-    return {"said": who_leaks_most(result, lines), "tables": tables, "metric": metric_name(result.groups[0].metric)}
-
-
-def _group_cells(line: GroupLine) -> dict[str, str]:
-    cells = {"name": line.name, "records": str(line.records)}
-    for key, value, ends in (
-        ("delta", line.delta, line.interval),
-        ("more", line.difference, line.difference_interval),
-        ("score", line.score, line.score_interval),
-    ):
-        cells[key] = "-" if value is None else number(value)
-        cells[f"{key}_interval"] = "" if ends is None else interval(ends)
-    return cells
+    said = who_leaks_most(result, group_lines(result, releases, level))
+    return {"said": said, "table": group_table(result, releases, level), "legend": group_legend(result)}
 
 
 def _ranks(result: AuditResult, level: float) -> dict[str, Any] | None:
@@ -239,8 +194,6 @@ def _ranks(result: AuditResult, level: float) -> dict[str, Any] | None:
     from matplotlib.figure import Figure
 
     ranking = result.ranking
-    alone = ranking.rank_sets(level, kind="marginal")
-    together = ranking.rank_sets(level)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.4, 1.4 + 0.3 * len(ranking.names)), layout="constrained")
         ranking.plot(figure.add_subplot(), level)
@@ -248,63 +201,36 @@ def _ranks(result: AuditResult, level: float) -> dict[str, Any] | None:
             f"Rank of each quantizer with its confidence sets. {ranking.names[ranking.order()[0]]} is estimated first."
         )
         svg = inline_svg(figure, "ranks", alt)
-    rows = [
-        {
-            "name": ranking.names[q],
-            "rank": int(ranking.ranks[q]),
-            "together": _range((int(together[q, 0]), int(together[q, 1]))),
-            "alone": _range((int(alone[q, 0]), int(alone[q, 1]))),
-        }
-        for q in ranking.order()
-    ]
-    return {"svg": svg, "rows": rows}
+    return {"svg": svg, "tables": ranking.tables(level)}
 
 
-def _details(result: AuditResult, level: float) -> Iterator[dict[str, Any]]:
-    scores = result.scores.to_frame(level).to_dict("index")
+def _details(result: AuditResult, lines: Sequence[Line], level: float) -> Table:
+    """Return what the indicator of each release rests on, its Chernoff exponent, and further scores."""
+    frame = result.scores.to_frame(level).loc[[line.name for line in lines]]
     entries = {} if result.ranking is None else {entry.name: entry for entry in result.ranking.indicators}
-    for line in table_lines(result, level):
-        entry = result.reference if line.reference else entries.get(line.name)
-        row = {str(key): float(value) for key, value in scores[line.name].items()}
-        found: dict[str, Any] = {
-            "name": release_name(line.name),
-            "reference": line.reference,
-            "bits": f"{line.bits:.3g}",
-            "seen": result.visited[line.name].seen.size,
-            "distinct": "1" if entry is None else str(entry.distinct),
-            "near_ties": "" if entry is None else str(len(entry.near_ties)),
-            "few": "" if entry is None else str(len(entry.hardly_different)),
-            "chernoff": "",
-            "in_domain": "",
-            "further": [
-                f"{number(row[name])} {interval((row[f'{name}_low'], row[f'{name}_high']))}"
-                for name in result.scores.metrics[1:]
-            ],
-        }
-        if entry is not None:
-            low, high = entry.chernoff.interval(level)
-            found["chernoff"] = f"{entry.chernoff.exponent:.3g} [{low:.3g}, {high:.3g}]"
-            found["in_domain"] = "yes" if entry.chernoff.in_domain else "no"
-        yield found
+    told = [result.reference if line.reference else entries.get(line.name) for line in lines]
+    columns = {
+        "quantizer": [release_name(line.name) for line in lines],
+        "codewords": texts(result.visited[line.name].seen.size for line in lines),
+        "compared": ["1" if one is None else str(one.distinct) for one in told],
+        "near ties": ["" if one is None else str(len(one.near_ties)) for one in told],
+        "hardly different": ["" if one is None else str(len(one.hardly_different)) for one in told],
+        "Chernoff exponent": [
+            "" if one is None else with_ends(one.chernoff.exponent, *one.chernoff.interval(level), ".3g")
+            for one in told
+        ],
+        "in its domain": ["" if one is None else shown(one.chernoff.in_domain) for one in told],
+    }
+    columns |= {metric_name(name): estimates(frame, ".3f", name) for name in result.scores.metrics[1:]}
+    return Table.of("Codewords, exponents and further scores", columns)
 
 
-def _runs(result: AuditResult, level: float) -> dict[str, Any] | None:
-    """Return the indicators of single runs with the spread between runs."""
-    found = result.over_runs
-    if found is None:
-        return None
-    rows = [
-        {
-            "name": name,
-            "rank": int(row["rank"]),
-            "set": _range((int(row["rank_low"]), int(row["rank_high"]))),
-            "indicator": f"{row['indicator']:.3g} [{row['low']:.3g}, {row['high']:.3g}]",
-            "gap": f"{row['gap']:.3g}",
-            "sd": f"{row['gap_sd']:.3g}",
-        }
-        for name, row in found.to_frame(level).iterrows()
-    ]
-    return {"count": found.means.runs, "rows": rows, "left_out": found.left_out}
+def _attacks(attacks: AttackAudit, first: Sequence[str]) -> dict[str, Any]:
+    """Return the verdicts, and a table of the releases of first interest and one of the others."""
+    remarks, parts = attacks.remarks(), [attacks.parts(names) for names in in_order(attacks.reports, first)]
+    parts[0].append(("solvable model", attacks.check))
+    chosen, others = (attack_table(attacks.title(), of, wide=True) if of else None for of in parts)
+    return {"legend": remarks[0], "verdicts": remarks[1:], "first": chosen, "others": others, "count": len(parts[1])}
 
 
 def _settings(result: AuditResult, level: float, margin: float) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from qmis_stats.audit.lines import Line
@@ -11,7 +12,7 @@ from qmis_stats.leak.releases import ReleaseLeak
 from qmis_stats.reporting.tables import Table
 from qmis_stats.validation import checked_level
 
-__all__ = ["first_table", "legend"]
+__all__ = ["first_table", "legend", "whole_table"]
 
 
 def first_table(lines: Sequence[Line], dataset: str, metric: str, level: float) -> Table:
@@ -32,7 +33,7 @@ def first_table(lines: Sequence[Line], dataset: str, metric: str, level: float) 
     rows = [
         (
             release_name(line.name),
-            "" if line.rank_set is None else "-".join(map(str, dict.fromkeys(line.rank_set))),
+            _set(line),
             *(_leak(line) if by_leak else _indicator(line)),
             *map(narrow, (line.score,) if by_leak else (line.score, *line.score_interval)),
             "" if line.reference else narrow(line.price),
@@ -40,8 +41,50 @@ def first_table(lines: Sequence[Line], dataset: str, metric: str, level: float) 
         )
         for line in lines
     ]
-    caption = f"Audit of {dataset}: {100.0 * checked_level(level):g} % sets and intervals"
-    return Table(caption, ("quantizer", "set", *privacy, *score, "price", ""), rows)
+    return Table(_caption(dataset, level), ("quantizer", "set", *privacy, *score, "price", ""), rows)
+
+
+def whole_table(lines: Sequence[Line], dataset: str, metric: str, level: float) -> Table:
+    """Return the same with bits, ranks and all intervals, for a page; arguments as for :func:`first_table`."""
+    by_leak = lines[-1].leak is not None
+    rows = []
+    for line in lines:
+        value, low, high, *rest = _leak(line) if by_leak else _indicator(line)
+        if by_leak and line.leak is not None and line.leak.reduction_interval is not None:
+            rest[-1] = rest[-1] and _with(rest[-1], *map(_share, line.leak.reduction_interval))
+        unknown = "" if line.reference else "?"
+        rows.append(
+            (
+                release_name(line.name),
+                str(line.rank or unknown),
+                _set(line),
+                f"{line.bits:.3g}",
+                _with(value, low, high) if value else unknown,
+                *rest,
+                _with(*map(number, (line.score, *line.score_interval))),
+                "" if line.reference else _with(*map(number, (line.price, *line.price_interval))),
+                "yes" if line.pareto else "",
+            )
+        )
+    privacy = ("Δ", "AUC", "TPR", "less, %") if by_leak else ("r",)
+    heads = ("quantizer", "rank", "set", "bits", *privacy, metric_name(metric), "price", "Pareto")
+    return Table(_caption(dataset, level), heads, rows)
+
+
+def _caption(dataset: str, level: float) -> str:
+    return f"Audit of {dataset}: {100.0 * checked_level(level):g} % sets and intervals"
+
+
+def _set(line: Line) -> str:
+    return "" if line.rank_set is None else "-".join(map(str, dict.fromkeys(line.rank_set)))
+
+
+def _with(value: str, low: str, high: str) -> str:
+    return f"{value} [{low},\N{NO-BREAK SPACE}{high}]"  # where space is short the interval goes below
+
+
+def _share(end: float) -> str:
+    return percent(end) if math.isfinite(end) else "−∞"
 
 
 def _leak(line: Line) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from scipy.special import stdtrit
@@ -16,11 +16,44 @@ from qmis_stats.validation import checked_level
 
 if TYPE_CHECKING:
     from qmis_stats.audit.attacks.side_by_side import AttackAudit
+    from qmis_stats.inference.rank_results import RankResults
 
-__all__ = ["attacks_and_theory", "leak_sure", "leak_which"]
+__all__ = ["attacks_and_theory", "leak_sure", "leak_which", "may_leak_least"]
 
 _EXPOSED = 0.8
 _FEW = 3
+
+
+def may_leak_least(
+    ranking: RankResults, affordable: Collection[str], protecting: Collection[str], level: float
+) -> tuple[str, ...]:
+    """Return who may leak least of those that may be taken, protecting ones first; none where none of them protects.
+
+    A quantizer drops out where one that protects is shown to leak less. That it is not itself shown to protect does not
+    show that it leaks more than one that is.
+
+    Parameters
+    ----------
+    ranking : RankResults
+        By the leak.
+    affordable, protecting : collection of str
+        Quantizers that lose little, and those that are shown to leak less than no quantization.
+    level : float
+        Confidence level.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from qmis_stats.inference.rank_results import rank_estimates
+    >>> ranking = rank_estimates([-0.1, -0.2, -0.1], np.diag([1e-6, 1e-6, 1e-2]), ["a", "b", "c"])
+    >>> may_leak_least(ranking, ["a", "b", "c"], ["a", "b"], 0.95), may_leak_least(ranking, ["c"], ["a"], 0.95)
+    (('a', 'c'), ())
+    """
+    below, names = ranking.significantly_below(level), ranking.names
+    there = [q for q in ranking.order() if names[q] in affordable]
+    by = [q for q in there if names[q] in protecting]
+    left = [q for q in there if not below[q, by].any()]
+    return tuple(names[q] for q in sorted(left, key=lambda q: q not in by)) if set(left) & set(by) else ()
 
 
 def leak_which(
@@ -37,7 +70,7 @@ def leak_which(
     affordable : sequence of str
         Quantizers that lose little.
     candidates : sequence of str
-        Those of them that protect and may leak least.
+        Those of them that may leak least, see :func:`may_leak_least`.
     limit : str
         What they lose at most, in words.
     """
@@ -87,10 +120,14 @@ def _least(chosen: Sequence[Line], count: int, limit: str, plain: str) -> str:
             f"{line.name} leaks {others}: Δ = {number(line.leak.delta)} {interval(line.leak.interval)}, "
             f"{_reduced(line).removeprefix(line.name).strip()} less than no quantization with {plain}."
         )
-    return (
-        f"The least leaking of the {count} quantizers that {limit} is one of {len(chosen)}, which leak less than no "
-        f"quantization, {plain}, by: {listed([_reduced(line) for line in chosen], 4)}."
+    told = [line for line in chosen if line.leak is not None and line.leak.protects]
+    text = f"The least leaking of the {count} quantizers that {limit} is one of {len(chosen)}"
+    text += (
+        ", which leak"
+        if len(told) == len(chosen)
+        else f", of which {len(told)} {'leaks' if len(told) == 1 else 'leak'}"
     )
+    return f"{text} less than no quantization, {plain}, by: {listed([_reduced(line) for line in told], 4)}."
 
 
 def _rest(pool: Sequence[Line]) -> list[str]:
@@ -157,8 +194,11 @@ def attacks_and_theory(attacks: AttackAudit, level: float) -> list[str]:
     compared = attacks.compared(checked_level(level))
     if not compared:
         return []
-    game = next(iter(attacks.reports.values())).game
+    game, theory = next(iter(attacks.reports.values())).game, attacks.predicted
     where = f"Attacks on training runs with {game['n']} rows of a known pool"
+    if theory is not None and theory.in_domain[-1]:  # no quantization: the game of the pool has a leak of its own
+        low, high = theory.conf_int(level)[-1]
+        where += f", in which Δ without quantization is {number(theory.delta[-1])} {interval((low, high))} by theory,"
     apart = [one for one in compared if not one.agree]
     if not apart:
         return [f"{where} agree with the theory for it under all {len(compared)} releases."]

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qmis_stats.audit.quantizers import IDENTITY, release_name
-from qmis_stats.audit.wording import interval, number
+from qmis_stats.audit.wording import number
 from qmis_stats.leak.leakage_result import LeakageResult
 from qmis_stats.reporting.figures import STYLE, inline_svg
+from qmis_stats.reporting.tables import Table, estimates, texts
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -25,7 +26,7 @@ _QUANTILES = (0.1, 0.5, 0.9, 0.99)
 
 
 def record_view(result: AuditResult, releases: Sequence[str]) -> dict[str, Any] | None:
-    """Return a histogram of the exposures, their quantiles, and the rows of the most exposed records.
+    """Return a histogram of the exposures, and tables of their quantiles and of the most exposed records.
 
     Parameters
     ----------
@@ -39,31 +40,26 @@ def record_view(result: AuditResult, releases: Sequence[str]) -> dict[str, Any] 
     dict or None
         ``None`` where theory has no leak.
     """
-    import pandas as pd
-
     leak = result.leak
     if not isinstance(leak, LeakageResult):
         return None
     exposure = {name: leak.exposure[:, leak.names.index(name)] for name in releases}
-    rows = []
     frame = result.records()
     whole = frame[frame["quantizer"] == IDENTITY].nlargest(_MOST, "exposure")["row"].tolist()
-    some = frame[frame["row"].isin(whole)].set_index(["quantizer", "row"]).to_dict("index")
-    for row in whole:
-        found = [some[name, row] for name in releases]
-        like = found[0]["near_duplicate_of"]
-        cells = [(number(one["exposure"]), interval((one["exposure_low"], one["exposure_high"]))) for one in found]
-        rows.append({"row": row, "cells": cells, "like": "" if pd.isna(like) else str(like)})
-    quantiles = [
-        {"name": release_name(name), "cells": [number(q) for q in np.quantile(values, _QUANTILES)]}
-        for name, values in exposure.items()
-    ]
+    some = {name: frame[frame["quantizer"] == name].set_index("row").loc[whole] for name in releases}
+    most = {
+        "row": texts(whole),
+        **{release_name(name): estimates(of, ".3f", "exposure") for name, of in some.items()},
+        "nearly repeats row": texts(some[IDENTITY]["near_duplicate_of"]),
+    }
+    quantiles = np.quantile(list(exposure.values()), _QUANTILES, axis=1)
+    shares = {"release": map(release_name, exposure)} | {
+        f"{100.0 * q:g} %": map(number, values) for q, values in zip(_QUANTILES, quantiles, strict=True)
+    }
     return {
         "svg": _histogram(exposure),
-        "releases": [release_name(name) for name in releases],
-        "shares": [f"{100.0 * q:g} %" for q in _QUANTILES],
-        "quantiles": quantiles,
-        "rows": rows,
+        "quantiles": Table.of("Exposure that so many of the records do not exceed", shares),
+        "most": Table.of("The most exposed without quantization, each with its own 95 % interval", most),
     }
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
@@ -179,11 +180,14 @@ def test_the_page_has_all_of_it(found, binary):
     page = report_html(result, attacks=found)
     assert page.count("<h2>Attacks</h2>") == 1
     part = page[page.index("<h2>Attacks</h2>") :]
-    for _, attacked, control in found.pairs():
-        low, high = control.accuracy_interval()
-        assert f"{attacked.accuracy:.3f} [" in part
-        assert f"{control.accuracy:.3f} [{low:.3f}, {high:.3f}]" in part
-    assert "optimal accuracy 0.5738" in part
+    rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in re.findall(r"<tr>(.*?)</tr>", part, re.DOTALL)]
+    told = [row for row in rows if row and row[0].startswith("  ")]
+    screen = [list(row) for row in found.tables(chosen_names(result, answer(result)))[0].rows if row[1]]
+    # The same numbers as on the screen; beside them the intervals of rates, and the controls.
+    assert sorted(row[:7] + row[7:-1:3] for row in told) == sorted(screen)
+    assert {row[-1] for row in told} == {f"{c.accuracy:.3f}" for _, _, c in found.pairs()} | {
+        f"{c.accuracy:.3f}" for c in found.check.controls
+    }
     assert all(line.split(":")[0] in part for line in found.verdicts())
     assert report_data(result, attacks=found)["attacks"] == found.to_dict()
     screen = shown_text(attack_table(found, ["grid-0.5"]))

@@ -10,7 +10,7 @@ import pytest
 from qmis_stats.audit.answer import answer, table_lines
 from qmis_stats.audit.data import from_arrays
 from qmis_stats.audit.head_leak import head_leak
-from qmis_stats.audit.leak_answer import leak_sure, leak_which
+from qmis_stats.audit.leak_answer import attacks_and_theory, leak_sure, leak_which, may_leak_least
 from qmis_stats.audit.leak_lines import leak_lines
 from qmis_stats.audit.models import MLP, Logistic, SklearnModel
 from qmis_stats.leak.releases import FIGURES
@@ -48,11 +48,8 @@ def said(leak, affordable=NAMES, level=0.95):
     lines = leak_lines(leak, level)
     made = [_Line(name, lines[name]) for name in NAMES]
     reference = _Line("identity", lines["identity"])
-    protecting = [line.name for line in made if line.leak.protects and line.name in affordable]
-    ranking = leak.ranking()
-    below = ranking.significantly_below(level)
-    places = [q for q in ranking.order() if ranking.names[q] in protecting]
-    candidates = [ranking.names[q] for q in places if not below[q, places].any()]
+    protecting = [line.name for line in made if line.leak.protects]
+    candidates = list(may_leak_least(leak.ranking(), affordable, protecting, level))
     return leak_which(made, reference, affordable, candidates, "cost little"), candidates
 
 
@@ -74,6 +71,17 @@ def test_several_are_named_where_they_are_not_told_apart(leak):
     text, candidates = said(with_deltas(leak, [0.1000, 0.1001, 0.2, 0.2]))
     assert set(candidates) == {"sign", "sparse-90"}
     assert "is one of 2, which leak less than no quantization, Δ = 0.200" in text
+
+
+def test_who_is_not_shown_to_protect_may_still_leak_least(leak):
+    """The leak of the second is known too badly to be held against no quantization, or against the first."""
+    found = with_deltas(leak, [0.19, 0.17, 0.2, 0.2])
+    found.covariance[0, 1, 1] = 0.02**2
+    text, candidates = said(found)
+    assert candidates == ["sign", "sparse-90"]
+    assert "is one of 2, of which 1 leaks less than no quantization, Δ = 0.200" in text
+    assert "by: sign 5 % [" in text
+    assert "No protection is shown for sparse-90, uniform-8." in text
 
 
 def test_a_copy_is_never_told_apart(leak):
@@ -108,8 +116,9 @@ def test_a_leak_that_is_not_told_from_nothing_reduces_nothing(leak):
 
 def test_outside_of_the_domain_nothing_protects(leak):
     found = dataclasses.replace(with_deltas(leak, [0.1, 0.15, 0.2, 0.2]), reasons=(("for a test",), (), (), ()))
-    _, candidates = said(found)
-    assert candidates == ["sparse-90"]
+    text, candidates = said(found)
+    assert candidates == ["sparse-90", "sign"]  # whose leak is not known
+    assert "by: sparse-90 25 % [" in text
     assert "Outside of its domain for sign: for a test." in " ".join(leak_sure(found, candidates, 0.95))
 
 
@@ -163,6 +172,9 @@ def test_attacks_are_held_against_the_theory(attacked):
     compared = attacked.compared()
     assert {one.name for one in compared} == {"sign", "identity"}
     assert all(one.agree for one in compared)
+    pool = attacked.predicted
+    [text] = attacks_and_theory(attacked, 0.9)
+    assert f"without quantization is {pool.delta[-1]:.3f} [{pool.conf_int(0.9)[-1, 0]:.3f}, " in text
     wrong = dataclasses.replace(attacked.predicted, estimates=attacked.predicted.estimates - 0.3)
     found = dataclasses.replace(attacked, predicted=wrong)
     assert not any(one.agree for one in found.compared())

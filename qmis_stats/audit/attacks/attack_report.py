@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from qmis_stats.audit.attacks.attack_result import AttackResult, Rate
+from qmis_stats.audit.attacks.attack_result import AttackResult
+from qmis_stats.audit.wording import number
 from qmis_stats.errors import InputError
 from qmis_stats.reporting.notebook import NotebookResult
-from qmis_stats.reporting.tables import Table, texts, with_ends
+from qmis_stats.reporting.tables import Table
 from qmis_stats.validation import checked_significance
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["FALSE_ALARM", "AttackReport", "attack_columns"]
+__all__ = ["FALSE_ALARM", "AttackReport", "attack_table"]
 
 FALSE_ALARM = 1e-9
 """Level of the two checks: no attack beats the optimum, every attack is at chance in the control."""
@@ -83,8 +84,7 @@ class AttackReport(NotebookResult):
 
     def tables(self) -> list[Table]:
         """Return accuracy, area and rates of each attack with their intervals."""
-        columns = attack_columns(self.results, self.controls, lambda rate: with_ends(*rate.tpr, ".3f"))
-        return [Table.of(self.title(), columns)]
+        return [attack_table(self.title(), [("", self)], wide=True)]
 
     def title(self) -> str:
         """Return the caption of the table."""
@@ -151,28 +151,32 @@ class AttackReport(NotebookResult):
         }
 
 
-def attack_columns(
-    results: Sequence[AttackResult], controls: Sequence[AttackResult], shown: Callable[[Rate], str]
-) -> dict[str, list[str]]:
-    """Return the columns of a table of attacks; a rate whose threshold could not be fixed has an asterisk.
+def attack_table(caption: str, parts: Sequence[tuple[str, AttackReport]], *, wide: bool = False) -> Table:
+    """Return accuracy, area and rates of each attack, a row each; a rate without a sure threshold has an asterisk.
 
     Parameters
     ----------
-    results : sequence of AttackResult
-        A row each.
-    controls : sequence of AttackResult
-        As many, or none.
-    shown : callable
-        What is shown of a true positive rate.
+    caption : str
+        What it shows.
+    parts : sequence of (str, AttackReport)
+        A row with this name alone heads the attacks of each, unless it is empty.
+    wide : bool
+        Whether rates have their intervals, and the accuracy in the control is there: too much for a terminal.
     """
-    percent = f"{100.0 * results[0].level:g}%"
-    columns = {
-        "attack": [r.name for r in results],
-        f"accuracy {percent}": [with_ends(r.accuracy, *r.accuracy_interval(), ".4f") for r in results],
-        f"AUC {percent}": [with_ends(r.auc, *r.auc_interval(), ".4f") for r in results],
-    }
-    for rates in zip(*(r.rates for r in results), strict=True):
-        columns[f"TPR at {rates[0].nominal:g}"] = [shown(rate) + "*" * (not rate.resolved) for rate in rates]
-    if controls:
-        columns["in the control"] = texts([c.accuracy for c in controls], ".4f")
-    return columns
+    rows: list[tuple[str, ...]] = []
+    ends, controlled = ("low", "high") if wide else (), wide and all(report.controls for _, report in parts)
+    rates = [f"{rate.nominal:g}" for rate in parts[0][1].results[0].rates]
+    heads = ("attack", "acc.", "low", "high", "AUC", "low", "high", *(head for rate in rates for head in (rate, *ends)))
+    heads += ("control",) * controlled
+    for name, report in parts:
+        if name:
+            rows.append((name, *[""] * (len(heads) - 1)))
+        for place, result in enumerate(report.results):
+            numbers = (result.accuracy, *result.accuracy_interval(), result.auc, *result.auc_interval())
+            cells = [f"{'  ' if name else ''}{result.name}", *map(number, numbers)]
+            for rate in result.rates:
+                cells.append(number(rate.tpr[0]) + "*" * (not rate.resolved))
+                cells += map(number, rate.tpr[1:] if wide else ())
+            cells += [number(report.controls[place].accuracy)] * controlled
+            rows.append(tuple(cells))
+    return Table(caption, heads, rows)

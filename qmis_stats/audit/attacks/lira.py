@@ -107,9 +107,10 @@ class LiRA:
         assert isinstance(data, Dataset)
         assert pooled is not None
         assert flags is not None
+        X, y = (data.X, data.y) if pooled.size == data.rows else (data.X[pooled], data.y[pooled])  # no copy of all
         # The statistic goes with what is kept of it, so that its id belongs to no other one.
         _, values = known.shadow.shown.once(
-            ("LiRA", id(measure)), lambda: (measure, _under_shadows(measure, known, data.X[pooled], data.y[pooled]))
+            ("LiRA", id(measure)), lambda: (measure, _under_shadows(measure, known, X, y))
         )
         trained = flags[:, pooled]
         kinds = [Moments.of(values, used) for used in ((~trained, trained) if online else (~trained,))]

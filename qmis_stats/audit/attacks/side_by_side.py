@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qmis_stats.audit.attacks.attack_leak import AttackLeak, attack_leak
-from qmis_stats.audit.attacks.attack_report import FALSE_ALARM, AttackReport
+from qmis_stats.audit.attacks.attack_report import FALSE_ALARM, AttackReport, attack_table
 from qmis_stats.audit.attacks.attack_result import AttackResult
 from qmis_stats.audit.attacks.read_out import ReadOut
 from qmis_stats.audit.quantizers import release_name
-from qmis_stats.audit.wording import number
 from qmis_stats.leak.leakage_result import LeakageResult
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.reporting.tables import Table
@@ -174,17 +173,12 @@ class AttackAudit(NotebookResult):
         first : sequence of str
             Quantizers that come first, as far as they were attacked; the others follow, then the solvable problem.
         """
-        rows: list[tuple[str, ...]] = []
         chosen, others = in_order(self.reports, first)
-        parts = [(release_name(name), self.reports[name]) for name in (*chosen, *others)]
-        for name, report in (*parts, ("solvable model", self.check)):
-            rows += [(name, *[""] * (6 + len(self._rates))), *(_cells(result) for result in report.results)]
-        heads = ("attack", "acc.", "low", "high", "AUC", "low", "high", *self._rates)
-        return [Table(self.title(), heads, rows)]
+        return [attack_table(self.title(), [*self.parts([*chosen, *others]), ("solvable model", self.check)])]
 
-    @property
-    def _rates(self) -> list[str]:
-        return [f"{rate.nominal:g}" for rate in self.check.results[0].rates]
+    def parts(self, names: Sequence[str]) -> list[tuple[str, AttackReport]]:
+        """Return what tables call the releases of some quantizers, with what was found of them."""
+        return [(release_name(name), self.reports[name]) for name in names]
 
     def title(self) -> str:
         """Return the caption of the table."""
@@ -221,12 +215,6 @@ def in_order(attacked: Collection[str], first: Sequence[str]) -> tuple[list[str]
     (['uniform-4'], ['sign', 'identity'])
     """
     return [name for name in first if name in attacked], [name for name in attacked if name not in first]
-
-
-def _cells(result: AttackResult) -> tuple[str, ...]:
-    numbers = (result.accuracy, *result.accuracy_interval(), result.auc, *result.auc_interval())
-    rates = [number(rate.tpr[0]) + "*" * (not rate.resolved) for rate in result.rates]
-    return (f"  {result.name}", *map(number, numbers), *rates)
 
 
 def _read_out(report: AttackReport) -> AttackResult | None:

@@ -11,6 +11,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy.linalg import solve_triangular
+from scipy.linalg.blas import dsyrk
+from scipy.linalg.lapack import dpstrf
 from scipy.special import expit, softmax
 
 from qmis_stats.arrays import FloatArray
@@ -36,6 +39,9 @@ _WIDE = 4
 _NO_DIRECTION = 1e-14
 _AT_ONCE = 2**21
 """Outputs that are computed at once, over points, weights and classes."""
+
+_TOGETHER = 512
+"""Columns that are standardised at once where points are wide."""
 
 
 @dataclass(frozen=True)
@@ -90,30 +96,46 @@ class _LinearHead:
     def fit_path(self, X: FloatArray, y: FloatArray, rng: np.random.Generator) -> Iterator[Weights]:
         """Train, and yield the weights at each checkpoint: ``(W, intercept, location, scale)``."""
         location, scale = scaling(X, self.standardise)
-        Z = X - location
-        Z /= scale
         centre, unit = self._target_scaling(y)
         target = (y - centre) / unit
-        if self.batch is not None:
-            path = self._stochastic(Z, target, rng)
-        elif Z.shape[1] > _WIDE * Z.shape[0]:
-            path = self._in_rows(Z, target)
+        if self.batch is None and X.shape[1] > _WIDE * X.shape[0]:
+            path = self._in_rows(X, location, scale, target)
         else:
-            path = self._descend(Z, target)
+            Z = X - location
+            Z /= scale
+            path = self._descend(Z, target) if self.batch is None else self._stochastic(Z, target, rng)
         for W, b in path:
             yield self._released(W, b, location, scale, centre, unit)
 
-    def _in_rows(self, Z: FloatArray, y: FloatArray) -> Iterator[tuple[FloatArray, FloatArray]]:
+    def _in_rows(
+        self, X: FloatArray, location: FloatArray, scale: FloatArray, y: FloatArray
+    ) -> Iterator[tuple[FloatArray, FloatArray]]:
         """Yield the checkpoints of the descent from points that are turned into the space of their rows.
 
-        From zero, weights never leave this space, nor do steps and penalties depend on its axes: with Z = LQᵀ, Q
-        orthonormal, weights are Qv, where v descends on L, which has no more columns than rows.
+        From zero, weights never leave this space, nor do steps and penalties depend on its axes: standardised points
+        are Z = LQᵀ, Q orthonormal, and weights Qv, where v descends on L, which has no more columns than rows. With
+        ZZᵀ = LLᵀ, Qv is Zᵀc for any c that solves Lᵀc = v. Z is never made as a whole.
         """
-        values, vectors = np.linalg.eigh(Z @ Z.T)
-        some = values > _NO_DIRECTION * values[-1]
-        sizes = np.sqrt(values[some])
-        for v, b in self._descend(vectors[:, some] * sizes, y):
-            yield Z.T @ (vectors[:, some] @ (v / sizes[:, None])), b
+
+        def blocks() -> Iterator[tuple[slice, FloatArray]]:
+            for begin in range(0, X.shape[1], _TOGETHER):
+                part = slice(begin, begin + _TOGETHER)
+                yield part, (X[:, part] - location[part]) / scale[part]
+
+        products = np.zeros((len(X), len(X)), order="F")
+        for _, Z in blocks():
+            products = dsyrk(1.0, Z.T, beta=1.0, c=products, trans=1, lower=1, overwrite_c=1)
+        least = _NO_DIRECTION * float(products.diagonal().max())
+        factor, pivots, rank, _ = dpstrf(products, tol=least, lower=1, overwrite_a=1)
+        L, order = np.zeros((len(X), rank)), pivots - 1
+        L[order] = np.tril(factor[:, :rank])
+        found = list(self._descend(L, y))
+        together = np.hstack([v for v, _ in found])
+        c, W = np.zeros((len(X), together.shape[1])), np.empty((X.shape[1], together.shape[1]))
+        c[order[:rank]] = solve_triangular(factor[:rank, :rank], together, lower=True, trans="T")
+        for part, Z in blocks():
+            W[part] = Z.T @ c
+        yield from zip(np.hsplit(W, len(found)), (b for _, b in found), strict=True)
 
     def _target_scaling(self, y: FloatArray) -> tuple[float, float]:
         return 0.0, 1.0
