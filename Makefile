@@ -97,7 +97,8 @@ figures-full: $(VENV)/.installed
 gallery: $(VENV)/.installed
 	$(BIN)/python docs/write_gallery.py figures
 
-PYTEST := $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal
+# Byte code is kept, whatever the environment says: workers and the processes that tests start compile nothing again.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal
 test: $(VENV)/.test-installed
 	$(PYTEST) -m "not long"
 
