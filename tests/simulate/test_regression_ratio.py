@@ -297,6 +297,10 @@ def test_one_coefficient_against_the_exact_oracle(n, gap):
     assert result.in_domain
     assert abs(result.log_delta - log_delta) < Z * result.std_error
     assert abs(result.log_delta - log_delta - math.log(1.3)) > Z * result.std_error
+    # An attack at its best between members and strangers: a concave curve with the greatest height Δ.
+    spread = Z * result.delta * result.std_error
+    area = result.roc.auc - 0.5
+    assert 0.5 * result.delta - spread < area < result.delta - 0.5 * result.delta**2 + spread
     # Two cells: plug-in above, cross-fitted below, and close.
     assert result.details["log_cross_fitted"] <= result.log_delta <= result.details["log_plug_in"]
 
