@@ -14,11 +14,13 @@ from qmis_stats.errors import InputError
 __all__ = [
     "checked_level",
     "checked_seed",
+    "checked_share",
     "checked_significance",
     "covariance_matrix",
     "finite_array",
     "nonnegative_number",
     "positive_number",
+    "real_number",
     "sample_size",
     "whole_number",
 ]
@@ -79,11 +81,16 @@ def covariance_matrix(field: str, value: ArrayLike, dimension: int) -> FloatArra
     return matrix
 
 
+def real_number(field: str, value: Any, allowed: str = "a number") -> float:
+    """Return ``value`` as a float, or raise :class:`~qmis_stats.errors.InputError`."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise InputError(field, value, allowed)
+    return float(value)
+
+
 def positive_number(field: str, value: Any) -> float:
     """Return ``value`` as a finite positive float, or raise :class:`~qmis_stats.errors.InputError`."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise InputError(field, value, "a positive number")
-    number = float(value)
+    number = real_number(field, value, "a positive number")
     if not (np.isfinite(number) and number > 0.0):
         raise InputError(field, value, "a positive finite number")
     return number
@@ -97,9 +104,7 @@ def nonnegative_number(field: str, value: Any) -> float:
     >>> nonnegative_number("ridge", 0)
     0.0
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise InputError(field, value, "a number of at least zero")
-    number = float(value)
+    number = real_number(field, value, "a number of at least zero")
     if not (np.isfinite(number) and number >= 0.0):
         raise InputError(field, value, "a finite number of at least zero")
     return number
@@ -129,6 +134,17 @@ def checked_significance(level: Any) -> float:
     0.05
     """
     return _between("level", level, 0.0, "the level of a test, above 0 and below 1, such as 0.05")
+
+
+def checked_share(field: str, value: Any) -> float:
+    """Return a share in (0, 1), or raise :class:`~qmis_stats.errors.InputError`.
+
+    Examples
+    --------
+    >>> checked_share("damping", 0.01)
+    0.01
+    """
+    return _between(field, value, 0.0, "a number strictly between 0 and 1")
 
 
 def _between(field: str, value: Any, low: float, allowed: str) -> float:

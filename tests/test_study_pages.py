@@ -17,6 +17,7 @@ MADE_BY = {
     "generalized_proportional": "generalized_proportional",
     "generator": "write_generator",
     "group_leak": "group_leak",
+    "independence": "independence",
     "indicator_ranking": "write_indicator_ranking",
     "leak_checks": "leak_checks_study.page",
     "molecules": "write_molecules",
@@ -25,6 +26,7 @@ MADE_BY = {
     "protects": "protects",
     "scales": "scales",
     "synthetic": "write_synthetic",
+    "variance_reduction": "variance_reduction",
 }
 
 WITHOUT_TABLE = {"softmax", "verification"}

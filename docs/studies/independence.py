@@ -1,10 +1,12 @@
 """What the three routes share, and which claims notice when it is wrong.
 
-Usage: python docs/studies/independence.py > docs/studies/independence.md
+Usage: python docs/studies/independence.py [--page-only]
 
-Each shared function is made wrong, by a fifth, in all routes at once; then the claims are checked at the quick scale.
+Writes independence.csv and independence.md beside this file. Each shared function is made wrong, by a fifth, in all
+routes at once; then the claims are checked at the quick scale.
 """
 
+import argparse
 import ast
 import contextlib
 import dataclasses
@@ -19,11 +21,15 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from study_page import render
+from study_rows import grouped, read_rows, write_rows
+
 import qmis_stats
 from qmis_stats import increments, laws
 from qmis_stats.verify import run_verification
 from qmis_stats.verify.registry import chosen_claims
 
+FOLDER = Path(__file__).parent
 ROUTES = ("theory", "exact", "simulate")
 FACTOR = 0.8
 CHECKED = (
@@ -209,45 +215,33 @@ def in_a_process(name: str) -> list[str]:
     return text.split()
 
 
-def print_table(names: dict[str, str]) -> None:
-    """Print a row per function: what is made wrong, and which claims fail."""
-    print("| shared | made wrong | claims that fail |\n|---|---|---|")
-    for name, change in names.items():
-        found = in_a_process(name)
-        claims = ", ".join(f"`{key}`" for key in found) or f"none; `{BY_TESTS[name]}` fails"
-        print(f"| `{name}` | {change} | {claims} |", flush=True)
+def parts() -> dict[str, dict[str, str]]:
+    """Return the part of what is made wrong, by the table of the page and the name of what is shared."""
+    return {
+        "imported": {name: change for name, (change, _) in FUNCTIONS.items()},
+        "below": {name: change for name, (change, _) in BELOW.items()},
+        "asked": {name: change for name, (_, _, change, _) in METHODS.items()},
+    }
+
+
+def page(folder: Path) -> str:
+    """Return the page of the CSV file in a folder."""
+    rows = read_rows(folder / "independence.csv")
+    shown = [row | {"claims": row["claims"].split()} for row in rows]
+    return render("independence", parts=grouped(shown, "part"), by_tests=BY_TESTS, checked=CHECKED)
 
 
 def main() -> None:
-    print("""# What the routes share
-
-Written by `python docs/studies/independence.py`. Theory, exact oracles and simulation do not import each other; a
-test keeps it so. They start from the same problem, and some functions of `qmis_stats.numerics` serve two of them. A
-comparison of two routes cannot see what both get wrong alike. So each of these functions is made wrong here by a
-fifth, in all routes at once, and the claims are checked (quick scale, seed 2026).
-
-## Functions that two routes import
-
-A test compares this list with the imports. Beside these, routes share the check of n (`validation.sample_size`),
-types of arrays and errors, and the result.
-""")
-    print_table({name: change for name, (change, _) in FUNCTIONS.items()})
-    print("""
-`tail_changes` is used by the quadrature on a line and by the conditional estimator, which the rows "conditional" of
-`oracles.line` compare: these rows hold while it is wrong. Claims that compare either of the two with a formula fail.
-
-## What these functions call
-""")
-    print_table({name: change for name, (change, _) in BELOW.items()})
-    print("""
-## What the routes ask the problem
-
-Scores, cells and increments say what the problem *is*. Made wrong, they describe another problem, on which all routes
-agree; claims and tests fail that know the answer for the problem as it was stated.
-""")
-    print_table({name: change for name, (_, _, change, _) in METHODS.items()})
-    print(f"""
-The claims that were checked: {", ".join(f"`{key}`" for key in CHECKED)}.""")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--page-only", action="store_true", help="the page of the CSV file that is there")
+    if not parser.parse_args().page_only:
+        rows = [
+            {"part": part, "shared": name, "made wrong": change, "claims": " ".join(in_a_process(name))}
+            for part, names in parts().items()
+            for name, change in names.items()
+        ]
+        write_rows(FOLDER / "independence.csv", list(rows[0]), rows)
+    (FOLDER / "independence.md").write_text(page(FOLDER), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from qmis_stats.laws.base import ParametricLaw, ProductCells, Thresholds, best_c
 from qmis_stats.numerics import gauss_legendre_panels
 from qmis_stats.scores import CodewordScores, ThresholdScores, codeword_increment, reduce_rank, threshold_increment
 from qmis_stats.scores.families import BERNOULLI, POISSON, Family
-from qmis_stats.validation import covariance_matrix, finite_array
+from qmis_stats.validation import covariance_matrix, finite_array, real_number
 
 __all__ = ["GeneralizedLinear", "LogisticRegression", "PoissonRegression"]
 
@@ -55,9 +55,7 @@ class GeneralizedLinear(ParametricLaw):
         self.coefficients = finite_array("law.coefficients", coefficients, 1, "(d,)")
         self.covariance = covariance_matrix("law.covariance", covariance, self.coefficients.size)
         self._factor = np.linalg.cholesky(self.covariance)
-        if isinstance(intercept, bool) or not isinstance(intercept, (int, float, np.integer, np.floating)):
-            raise InputError("law.intercept", intercept, "a number")
-        self.intercept = float(intercept)
+        self.intercept = real_number("law.intercept", intercept)
         limit = self.largest_predictor
         if not abs(self.intercept) <= limit:
             raise InputError("law.intercept", intercept, f"from {-limit:g} to {limit:g}")

@@ -15,7 +15,7 @@ from scipy.special import ndtr, ndtri
 
 from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
-from qmis_stats.validation import finite_array, positive_number, whole_number
+from qmis_stats.validation import checked_share, finite_array, positive_number, whole_number
 
 __all__ = ["FixedThresholds", "LloydMax", "ScalarQuantizer", "Sign", "Ternary", "Uniform"]
 
@@ -105,9 +105,7 @@ class Ternary(ScalarQuantizer):
     sparsity: float
 
     def __post_init__(self) -> None:
-        value = self.sparsity
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 < value < 1.0:
-            raise InputError("procedure.sparsity", value, "a number strictly between 0 and 1")
+        checked_share("procedure.sparsity", self.sparsity)
 
     def thresholds(self, location: FloatArray, standard_error: FloatArray) -> tuple[FloatArray, ...]:
         """Return ±t for every coordinate."""
@@ -126,7 +124,23 @@ class Ternary(ScalarQuantizer):
 
 
 @dataclass(frozen=True)
-class Uniform(ScalarQuantizer):
+class _Designed(ScalarQuantizer):
+    """2^bits levels designed for N(0, scale²)."""
+
+    bits: int
+    scale: float | None = None
+
+    def __post_init__(self) -> None:
+        whole_number("procedure.bits", self.bits, 1, MAX_BITS)
+        if self.scale is not None:
+            positive_number("procedure.scale", self.scale)
+
+    def _scale(self, location: FloatArray, standard_error: FloatArray) -> float:
+        return math.sqrt(float(np.mean(location**2 + standard_error**2))) if self.scale is None else self.scale
+
+
+@dataclass(frozen=True)
+class Uniform(_Designed):
     """2^bits equally spaced levels, symmetric about zero, designed for N(0, scale²).
 
     Parameters
@@ -146,12 +160,6 @@ class Uniform(ScalarQuantizer):
     array([-0.9957,  0.    ,  0.9957])
     """
 
-    bits: int
-    scale: float | None = None
-
-    def __post_init__(self) -> None:
-        _check_design(self.bits, self.scale)
-
     def thresholds(self, location: FloatArray, standard_error: FloatArray) -> tuple[FloatArray, ...]:
         """Return the midpoints between levels."""
         from scipy.optimize import minimize_scalar
@@ -164,12 +172,12 @@ class Uniform(ScalarQuantizer):
 
         best = minimize_scalar(distortion, bounds=(1e-3, 8.0), method="bounded", options={"xatol": 1e-12})
         edges = float(best.x) * (np.arange(1, levels) - levels / 2)
-        scale = _design_scale(self.scale, location, standard_error)
+        scale = self._scale(location, standard_error)
         return tuple(scale * edges for _ in location)
 
 
 @dataclass(frozen=True)
-class LloydMax(ScalarQuantizer):
+class LloydMax(_Designed):
     """The 2^bits levels of least mean squared error for N(0, scale²).
 
     Parameters
@@ -189,27 +197,11 @@ class LloydMax(ScalarQuantizer):
     array([-0.9816,  0.    ,  0.9816])
     """
 
-    bits: int
-    scale: float | None = None
-
-    def __post_init__(self) -> None:
-        _check_design(self.bits, self.scale)
-
     def thresholds(self, location: FloatArray, standard_error: FloatArray) -> tuple[FloatArray, ...]:
         """Return the midpoints between levels."""
-        scale = _design_scale(self.scale, location, standard_error)
+        scale = self._scale(location, standard_error)
         edges = _lloyd_max_edges(self.bits)
         return tuple(scale * edges for _ in location)
-
-
-def _check_design(bits: int, scale: float | None) -> None:
-    whole_number("procedure.bits", bits, 1, MAX_BITS)
-    if scale is not None:
-        positive_number("procedure.scale", scale)
-
-
-def _design_scale(scale: float | None, location: FloatArray, standard_error: FloatArray) -> float:
-    return scale if scale is not None else math.sqrt(float(np.mean(location**2 + standard_error**2)))
 
 
 def _density(x: FloatArray) -> FloatArray:

@@ -12,7 +12,7 @@ import numpy as np
 from qmis_stats.arrays import FloatArray
 from qmis_stats.increments import Increment
 
-__all__ = ["Draw", "PointRule", "ScoreModel", "fixed_order_dot", "rotation_to"]
+__all__ = ["Draw", "LinearScores", "PointRule", "ScoreModel", "fixed_order_dot", "rotation_to"]
 
 
 class Draw(NamedTuple):
@@ -127,6 +127,29 @@ class ScoreModel(ABC):
     @abstractmethod
     def describe(self) -> dict[str, Any]:
         """Return a small JSON-ready description of the representation, for reports."""
+
+
+class LinearScores(ScoreModel):
+    """Scores ``constant + linear @ z`` with one vector z for all cells."""
+
+    constant: FloatArray
+    linear: FloatArray
+
+    @property
+    def cells(self) -> int:
+        """Number of cells K."""
+        return int(self.constant.size)
+
+    @property
+    def rank(self) -> int:
+        """Number of standard normals of z."""
+        return int(self.linear.shape[1])
+
+    def same(self, cell: int, other: int) -> bool:
+        """Whether constants and coefficients agree."""
+        return bool(
+            self.constant[cell] == self.constant[other] and np.array_equal(self.linear[cell], self.linear[other])
+        )
 
 
 def fixed_order_dot(features: FloatArray, coefficients: FloatArray) -> FloatArray:

@@ -9,7 +9,7 @@ import numpy as np
 
 from qmis_stats.arrays import FloatArray
 from qmis_stats.increments import GaussianIncrement, Increment
-from qmis_stats.scores.base import Draw, PointRule, ScoreModel, fixed_order_dot, rotation_to
+from qmis_stats.scores.base import Draw, LinearScores, PointRule, fixed_order_dot, rotation_to
 
 __all__ = ["GaussianScores", "reduce_rank"]
 
@@ -36,7 +36,7 @@ def reduce_rank(linear: FloatArray) -> FloatArray:
 
 
 @dataclass(frozen=True, eq=False)
-class GaussianScores(ScoreModel):
+class GaussianScores(LinearScores):
     """Scores ``constant + linear @ w`` with w ~ N(0, I_q).
 
     Parameters
@@ -59,16 +59,6 @@ class GaussianScores(ScoreModel):
     linear: FloatArray
     best: int
 
-    @property
-    def cells(self) -> int:
-        """Number of cells K."""
-        return int(self.constant.size)
-
-    @property
-    def rank(self) -> int:
-        """Number of standard normals q."""
-        return int(self.linear.shape[1])
-
     def means(self) -> FloatArray:
         """Return E scores."""
         return self.constant
@@ -77,12 +67,6 @@ class GaussianScores(ScoreModel):
         """Return the normal law of the difference."""
         direction = self.linear[cell] - self.linear[other]
         return GaussianIncrement(float(self.constant[cell] - self.constant[other]), float(direction @ direction))
-
-    def same(self, cell: int, other: int) -> bool:
-        """Whether constants and coefficients agree."""
-        return bool(
-            self.constant[cell] == self.constant[other] and np.array_equal(self.linear[cell], self.linear[other])
-        )
 
     def tilted_moments(self, cell: int, lam: float) -> tuple[FloatArray, FloatArray]:
         """Return the moments under w ~ N(−λ linear[cell], I)."""

@@ -9,13 +9,13 @@ import numpy as np
 
 from qmis_stats.arrays import FloatArray
 from qmis_stats.increments import Increment, MixtureIncrement
-from qmis_stats.scores.base import Draw, PointRule, ScoreModel, fixed_order_dot
+from qmis_stats.scores.base import Draw, LinearScores, PointRule, fixed_order_dot
 
 __all__ = ["MixtureScores"]
 
 
 @dataclass(frozen=True, eq=False)
-class MixtureScores(ScoreModel):
+class MixtureScores(LinearScores):
     """Scores ``constant + linear @ z`` with z from a mixture of normal laws.
 
     Parameters
@@ -48,16 +48,6 @@ class MixtureScores(ScoreModel):
     factors: FloatArray
     best: int
 
-    @property
-    def cells(self) -> int:
-        """Number of cells K."""
-        return int(self.constant.size)
-
-    @property
-    def rank(self) -> int:
-        """Number of standard normals d."""
-        return int(self.linear.shape[1])
-
     def means(self) -> FloatArray:
         """Return E scores."""
         return np.asarray(self.constant + self.linear @ (self.weights @ self.component_means), dtype=np.float64)
@@ -69,12 +59,6 @@ class MixtureScores(ScoreModel):
         means = tuple(float(shift + m @ direction) for m in self.component_means)
         variances = tuple(float(np.sum((f.T @ direction) ** 2)) for f in self.factors)
         return MixtureIncrement(tuple(float(w) for w in self.weights), means, variances)
-
-    def same(self, cell: int, other: int) -> bool:
-        """Whether constants and coefficients agree."""
-        return bool(
-            self.constant[cell] == self.constant[other] and np.array_equal(self.linear[cell], self.linear[other])
-        )
 
     def _tilted_components(self, cell: int, lam: float) -> tuple[FloatArray, FloatArray]:
         """Return weights and means of the tilted mixture; the covariances do not change."""

@@ -26,12 +26,12 @@ from qmis_stats.sweep.adaptive import Block
 from qmis_stats.sweep.cell import Cell
 from qmis_stats.sweep.format import VERSION, check_format, check_types, migrate
 from qmis_stats.sweep.lock import Lock
-from qmis_stats.sweep.rows import COLUMNS, BlockRow, CellRow, fraction_text
+from qmis_stats.sweep.rows import COLUMNS, BlockRow, CellRow, SessionRow, fraction_text
 
 __all__ = ["Progress", "Store", "telling"]
 
 _CELL = ", ".join(CellRow._fields)
-_SESSION = "began, elapsed, cells, blocks"
+_SESSION = ", ".join(SessionRow._fields)
 _PATIENCE = 30.0
 _ALLOWED = {
     sqlite3.SQLITE_FULL: "on a disk with free space; what was stored is safe: make room and resume the sweep",
@@ -205,9 +205,8 @@ class Store:
             self._connection.execute(
                 "DELETE FROM cell WHERE position IS NULL AND rule IS NULL AND key NOT IN (SELECT cell FROM block)"
             )
-            self._session = self._connection.execute(
-                "INSERT INTO session (began, elapsed, cells, blocks) VALUES (?, 0, 0, 0)", (now,)
-            ).lastrowid
+            begun = SessionRow(now, 0.0, 0, 0)
+            self._session = self._connection.execute(f"INSERT INTO session {_values(begun)}", begun).lastrowid
             self._connection.execute("COMMIT")
             self._connection.execute("BEGIN IMMEDIATE")
 
@@ -279,7 +278,7 @@ class Store:
             sessions = other._connection.execute(f"SELECT {_SESSION} FROM session ORDER BY id").fetchall()
         known = set(self._connection.execute(f"SELECT {_SESSION} FROM session"))
         self._connection.executemany(
-            f"INSERT INTO session ({_SESSION}) VALUES (?, ?, ?, ?)", [row for row in sessions if row not in known]
+            f"INSERT INTO session {_values(SessionRow)}", [row for row in sessions if row not in known]
         )
 
     def _compare(self, other: Store, key: str, number: int, block: Block) -> None:
@@ -391,9 +390,9 @@ class Store:
         return Progress(cells, finished, refused, blocks, replicates, elapsed, rate, left, began)
 
 
-def _values(row: CellRow | BlockRow) -> str:
+def _values(row: CellRow | BlockRow | SessionRow | type[SessionRow]) -> str:
     """Return the columns and placeholders of an insertion."""
-    return f"({', '.join(row._fields)}) VALUES ({', '.join('?' * len(row))})"
+    return f"({', '.join(row._fields)}) VALUES ({', '.join('?' * len(row._fields))})"
 
 
 def _marked(found: Mapping[str, Any]) -> str:

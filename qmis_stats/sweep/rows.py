@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from qmis_stats.results import LinearEstimate, MISResult
 from qmis_stats.sweep.adaptive import Block
 
-__all__ = ["COLUMNS", "BlockRow", "CellRow", "fraction_text"]
+__all__ = ["COLUMNS", "BlockRow", "CellRow", "SessionRow", "fraction_text"]
 
 _SEPARATOR = "\n"
 
@@ -39,6 +39,15 @@ class CellRow(NamedTuple):
 
 COLUMNS = CellRow._fields[3:-1]
 """The result columns: functions of the specification and of the file's rule alone."""
+
+
+class SessionRow(NamedTuple):
+    """A time that a sweep ran: when it began, its seconds, and the cells and blocks that it finished."""
+
+    began: str
+    elapsed: float
+    cells: int
+    blocks: int
 
 
 class BlockRow(NamedTuple):

@@ -32,7 +32,7 @@ from tests.audit.conftest import Grid, ScaledSign
 QUANTIZERS = (Grid(0.5), ScaledSign())
 NO_QUANTIZATION = "no quantization"
 MODEL = Logistic(checkpoints=1)
-CHECKED = 200
+CHECKED = 50
 
 
 def shown_text(content):

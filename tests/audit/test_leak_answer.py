@@ -187,7 +187,7 @@ def attacked():
     from qmis_stats.audit.attacks.read_out import ReadOut
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(audited, "_CHECK_TRAININGS", 200)
+        patched.setattr(audited, "_CHECK_TRAININGS", 50)
         return audited.audit_attacks(draw(), Logistic(), [quantizer("sign")], trainings=64, attacks=[ReadOut()], seed=1)
 
 

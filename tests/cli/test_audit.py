@@ -41,7 +41,7 @@ def csv(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no audit be long enough for a line about its time, however slow the machine is, nor check itself long."""
-    monkeypatch.setattr("qmis_stats.audit.attacks.audited._CHECK_TRAININGS", 200)
+    monkeypatch.setattr("qmis_stats.audit.attacks.audited._CHECK_TRAININGS", 50)
     monkeypatch.setattr("qmis_stats.reporting.time_left._WORTH_SAYING", float("inf"))
 
 

@@ -84,10 +84,10 @@ def test_wald_of_several_parameters(dof):
 
 @pytest.fixture(scope="module")
 def p_values():
-    """P-values of true hypotheses over 1500 data sets, exact laws and the ones that take the covariance as known."""
+    """P-values of true hypotheses over 700 data sets, exact laws and the ones that take the covariance as known."""
     rng = np.random.default_rng(3)
     found = {"slope": [], "joint": [], "form": [], "naive slope": [], "naive joint": [], "naive form": []}
-    for _ in range(1500):
+    for _ in range(700):
         y, covariance = draw(rng)
         for prefix, dof in (("", DOF), ("naive ", None)):
             fit = fit_exponent(N, y, covariance=covariance, dof=dof)
@@ -104,11 +104,11 @@ def test_laws_are_exact_for_normal_errors(p_values, name):
     assert kstest(p_values[name], "uniform").pvalue > 1e-9
     for level in (0.05, 0.01):
         hits = sum(p < level for p in p_values[name])
-        assert binomtest(hits, 1500, level).pvalue > 1e-9
+        assert binomtest(hits, 700, level).pvalue > 1e-9
     # The same tests see that taking the covariance as known is wrong.
     naive = p_values[f"naive {name}"]
     assert kstest(naive, "uniform").pvalue < 1e-9
-    assert binomtest(sum(p < 0.05 for p in naive), 1500, 0.05).pvalue < 1e-9
+    assert binomtest(sum(p < 0.05 for p in naive), 700, 0.05).pvalue < 1e-9
 
 
 def test_many_degrees_of_freedom_are_a_known_covariance():

@@ -42,7 +42,7 @@ def test_the_scale_of_the_covariance_varies_as_it_says() -> None:
     assert chi2.sf(spread / (wider * plain) ** 2, FITS - 1) < ALARM
 
 
-@pytest.mark.parametrize("n", [64, 128])
+@pytest.mark.parametrize("n", [64, pytest.param(128, marks=pytest.mark.long)])
 def test_the_scale_beside_the_squared_residuals_varies_as_it_says(n: int) -> None:
     """Least squares: figures without quantization depend on s² over the mean of r², which points of long reach move."""
     d, fits = 32, 400

@@ -11,6 +11,7 @@ from scipy.special import expit, log_softmax, softmax
 from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.data import Task
 from qmis_stats.errors import InputError
+from qmis_stats.validation import whole_number
 
 __all__ = [
     "Model",
@@ -117,9 +118,7 @@ def checkpoint_steps(iterations: int, checkpoints: int) -> list[int]:
 
 def checked_count(field: str, value: object, least: int = 1) -> int:
     """Return an integer of at least ``least``, or raise :class:`~qmis_stats.errors.InputError`."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise InputError(field, value, f"an integer of at least {least}")
-    return int(value)
+    return whole_number(field, value, least)
 
 
 def output_losses(outputs: FloatArray, y: FloatArray, task: Task) -> FloatArray:

@@ -10,7 +10,7 @@ from scipy.linalg import cho_factor, cho_solve, cholesky
 
 from qmis_stats.arrays import FloatArray
 from qmis_stats.quantizers.calibrated.base import CalibratedQuantizer, Grid, second_moment
-from qmis_stats.quantizers.weights.base import number_in
+from qmis_stats.validation import checked_share
 
 __all__ = ["GPTQ"]
 
@@ -56,7 +56,7 @@ class GPTQ(CalibratedQuantizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        number_in("damping", self.damping)
+        checked_share("damping", self.damping)
 
     def _learned(self, weights: FloatArray, grid: Grid, inputs: FloatArray) -> FloatArray:
         """Return the upper Cholesky factor of H⁻¹."""

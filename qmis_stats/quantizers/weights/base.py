@@ -22,7 +22,6 @@ __all__ = [
     "blocks_of_rows",
     "mean_within",
     "midpoints",
-    "number_in",
     "weight_tensor",
     "within_largest",
 ]
@@ -392,12 +391,6 @@ def mean_within(values: FloatArray) -> float:
 def bits_in(bits: Any, least: int, most: int = 8) -> None:
     """Check a number of bits."""
     whole_number("bits", bits, least, most)
-
-
-def number_in(field: str, value: Any) -> None:
-    """Check a number strictly between 0 and 1."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 < value < 1.0:
-        raise InputError(field, value, "a number strictly between 0 and 1")
 
 
 def blocks_of_rows(array: FloatArray, block: int) -> list[slice]:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from qmis_stats.arrays import FloatArray, IntArray
-from qmis_stats.quantizers.weights.base import WeightQuantizer, mean_within, number_in
+from qmis_stats.quantizers.weights.base import WeightQuantizer, mean_within
 from qmis_stats.quantizers.weights.faces import Faces, threshold_faces
 from qmis_stats.quantizers.weights.sign import sign_faces
 from qmis_stats.quantizers.weights.swaps import candidate_swaps, nearest_swaps
+from qmis_stats.validation import checked_share
 
 __all__ = ["AbsmeanTernary", "SparseTernary", "TernaryWeightNetwork"]
 
@@ -92,7 +93,7 @@ class TernaryWeightNetwork(WeightQuantizer):
     factor: float = 0.7
 
     def __post_init__(self) -> None:
-        number_in("factor", self.factor)
+        checked_share("factor", self.factor)
 
     @property
     def stem(self) -> str:
@@ -157,7 +158,7 @@ class SparseTernary(WeightQuantizer):
     sparsity_target: float = 0.5
 
     def __post_init__(self) -> None:
-        number_in("sparsity_target", self.sparsity_target)
+        checked_share("sparsity_target", self.sparsity_target)
 
     @property
     def stem(self) -> str:
