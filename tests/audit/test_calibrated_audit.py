@@ -288,6 +288,7 @@ def test_the_command(tmp_path) -> None:
 
 
 def test_public_rows(tmp_path) -> None:
+    pytest.importorskip("pyarrow", reason="Parquet needs the extra 'parquet'")
     texts = np.array(["red", "blue", "green"])[np.arange(30) % 3]
     frame = pd.DataFrame({"hue": texts, "a=b": np.arange(30.0), "y": np.arange(30) % 2})
     frame.to_csv(tmp_path / "data.csv", index=False)

@@ -17,7 +17,7 @@ from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.data import TASKS, Task
 from qmis_stats.audit.models.base import Weights, output_losses, output_prediction
 from qmis_stats.audit.models.stored_release import StoredRelease
-from qmis_stats.audit.models.torch_states import Entries, entries, tensors
+from qmis_stats.audit.models.torch_states import Entries, entries, merged, tensors
 from qmis_stats.errors import InputError, MissingExtraError
 from qmis_stats.foreign import reason_of
 
@@ -52,10 +52,12 @@ class TorchModel:
     train : callable or sequence of state dicts
         ``train(module, X, y, rng)`` trains a copy of the module on arrays and yields at each checkpoint, the last time
         when it is done; PyTorch's own generator is seeded from ``rng`` before. What it sets has to be a parameter or a
-        buffer of the module. Or the checkpoints of a training that is already done: state dicts, dictionaries that
-        hold one, paths of either (``.safetensors``, ``.gguf``, or what ``torch.save`` wrote), or modules; then one run
-        is audited, and evaluation points have to be named that were not trained on. A quantized one is audited as the
-        numbers that its codes and scales stand for.
+        buffer of the module; it may register parametrizations, as :func:`low_rank
+        <qmis_stats.audit.models.low_rank.low_rank>` does: released is the sum of the weight and its adapter.
+        Or the checkpoints of a training that is already done: state dicts, dictionaries that hold one, paths of either
+        (``.safetensors``, ``.gguf``, or what ``torch.save`` wrote), or modules; then one run is audited, and evaluation
+        points have to be named that were not trained on. A quantized one is audited as the numbers that its codes and
+        scales stand for.
     task : str
         ``"regression"``, ``"binary"`` or ``"multiclass"``.
     loss : callable, optional
@@ -166,7 +168,7 @@ class TorchModel:
                 except StopIteration:
                     return
                 own = torch.random.get_rng_state()
-                weights = tuple(self._entries.arrays(tensors(module), "module after train").values())
+                weights = tuple(self._entries.arrays(merged(module), "module after train").values())
                 self._check_trained(module, weights, X)
                 torch.random.set_rng_state(outside)
                 yield weights

@@ -16,7 +16,7 @@ from qmis_stats.audit.models.torch_artefacts import dense, is_code, quantized_la
 from qmis_stats.audit.wording import listed
 from qmis_stats.errors import InputError, MissingExtraError
 
-__all__ = ["Entries", "entries", "tensors", "to_array"]
+__all__ = ["Entries", "entries", "merged", "tensors", "to_array"]
 
 _SHOWN = 4
 _PACKED = ("._data", ".W_q", "_packed", ".qweight")
@@ -143,6 +143,15 @@ def tensors(module: Any) -> dict[str, Any]:
     found = dict(module.named_parameters(remove_duplicate=False)) | dict(module.named_buffers(remove_duplicate=False))
     order = [name for name in module.state_dict() if name in found]
     return {name: found[name] for name in (*order, *(name for name in found if name not in order))}
+
+
+def merged(module: Any) -> dict[str, Any]:
+    """Return parameters and buffers, and the tensors that parametrizations make of them, under their own names."""
+    found = tensors(module)
+    for place, part in module.named_modules():
+        for name in getattr(part, "parametrizations", ()):
+            found.setdefault(f"{place}.{name}".removeprefix("."), getattr(part, name))
+    return found
 
 
 def entries(module: Any) -> Entries:
