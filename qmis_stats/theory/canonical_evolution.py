@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,14 +19,19 @@ from qmis_stats.theory.state_evolution import EstimateLaw, is_diagonal, symmetri
 
 __all__ = ["CanonicalLaw", "canonical_law", "normal_nodes"]
 
-_REACH = 8.6
-_STEP = 0.6
+_RULE = 8.6, 0.6
+"""How far the nodes of a normal variable reach, and their distance: errors are those of rounding."""
+_ROUGH_RULE = 6.0, 1.2
+"""Errors of 1e-7, on the way to a solution: an eighth of the nodes."""
 _LARGEST = 12.0
 """Standard deviations of predictors and fitted values beyond it would need too fine a rule."""
 _TOLERANCE = 1e-9
-_PATH = 4.0
+_PATH_TOLERANCE = 1e-5
+_ASTRAY = 1.2
+_BEYOND = 1.1
+_STRONG = 16.0
+_WIDENED = 1.5
 _MOST_TRIALS = 40
-_FIRST_STEPS = 10
 _SMALLEST_LOG = -60.0
 
 
@@ -129,6 +135,10 @@ def canonical_law(law: GeneralizedLinear, n: int, ridge: float = 0.0) -> Canonic
     )
 
 
+class _AstrayError(Exception):
+    """A trial of the solver left the states that a rule can follow."""
+
+
 @dataclass(frozen=True)
 class _State:
     factor: float
@@ -137,16 +147,21 @@ class _State:
 
     @classmethod
     def of(cls, law: GeneralizedLinear, logs: FloatArray) -> _State:
-        """Return the state of logarithms, kept where a rule can follow it."""
-        top = math.log(1.2 * _LARGEST)
-        tops = (top - math.log(max(law.predictor_std, 1e-3)), top, 60.0)
-        return cls(*(math.exp(min(max(float(v), _SMALLEST_LOG), most)) for v, most in zip(logs, tops, strict=True)))
+        """Return the state of logarithms, where a rule can follow it."""
+        state = cls(*(math.exp(min(max(float(v), _SMALLEST_LOG), -_SMALLEST_LOG)) for v in logs))
+        if state.widest(law) > _ASTRAY * _LARGEST:
+            raise _AstrayError
+        return state
+
+    @property
+    def logs(self) -> FloatArray:
+        return np.log([self.factor, self.spread, self.proximity])
 
     def widest(self, law: GeneralizedLinear) -> float:
         return max(self.spread, self.factor * law.predictor_std)
 
 
-def normal_nodes(width: float) -> tuple[FloatArray, FloatArray]:
+def normal_nodes(width: float, rule: tuple[float, float] = _RULE) -> tuple[FloatArray, FloatArray]:
     """Return the trapezoidal rule of a standard normal variable for functions of ``width`` times it.
 
     They are analytic within π of the line, so that the error falls like exp(−2π²/(width·step)).
@@ -157,8 +172,9 @@ def normal_nodes(width: float) -> tuple[FloatArray, FloatArray]:
     >>> round(float(weights @ nodes**4), 12)
     3.0
     """
-    count = math.ceil(_REACH * max(1.0, width) / _STEP)
-    return normal_trapezoid(_REACH, 2 * count + 1)
+    reach, step = rule
+    count = math.ceil(reach * max(1.0, width) / step)
+    return normal_trapezoid(reach, 2 * count + 1)
 
 
 class _Moments(NamedTuple):
@@ -171,12 +187,12 @@ class _Moments(NamedTuple):
     evenness: float
 
 
-def _moments(law: GeneralizedLinear, state: _State, share: float) -> _Moments:
+def _moments(law: GeneralizedLinear, state: _State, share: float, rule: tuple[float, float] = _RULE) -> _Moments:
     family, std, q = law.family, law.predictor_std, state.proximity
-    x, weights = normal_nodes(std * max(1.0, state.factor))
+    x, weights = normal_nodes(std * max(1.0, state.factor), rule)
     eta = law.intercept + std * x
     rows, y, probabilities = family.enumerate(eta)
-    z, masses = normal_nodes(state.spread)
+    z, masses = normal_nodes(state.spread, rule)
     centre = law.intercept + state.factor * std * x
     fitted = family.proximal(centre[rows][:, None] + state.spread * z, q, y[:, None])
     curvature = family.cumulants(fitted)[0]
@@ -197,63 +213,96 @@ def _moments(law: GeneralizedLinear, state: _State, share: float) -> _Moments:
 
 
 def _solved(law: GeneralizedLinear, share: float, penalty: float) -> _State:
-    """Solve the three equations; where that fails from the start, by substitution, then on a path of penalties."""
+    """Solve the three equations from the state of a strong penalty; where that fails, on a path that leads there."""
     eta, weights = law.predictor_rule()
     curvature = float(weights @ law.family.cumulants(eta)[0])
-    total = curvature + penalty
-    if penalty > 0.0 and not min(curvature, share) / total > math.exp(_SMALLEST_LOG):
+    if penalty > 0.0 and not min(curvature, share) / (curvature + penalty) > math.exp(_SMALLEST_LOG):
         raise DomainError(
             "proportional",
             f"the responses tell nothing beside a penalty of {penalty:.3g} a point: they weigh {curvature:.3g}",
             "use a smaller procedure.ridge, or law.intercept nearer zero",
         )
-    start = np.log([curvature / total, math.sqrt(share * curvature) / total, share / total])
-    found = _root(law, share, penalty, start)
-    if found is None and penalty > 0.0:
-        nearer = start
-        for _ in range(_FIRST_STEPS):
-            nearer = nearer + _missed(law, share, penalty, nearer)
-        found = _root(law, share, penalty, nearer)
-    path, widest = 16.0 * curvature, 0.0
-    while found is None and path > max(1e-4 * curvature, penalty):
-        begun = _root(law, share, path + penalty, start)
-        widest = 0.0 if begun is None else begun.widest(law)
-        if begun is None or widest > _LARGEST:
-            break
-        start = np.log([begun.factor, begun.spread, begun.proximity])
-        path /= _PATH
-        found = _root(law, share, penalty, start) if path < curvature else None
-    if found is not None:
-        widest = found.widest(law)
-    # A weak penalty where the likelihood has no maximum: the fit follows the separating directions.
-    if widest > _LARGEST or (found is None and share >= largest_share(law)):
-        raise DomainError(
-            "proportional",
-            "the fit all but separates the responses: its fitted values vary too much",
-            "use a larger procedure.ridge, or more points",
-        )
+
+    def begin(penalty: float) -> _State | None:
+        total = curvature + penalty
+        start = np.log([curvature / total, math.sqrt(share * curvature) / total, share / total])
+        return _root(law, share, penalty, start)
+
+    found = begin(penalty)
+    if found is None:
+        begun = begin(_STRONG * curvature + penalty)
+        found = None if begun is None else _followed(law, share, penalty, begun)
     if found is None:
         raise DomainError(
             "proportional",
             f"the equations of the estimate were not solved with d/n = {share:.3g}, ridge/(n·variance) = {penalty:.3g}",
             "use another n or procedure.ridge",
         )
+    if found.widest(law) > _LARGEST:
+        raise _separated()
     return found
 
 
-def _missed(law: GeneralizedLinear, share: float, penalty: float, logs: FloatArray) -> FloatArray:
-    """Return by how much the logarithms that the equations imply differ from these."""
-    state = _State.of(law, logs)
-    found = _moments(law, state, share)
-    implied = (max(found.gain, 1e-300), math.sqrt(share * max(found.square, 1e-300)), share)
-    return np.asarray(
-        np.log(implied) - math.log(found.slope + penalty) - np.log([state.factor, state.spread, state.proximity])
-    )
+def _followed(law: GeneralizedLinear, share: float, penalty: float, state: _State) -> _State | None:
+    """Let the fitted values vary more and more until the penalty they belong to is below this one, and solve there.
+
+    Given by how much they vary, the other numbers and the penalty are smooth, also where the fit begins to separate the
+    responses: whether it does before the penalty is reached is seen on the way.
+    """
+    slope, paid = np.ones(3), _penalty(law, share, state)
+    while paid > penalty:
+        if state.widest(law) > _LARGEST:
+            raise _separated()
+        step = math.log(min(_WIDENED, _BEYOND * _LARGEST / state.widest(law)))
+        wider = _of_spread(law, share, state.logs + step * slope)
+        if wider is None:
+            return None
+        last, paid, slope = paid, _penalty(law, share, wider), (wider.logs - state.logs) / step
+        state = wider
+    back = step * (penalty - paid) / (last - paid)
+    return _root(law, share, penalty, state.logs - back * slope)
+
+
+def _penalty(law: GeneralizedLinear, share: float, state: _State) -> float:
+    return share / state.proximity - _moments(law, state, share, _ROUGH_RULE).slope
+
+
+def _of_spread(law: GeneralizedLinear, share: float, start: FloatArray) -> _State | None:
+    """Solve for the factor and the proximity, with the spread of the start and whatever penalty they need."""
+
+    def missed(logs: FloatArray) -> FloatArray:
+        state = _State.of(law, np.array([logs[0], start[1], logs[1]]))
+        found = _moments(law, state, share, _ROUGH_RULE)
+        implied = max(found.gain, 1e-300), math.sqrt(share * max(found.square, 1e-300))
+        return np.asarray(np.log(implied) + math.log(state.proximity / share) - np.log([state.factor, state.spread]))
+
+    found = _zero(missed, start[[0, 2]], _PATH_TOLERANCE)
+    return None if found is None else _State.of(law, np.array([found[0], start[1], found[1]]))
 
 
 def _root(law: GeneralizedLinear, share: float, penalty: float, start: FloatArray) -> _State | None:
     def missed(logs: FloatArray) -> FloatArray:
-        return _missed(law, share, penalty, logs)
+        state = _State.of(law, logs)
+        found = _moments(law, state, share)
+        implied = (max(found.gain, 1e-300), math.sqrt(share * max(found.square, 1e-300)), share)
+        return np.asarray(np.log(implied) - math.log(found.slope + penalty) - state.logs)
 
-    found, report, *_ = fsolve(missed, start, full_output=True, xtol=1e-13, maxfev=_MOST_TRIALS)
-    return _State.of(law, found) if float(np.max(np.abs(report["fvec"]))) <= _TOLERANCE else None
+    found = _zero(missed, start, _TOLERANCE)
+    return None if found is None else _State.of(law, found)
+
+
+def _zero(missed: Callable[[FloatArray], FloatArray], start: FloatArray, tolerance: float) -> FloatArray | None:
+    """Return where all equations hold, or None if the solver goes astray or does not get there."""
+    try:
+        found, report, *_ = fsolve(missed, start, full_output=True, xtol=1e-4 * tolerance, maxfev=_MOST_TRIALS)
+    except _AstrayError:
+        return None
+    return np.asarray(found) if float(np.max(np.abs(report["fvec"]))) <= tolerance else None
+
+
+def _separated() -> DomainError:
+    return DomainError(
+        "proportional",
+        "the fit all but separates the responses: its fitted values vary too much",
+        "use a larger procedure.ridge, or more points",
+    )

@@ -222,11 +222,45 @@ def test_what_is_not_a_separation_is_not_called_one(monkeypatch):
     for intercept, ridge in ((0.0, 1e300), (-100.0, 1.0)):
         with pytest.raises(DomainError, match=r"tell nothing beside a penalty.* use a smaller procedure\.ridge"):
             canonical_law(LogisticRegression(signal(64, 0.1), np.eye(64), intercept), 256, ridge)
-    monkeypatch.setattr(canonical_evolution, "_MOST_TRIALS", 5)
     with pytest.raises(DomainError, match="all but separates"):
         canonical_law(LogisticRegression(signal(40, 0.5), np.eye(40)), 40, 1e-4)
+    monkeypatch.setattr(canonical_evolution, "_MOST_TRIALS", 5)
     with pytest.raises(DomainError, match=r"not solved with d/n = 0\.25"):
         canonical_law(LogisticRegression(signal(64, 0.1), np.eye(64), 3.0), 256, 1.0)
+
+
+@pytest.mark.parametrize(("size", "n", "ridge"), [(1.0, 507, 0.0), (1.0, 434, 1.0), (0.0, 445, 0.0)])
+def test_the_path_of_wider_fitted_values_leads_to_the_same_solution(monkeypatch, size, n, ridge):
+    law = LogisticRegression(np.full(200, size / math.sqrt(200)), np.eye(200))
+    found, roots, root = canonical_law(law, n, ridge), [], canonical_evolution._root
+
+    def fails_at_first(*arguments):
+        roots.append(arguments)
+        return None if len(roots) == 1 else root(*arguments)
+
+    monkeypatch.setattr(canonical_evolution, "_root", fails_at_first)
+    other = canonical_law(law, n, ridge)
+    assert len(roots) == 3
+    assert other.factor == pytest.approx(found.factor, rel=1e-8)
+    assert other.spread == pytest.approx(found.spread, rel=1e-8)
+    assert other.proximity == pytest.approx(found.proximity, rel=1e-8)
+
+
+@pytest.mark.parametrize(("n", "ridge"), [(457, 0.0), (434, 0.01), (304, 1e-3)])
+def test_a_refusal_near_the_edge_costs_few_moments(monkeypatch, n, ridge):
+    """They were 430 to 484 with the fine rule."""
+    law, fine, moments = LogisticRegression(np.full(200, 1.0 / math.sqrt(200)), np.eye(200)), [], []
+    plain = canonical_evolution._moments
+
+    def counted(*arguments):
+        (moments if len(arguments) > 3 else fine).append(arguments)
+        return plain(*arguments)
+
+    monkeypatch.setattr(canonical_evolution, "_moments", counted)
+    with pytest.raises(DomainError, match="all but separates"):
+        canonical_law(law, n, ridge)
+    assert len(fine) <= 60
+    assert len(moments) <= 180
 
 
 def test_what_is_not_known(monkeypatch):
