@@ -21,10 +21,10 @@ from qmis_stats.audit.attacks.attack_leak import attack_leak
 from qmis_stats.audit.attacks.measured_leak import MeasuredLeak
 from qmis_stats.audit.audit_page import report_data, report_html, write_report
 from qmis_stats.audit.data import from_arrays
-from qmis_stats.audit.first_table import first_table
+from qmis_stats.audit.first_table import first_table, whole_table
 from qmis_stats.audit.group_lines import group_lines
 from qmis_stats.audit.group_lines import group_table as group_rows
-from qmis_stats.audit.leak_answer import attacks_and_theory, leak_sure
+from qmis_stats.audit.leak_answer import attacks_and_theory, leak_sure, may_leak_least
 from qmis_stats.audit.leak_lines import leak_lines
 from qmis_stats.audit.loss_leak import loss_leak
 from qmis_stats.audit.subgroups import family_level
@@ -137,6 +137,8 @@ CONFIDENCE = {
     ),
     "audit.group_lines.group_table": lambda level: group_rows(have().audited, ("sign",), level),
     "audit.group_lines.group_lines": lambda level: group_lines(have().audited, ("sign",), level),
+    "audit.first_table.whole_table": lambda level: whole_table(have().audited.table_lines(), "diabetes", "r2", level),
+    "audit.leak_answer.may_leak_least": lambda level: may_leak_least(have().ranking, ["a"], ["a"], level),
     "audit.leak_answer.attacks_and_theory": lambda level: attacks_and_theory(have().attacks, level),
     "audit.leak_answer.leak_sure": lambda level: leak_sure(have().leak, (), level),
     "audit.leak_lines.leak_lines": lambda level: leak_lines(have().leak, level),

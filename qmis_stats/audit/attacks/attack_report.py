@@ -177,6 +177,7 @@ def attack_table(caption: str, parts: Sequence[tuple[str, AttackReport]], *, wid
             for rate in result.rates:
                 cells.append(number(rate.tpr[0]) + "*" * (not rate.resolved))
                 cells += map(number, rate.tpr[1:] if wide else ())
-            cells += [number(report.controls[place].accuracy)] * controlled
+            if controlled:
+                cells.append(number(report.controls[place].accuracy))
             rows.append(tuple(cells))
     return Table(caption, heads, rows)
