@@ -598,7 +598,7 @@ def _check_records(path: Path) -> None:
 
 def _dataset(data: str, target: str | None, options: dict[str, Any]) -> Dataset:
     """Return the data set of a file, or a bundled one, which takes no options."""
-    from qmis_stats.audit.tables import bundled, load_table
+    from qmis_stats.audit.tables import BUNDLED, bundled, load_table
 
     if not data:
         raise InputError("DATA", data, "a file, or bundled: and a name")
@@ -611,10 +611,9 @@ def _dataset(data: str, target: str | None, options: dict[str, Any]) -> Dataset:
                 shown = value[0] if isinstance(value, tuple) else value
                 allowed = f"left out: {data} comes with its target and features"
                 raise InputError(f"--{option.replace('_', '-')}", shown, allowed)
-        try:
-            return bundled(name)
-        except InputError as error:
-            raise InputError("DATA", data, f"a file, or bundled: and {error.allowed.partition(', or')[0]}") from None
+        if name not in BUNDLED:
+            raise InputError("DATA", data, f"a file, or bundled: and one of {', '.join(BUNDLED)}")
+        return bundled(name)
     if target is None:
         allowed = f"the column of {data} to predict"
         raise InputError("--target", target, allowed, line=f"--target is missing: must be {allowed}")
