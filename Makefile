@@ -7,7 +7,7 @@ PYTEST_WORKERS ?= 2
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help verify verify-full study data-given molecules battery faults figures figures-full gallery test test-long lint words format typecheck docs check bench fuzz mutants dist clean
+.PHONY: help verify verify-full study data-given molecules battery faults figures figures-full gallery test test-long lint words format typecheck docs axe check bench fuzz mutants dist clean
 
 help:
 	@echo "make verify       create the environment, validate the theorems at a quick scale, write $(OUT)/"
@@ -23,6 +23,7 @@ help:
 	@echo "make gallery      docs/gallery.md and its pictures from figures/"
 	@echo "make lint         ruff, mypy, the floors that imports go down, and the words of the texts"
 	@echo "make docs         build the documentation, warnings are errors, and check its links"
+	@echo "make axe          faults of accessibility in the site and the reports; extra environment with axe, and Chromium"
 	@echo "make check        lint, docs, test and test-long"
 	@echo "make bench        ratios of run times against NumPy, SciPy, PyTorch and OpenTURNS (extra: bench)"
 	@echo "make fuzz         fuzz what reads files: FUZZ_RUNS (20000) executions a target; extra environment with atheris"
@@ -129,6 +130,19 @@ docs: $(VENV)/.test-installed
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	$(BIN)/python docs/check_site.py docs/_build/html
 
+$(VENV)-axe/.installed: $(VENV)/.created pyproject.toml constraints.txt
+	$(BIN)/python -m venv $(VENV)-axe
+	$(VENV)-axe/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[accessibility]'
+	touch $@
+
+AXE_REPORTS := docs/_build/reports
+axe: $(VENV)-axe/.installed docs
+	rm -rf $(AXE_REPORTS)
+	$(BIN)/qmis verify --quick --out $(AXE_REPORTS)/verify
+	$(BIN)/qmis audit bundled:breast_cancer --runs 4 --attacks 32 --quantizers identity,sign,uniform-4 --out $(AXE_REPORTS)/audit
+	$(BIN)/qmis sweep docs/experiments/sweep.toml --store $(AXE_REPORTS)/results.sqlite --out $(AXE_REPORTS)/sweep
+	$(VENV)-axe/bin/python docs/accessibility.py docs/_build/html $(AXE_REPORTS)
+
 check: lint docs test test-long
 
 bench: $(VENV)/.installed
@@ -167,4 +181,4 @@ dist: $(VENV)/.created
 	DIST_PYTHON=$(DIST_PYTHON) DIST_PINS=$(DIST_PINS) sh release/installed_tests.sh dist $(DIST_TESTS)
 
 clean:
-	rm -rf $(VENV) $(VENV)-fuzz $(VENV)-mutants dist fuzz/out mutants/out $(OUT) docs/_build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(VENV)-fuzz $(VENV)-mutants $(VENV)-axe dist fuzz/out mutants/out $(OUT) docs/_build .mypy_cache .ruff_cache .pytest_cache
