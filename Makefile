@@ -26,12 +26,12 @@ help:
 	@echo "make axe          faults of accessibility in the site and the reports; extra environment with axe, and Chromium"
 	@echo "make check        lint, docs, test and test-long"
 	@echo "make bench        ratios of run times against NumPy, SciPy, PyTorch and OpenTURNS (extra: bench)"
-	@echo "make fuzz         fuzz what reads files: FUZZ_RUNS (20000) executions a target; extra environment with atheris"
-	@echo "make mutants      change operators and numbers, MUTANTS (24) an area: do the tests see it? extra environment with cosmic-ray"
+	@echo "make fuzz         fuzz what reads files: FUZZ_RUNS (20000) executions per target; extra environment with atheris"
+	@echo "make mutants      change operators and numbers, MUTANTS (24) per area: do the tests see it? extra environment with cosmic-ray"
 	@echo "make dist         build wheel and source distribution and pass the installed tests outside of the tree"
 	@echo "make clean        remove the environment and everything that was built"
 
-$(VENV)/.created: ; $(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=python3.12")'
+$(VENV)/.created: ; @$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	touch $@
 

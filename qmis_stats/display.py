@@ -37,7 +37,8 @@ def print_to_stdout(content: RenderableType) -> None:
         console.print(content)
     text = "\n".join(line.rstrip() for line in capture.get().splitlines())
     encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding))
+    # Whole before what is written to standard error, which may go to the same file.
+    print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
 def _table(title: TextType, *columns: str, left: int = 1) -> Table:

@@ -40,7 +40,9 @@ def environment() -> dict[str, Any]:
     return {
         "qmis_stats": __version__,
         "python": platform.python_version(),
-        "platform": platform.platform(),
+        "platform": " ".join(
+            filter(None, (platform.system(), platform.release(), platform.machine(), *platform.libc_ver()))
+        ),
         "packages": packages,
         "quantizer_libraries": {name: found or _NOT_INSTALLED for name, found in installed_libraries().items()},
         "backends": {name: _backend(name) for name in qmis_kernels.BACKENDS if name != "auto"},
@@ -55,11 +57,11 @@ def environment_table(found: Mapping[str, Any]) -> Table:
 
     Examples
     --------
-    >>> environment_table(environment()).columns[0]
-    'qmis_stats'
+    >>> environment_table(environment()).columns
+    ('part', 'found')
     """
     rows = [
-        *((name, found[name]) for name in ("python", "platform")),
+        *((name, found[name]) for name in ("qmis_stats", "python", "platform")),
         *found["packages"].items(),
         *((f"quantizers {name}", version) for name, version in found["quantizer_libraries"].items()),
     ]
@@ -68,7 +70,7 @@ def environment_table(found: Mapping[str, Any]) -> Table:
         why_not = (backend["reason"] or "").removeprefix(f"backend {name!r}: ")
         rows.append((f"backend {name}", "available" if backend["available"] else f"not available: {why_not}"))
     rows += [("threads", f"{found['threads']} of {found['cpus']} processors"), ("GPU", found["gpu"] or "none")]
-    return Table("Environment", ("qmis_stats", found["qmis_stats"]), rows, frozenset({0, 1}))
+    return Table("Environment", ("part", "found"), rows, frozenset({0, 1}))
 
 
 def _version(package: str) -> str:

@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
+from qmis_stats.display import print_to_stdout
 from qmis_stats.reporting import progress
 from qmis_stats.reporting.terminal import Fitted
 
@@ -58,3 +59,10 @@ def test_a_short_run_is_silent(capsys):
     with progress.steps("claims") as tell:
         tell(3, None, "")
     assert capsys.readouterr() == ("", "")
+
+
+def test_what_is_printed_is_out_before_what_standard_error_says(monkeypatch):
+    raw = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(raw, encoding="utf-8"))
+    print_to_stdout("a table")
+    assert raw.getvalue() == b"a table\n"
