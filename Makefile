@@ -100,7 +100,8 @@ gallery: $(VENV)/.installed
 	$(BIN)/python docs/write_gallery.py figures
 
 # Byte code is kept, whatever the environment says: workers and the processes that tests start compile nothing again.
-PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal
+# One thread of BLAS per worker: more than there are processors take each other's time.
+PYTEST := PYTHONDONTWRITEBYTECODE= OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal
 test: $(VENV)/.test-installed
 	$(PYTEST) -m "not long"
 
