@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -36,12 +37,13 @@ def environment() -> dict[str, Any]:
     from qmis_stats import __version__
     from qmis_stats.quantizers.libraries import installed_libraries
 
-    system = platform.uname()
     packages = {name: _version(name) for name in _PACKAGES}
     return {
         "qmis_stats": __version__,
         "python": platform.python_version(),
-        "platform": " ".join(filter(None, (system.system, system.release, system.machine, *platform.libc_ver()))),
+        "platform": " ".join(
+            filter(None, (sys.platform, platform.release(), platform.machine(), *platform.libc_ver()))
+        ),
         "packages": packages,
         "quantizer_libraries": {name: found or _NOT_INSTALLED for name, found in installed_libraries().items()},
         "backends": {name: _backend(name) for name in qmis_kernels.BACKENDS if name != "auto"},
