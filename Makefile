@@ -62,7 +62,7 @@ study: $(VENV)/.test-installed
 	$(BIN)/python docs/studies/leak_checks.py --parts order --seed 1
 	$(BIN)/python docs/studies/group_leak.py --data-sets 24 --runs 300 --seed 1
 	$(BIN)/python docs/studies/audit_answer.py --laws 4 --data-sets 25 --runs 1200 --seed 1
-	$(BIN)/python docs/studies/scales.py
+	$(BIN)/python docs/studies/scales.py $(if $(DATA),--data "$(DATA)")
 	$(BIN)/python docs/studies/calibration.py $(if $(DATA),--data "$(DATA)")
 	$(BIN)/python docs/studies/softmax.py --pools 3 --targets 300 --shadows 80 --seed 100
 	$(BIN)/python docs/studies/synthetic.py

@@ -125,6 +125,13 @@ def equivalents(setting: Setting, response: float, variance: float) -> tuple[np.
     return C * (variance / np.sum(sigma * C)), G
 
 
+def within(ends: np.ndarray, place: np.ndarray, mean: np.ndarray, errors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean of each weight within its cell, less its mean, and the mass of the cell."""
+    a, b = ((ends[place + k] - mean) / errors for k in (0, 1))
+    mass = np.maximum(np.where(a > 0.0, ndtr(-a) - ndtr(-b), ndtr(b) - ndtr(a)), 1e-300)
+    return np.clip((norm.pdf(a) - norm.pdf(b)) / mass, a, b) * errors, mass
+
+
 def centroids(
     release: str | WeightQuantizer, weights: np.ndarray, mean: np.ndarray, errors: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -137,10 +144,7 @@ def centroids(
         for cells in one.cells(theta):
             at, known = cells.inside, cells.known
             ends = np.concatenate(([-np.inf], cells.edges, [np.inf]))
-            place = np.searchsorted(cells.edges, theta[at])
-            a, b = ((ends[place + k] - mean[at]) / errors[at] for k in (0, 1))
-            mass = np.where(a > 0.0, ndtr(-a) - ndtr(-b), ndtr(b) - ndtr(a))
-            middle = np.clip((norm.pdf(a) - norm.pdf(b)) / np.maximum(mass, 1e-300), a, b) * errors[at]
+            middle, _ = within(ends, np.searchsorted(cells.edges, theta[at]), mean[at], errors[at])
             kept = cell_share(cells.edges, mean[None, at], errors[at])[0]
             middle[known], kept[known] = (theta[at] - mean[at])[known], 1.0
             found[r, at] = middle

@@ -20,8 +20,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-from leakage import Setting, area, equivalents, forms
-from scipy.special import ndtr
+from leakage import Setting, area, equivalents, forms, within
 from scipy.stats import norm
 from study_page import render
 from study_rows import grouped, read_rows, write_rows
@@ -214,10 +213,7 @@ def measured(name: str, theta: np.ndarray, mean: np.ndarray, errors: np.ndarray)
         # Of a scale in few bits the attacker knows the rounded one.
         rounded = abs(seen[cells.known[0]] / t[cells.known[0]]) if cells.known.size else 1.0
         ends = rounded * np.clip(np.concatenate(([-np.inf], cells.edges, [np.inf])), *cells.bounds)
-        place = np.searchsorted(cells.edges, t)
-        a, b = ((ends[place + k] - m) / e for k in (0, 1))
-        mass = np.maximum(np.where(a > 0.0, ndtr(-a) - ndtr(-b), ndtr(b) - ndtr(a)), 1e-300)
-        inner = np.clip((norm.pdf(a) - norm.pdf(b)) / mass, a, b) * e
+        inner, mass = within(ends, np.searchsorted(cells.edges, t), m, e)
         told = cell_share(cells.edges, m[None], e, cells.bounds)[0]
         for known in cells.known:  # one of those with this level sets the scale: which one, codes do not say
             alike = np.flatnonzero(np.isclose(np.abs(seen), abs(seen[known]), rtol=1e-9))
@@ -329,14 +325,20 @@ def page(folder: Path) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, help="folder of the molecular sets")
-    parser.add_argument("--settings", nargs="+", choices=DESIGNS, default=list(DESIGNS))
+    parser.add_argument(
+        "--settings", nargs="+", choices=DESIGNS, help="by default all that need no data that is missing"
+    )
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
+    possible = [name for name, design in DESIGNS.items() if chosen.data or isinstance(design, Design)]
+    settings = chosen.settings or possible
+    if missing := [name for name in settings if name not in possible]:
+        parser.error(f"--data is needed for {', '.join(missing)}")
     table = FOLDER / "scales.csv"
     rows = []
     if table.exists():
-        rows = [row for row in read_rows(table) if row["setting"] not in chosen.settings]
-    for name in chosen.settings:
+        rows = [row for row in read_rows(table) if row["setting"] not in settings]
+    for name in settings:
         for row in rows_of(name, chosen.seed, chosen.data):
             rows.append({key: value if isinstance(value, str) else f"{value:.6g}" for key, value in row.items()})
             print(*rows[-1].values(), file=sys.stderr)
