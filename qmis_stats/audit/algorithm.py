@@ -17,7 +17,7 @@ from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.grouped import group_inflation
 from qmis_stats.audit.head_leak import head_leak
 from qmis_stats.audit.loss_leak import trained_leak
-from qmis_stats.audit.models.base import Model, checked_count
+from qmis_stats.audit.models.base import Model
 from qmis_stats.audit.models.calls import checked_model, description_of
 from qmis_stats.audit.models.linear import Linear, Logistic, Softmax
 from qmis_stats.audit.models.mlp import MLP
@@ -33,6 +33,7 @@ from qmis_stats.foreign import raised_by
 from qmis_stats.inference.indicator import DRAWS, checked_draws, indicator
 from qmis_stats.inference.ranking import Progress, Ranking, rank
 from qmis_stats.leak.leakage_result import LeakageResult
+from qmis_stats.validation import whole_number
 
 __all__ = ["IDENTIFY", "audit", "head_for"]
 
@@ -174,7 +175,7 @@ def audit(
         chosen = calibration_data(calibrate, calibration_rows, dataset)
         told = {"quantizers": list(seen), **chosen.describe()}
         plan = replace(plan, calibration=chosen, specification={**plan.specification, "calibration": told})
-    checked_count("jobs", jobs)
+    whole_number("jobs", jobs, 1)
     keeper = None if store is None else RunStore.opened(store, {**plan.specification, "quantizers": probes(plan)})
     found = _all_runs(plan, runs, jobs, keeper, progress or iter)
     return _result(plan, found, draws, progress)
@@ -193,8 +194,8 @@ def _planned(
     seed: int,
 ) -> RunPlan:
     """Return the checked plan; the number of runs is not part of it."""
-    checked_count("runs", runs)
-    checked_count("candidates", candidates, 2)
+    whole_number("runs", runs, 1)
+    whole_number("candidates", candidates, 2)
     for field, value, allowed in (("subsets", subsets, SUBSETS), ("identify", identify, IDENTIFY)):
         if value not in allowed:
             raise InputError(field, value, f"one of {', '.join(allowed)}")
@@ -215,7 +216,7 @@ def _planned(
         subsets, n = GIVEN, pool.size
     elif n is None:
         n = pool.size if subsets == "bootstrap" else pool.size // runs
-    checked_count("n", n, 2)
+    whole_number("n", n, 2)
     if subsets == "disjoint" and n * runs > pool.size:
         raise InputError("n", n, f"at most {pool.size // runs} for {runs} disjoint subsets of {pool.size} points")
     judged = judged_of(held, seed)

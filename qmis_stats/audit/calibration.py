@@ -12,12 +12,13 @@ from numpy.typing import ArrayLike
 
 from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.audit.data import Dataset
-from qmis_stats.audit.models.base import Model, Weights, checked_count
+from qmis_stats.audit.models.base import Model, Weights
 from qmis_stats.audit.quantizers import Quantizer, quantized_by
 from qmis_stats.audit.values import numbers
 from qmis_stats.errors import InputError, QmisError
 from qmis_stats.foreign import raised_by
 from qmis_stats.quantizers.weights.base import to_be_calibrated
+from qmis_stats.validation import whole_number
 
 __all__ = [
     "HELD_OUT",
@@ -131,7 +132,7 @@ def calibration_data(source: CalibrationSource, rows: int, dataset: Dataset) -> 
     ...
     qmis_stats.errors.InputError: calibrate = 'public': must be training, held-out, or public rows of 10 features
     """
-    count = checked_count("calibration_rows", rows)
+    count = whole_number("calibration_rows", rows, 1)
     shape = dataset.X.shape[1:]
     wanted = f"{TRAINING}, {HELD_OUT}, or public rows of {dataset.columns} features"
     if isinstance(source, str):

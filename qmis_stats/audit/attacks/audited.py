@@ -21,7 +21,7 @@ from qmis_stats.audit.attacks.solvable import solvable
 from qmis_stats.audit.calibration import ROWS, TRAINING, CalibrationSource
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.head_leak import head_leak
-from qmis_stats.audit.models.base import Model, checked_count
+from qmis_stats.audit.models.base import Model
 from qmis_stats.audit.processes import in_processes
 from qmis_stats.audit.quantizers import IDENTITY, Quantizer, checked_quantizers
 from qmis_stats.inference.ranking import Progress
@@ -30,7 +30,7 @@ from qmis_stats.leak.leakage_result import LeakageResult
 from qmis_stats.problem import Problem
 from qmis_stats.procedures import ThresholdPTQ
 from qmis_stats.quantizers import Sign
-from qmis_stats.validation import checked_level
+from qmis_stats.validation import checked_level, whole_number
 
 __all__ = ["ATTACKS", "audit_attacks", "self_check"]
 
@@ -114,12 +114,12 @@ def audit_attacks(
     (['sign', 'identity'], (), ())
     """
     checked_level(level)
-    checked_count("jobs", jobs)
+    whole_number("jobs", jobs, 1)
     chosen = checked_quantizers(quantizers)
     names = [q.name for q in chosen]
-    quarter = checked_count("trainings", trainings, _FEWEST) // 4
+    quarter = whole_number("trainings", trainings, _FEWEST) // 4
     half = dataset.rows // 2
-    size = half if n is None else min(checked_count("n", n, 2), half)
+    size = half if n is None else min(whole_number("n", n, 2), half)
     game = play(
         dataset,
         model,
@@ -128,7 +128,7 @@ def audit_attacks(
         trainings=trainings - 2 * quarter,
         shadows=quarter,
         calibrations=quarter,
-        members=min(checked_count("members", members), size),
+        members=min(whole_number("members", members, 1), size),
         calibrate=calibrate,
         calibration_rows=calibration_rows,
         seed=seed,

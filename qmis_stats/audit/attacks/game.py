@@ -24,7 +24,7 @@ from qmis_stats.audit.calibration import (
     released_weights,
 )
 from qmis_stats.audit.data import Dataset
-from qmis_stats.audit.models.base import Model, Weights, checked_count
+from qmis_stats.audit.models.base import Model, Weights
 from qmis_stats.audit.models.calls import checked_model, description_of, last_weights, losses_of, mask_of
 from qmis_stats.audit.processes import in_processes
 from qmis_stats.audit.quantizers import Quantizer
@@ -33,7 +33,7 @@ from qmis_stats.errors import InputError, QmisError
 from qmis_stats.foreign import raised_by
 from qmis_stats.inference.ranking import Progress
 from qmis_stats.quantizers.weights.base import to_be_calibrated
-from qmis_stats.validation import checked_seed
+from qmis_stats.validation import checked_seed, whole_number
 
 __all__ = ["AttackGame", "Known", "Picked", "Sampler", "Shown", "Trainings", "play"]
 
@@ -533,11 +533,11 @@ def play(
     """
     if bool(getattr(model, "trained_elsewhere", False)):
         raise InputError("model", type(model).__name__, "one that can be trained again")
-    checked_count("n", n, 2)
-    checked_count("members", members)
-    checked_count("jobs", jobs)
+    whole_number("n", n, 2)
+    whole_number("members", members, 1)
+    whole_number("jobs", jobs, 1)
     for name, value in (("trainings", trainings), ("shadows", shadows), ("calibrations", calibrations)):
-        checked_count(name, value, 2)
+        whole_number(name, value, 2)
     room = n
     if isinstance(source, Dataset):
         checked_model(model, source)
@@ -546,7 +546,7 @@ def play(
             raise InputError("n", n, f"below {source.rows}, the rows of {source.name}: non-members are needed")
     elif not callable(source):
         raise InputError("source", source, "a Dataset or a function (rng, k)")
-    wide = min(room, _MOST_SHOWN) if shown is None else checked_count("shown", shown)
+    wide = min(room, _MOST_SHOWN) if shown is None else whole_number("shown", shown, 1)
     for name, value in (("members", members), ("shown", wide)):
         if value > room:
             raise InputError(name, value, f"at most {room}: that many are members and that many non-members")

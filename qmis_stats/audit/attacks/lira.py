@@ -17,9 +17,9 @@ from qmis_stats.audit.attacks.game import INSIDE, Known, Shown
 from qmis_stats.audit.attacks.point_laws import Moments, PointLaw, point_laws
 from qmis_stats.audit.attacks.statistic import Statistic, chosen_statistic, of_losses, under_each
 from qmis_stats.audit.data import Dataset
-from qmis_stats.audit.models.base import checked_count
 from qmis_stats.audit.training_run import generator
 from qmis_stats.errors import InputError
+from qmis_stats.validation import whole_number
 
 __all__ = ["LiRA"]
 
@@ -69,7 +69,7 @@ class LiRA:
             raise InputError("variant", self.variant, "'online' or 'offline'")
         if self.shrinkage is not None and not self.shrinkage >= 0.0:
             raise InputError("shrinkage", self.shrinkage, "a number of at least 0, or None")
-        checked_count("inside", self.inside, 2)
+        whole_number("inside", self.inside, 2)
         if not self.name:
             object.__setattr__(self, "name", f"LiRA {self.variant}")
 

@@ -15,10 +15,11 @@ from qmis_stats.audit.attacks.measured_weights import MeasuredWeights
 from qmis_stats.audit.attacks.member_law import MemberLaw, contrasts
 from qmis_stats.audit.attacks.shadow_fits import ShadowFits
 from qmis_stats.audit.data import Dataset
-from qmis_stats.audit.models.base import Weights, checked_count
+from qmis_stats.audit.models.base import Weights
 from qmis_stats.audit.models.linear import Linear, Logistic, Softmax
 from qmis_stats.errors import DomainError
 from qmis_stats.leak.losses import loss_named
+from qmis_stats.validation import whole_number
 
 __all__ = ["ReadOut"]
 
@@ -67,7 +68,7 @@ class ReadOut:
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        checked_count("fits", self.fits, 1)
+        whole_number("fits", self.fits, 1)
 
     def prepared(self, known: Known) -> Attack:
         """Return the attack with what is the same for every quantizer."""

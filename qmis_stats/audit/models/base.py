@@ -11,13 +11,11 @@ from scipy.special import expit, log_softmax, softmax
 from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.data import Task
 from qmis_stats.errors import InputError
-from qmis_stats.validation import whole_number
 
 __all__ = [
     "Model",
     "Standardise",
     "Weights",
-    "checked_count",
     "checkpoint_steps",
     "output_losses",
     "output_prediction",
@@ -114,11 +112,6 @@ def checkpoint_steps(iterations: int, checkpoints: int) -> list[int]:
     if checkpoints == 1:
         return [iterations]
     return sorted({int(step) for step in np.rint(np.geomspace(1, iterations, checkpoints))})
-
-
-def checked_count(field: str, value: object, least: int = 1) -> int:
-    """Return an integer of at least ``least``, or raise :class:`~qmis_stats.errors.InputError`."""
-    return whole_number(field, value, least)
 
 
 def output_losses(outputs: FloatArray, y: FloatArray, task: Task) -> FloatArray:

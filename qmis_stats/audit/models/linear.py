@@ -22,13 +22,13 @@ from qmis_stats.audit.models.base import (
     Model,
     Standardise,
     Weights,
-    checked_count,
     checkpoint_steps,
     output_losses,
     output_prediction,
     scaling,
 )
 from qmis_stats.errors import InputError
+from qmis_stats.validation import whole_number
 
 __all__ = ["Linear", "Logistic", "Softmax", "last_only", "losses_together"]
 
@@ -74,10 +74,10 @@ class _LinearHead:
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        checked_count("iterations", self.iterations)
-        checked_count("checkpoints", self.checkpoints)
+        whole_number("iterations", self.iterations, 1)
+        whole_number("checkpoints", self.checkpoints, 1)
         if self.batch is not None:
-            checked_count("batch", self.batch)
+            whole_number("batch", self.batch, 1)
         if not (np.isfinite(self.alpha) and self.alpha >= 0.0):
             raise InputError("alpha", self.alpha, "a finite number of at least 0")
         if self.standardise not in ("auto", "all", "none"):

@@ -15,13 +15,13 @@ from qmis_stats.audit.data import TASKS, Task
 from qmis_stats.audit.models.base import (
     Standardise,
     Weights,
-    checked_count,
     checkpoint_steps,
     output_losses,
     output_prediction,
     scaling,
 )
 from qmis_stats.errors import InputError
+from qmis_stats.validation import whole_number
 
 __all__ = ["MLP"]
 
@@ -80,9 +80,9 @@ class MLP:
         if not isinstance(self.hidden, tuple) or not 1 <= len(self.hidden) <= 2:
             raise InputError("hidden", self.hidden, "a tuple with the units of one or two hidden layers")
         for units in self.hidden:
-            checked_count("hidden", units)
+            whole_number("hidden", units, 1)
         for field in ("epochs", "batch", "checkpoints"):
-            checked_count(field, getattr(self, field))
+            whole_number(field, getattr(self, field), 1)
         if not (np.isfinite(self.learning_rate) and self.learning_rate > 0.0):
             raise InputError("learning_rate", self.learning_rate, "a positive number")
         if not (np.isfinite(self.alpha) and self.alpha >= 0.0):

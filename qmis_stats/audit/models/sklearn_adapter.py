@@ -16,7 +16,6 @@ from qmis_stats.audit.data import TASKS, Task
 from qmis_stats.audit.models.base import (
     Standardise,
     Weights,
-    checked_count,
     output_losses,
     output_prediction,
     scaling,
@@ -26,6 +25,7 @@ from qmis_stats.audit.models.estimator_losses import deviance, own_losses, power
 from qmis_stats.audit.models.estimator_parts import head_arrays, heads, refuse_by_name, searched, seeds
 from qmis_stats.audit.models.estimator_path import earlier, path_of, settled
 from qmis_stats.errors import InputError
+from qmis_stats.validation import whole_number
 
 __all__ = ["SklearnModel"]
 
@@ -119,8 +119,8 @@ class SklearnModel:
             raise InputError("standardise", standardise, "one of auto, all, none")
         self.estimator = estimator
         self._task = chosen
-        self.checkpoints = checked_count("checkpoints", checkpoints)
-        self.epochs = None if epochs is None else checked_count("epochs", epochs)
+        self.checkpoints = whole_number("checkpoints", checkpoints, 1)
+        self.epochs = None if epochs is None else whole_number("epochs", epochs, 1)
         self.standardise: Standardise = standardise
         self.loss = loss or losses[0]
         self._activation = str(estimator.get_params().get("activation", "identity"))
