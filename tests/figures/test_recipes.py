@@ -20,8 +20,8 @@ from tests.figures.references import FOLDER, TOLERANCE, differences
 pytestmark = pytest.mark.grid(2)
 
 HOME = Path(paper_figures.__file__).parent
-CHEAP = ("convergence", "shrinking_cells", "indicator_exponent", "rank_sets", "coverage", "run_times")
-"""Recomputed here; `make figures` compares the others."""
+CHEAP = ("convergence", "indicator_exponent", "rank_sets", "coverage", "run_times")
+"""Recomputed by `make test`, the others by `make test-long`."""
 
 
 SHOWN = tuple(name for name in FIGURES if (FOLDER / f"{name}.csv").exists())
@@ -42,8 +42,7 @@ def test_every_figure_is_a_module_and_has_a_reference():
 
 
 @pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=pytest.mark.long) if name == "shrinking_cells" else name for name in CHEAP],
+    "name", [name if name in CHEAP else pytest.param(name, marks=pytest.mark.long) for name in SHOWN]
 )
 def test_numbers_are_as_committed(name, tmp_path):
     found = runner.read(runner.write(name, tmp_path, quick=True))
