@@ -20,7 +20,7 @@ from qmis_stats.leak.fits import FREE, Fit, determined, hessian_matrix
 from qmis_stats.leak.leave_one_out import LeaveOneOut, forms
 from qmis_stats.quantizers.weights.base import GroupCells
 
-__all__ = ["NamedQuantizer", "ReadOut", "Retained", "Scatter", "read_out", "retained", "scatter"]
+__all__ = ["NamedQuantizer", "ReadOut", "Retained", "Scatter", "equivalents", "read_out", "retained", "scatter"]
 
 _NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
 _NODE_WEIGHTS = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()
@@ -147,7 +147,7 @@ def scatter(fit: Fit, found: LeaveOneOut) -> Scatter:
         moment = correlation * np.outer(spread, spread) + np.outer(centre, centre)
         if fit.intercept is not None:
             moment = np.block([[moment, centre[:, None]], [centre[None, :], np.ones((1, 1))]])
-        return _equivalents(fit, found, moment, stiffness.sum(axis=0))
+        return equivalents(fit, found, moment, stiffness.sum(axis=0))
 
     one = made(correlation)
     if fit.outputs == 1 and spread.size <= _MATCHED:
@@ -173,15 +173,35 @@ def scatter(fit: Fit, found: LeaveOneOut) -> Scatter:
     )
 
 
-def _equivalents(fit: Fit, found: LeaveOneOut, moment: FloatArray, damped: FloatArray) -> Scatter:
+def equivalents(
+    fit: Fit,
+    found: LeaveOneOut,
+    moment: FloatArray,
+    damped: FloatArray,
+    own: tuple[FloatArray, FloatArray] | None = None,
+) -> Scatter:
+    """Return C and G for a second moment, scaled to the mean variance of the leave-one-out values.
+
+    Parameters
+    ----------
+    fit, found
+        The fit and its leave-one-out quantities.
+    moment : (D, D) ndarray
+        Σ of fresh points.
+    damped : (K, K) ndarray
+        A, the curvature that the Hessian has.
+    own : pair of (D, D) ndarray, optional
+        Second moments in the Hessian and in the gradients, where they are not those of fresh points.
+    """
     outputs = fit.outputs
-    hessian = np.kron(determined(0.5 * (damped + damped.T)), moment)
+    of_hessian, of_gradients = own or (moment, moment)
+    hessian = np.kron(determined(0.5 * (damped + damped.T)), of_hessian)
     hessian.flat[:: hessian.shape[0] + 1] += np.tile(fit.penalties, outputs) + FREE * np.trace(hessian) / len(hessian)
     response = cho_solve(cho_factor(hessian), np.eye(len(hessian)))
     if outputs > 1:  # gradients of classes sum to zero: no point moves all of them together
         alone = np.eye(outputs) - 1.0 / outputs
         response = np.kron(alone, np.eye(len(moment))) @ response
-    covariance = response @ np.kron(found.gradient.T @ found.gradient, moment) @ response
+    covariance = response @ np.kron(found.gradient.T @ found.gradient, of_gradients) @ response
     made = Scatter(0.5 * (covariance + covariance.T), response, moment, fit.design, outputs, np.zeros(fit.points))
     measured = float(np.mean(np.trace(found.variance, axis1=1, axis2=2)))
     return replace(made, covariance=made.covariance * (measured / made.trace(made.covariance)))
