@@ -1,4 +1,4 @@
-"""What an attacker who knows the pool reads: the covariance of the weights over subsets of these very points (S17)."""
+"""What an attacker reads who knows the pool: how weights vary over subsets of these very points (Proposition S17.2)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
+from scipy.linalg import cholesky
 
 from qmis_stats.arrays import FloatArray
-from qmis_stats.leak.fits import Fit
+from qmis_stats.leak.fits import FREE, Fit
 from qmis_stats.leak.game import Game
 from qmis_stats.leak.leave_one_out import LeaveOneOut, forms
 from qmis_stats.leak.retained import ReadOut, Retained, Scatter, equivalents, read_out
@@ -21,17 +22,17 @@ _MOST = 8
 
 @dataclass(frozen=True, eq=False)
 class DrawnPools:
-    """Pools like the one that the points are from, each with its own covariance and response.
+    """Pools as large as the one that the points are from, each with its own covariance and response.
 
-    Over subsets of a pool C = G T G with T = Σ_j τ_j x_j x_jᵀ, where G has the points of the pool in it too. One fit
-    shows n of the N points: which features the others have is drawn from Σ, and their squares from those of the fit.
+    Over subsets of a pool C = G T G with T = Σ_j τ_j x_j x_jᵀ, and G too is made of the points of the pool. A fresh
+    point sees other angles in them than in their expectations. How large they are on average the fit itself says.
 
     Attributes
     ----------
     spread : Scatter
-        Of the population, with C as large as in the game.
+        Expectations, with C as large as in the game.
     drawn : sequence of Scatter
-        Of each pool.
+        Those of each pool, with the traces of the expectations; none in a population.
     """
 
     spread: Scatter
@@ -39,63 +40,79 @@ class DrawnPools:
 
     @classmethod
     def of(cls, fit: Fit, spread: Scatter, found: LeaveOneOut, game: Game, seed: int) -> DrawnPools:
-        """Return pools drawn for a fit; none in a population.
+        """Return pools of n/f points with the second moment of the fit's points, and with their squared gradients.
 
         Parameters
         ----------
-        fit, spread, found
-            The fit, its covariance in the game, and its leave-one-out quantities.
+        fit : Fit
+            Of which each pool has the loss and the penalty.
+        spread : Scatter
+            Its covariance in the game.
+        found : LeaveOneOut
+            Its leave-one-out quantities.
         game : Game
-            Of which the fraction is used.
+            Whether there is a pool, and its share f that is drawn.
         seed : int
             Of the draws.
         """
         if game.kind == "population":
             return cls(spread, ())
         rng = np.random.default_rng([seed, 0x900A])
-        width = len(spread.second_moment)
-        others, q = 1.0 - game.fraction, found.leverage.mean(axis=0)
-        left = np.eye(fit.outputs) + others * found.curvature @ q
-        damped = np.linalg.solve(left, found.curvature).sum(axis=0)
-        strength = np.sum((found.gradient + np.einsum("nab,nb->na", found.curvature, found.value_moved)) ** 2, axis=1)
-        share = found.inflation * game.variance_share(found.inflation)
-        sizes = (1.0 - share) * strength / strength.mean() + share
-        upper = np.linalg.cholesky(spread.second_moment + 1e-9 * np.trace(spread.second_moment) / width * np.eye(width)).T
-        count, drawn = round(fit.points / game.fraction), []
+        width, moment = len(spread.second_moment), spread.second_moment
+        points = round(fit.points / game.fraction)
+        # G = (Σ_j f w/(1 + (1 − f)wq) x_j x_jᵀ + P)⁻¹: what a member itself adds to a pool's G is left to it.
+        shrunk = np.eye(fit.outputs) + (1.0 - game.fraction) * found.curvature @ found.leverage.mean(axis=0)
+        stiffness = np.linalg.solve(shrunk, found.curvature).sum(axis=0)
+        upper = cholesky(moment + FREE * np.trace(moment) * np.eye(width))
+        sizes, drawn = _sizes(found, game), []
         for _ in range(int(np.clip(_COLUMNS // width, 1, _MOST))):
-            rows = rng.standard_normal((count, width)) @ upper
-            squares = sizes[rng.integers(fit.points, size=count)]
-            moments = rows.T @ rows / count, (rows.T * squares) @ rows / count
-            one = equivalents(fit, found, spread.second_moment, damped, moments)
-            scale = spread.trace(spread.covariance) / one.trace(one.covariance)
-            turn = spread.trace(spread.response) / one.trace(one.response)
-            drawn.append(
-                replace(spread, covariance=one.covariance * scale, response=one.response * turn)
-            )
+            rows = rng.standard_normal((points, width)) @ upper
+            squares = rng.choice(sizes, points)
+            own = rows.T @ rows / points, (rows.T * squares) @ rows / points
+            one = equivalents(fit, found, moment, stiffness, own)
+            covariance = one.covariance * (spread.trace(spread.covariance) / one.trace(one.covariance))
+            response = one.response * (spread.trace(spread.response) / one.trace(one.response))
+            drawn.append(replace(spread, covariance=covariance, response=response))
         return cls(spread, drawn)
 
     @property
     def widened(self) -> float:
-        """Return by what factor tr ΣC tr ΣGC⁻¹G, the squared secant of the angle of Cx and Gx, is larger in the pool."""
-        if not self.drawn or self.spread.outputs > 1:
-            return 1.0
-
-        def secant(one: Scatter) -> float:
-            return one.trace(one.response @ np.linalg.solve(one.covariance, one.response))
-
-        return float(np.mean([secant(one) for one in self.drawn])) / secant(self.spread)
+        """Return by what factor tr ΣC tr ΣGC⁻¹G is larger in a pool: the squared secant of the angle of Cx and Gx."""
+        return float(np.mean([_secant(one) for one in self.drawn])) / _secant(self.spread) if self.drawn else 1.0
 
     def read_out(self, kept: Retained) -> ReadOut:
-        """Return what codes tell of the directions of each point, on average over the pools."""
+        """Return what codes tell of the directions of each point, on average over the pools.
+
+        Parameters
+        ----------
+        kept : Retained
+            What they tell of each weight.
+        """
         if not self.drawn:
             return read_out(self.spread, kept)
-        found = []
-        usual = forms(self.spread.rows, self.spread.covariance, self.spread.outputs)
+        usual, found = _variances(self.spread), []
         for one in self.drawn:
             reading = read_out(one, kept)
-            here = forms(one.rows, one.covariance, one.outputs)
-            sizes = np.trace(usual, axis1=1, axis2=2) / np.trace(here, axis1=1, axis2=2)
-            found.append(replace(reading, along=reading.along * sizes[:, None, None]))
-        return ReadOut(**{
-            part.name: np.mean([getattr(one, part.name) for one in found], axis=0) for part in fields(ReadOut)
-        })
+            # Beside the variances of points that all pools have on average.
+            found.append(replace(reading, along=reading.along * (usual / _variances(one))[:, None, None]))
+        return ReadOut(**{part.name: np.mean([getattr(one, part.name) for one in found], axis=0) for part in _PARTS})
+
+
+_PARTS = fields(ReadOut)
+
+
+def _sizes(found: LeaveOneOut, game: Game) -> FloatArray:
+    """Return (y − a)² + s² of each point beside its mean, from r², of which φ is the share of s²."""
+    gradient = found.gradient + np.einsum("nab,nb->na", found.curvature, found.value_moved)
+    strength = np.sum(gradient**2, axis=1)
+    scattered = found.inflation * game.variance_share(found.inflation)
+    return np.asarray((1.0 - scattered) * strength / strength.mean() + scattered)
+
+
+def _secant(one: Scatter) -> float:
+    little = FREE * float(np.trace(one.covariance)) * np.eye(len(one.covariance)) / len(one.covariance)
+    return one.trace(one.response @ np.linalg.solve(one.covariance + little, one.response))
+
+
+def _variances(one: Scatter) -> FloatArray:
+    return np.asarray(np.trace(forms(one.rows, one.covariance, one.outputs), axis1=1, axis2=2))
