@@ -70,7 +70,7 @@ def leakage(
         Targets likewise.
     game : {"population", "pool"}
         Whether training points are fresh, or n of the points of a pool that the attacker knows: within a pool fits vary
-        less, and leak more.
+        less, and leak more, by how squared residuals differ between its points too (Proposition S17.2).
     fraction : float
         n/N of the pool.
     groups : (n,) array_like, optional
