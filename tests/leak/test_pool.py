@@ -108,7 +108,7 @@ def test_a_pool_gives_away_what_subsets_of_it_show(pool: Pool, monkeypatch: pyte
         return np.array([leakage(pool.fit(rows), [], game="pool", fraction=FRACTION).auc[0] for rows in halves])
 
     mine = predicted()
-    monkeypatch.setattr(DrawnPools, "of", classmethod(lambda cls, fit, spread, *_: cls(spread, ())))
+    monkeypatch.setattr(DrawnPools, "of", lambda *given: DrawnPools(given[1], ()))
     plain = predicted()
     error = float(np.hypot(error, np.std(mine, ddof=1) / np.sqrt(mine.size)))
     assert abs(mine.mean() - found) < LARGEST_Z * error + NEAR
@@ -129,3 +129,24 @@ def test_a_population_has_no_pools_and_a_pool_keeps_traces() -> None:
     for one in drawn.drawn:
         assert one.trace(one.covariance) == pytest.approx(half.trace(half.covariance))
         assert one.trace(one.response) == pytest.approx(half.trace(half.response))
+
+
+@pytest.mark.parametrize("ridge", [1.0, 100.0])
+def test_pools_open_the_angle_as_the_proposition_says(ridge: float) -> None:
+    rng = np.random.default_rng(4)
+    n, d, f = 300, 100, 0.5
+    X, y = rng.normal(size=(n, d)), rng.standard_t(4.0, size=n)
+    fit = fit_from(X, y, np.linalg.solve(X.T @ X + ridge * np.eye(d), X.T @ y), "squared", ridge)
+    found, game, points = leave_one_out(fit), Game("pool", f), n / f
+    spread = scatter(fit, found)
+    q = float(found.leverage.mean())
+    product = spread.second_moment @ spread.response
+    r = (1.0 + found.leverage[:, 0, 0]) * found.gradient[:, 0]
+    scattered = found.inflation * game.variance_share(found.inflation)
+    tau = (1.0 - scattered) * r**2 / np.mean(r**2) + scattered
+    part = 1.0
+    for _ in range(200):
+        part = float(np.mean(tau / (1.0 + tau * d / (points * part))))
+    own = ((1.0 + q) / (1.0 + (1.0 - f) * q)) ** 2
+    own *= 1.0 - n**2 * np.sum(product * product.T) / (points * (1.0 + q) ** 2)
+    assert DrawnPools.of(fit, spread, found, game, 0).widened == pytest.approx(1.0 / (part * own), rel=0.05)
