@@ -27,7 +27,7 @@ from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Model, Weights
 from qmis_stats.audit.models.calls import checked_model, description_of, last_weights, losses_of, mask_of
 from qmis_stats.audit.processes import in_processes
-from qmis_stats.audit.quantizers import Quantizer
+from qmis_stats.audit.quantizers import Quantizer, check_layers
 from qmis_stats.audit.training_run import generator
 from qmis_stats.errors import InputError, QmisError
 from qmis_stats.foreign import raised_by
@@ -533,6 +533,7 @@ def play(
     """
     if bool(getattr(model, "trained_elsewhere", False)):
         raise InputError("model", type(model).__name__, "one that can be trained again")
+    check_layers([] if quantizer is None else [quantizer], model)
     whole_number("n", n, 2)
     whole_number("members", members, 1)
     whole_number("jobs", jobs, 1)
