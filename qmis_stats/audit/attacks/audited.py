@@ -92,7 +92,8 @@ def audit_attacks(
     progress : callable, optional
         Wraps what is iterated over: first training runs, then quantizers.
     store : path, optional
-        Folder for finished training runs.
+        Folder for finished training runs. Weights of large models are then read from it when they are needed: memory
+        is that of a few models, whatever the number of training runs.
 
     Returns
     -------
