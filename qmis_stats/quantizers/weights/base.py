@@ -366,8 +366,8 @@ def weight_tensor(weights: ArrayLike) -> FloatArray:
 
 
 def to_be_calibrated(quantizer: object) -> bool:
-    """Return whether a quantizer has no codes before it is calibrated on data."""
-    return hasattr(quantizer, "calibrate")
+    """Return whether a quantizer, or one that it is made of, has no codes before it is calibrated on data."""
+    return hasattr(quantizer, "calibrate") or any(map(to_be_calibrated, getattr(quantizer, "parts", ())))
 
 
 def within_largest(weights: FloatArray) -> tuple[float, float]:
