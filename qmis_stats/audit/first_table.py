@@ -117,4 +117,5 @@ def legend(leak: ReleaseLeak | None) -> str:
         attack, of = ("strongest attack that was run", "of 2 AUC - 1 ") if leak.measured else ("best attack", "")
         privacy = f"Δ: advantage of the {attack}; AUC and TPR (at FPR 1 %): of it; less: how much less {of}than no "
         privacy += "quantization, in %" if leak.measured else "quantization, in %; *: outside of the theory's domain"
-    return f"set: possible ranks, 1 the most private; {privacy}; price: loss against no quantization; {_PARETO}: Pareto set"
+    price = "price: loss against no quantization"
+    return f"set: possible ranks, 1 the most private; {privacy}; {price}; {_PARETO}: Pareto set"
