@@ -29,7 +29,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SET = "() => !window.MathJax || !MathJax.startup || MathJax.startup.promise.then(() => true)"
 """True once formulas are set."""
 PATIENCE = 120_000
-"""Milliseconds that a page may take: on a busy machine the long pages of the API take more than the usual 30 seconds."""
+"""Milliseconds that a page may take: on a busy machine the long pages of the API take longer than 30 seconds."""
 
 
 def pages(given: list[Path]) -> list[Path]:
