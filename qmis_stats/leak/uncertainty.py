@@ -9,13 +9,14 @@ import numpy as np
 from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.leak.fits import Fit
 from qmis_stats.leak.game import Game
+from qmis_stats.leak.influence import left_out
 from qmis_stats.leak.law import Exposures, exposures, figures_without_each, whole_figures
 from qmis_stats.leak.leave_one_out import LeaveOneOut
 from qmis_stats.leak.posterior import Points, points_of
 from qmis_stats.leak.retained import ReadOut, Scatter, share_covariance
 from qmis_stats.leak.signal import Directions
 
-__all__ = ["Uncertainty", "log_scales"]
+__all__ = ["Uncertainty"]
 
 _FEWEST_GROUPS = 10
 _SLOPE_POINTS = 128
@@ -27,9 +28,10 @@ _MOVES = 3
 class Uncertainty:
     """The errors of figures that are means over points, given what all points have in common.
 
-    Three parts: the points themselves; the law over points from which the mean fitted values are read and the scale of
-    their variance, which all points share; and the share ρ that codes retain. The first two are jackknifed over the
-    same groups, so that what they have in common counts once or cancels.
+    Three parts: the points themselves; what all points share, which is the law from which the mean fitted values are
+    read, the scale of their variance, leverages and the length of the means; and the share ρ that codes retain. The
+    first two are jackknifed over the same groups, with what they move in ρ, so that what they have in common counts
+    once or cancels.
 
     Attributes
     ----------
@@ -71,8 +73,11 @@ class Uncertainty:
         backend : str
             Of the kernels.
         """
-        slopes, moves, changes = self._slopes(law, group, seed, backend)
+        without = self.spread.influence.without_each(group)
+        slopes, moves, changes = self._slopes(law, group, without, seed, backend)
         replicates = figures_without_each(law, group) + np.einsum("gk,kqf->gqf", moves, changes)
+        shares = without[:, [0, 2]] @ np.array([one.changes for one in self.readings]).T
+        replicates += shares[:, :, None] * slopes
         replicates, dof = self._without_sums(replicates, group)
         groups = len(replicates)
         points = np.einsum("gqf,grf->fqr", replicates, replicates) * (groups - 1.0) ** 2 / (groups * dof)
@@ -85,7 +90,7 @@ class Uncertainty:
         return self.fit.loss.name == "squared"
 
     def _slopes(
-        self, law: Exposures, group: Indices, seed: int, backend: str
+        self, law: Exposures, group: Indices, without: FloatArray, seed: int, backend: str
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return slopes of the figures in ρ, (Q, F), and what leaving groups out moves that all points share.
 
@@ -111,26 +116,29 @@ class Uncertainty:
         here = whole_figures(law) if whole else at(few, stay)
         sure = shares[:, None] >= 1.0 - _NOTHING
         slopes = np.where(sure, 0.0, (at(few, steps) - here) / np.where(np.abs(steps) > 0.0, steps, _NOTHING)[:, None])
-        coordinates, main = self._moves(group, chosen)
+        coordinates, main = self._moves(group, without, chosen)
         split = self.points.mean.shape[1] * chosen.size
         changes = []
         for move in main:
-            mean, factor = move[:split].reshape(few.mean.shape), move[split:-1].reshape(few.factor.shape)
-            changes.append(at(few.moved(mean, factor, float(move[-1])), stay) - here)
+            mean, factor = move[:split].reshape(few.mean.shape), move[split:-2].reshape(few.factor.shape)
+            changes.append(at(few.moved(mean, factor, float(move[-2]), float(move[-1])), stay) - here)
         return slopes, coordinates, np.array(changes)
 
-    def _moves(self, group: Indices, chosen: Indices) -> tuple[FloatArray, FloatArray]:
-        """Return the posterior and the log scale without each group: coordinates (G, k) of main moves, and these.
+    def _moves(self, group: Indices, without: FloatArray, chosen: Indices) -> tuple[FloatArray, FloatArray]:
+        """Return the posterior, the log scale and leverage without each group: coordinates (G, k) of main moves, these.
 
         A move is as large as the standard error of what it moves. Where figures compare residuals with the scale that
         these set, all that moves is the variance beside that scale.
         """
         rows = []
-        influence = self.found.relative if self._scale_free else self.spread.influence
-        for number, scale in enumerate(log_scales(influence, group)):
+        if self._scale_free:
+            without = np.zeros_like(without)
+            without[:, 0] = left_out(self.found.relative, group)
+        for number, (scale, leverage, length) in enumerate(without):
             kept = None if self._scale_free else np.flatnonzero(group != number)
             other = points_of(self.fit, self.found, self.game, kept, float(scale)).some(chosen)
-            rows.append(np.concatenate([other.mean.ravel(), other.factor.ravel(), [scale]]))
+            mean = other.mean * (1.0 + length)
+            rows.append(np.concatenate([mean.ravel(), other.factor.ravel(), [scale, leverage]]))
         moved = np.array(rows)
         moved -= moved.mean(axis=0)
         left, sizes, right = np.linalg.svd(moved, full_matrices=False)
@@ -161,9 +169,3 @@ class Uncertainty:
         explained = sums @ slopes
         deviations[:, :, first:] -= explained.reshape(deviations[:, :, first:].shape)
         return deviations, groups - 1 - sums.shape[1]
-
-
-def log_scales(influence: FloatArray, group: Indices) -> FloatArray:
-    """Return log tr ΣC without each group, less that with all, (G,), from influences of the points, times n."""
-    size = np.bincount(group).astype(np.float64)
-    return np.asarray(-np.bincount(group, influence) / (group.size - size))
