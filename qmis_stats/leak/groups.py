@@ -285,12 +285,13 @@ def _joined(basis: Basis, found: Sequence[_Of], parts: Indices) -> dict[str, Any
         return {"estimates": np.zeros((0, empty, 0)), "covariance": np.zeros((0, 0, 0)), "dof": dof}
     deviations = np.stack([one.deviations for one in found], axis=1)  # (J, L, Q, F)
     groups, quantizers, width = deviations.shape[1:]
-    # Leverages of all records add up to the number of parameters: what the parts differ in them is no error.
-    pull = np.bincount(parts, basis.found.pull) / np.bincount(parts)
-    pull = (pull - pull.mean()) / max(float(pull.std()), np.finfo(float).tiny)
+    # Pulls of all records add up to the number of parameters: what the parts differ in them is no error.
+    known = np.array([basis.found.pull, basis.found.pull_lost])
+    pull, lost = (np.bincount(parts, one - one.mean()) / np.bincount(parts) for one in known)
+    pull, lost = pull - pull.mean(), lost - lost.mean()
     first = 0 if basis.fit.loss.name == "squared" else 1
-    slope = np.tensordot(pull, deviations[..., first:], axes=1) / float(pull @ pull)
-    deviations[..., first:] -= pull[:, None, None, None] * slope
+    slope = np.tensordot(pull, deviations[..., first:], axes=1) / max(float(pull @ pull), np.finfo(float).tiny)
+    deviations[..., first:] -= (pull - lost)[:, None, None, None] * slope
     flat = deviations.reshape(count, groups * quantizers, width)
     covariance = np.einsum("jaf,jbf->fab", flat, flat) * (count - 1.0) ** 2 / (count * dof)
     slopes = np.stack([one.slopes for one in found])

@@ -112,5 +112,5 @@ def _stretch(fit: Fit, found: LeaveOneOut, mean: FloatArray) -> FloatArray:
     """Return n times the share along the mean fitted values of what each point moves the fitted values."""
     design = fit.design
     total = hessian_solver(fit, found.curvature)((mean.T @ design).reshape(-1, 1)).reshape(fit.outputs, -1)
-    alone = found.gradient + np.einsum("nab,nbc,nc->na", found.curvature, found.leverage, found.gradient)
+    alone = found.gradient + np.einsum("nab,nb->na", found.curvature, found.value_moved)
     return np.asarray(-fit.points * np.sum(alone * (design @ total.T), axis=1) / max(float(np.sum(mean**2)), _TINY))

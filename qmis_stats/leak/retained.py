@@ -76,9 +76,6 @@ class Scatter:
         K.
     influence : Influence
         Of each point on the scale of C, on leverages, and on the length of the mean fitted values.
-    held : float
-        tr ΣGPG/tr ΣG, the share by which leverages add up to more when all features are longer: 0 without a penalty,
-        and 1 where the penalty decides the fit.
     """
 
     covariance: FloatArray
@@ -87,7 +84,6 @@ class Scatter:
     rows: FloatArray
     outputs: int
     influence: Influence
-    held: float = 0.0
 
     @property
     def errors(self) -> FloatArray:
@@ -161,12 +157,11 @@ def scatter(fit: Fit, found: LeaveOneOut) -> Scatter:
             tried = made((1.0 - middle) * sample + middle * level)
             low, high = (low, middle) if missed(tried) > 0.0 else (middle, high)
         one = min(one, tried, key=lambda some: abs(missed(some)))
-    held, held_scale = _held(fit, one)
-    return replace(one, influence=influence_of(fit, found, held, held_scale), held=held)
+    return replace(one, influence=influence_of(fit, found, *_held(fit, one)))
 
 
 def _held(fit: Fit, made: Scatter) -> tuple[float, float]:
-    """Return tr ΣGPG/tr ΣG and tr ΣGPC/tr ΣC: what the penalty holds of leverages and of the scale of C."""
+    """Return tr ΣGPG/tr ΣG and tr ΣGPC/tr ΣC, the shares of leverages and of C that the penalty holds."""
     probes = np.kron(np.eye(fit.outputs), made.probes).T
     penalties = np.tile(fit.penalties, fit.outputs)[:, None]
     moves, of_probes = made.response @ probes, made.covariance @ probes

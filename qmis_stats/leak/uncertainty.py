@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -149,9 +150,9 @@ class Uncertainty:
     def _without_sums(self, replicates: FloatArray, group: Indices) -> tuple[FloatArray, int]:
         """Return the deviations of the replicates less what known sums explain of them, and their degrees of freedom.
 
-        Leverages add up to the number of parameters, and squared residuals set the scale that they are compared with.
-        What groups of points differ in these is no error of the figures, and a regression takes it out. With a penalty
-        leverages add up to more where features are longer: of what they explain that share stays.
+        Pulls add up to the number of parameters, and squared residuals set the scale that they are compared with. What
+        groups of points differ in these is no error of the figures, and a regression takes it out. With a penalty pulls
+        add up to more where features are longer: what they explain of that stays.
         """
         groups = len(replicates)
         squared = self._scale_free
@@ -159,13 +160,19 @@ class Uncertainty:
         if groups - 1 <= _FEWEST_GROUPS:
             return deviations, groups - 1
         columns = [self.found.pull, *([(self.fit.y - self.found.value[:, 0]) ** 2] if squared else [])]
-        sums = np.column_stack([np.bincount(group, column - column.mean()) for column in columns])
-        sums = (sums - sums.mean(axis=0)) / np.maximum(sums.std(axis=0), np.finfo(float).tiny)
+        sums, lost = (_group_sums(some, group) for some in (columns, [self.found.pull_lost]))
+        sizes = np.maximum(sums.std(axis=0), np.finfo(float).tiny)
+        sums, lost = sums / sizes, lost / sizes[0]
         # They settle the mean exposure for the squared loss alone, and what compares points with each other for all.
         first = 0 if squared else 1
         flat = deviations[:, :, first:].reshape(groups, -1)
         slopes = np.linalg.lstsq(sums, flat)[0]
-        slopes[0] *= 1.0 - self.spread.held
-        explained = sums @ slopes
+        explained = sums @ slopes - lost @ slopes[:1]
         deviations[:, :, first:] -= explained.reshape(deviations[:, :, first:].shape)
         return deviations, groups - 1 - sums.shape[1]
+
+
+def _group_sums(columns: Sequence[FloatArray], group: Indices) -> FloatArray:
+    """Return the sums of columns over groups, (G, c), less their means."""
+    sums = np.column_stack([np.bincount(group, column - column.mean()) for column in columns])
+    return np.asarray(sums - sums.mean(axis=0))
