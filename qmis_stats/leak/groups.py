@@ -234,8 +234,7 @@ def _one_group(
     shifts = np.array(rest) - np.mean(rest, axis=0)
     left, sizes, right = np.linalg.svd(shifts, full_matrices=False)
     unit = (len(shifts) - 1.0) / np.sqrt(len(shifts))  # so that a move is as large as its standard error
-    shares = without[:, [0, 2]] @ np.array([one.changes for one in basis.readings]).T
-    deviations = replicates - replicates.mean(axis=0) + shares[:, :, None] * slopes
+    deviations = replicates - replicates.mean(axis=0)
     split = base.mean.size
     for k in range(min(_MOVES, int(np.count_nonzero(sizes > _NOTHING * max(float(sizes[0]), 1e-300))))):
         move = right[k] * sizes[k] * unit
@@ -285,6 +284,8 @@ def _joined(basis: Basis, found: Sequence[_Of], parts: Indices) -> dict[str, Any
         return {"estimates": np.zeros((0, empty, 0)), "covariance": np.zeros((0, 0, 0)), "dof": dof}
     deviations = np.stack([one.deviations for one in found], axis=1)  # (J, L, Q, F)
     groups, quantizers, width = deviations.shape[1:]
+    without = _without_each(basis, parts)
+    shares = (without - without.mean(axis=0))[:, [0, 2]] @ np.array([one.changes for one in basis.readings]).T
     # Pulls of all records add up to the number of parameters: what the parts differ in them is no error.
     known = np.array([basis.found.pull, basis.found.pull_lost])
     pull, lost = (np.bincount(parts, one - one.mean()) / np.bincount(parts) for one in known)
@@ -292,6 +293,7 @@ def _joined(basis: Basis, found: Sequence[_Of], parts: Indices) -> dict[str, Any
     first = 0 if basis.fit.loss.name == "squared" else 1
     slope = np.tensordot(pull, deviations[..., first:], axes=1) / max(float(pull @ pull), np.finfo(float).tiny)
     deviations[..., first:] -= (pull - lost)[:, None, None, None] * slope
+    deviations += shares[:, None, :, None] * np.stack([one.slopes for one in found])
     flat = deviations.reshape(count, groups * quantizers, width)
     covariance = np.einsum("jaf,jbf->fab", flat, flat) * (count - 1.0) ** 2 / (count * dof)
     slopes = np.stack([one.slopes for one in found])

@@ -77,11 +77,11 @@ class Uncertainty:
         without = self.spread.influence.without_each(group)
         slopes, moves, changes = self._slopes(law, group, without, seed, backend)
         replicates = figures_without_each(law, group) + np.einsum("gk,kqf->gqf", moves, changes)
-        shares = without[:, [0, 2]] @ np.array([one.changes for one in self.readings]).T
-        replicates += shares[:, :, None] * slopes
-        replicates, dof = self._without_sums(replicates, group)
-        groups = len(replicates)
-        points = np.einsum("gqf,grf->fqr", replicates, replicates) * (groups - 1.0) ** 2 / (groups * dof)
+        deviations, dof = self._without_sums(replicates, group)
+        shares = (without - without.mean(axis=0))[:, [0, 2]] @ np.array([one.changes for one in self.readings]).T
+        deviations += shares[:, :, None] * slopes
+        groups = len(deviations)
+        points = np.einsum("gqf,grf->fqr", deviations, deviations) * (groups - 1.0) ** 2 / (groups * dof)
         codes = np.einsum("qf,rf,qr->fqr", slopes, slopes, share_covariance(self.readings))
         return whole_figures(law), points + codes, dof
 
