@@ -233,6 +233,15 @@ def wide_solver(design: FloatArray, w: FloatArray, penalties: FloatArray) -> Cal
     return solve
 
 
+def hessian_solver(fit: Fit, curvature: FloatArray) -> Callable[[FloatArray], FloatArray]:
+    """Return b ↦ H⁻¹b for columns b of shape (KD, m), with H of these curvatures."""
+    if fit.wide:
+        w = curvature[:, 0, 0]
+        return wide_solver(fit.design, w, free_penalties(fit, float(w.sum())))
+    factor = positive_factor(hessian_matrix(fit.design, curvature, fit.penalties))
+    return lambda b: np.asarray(cho_solve(factor, b))
+
+
 def moment_matrix(design: FloatArray, blocks: FloatArray) -> FloatArray:
     """Return Σ_j B_j ⊗ x_j x_jᵀ for symmetric blocks (n, K, K), shape (KD, KD)."""
     outputs, width = blocks.shape[1], design.shape[1]
