@@ -14,11 +14,11 @@ from qmis_stats.errors import InputError
 from qmis_stats.leak.fits import Fit
 from qmis_stats.leak.game import Game
 from qmis_stats.leak.group_results import GroupLeak
-from qmis_stats.leak.influence import Influence, left_out
+from qmis_stats.leak.influence import Influence, left_out, main_moves
 from qmis_stats.leak.law import exposures, figures_without_each, whole_figures
 from qmis_stats.leak.leave_one_out import LeaveOneOut
 from qmis_stats.leak.posterior import Points, points_of
-from qmis_stats.leak.retained import ReadOut, share_covariance
+from qmis_stats.leak.retained import ReadOut, share_covariance, share_moves
 from qmis_stats.leak.signal import Directions, PointSignal
 from qmis_stats.leak.smoothed import smoothed
 from qmis_stats.validation import checked_level
@@ -225,22 +225,14 @@ def _one_group(
     slopes = np.where(sure[:, None], 0.0, change)
 
     # What all points of the group share: the law that their means are read from, and what every point moves.
-    without, rest = _without_each(basis, parts), []
-    for part, (scale, leverage, length) in enumerate(without):
+    without, others = _without_each(basis, parts), []
+    for part, scale in enumerate(without[:, 0]):
         kept = _kept(fit, law_places, parts[law_rows] != part)
-        other = points_of(fit, found, basis.game, kept, float(scale)).some(few)
-        mean = other.mean * (1.0 + length)
-        rest.append(np.concatenate([mean.ravel(), other.factor.ravel(), [scale, leverage]]))
-    shifts = np.array(rest) - np.mean(rest, axis=0)
-    left, sizes, right = np.linalg.svd(shifts, full_matrices=False)
-    unit = (len(shifts) - 1.0) / np.sqrt(len(shifts))  # so that a move is as large as its standard error
+        others.append(points_of(fit, found, basis.game, kept, float(scale)).some(few))
+    coordinates, after = main_moves(base, others, without, _MOVES)
     deviations = replicates - replicates.mean(axis=0)
-    split = base.mean.size
-    for k in range(min(_MOVES, int(np.count_nonzero(sizes > _NOTHING * max(float(sizes[0]), 1e-300))))):
-        move = right[k] * sizes[k] * unit
-        mean, factor = move[:split].reshape(base.mean.shape), move[split:-2].reshape(base.factor.shape)
-        changed = at(base.moved(mean, factor, float(move[-2]), float(move[-1])), here) - start
-        deviations += (left[:, k] / unit)[:, None, None] * changed
+    for along, one in zip(coordinates.T, after, strict=True):
+        deviations += along[:, None, None] * (at(one, here) - start)
     return _Of(whole, deviations, slopes)
 
 
@@ -284,8 +276,7 @@ def _joined(basis: Basis, found: Sequence[_Of], parts: Indices) -> dict[str, Any
         return {"estimates": np.zeros((0, empty, 0)), "covariance": np.zeros((0, 0, 0)), "dof": dof}
     deviations = np.stack([one.deviations for one in found], axis=1)  # (J, L, Q, F)
     groups, quantizers, width = deviations.shape[1:]
-    without = _without_each(basis, parts)
-    shares = (without - without.mean(axis=0))[:, [0, 2]] @ np.array([one.changes for one in basis.readings]).T
+    shares = share_moves(basis.readings, _without_each(basis, parts))
     # Pulls of all records add up to the number of parameters: what the parts differ in them is no error.
     known = np.array([basis.found.pull, basis.found.pull_lost])
     pull, lost = (np.bincount(parts, one - one.mean()) / np.bincount(parts) for one in known)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,12 +12,13 @@ from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.leak.fits import Fit, hessian_solver
 from qmis_stats.leak.game import Game
 from qmis_stats.leak.leave_one_out import LeaveOneOut
-from qmis_stats.leak.posterior import points_of
+from qmis_stats.leak.posterior import Points, points_of
 
-__all__ = ["Influence", "influence_of", "left_out"]
+__all__ = ["Influence", "influence_of", "left_out", "main_moves"]
 
 _STEP = 1e-4
 _TINY = 1e-300
+_NOTHING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +59,51 @@ def left_out(influence: FloatArray, group: Indices) -> FloatArray:
     return np.asarray(-np.bincount(group, influence) / (group.size - size))
 
 
+def main_moves(
+    points: Points, others: Sequence[Points], without: FloatArray, most: int
+) -> tuple[FloatArray, list[Points]]:
+    """Return what leaving groups out moves of all points, along its main directions.
+
+    A move is as large as the standard error of what it moves.
+
+    Parameters
+    ----------
+    points : Points
+        Some of the points.
+    others : sequence of Points
+        The same ones, read without each of G groups.
+    without : (G, 3) ndarray
+        Log scale, log leverage and relative length without each group.
+    most : int
+        How many directions.
+
+    Returns
+    -------
+    coordinates : (G, k) ndarray
+        Of each group along them.
+    moved : list of Points
+        The points after each move.
+    """
+    rows = [
+        np.concatenate([(one.mean * (1.0 + length)).ravel(), one.factor.ravel(), [scale, leverage]])
+        for one, (scale, leverage, length) in zip(others, without, strict=True)
+    ]
+    left, sizes, right = np.linalg.svd(np.array(rows) - np.mean(rows, axis=0), full_matrices=False)
+    main = min(most, int(np.count_nonzero(sizes > _NOTHING * max(float(sizes[0]), _TINY))))
+    unit = (len(rows) - 1.0) / np.sqrt(len(rows))
+    split = points.mean.size
+    moved = [
+        points.moved(
+            move[:split].reshape(points.mean.shape),
+            move[split:-2].reshape(points.factor.shape),
+            float(move[-2]),
+            float(move[-1]),
+        )
+        for move in right[:main] * (sizes[:main, None] * unit)
+    ]
+    return left[:, :main] / unit, moved
+
+
 def influence_of(fit: Fit, found: LeaveOneOut, held: float, held_scale: float) -> Influence:
     """Return the influence of each point.
 
@@ -78,7 +125,7 @@ def influence_of(fit: Fit, found: LeaveOneOut, held: float, held_scale: float) -
     held, held_scale : float
         1 − λ and 1 − κ, in [0, 1].
     """
-    identity, n = np.eye(fit.outputs), fit.points
+    identity = np.eye(fit.outputs)
     usual = found.leverage.mean(axis=0)
     values = fit.design @ fit.parameters.T
 
@@ -89,18 +136,16 @@ def influence_of(fit: Fit, found: LeaveOneOut, held: float, held_scale: float) -
         return np.sum(fit.loss.gradient(fit.y, values) ** 2, axis=1), np.trace(stiffness, axis1=1, axis2=2)
 
     here = sums(values)
-    means = [part.mean() for part in here]
+    sizes = [part.mean() for part in here]
     root = math.sqrt(1.0 - found.inflation)
-    squares, stiffer = ((part / mean - 1.0) / root for part, mean in zip(here, means, strict=True))
-    length = np.zeros(n)
+    squares, stiffer = ((part / size - 1.0) / root for part, size in zip(here, sizes, strict=True))
+    length = np.zeros(fit.points)
     if fit.loss.name != "squared":
         mean = points_of(fit, found, Game()).mean
         shift = np.linalg.solve(identity + found.leverage @ found.curvature, mean[:, :, None])[:, :, 0]
         length = root * _stretch(fit, found, mean)
-        longer = [
-            float((part.mean() / mean - 1.0) / _STEP)
-            for part, mean in zip(sums(values + _STEP * shift), means, strict=True)
-        ]
+        there = sums(values + _STEP * shift)
+        longer = [float((part.mean() / size - 1.0) / _STEP) for part, size in zip(there, sizes, strict=True)]
         squares, stiffer = squares + longer[0] * length, stiffer + longer[1] * length
     damped = [float(np.sum(part * found.pull) / part.sum()) for part in here]
     stiffer = stiffer / (1.0 - (1.0 - held) * damped[1])

@@ -21,7 +21,7 @@ from qmis_stats.leak.influence import Influence, influence_of
 from qmis_stats.leak.leave_one_out import LeaveOneOut, forms
 from qmis_stats.quantizers.weights.base import GroupCells
 
-__all__ = ["NamedQuantizer", "ReadOut", "Retained", "Scatter", "read_out", "retained", "scatter"]
+__all__ = ["NamedQuantizer", "ReadOut", "Retained", "Scatter", "read_out", "retained", "scatter", "share_moves"]
 
 _NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
 _NODE_WEIGHTS = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()
@@ -549,6 +549,11 @@ def read_out(spread: Scatter, kept: Retained) -> ReadOut:
 
 def _inner(k: FloatArray, d: FloatArray) -> FloatArray:
     return np.array([np.sum(k * k, axis=0), np.sum(k * d, axis=0), np.sum(d * d, axis=0)])
+
+
+def share_moves(found: Sequence[ReadOut], without: FloatArray) -> FloatArray:
+    """Return what ρ moves without each group, (G, Q), less the mean, from scale, leverage and length, (G, 3)."""
+    return np.asarray((without - without.mean(axis=0))[:, [0, 2]] @ np.array([one.changes for one in found]).T)
 
 
 def share_covariance(found: Sequence[ReadOut]) -> FloatArray:

@@ -10,11 +10,11 @@ import numpy as np
 from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.leak.fits import Fit
 from qmis_stats.leak.game import Game
-from qmis_stats.leak.influence import left_out
+from qmis_stats.leak.influence import left_out, main_moves
 from qmis_stats.leak.law import Exposures, exposures, figures_without_each, whole_figures
 from qmis_stats.leak.leave_one_out import LeaveOneOut
 from qmis_stats.leak.posterior import Points, points_of
-from qmis_stats.leak.retained import ReadOut, Scatter, share_covariance
+from qmis_stats.leak.retained import ReadOut, Scatter, share_covariance, share_moves
 from qmis_stats.leak.signal import Directions
 
 __all__ = ["Uncertainty"]
@@ -78,8 +78,7 @@ class Uncertainty:
         slopes, moves, changes = self._slopes(law, group, without, seed, backend)
         replicates = figures_without_each(law, group) + np.einsum("gk,kqf->gqf", moves, changes)
         deviations, dof = self._without_sums(replicates, group)
-        shares = (without - without.mean(axis=0))[:, [0, 2]] @ np.array([one.changes for one in self.readings]).T
-        deviations += shares[:, :, None] * slopes
+        deviations += share_moves(self.readings, without)[:, :, None] * slopes
         groups = len(deviations)
         points = np.einsum("gqf,grf->fqr", deviations, deviations) * (groups - 1.0) ** 2 / (groups * dof)
         codes = np.einsum("qf,rf,qr->fqr", slopes, slopes, share_covariance(self.readings))
@@ -117,35 +116,22 @@ class Uncertainty:
         here = whole_figures(law) if whole else at(few, stay)
         sure = shares[:, None] >= 1.0 - _NOTHING
         slopes = np.where(sure, 0.0, (at(few, steps) - here) / np.where(np.abs(steps) > 0.0, steps, _NOTHING)[:, None])
-        coordinates, main = self._moves(group, without, chosen)
-        split = self.points.mean.shape[1] * chosen.size
-        changes = []
-        for move in main:
-            mean, factor = move[:split].reshape(few.mean.shape), move[split:-2].reshape(few.factor.shape)
-            changes.append(at(few.moved(mean, factor, float(move[-2]), float(move[-1])), stay) - here)
-        return slopes, coordinates, np.array(changes)
+        coordinates, moved = main_moves(few, *self._without_each(group, without, chosen), _MOVES)
+        return slopes, coordinates, np.array([at(one, stay) - here for one in moved])
 
-    def _moves(self, group: Indices, without: FloatArray, chosen: Indices) -> tuple[FloatArray, FloatArray]:
-        """Return the posterior, the log scale and leverage without each group: coordinates (G, k) of main moves, these.
+    def _without_each(self, group: Indices, without: FloatArray, chosen: Indices) -> tuple[list[Points], FloatArray]:
+        """Return chosen points read without each group, and what every point moves then, (G, 3).
 
-        A move is as large as the standard error of what it moves. Where figures compare residuals with the scale that
-        these set, all that moves is the variance beside that scale.
+        Where figures compare residuals with the scale that these set, all that moves is the variance beside that scale.
         """
-        rows = []
         if self._scale_free:
             without = np.zeros_like(without)
             without[:, 0] = left_out(self.found.relative, group)
-        for number, (scale, leverage, length) in enumerate(without):
+        others = []
+        for number, scale in enumerate(without[:, 0]):
             kept = None if self._scale_free else np.flatnonzero(group != number)
-            other = points_of(self.fit, self.found, self.game, kept, float(scale)).some(chosen)
-            mean = other.mean * (1.0 + length)
-            rows.append(np.concatenate([mean.ravel(), other.factor.ravel(), [scale, leverage]]))
-        moved = np.array(rows)
-        moved -= moved.mean(axis=0)
-        left, sizes, right = np.linalg.svd(moved, full_matrices=False)
-        main = min(_MOVES, int(np.count_nonzero(sizes > 1e-9 * max(sizes[0], 1e-300))))
-        unit = (len(moved) - 1.0) / np.sqrt(len(moved))
-        return left[:, :main] / unit, right[:main] * (sizes[:main, None] * unit)
+            others.append(points_of(self.fit, self.found, self.game, kept, float(scale)).some(chosen))
+        return others, without
 
     def _without_sums(self, replicates: FloatArray, group: Indices) -> tuple[FloatArray, int]:
         """Return the deviations of the replicates less what known sums explain of them, and their degrees of freedom.

@@ -12,7 +12,7 @@ from qmis_kernels import memory
 from qmis_stats.audit.models.base import Weights
 from qmis_stats.errors import InputError
 
-__all__ = ["MadeAgain", "check_room", "is_large", "size_of"]
+__all__ = ["MadeAgain", "check_room", "is_large"]
 
 _LARGE = 2**22
 """Bytes of one model from which on its weights are made again: half a million numbers."""
@@ -48,7 +48,7 @@ class MadeAgain(Sequence[Weights]):
         return self.made(*(one[training] for one in self.given))
 
 
-def size_of(weights: Weights) -> int:
+def _size_of(weights: Weights) -> int:
     """Return how many bytes weights are."""
     return sum(np.asarray(array).nbytes for array in weights)
 
@@ -61,7 +61,7 @@ def is_large(weights: Weights) -> bool:
     >>> is_large((np.zeros(100),)), is_large((np.zeros(10**6),))
     (False, True)
     """
-    return size_of(weights) >= _LARGE
+    return _size_of(weights) >= _LARGE
 
 
 def check_room(weights: Weights, left: int) -> None:
@@ -72,7 +72,7 @@ def check_room(weights: Weights, left: int) -> None:
     InputError
         If they would not.
     """
-    needed = left * size_of(weights)
+    needed = left * _size_of(weights)
     if not memory.fits(needed):
         free = memory.readable(memory.available())
         allowed = f"fewer, or with a store, a folder: their weights need {memory.readable(needed)} and {free} are free"

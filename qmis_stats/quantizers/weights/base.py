@@ -18,6 +18,7 @@ from qmis_stats.validation import whole_number
 __all__ = [
     "GroupCells",
     "WeightQuantizer",
+    "WithoutCodes",
     "bits_in",
     "blocks_of_rows",
     "mean_within",
@@ -336,6 +337,29 @@ class WeightQuantizer(ABC):
 def midpoints(levels: FloatArray) -> FloatArray:
     """Return the middles between neighbouring levels."""
     return np.asarray(0.5 * (levels[1:] + levels[:-1]))
+
+
+@dataclass(frozen=True)
+class WithoutCodes(WeightQuantizer):
+    """A quantizer that has to be told more than weights before it has codes; everything that asks for them says so."""
+
+    @property
+    @abstractmethod
+    def _wanting(self) -> tuple[str, str]:
+        """Return what is missing, and what to do instead."""
+
+    def encode(self, weights: ArrayLike) -> tuple[IntArray, FloatArray]:
+        """Refuse: weights alone have no codes.
+
+        Raises
+        ------
+        DomainError
+            Always.
+        """
+        raise DomainError(self.name, *self._wanting)
+
+    def _encode(self, weights: FloatArray) -> tuple[IntArray, FloatArray]:
+        return self.encode(weights)
 
 
 def weight_tensor(weights: ArrayLike) -> FloatArray:

@@ -7,11 +7,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from numpy.typing import ArrayLike
-
-from qmis_stats.arrays import FloatArray, IntArray
-from qmis_stats.errors import DomainError, InputError
-from qmis_stats.quantizers.weights.base import WeightQuantizer
+from qmis_stats.errors import InputError
+from qmis_stats.quantizers.weights.base import WeightQuantizer, WithoutCodes
 
 __all__ = ["FIRST", "LAST", "Mixed"]
 
@@ -20,7 +17,7 @@ FIRST, LAST = "first", "last"
 
 
 @dataclass(frozen=True)
-class Mixed(WeightQuantizer):
+class Mixed(WithoutCodes):
     """A quantizer for each layer, by patterns of names: of several patterns that fit a layer, the first one counts.
 
     Without the names of layers it has no codes, and everything that would ask for them says so. Audits ask the model:
@@ -108,22 +105,12 @@ class Mixed(WeightQuantizer):
             )
         return tuple(self.parts[column.index(True)] for column in zip(*fits, strict=True))
 
-    def encode(self, weights: ArrayLike) -> tuple[IntArray, FloatArray]:
-        """Refuse: there are no codes without names of layers.
-
-        Raises
-        ------
-        DomainError
-            Always.
-        """
-        raise DomainError(
-            self.name,
+    @property
+    def _wanting(self) -> tuple[str, str]:
+        return (
             "its codes follow the names of layers, and weights alone have none",
             "audit a model, or quantize by of_layers(names)",
         )
-
-    def _encode(self, weights: FloatArray) -> tuple[IntArray, FloatArray]:
-        return self.encode(weights)
 
     @property
     def _own_blocks(self) -> bool:
