@@ -1,7 +1,7 @@
 """Rare events: time to one per cent against crude simulation in NumPy and against OpenTURNS, one core.
 
 Crude simulation is timed on a million sums and its time taken in proportion. OpenTURNS is given the design points, and
-stops at the relative error that the own result states; what is timed is a whole call of the public function `tilted`.
+stops at the relative error that our result states; what is timed is a whole call of the public function `tilted`.
 """
 
 from __future__ import annotations

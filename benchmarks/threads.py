@@ -1,9 +1,9 @@
 """Every function of the kernel table on one thread and on two, paired: results are the same, times should halve.
 
-A call is repeated for a seventh of a second and measured three times a round. Two virtual processors are not always two
-whole ones: the first line is what this machine has to give at all, one process against two that know nothing of each
-other. The ratio of the fastest times compares moments in which both sides had what they asked for; the median shows how
-often that is so. Times are of whole calls, with the checks of arguments and fresh memory for the results.
+A call is repeated for a seventh of a second and measured three times per round. Two virtual processors are not always
+two whole ones: the first line is what this machine has to give at all, one process against two that know nothing of
+each other. The ratio of the fastest times compares moments in which both sides had what they asked for; the median
+shows how often that is so. Times are of whole calls, with the checks of arguments and fresh memory for the results.
 """
 
 from __future__ import annotations

@@ -28,6 +28,8 @@ SCREENS = ((1280, "light"), (390, "light"), (1280, "dark"), (390, "dark"))
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SET = "() => !window.MathJax || !MathJax.startup || MathJax.startup.promise.then(() => true)"
 """True once formulas are set."""
+PATIENCE = 120_000
+"""Milliseconds that a page may take: on a busy machine the long pages of the API take longer than 30 seconds."""
 
 
 def pages(given: list[Path]) -> list[Path]:
@@ -65,6 +67,7 @@ def main() -> int:
         browser = driver.chromium.launch(executable_path=arguments.browser)
         for width, colours in SCREENS:
             page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=colours)
+            page.set_default_timeout(PATIENCE)
             for path in checked:
                 for rule, impact, element in violations(page, path.as_uri()):
                     rules[rule, impact] += 1

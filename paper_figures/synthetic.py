@@ -1,6 +1,6 @@
 """Indicator against attack in 128 dimensions, from the synthetic study: mixtures of four Gaussian modes, 1024
 training points, three heads. Each mark is a quantizer: its standardised gap √(2r̂) (more private to the right)
-and the area under the ROC of the learned attack on membership (less private upwards), both with 95 % intervals.
+and the AUC of the learned attack on membership (less private upwards), both with 95 % intervals.
 Black line and grey band: no quantization; an AUC of ½ is a guess. Most intervals of the gap reach zero: losses
 hardly tell these quantizers apart, the attack does.
 """

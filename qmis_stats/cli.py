@@ -497,12 +497,12 @@ def audit(
     from qmis_stats.audit.audit_page import report_data, write_report
     from qmis_stats.audit.group_lines import shown_releases
     from qmis_stats.audit.rough_time import RANKING, RELEASES, RUNS, TO_ATTACK, audit_time
-    from qmis_stats.quantizers.weights.names import DEFAULT_QUANTIZERS, quantizer
+    from qmis_stats.quantizers.weights.names import DEFAULT_QUANTIZERS, names_in, quantizer
     from qmis_stats.validation import checked_level
 
     checked_level(level)
     checked_margin(margin)
-    names = DEFAULT_QUANTIZERS if quantizers is None else [name.strip() for name in quantizers.split(",")]
+    names = DEFAULT_QUANTIZERS if quantizers is None else names_in(quantizers)
     if "" in names:
         raise InputError("--quantizers", quantizers, "names with commas between them")
     chosen = [quantizer(name) for name in names]

@@ -178,6 +178,7 @@ OF_WEIGHTS = [
         "gptq-4:g32",
         "adaround-4",
         "awq-4",
+        "mixed(first=uniform-8,*=nf4)",
     ),
 ]
 OF_LIBRARIES = [

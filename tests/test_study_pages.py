@@ -19,6 +19,7 @@ MADE_BY = {
     "group_leak": "group_leak",
     "independence": "independence",
     "indicator_ranking": "write_indicator_ranking",
+    "large_networks": "large_networks",
     "leak_checks": "leak_checks_study.page",
     "molecules": "write_molecules",
     "molecules_leak": "molecules_leak",

@@ -1,10 +1,10 @@
 """What quantizers that see data leak: of the rows that calibrate them, and of training points (S19).
 
-    python docs/studies/calibration.py [--seed 1] [--data FOLDER]
+    python docs/studies/calibration.py [--seed 1] [--data FOLDER] [--page-only]
 
 writes ``docs/studies/calibration.csv`` and ``docs/studies/calibration.md``, in five minutes on one core. With the
 folder of the molecular sets (by default ``../shared/data/tdc``, where it is there) Caco-2 is one of the settings;
-without it its rows stay as they are.
+without it its rows stay as they are. ``--page-only`` makes the page of the CSV file that is there.
 
 Attackers know the law of the rows, or the pool they are from, and draw calibration sets of their own, with and without
 the row in question. With the float weights they also have the error e of every weight, and what rounding left of column
@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 from scipy.special import ndtr
-from study_page import render
+from study_page import interval, render
 from study_rows import grouped, read_rows, write_rows
 
 from qmis_stats.audit.attacks import ReadOut, play, run_attacks
@@ -277,9 +277,15 @@ def trained_rows(rows: list[dict[str, str]]) -> list[dict[str, object]]:
     for name, both in grouped(rows, "quantizer").items():
         by = {row["attack"]: row for row in both}
         stem, comma, whose = name.partition(",")
-        more, reach = float(by[DIFFERENCE]["area"]), 1.96 * float(by[DIFFERENCE]["error"])
-        found.append({"stem": stem, "whose": comma + whose, "area": by[READ_OUT], "more": more, "reach": reach})
+        more = with_interval(by[DIFFERENCE], -1.0, "+.4f")
+        found.append({"stem": stem, "whose": comma + whose, "area": with_interval(by[READ_OUT]), "more": more})
     return found
+
+
+def with_interval(row: dict[str, str], least: float = 0.0, form: str = ".3f") -> str:
+    """Return an area, or a difference of two, with its 95 % interval."""
+    middle, reach = float(row["area"]), 1.96 * float(row["error"])
+    return interval(middle, max(middle - reach, least), min(middle + reach, 1.0), form)
 
 
 def page(folder: Path) -> str:
@@ -290,7 +296,8 @@ def page(folder: Path) -> str:
     trained = dict.fromkeys(row["setting"] for row in rows if row["attack"] == READ_OUT)
     for title in calibrated:
         calibrated[title] = [
-            (count, [by.get((title, name, str(count), attack)) for name, attack in COLUMNS.values()]) for count in ROWS
+            (count, [with_interval(by[title, name, str(count), attack]) for name, attack in COLUMNS.values()])
+            for count in ROWS
         ]
     for title in trained:
         trained[title] = trained_rows([row for row in rows if row["setting"] == title])
@@ -301,14 +308,22 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--page-only", action="store_true", help="the page of the CSV file that is there")
     chosen = parser.parse_args()
+    if not chosen.page_only:
+        computed(chosen.data, chosen.seed)
+    (FOLDER / "calibration.md").write_text(page(FOLDER), encoding="utf-8")
+
+
+def computed(data: Path, seed: int) -> None:
+    """Compute all settings and write the table; rows of settings that are not there stay."""
     rows = []
-    for place, setting in enumerate(settings(chosen.data)):
+    for place, setting in enumerate(settings(data)):
         for count in ROWS:
-            rows += attacked(setting, place, count, chosen.seed)
+            rows += attacked(setting, place, count, seed)
             print(setting.title, count, file=sys.stderr)
-    for given in training_sets(chosen.data, chosen.seed):
-        rows += trained(*given, chosen.seed)
+    for given in training_sets(data, seed):
+        rows += trained(*given, seed)
         print(given[0], file=sys.stderr)
     written = [{key: value if isinstance(value, str) else f"{value:.6g}" for key, value in row.items()} for row in rows]
     table = FOLDER / "calibration.csv"
@@ -316,7 +331,6 @@ def main() -> None:
         new = {row["setting"] for row in written}
         written += [row for row in read_rows(table) if row["setting"] not in new]
     write_rows(table, FIELDS, written)
-    (FOLDER / "calibration.md").write_text(page(FOLDER), encoding="utf-8")
 
 
 if __name__ == "__main__":

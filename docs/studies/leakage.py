@@ -352,7 +352,7 @@ def page(rows: list[dict[str, str]], command: str) -> str:
     text = [
         "# Leak of penalised fits: predicted and achieved",
         "",
-        "Areas under the ROC curve ({ref}`S15 to S17 <S15>`). *attack*: of the attack that knows means and second",
+        "AUCs ({ref}`S15 to S17 <S15>`). *attack*: of the attack that knows means and second",
         "moments of the weights over training sets, with its standard error; *law known*: S16 with the same knowledge;",
         "*one fit*: mean of `leakage` over independent data sets. *off*: standard deviation of one fit less the law",
         "known; *stated*: the mean standard error that it says it has; *holds*: how often its 95 % interval holds *law",
@@ -385,7 +385,7 @@ def page(rows: list[dict[str, str]], command: str) -> str:
         f"{np.max(np.abs(gaps)):.4f}, with standard errors of the attack up to {errors.max():.4f}.",
         "",
     ]
-    for figure, prefix in (("areas", ""), ("Δ", "delta_")):
+    for figure, prefix in (("AUCs", ""), ("Δ", "delta_")):
         held = np.array([float(r[f"{prefix}coverage"]) for r in rows])
         within = int(np.sum((held >= 0.93) & (held <= 0.97)))
         text.append(
@@ -398,7 +398,7 @@ def page(rows: list[dict[str, str]], command: str) -> str:
         "",
         f"Of these quantizers and {COPY}, which leaks what the sign leaks: pairs that one fit tells apart, together",
         "at 95 %, and data sets in which any of them is in the wrong order of *Δ known*, or the copy is told from the",
-        f"sign. Last, of pairs whose known areas differ by more than {APART:g}, those that one fit orders rightly.",
+        f"sign. Last, of pairs whose known AUCs differ by more than {APART:g}, those that one fit orders rightly.",
         "",
         "| setting | pairs told apart | data sets with a false order | pairs rightly ordered |",
         "|---|---|---|---|",

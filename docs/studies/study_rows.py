@@ -47,6 +47,6 @@ def how_close(rows: Iterable[Mapping[str, object]]) -> str:
     inside = [row for row in rows if row["in_domain"] == "True"]
     largest = max(abs(float(row["attack"]) - float(row["area"])) for row in inside)
     return (
-        f"Over the {len(inside)} rows inside the domain the largest difference in area is "
+        f"Over the {len(inside)} rows inside the domain the largest difference in AUC is "
         f"{largest:.4f}; {sum(abs(row['z']) <= 3.0 for row in inside)} of them are within 3 standard errors."
     )

@@ -23,7 +23,7 @@ from qmis_stats.audit.models.linear import Linear, Logistic, Softmax
 from qmis_stats.audit.models.mlp import MLP
 from qmis_stats.audit.performance import measure
 from qmis_stats.audit.processes import in_processes
-from qmis_stats.audit.quantizers import IDENTITY, Quantizer, checked_quantizers
+from qmis_stats.audit.quantizers import IDENTITY, Quantizer, check_layers, checked_quantizers
 from qmis_stats.audit.run_store import RunStore
 from qmis_stats.audit.splits import GIVEN, SUBSETS, further, held_out
 from qmis_stats.audit.subgroups import Subgroups, group_performance
@@ -211,6 +211,7 @@ def _planned(
     chosen = checked_quantizers(quantizers)
     if not chosen:
         raise InputError("quantizers", [one.name for one in quantizers], "at least one beside the reference, identity")
+    check_layers(chosen, model)
     pool, held = held_out(dataset, evaluation, generator(seed, 0))
     if elsewhere:
         subsets, n = GIVEN, pool.size
@@ -284,7 +285,7 @@ def _result(plan: RunPlan, runs: tuple[Run, ...], draws: int, progress: Progress
     }
     y, clusters = data.y[plan.held], None if data.groups is None else data.groups[plan.held]
     scores = measure(data.task, y, predictions, clusters)
-    bits = {**{q.name: float(q.bits) for q in plan.quantizers}, IDENTITY: _REFERENCE_BITS}
+    bits = {**{q.name: float(q.bits) for q in plan.quantizers}, **runs[0].bits, IDENTITY: _REFERENCE_BITS}
     notes = tuple(_notes(plan, runs, visited, ranking))
     specification = {**plan.specification, "runs": len(runs), "draws": draws}
     result = AuditResult(data.name, ranking, reference, scores, bits, visited, runs, notes, specification)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Model, Weights
-from qmis_stats.audit.quantizers import Quantizer, quantized_by
+from qmis_stats.audit.quantizers import Quantizer, by_layer, quantized_by
 from qmis_stats.audit.values import numbers
 from qmis_stats.errors import InputError, QmisError
 from qmis_stats.foreign import raised_by
@@ -155,14 +155,14 @@ def calibration_data(source: CalibrationSource, rows: int, dataset: Dataset) -> 
 def calibrated(
     quantizer: Quantizer, model: Model, weights: Weights, mask: Sequence[bool], X: FloatArray | None
 ) -> tuple[Quantizer, ...]:
-    """Return the quantizer of each array of the mask; one that sees data is calibrated layer by layer.
+    """Return the quantizer of each array of the mask; those that see data are calibrated layer by layer.
 
     What a layer is given comes out of the layers before it as they are released: quantized.
 
     Parameters
     ----------
     quantizer : Quantizer
-        One without ``calibrate`` is the quantizer of every array.
+        One without ``calibrate`` and ``of_layers`` is the quantizer of every array.
     model : Model
         With a method ``layer_inputs``: it returns, by name, what the layer of each quantized array is given.
     weights, mask
@@ -173,36 +173,51 @@ def calibrated(
     Raises
     ------
     InputError
-        If there are no points, the model gives no inputs of its layers, or the quantizer cannot be calibrated on them.
+        If there are no points, the model gives no inputs of its layers, or the quantizer cannot be calibrated on them,
+        or has none for a layer.
     """
     places = [place for place, use in enumerate(mask) if use]
-    sees: Any = quantizer
-    if not to_be_calibrated(sees):
-        return (quantizer,) * len(places)
-    asked: Any = model
+    each: tuple[Any, ...] = by_layer(quantizer, model, len(places))
+    if not any(map(to_be_calibrated, each)):
+        return each
     if X is None:
-        raise InputError(f"quantizer {sees.name!r}", "one that sees data", "of weights alone here: none are given")
-    if not hasattr(asked, "layer_inputs"):
-        allowed = f"one with a method layer_inputs, which {sees.name} is calibrated on; linear heads and MLP have it"
+        raise InputError(f"quantizer {quantizer.name!r}", "one that sees data", "of weights alone here: none are given")
+    if not hasattr(model, "layer_inputs"):
+        allowed = (
+            f"one with a method layer_inputs, which {quantizer.name} is calibrated on; linear heads and MLP have it"
+        )
         raise InputError("model", type(model).__name__, allowed)
     made: list[Quantizer] = []
     now = list(weights)
     for k, place in enumerate(places):
-        with raised_by(f"layer_inputs of model {type(model).__name__}", but=(QmisError,)):
-            inputs = dict(asked.layer_inputs(tuple(now), X))
-        if len(inputs) != len(places):
-            field = f"layer_inputs of model {type(model).__name__}"
-            raise InputError(field, list(inputs), f"one array for each of {len(places)} that are quantized")
-        name = list(inputs)[k]
-        with raised_by(f"quantizer {sees.name!r} in the calibration of {name}"):
-            one = sees.calibrate(np.array(weights[place]), inputs[name])
-            whole = isinstance(getattr(one, "name", None), str) and callable(getattr(one, "quantize", None))
-        if not whole:
-            raise InputError(f"calibrate of quantizer {sees.name!r}", one, "code that returns a quantizer")
-        made.append(one)
+        sees = each[k]
+        made.append(
+            _on_inputs(sees, _inputs(model, now, X, len(places), k), weights[place]) if to_be_calibrated(sees) else sees
+        )
         if k + 1 < len(places):
-            now[place] = quantized_by(one, np.asarray(weights[place]))
+            now[place] = quantized_by(made[k], np.asarray(weights[place]))
     return tuple(made)
+
+
+def _inputs(model: Any, now: Sequence[FloatArray], X: FloatArray, count: int, k: int) -> tuple[str, FloatArray]:
+    """Return the name of a layer and what it is given."""
+    field = f"layer_inputs of model {type(model).__name__}"
+    with raised_by(field, but=(QmisError,)):
+        inputs = dict(model.layer_inputs(tuple(now), X))
+    if len(inputs) != count:
+        raise InputError(field, list(inputs), f"one array for each of {count} that are quantized")
+    return list(inputs.items())[k]
+
+
+def _on_inputs(sees: Any, given: tuple[str, FloatArray], weights: FloatArray) -> Quantizer:
+    name, inputs = given
+    with raised_by(f"quantizer {sees.name!r} in the calibration of {name}"):
+        one = sees.calibrate(np.array(weights), inputs)
+        whole = isinstance(getattr(one, "name", None), str) and callable(getattr(one, "quantize", None))
+    if not whole:
+        raise InputError(f"calibrate of quantizer {sees.name!r}", one, "code that returns a quantizer")
+    made: Quantizer = one
+    return made
 
 
 def released_weights(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -33,7 +34,8 @@ class Codewords:
         codes: the quantizer's own where it says that its scales are continuous (``discrete = False``), the values
         where it says that these are from a fixed set (``discrete = True``), else those that can be derived.
     calibrate : callable, optional
-        Returns the quantizers of the weights of a checkpoint, one an array, for a quantizer that sees data.
+        Returns the quantizers of the weights of a checkpoint, one an array, for a quantizer that sees data or treats
+        layers differently.
 
     Examples
     --------
@@ -51,6 +53,12 @@ class Codewords:
         self._calibrate = calibrate
         self._identify = identify
         self._forms: list[DerivedCodes | None] = []
+        self._bits: float | None = None
+
+    @property
+    def bits(self) -> float | None:
+        """Mean bits per quantized weight of a quantizer that chooses by layer; of others ``None``."""
+        return self._bits
 
     @property
     def with_scales(self) -> bool:
@@ -73,7 +81,12 @@ class Codewords:
             raise InputError("quantizable", tuple(mask), "true for an array at least: there is nothing to quantize")
         each = [self._quantizer] * len(chosen) if self._calibrate is None else self._calibrate(weights, mask)
         if not self._forms:
-            _check(each[0], chosen[0])
+            names = [one.name for one in each]
+            for place in map(names.index, dict.fromkeys(names)):
+                _check(each[place], chosen[place])
+            if hasattr(self._quantizer, "of_layers"):
+                bits = [float(getattr(one, "bits", math.nan)) for one in each]
+                self._bits = float(np.average(bits, weights=[array.size for array in chosen]))
             self._forms = [self._form(one, np.shape(array)) for one, array in zip(each, chosen, strict=True)]
         parts = [self._applied(*given) for given in zip(each, chosen, self._forms, strict=True)]
         rest = iter(parts)

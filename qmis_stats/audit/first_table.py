@@ -14,6 +14,9 @@ from qmis_stats.validation import checked_level
 
 __all__ = ["first_table", "legend", "whole_table"]
 
+_PARETO = "P"
+"""Heads and marks the column of the Pareto set, on a terminal and on a page; the legend explains it."""
+
 
 def first_table(lines: Sequence[Line], dataset: str, metric: str, level: float) -> Table:
     """Return a row per quantizer, the most private first and no quantization last.
@@ -37,11 +40,11 @@ def first_table(lines: Sequence[Line], dataset: str, metric: str, level: float) 
             *(_leak(line) if by_leak else _indicator(line)),
             *map(narrow, (line.score,) if by_leak else (line.score, *line.score_interval)),
             "" if line.reference else narrow(line.price),
-            "P" if line.pareto else "",
+            _PARETO if line.pareto else "",
         )
         for line in lines
     ]
-    return Table(_caption(dataset, level), ("quantizer", "set", *privacy, *score, "price", ""), rows)
+    return Table(_caption(dataset, level), ("quantizer", "set", *privacy, *score, "price", _PARETO), rows)
 
 
 def whole_table(lines: Sequence[Line], dataset: str, metric: str, level: float) -> Table:
@@ -63,11 +66,11 @@ def whole_table(lines: Sequence[Line], dataset: str, metric: str, level: float) 
                 *rest,
                 _with(*map(number, (line.score, *line.score_interval))),
                 "" if line.reference else _with(*map(number, (line.price, *line.price_interval))),
-                "yes" if line.pareto else "",
+                _PARETO if line.pareto else "",
             )
         )
     privacy = ("Δ", "AUC", "TPR", "less, %") if by_leak else ("r",)
-    heads = ("quantizer", "rank", "set", "bits", *privacy, metric_name(metric), "price", "Pareto")
+    heads = ("quantizer", "rank", "set", "bits", *privacy, metric_name(metric), "price", _PARETO)
     return Table(_caption(dataset, level), heads, rows)
 
 
@@ -114,4 +117,5 @@ def legend(leak: ReleaseLeak | None) -> str:
         attack, of = ("strongest attack that was run", "of 2 AUC - 1 ") if leak.measured else ("best attack", "")
         privacy = f"Δ: advantage of the {attack}; AUC and TPR (at FPR 1 %): of it; less: how much less {of}than no "
         privacy += "quantization, in %" if leak.measured else "quantization, in %; *: outside of the theory's domain"
-    return f"set: possible ranks, 1 the most private; {privacy}; price: loss against no quantization; P: Pareto set"
+    price = "price: loss against no quantization"
+    return f"set: possible ranks, 1 the most private; {privacy}; {price}; {_PARETO}: Pareto set"

@@ -62,6 +62,8 @@ def no_theory(model: Model, quantizers: Sequence[Quantizer], points: int, size: 
         return "it is for linear, logistic and softmax heads"
     if seen := [one.name for one in quantizers if sees_data(one)]:
         return f"it knows no quantizers that see data ({', '.join(seen)})"
+    if mixed := [one.name for one in quantizers if hasattr(one, "of_layers")]:
+        return f"it knows no quantizers that choose by layers ({', '.join(mixed)}): a head has one"
     if points < LEAST_POINTS:
         return f"it needs at least {LEAST_POINTS} training points, not {points}"
     if size > _WIDEST:

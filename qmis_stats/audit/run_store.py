@@ -26,6 +26,7 @@ class RunStore(KeptFolder):
             "seconds": run.seconds,
             "quantizers": list(run.visited),
             "with_scales": list(run.with_scales),
+            **({"bits": run.bits} if run.bits else {}),
         }
         self.keep(_name(run.number), arrays, meta)
 
@@ -40,8 +41,8 @@ class RunStore(KeptFolder):
                 name: Visited(*arrays[len(_FIELDS) * q : len(_FIELDS) * (q + 1)])
                 for q, name in enumerate(meta["quantizers"])
             }
-            scales = tuple(meta["with_scales"])
-            return Run(number, meta["checkpoints"], meta["distinct"], meta["seconds"], visited, scales)
+            scales, bits = tuple(meta["with_scales"]), meta.get("bits", {})
+            return Run(number, meta["checkpoints"], meta["distinct"], meta["seconds"], visited, scales, bits)
         except (KeyError, TypeError):
             return None
 

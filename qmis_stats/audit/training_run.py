@@ -18,7 +18,6 @@ from qmis_stats.audit.models.base import Model, Weights
 from qmis_stats.audit.models.calls import checkpoints_of, losses_of_each, mask_of, predictions_of
 from qmis_stats.audit.quantizers import IDENTITY, Quantizer
 from qmis_stats.audit.splits import GIVEN, subset
-from qmis_stats.quantizers.weights.base import to_be_calibrated
 
 __all__ = [
     "Run",
@@ -88,6 +87,8 @@ class Run:
         By quantizer, the last one the reference.
     with_scales : tuple of str
         Quantizers without codes, whose codewords are told apart by scales or levels too.
+    bits : dict of str to float
+        Mean bits per weight of quantizers that choose by layer.
     """
 
     number: int
@@ -96,6 +97,7 @@ class Run:
     seconds: float
     visited: dict[str, Visited]
     with_scales: tuple[str, ...] = ()
+    bits: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -246,9 +248,7 @@ def one_run(plan: RunPlan, number: int, save: Callable[[Run], None] | None = Non
     X, y = data.X[plan.judged], data.y[plan.judged]
     points = None if plan.calibration is None else calibration_points(plan, rows, number)
 
-    def sees(quantizer: Quantizer) -> Calibrate | None:
-        if points is None or not to_be_calibrated(quantizer):
-            return None
+    def sees(quantizer: Quantizer) -> Calibrate:
         return lambda weights, mask: calibrated(quantizer, model, weights, mask, points)
 
     words = {q.name: Codewords(q, plan.identify, sees(q)) for q in plan.quantizers}
@@ -274,7 +274,8 @@ def one_run(plan: RunPlan, number: int, save: Callable[[Run], None] | None = Non
             name: keepers[name].result(predictions_of(model, values, X, classes)) for name, values in latest.items()
         }
     with_scales = tuple(name for name, codewords in words.items() if codewords.with_scales)
-    run = Run(number, count, int(np.unique(rows).size), time.perf_counter() - begin, visited, with_scales)
+    bits = {name: codewords.bits for name, codewords in words.items() if codewords.bits is not None}
+    run = Run(number, count, int(np.unique(rows).size), time.perf_counter() - begin, visited, with_scales, bits)
     if save is not None:
         save(run)
     return run

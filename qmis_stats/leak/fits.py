@@ -193,25 +193,16 @@ def newton_step(fit: Fit) -> tuple[FloatArray, FloatArray]:
     gradient = fit.loss.gradient(fit.y, values)
     curvature = fit.loss.curvature(fit.y, values)
     slope = gradient.T @ design + fit.penalties * theta
-    if fit.wide:
-        return _wide_step(fit, design, curvature[:, 0, 0], slope[0], gradient[:, 0])
-    hessian = hessian_matrix(design, curvature, fit.penalties)
-    factor = positive_factor(hessian)
-    step = -cho_solve(factor, slope.ravel())
+    solve = hessian_solver(fit, curvature)
+    step = -solve(slope.reshape(-1, 1))[:, 0]
     # Σ_j ψ_jψ_jᵀ ⊗ x_j x_jᵀ between two inverse Hessians: the sandwich, good enough for a unit of length.
-    middle = moment_matrix(design, gradient[:, :, None] * gradient[:, None, :])
-    squares = np.diag(cho_solve(factor, cho_solve(factor, middle).T))
+    if fit.wide:
+        squares = np.sum(solve(design.T * gradient[:, 0]) ** 2, axis=1)
+    else:
+        middle = moment_matrix(design, gradient[:, :, None] * gradient[:, None, :])
+        squares = np.diag(solve(solve(middle).T))
     errors = np.sqrt(np.maximum(squares, 0.0))
     return step.reshape(theta.shape), np.abs(step) / np.maximum(errors, np.finfo(float).tiny)
-
-
-def _wide_step(
-    fit: Fit, design: FloatArray, w: FloatArray, slope: FloatArray, psi: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    solve = wide_solver(design, w, free_penalties(fit, w.sum()))
-    step = -solve(slope[:, None])[:, 0]
-    errors = np.sqrt(np.sum(solve(design.T * psi) ** 2, axis=1))
-    return step[None], np.abs(step) / np.maximum(errors, np.finfo(float).tiny)
 
 
 def free_penalties(fit: Fit, curvature: float) -> FloatArray:
@@ -231,6 +222,15 @@ def wide_solver(design: FloatArray, w: FloatArray, penalties: FloatArray) -> Cal
         return np.asarray(b / penalties[:, None] - left.T @ cho_solve(inner, left @ b))
 
     return solve
+
+
+def hessian_solver(fit: Fit, curvature: FloatArray) -> Callable[[FloatArray], FloatArray]:
+    """Return b ↦ H⁻¹b for columns b of shape (KD, m), with H of these curvatures."""
+    if fit.wide:
+        w = curvature[:, 0, 0]
+        return wide_solver(fit.design, w, free_penalties(fit, float(w.sum())))
+    factor = positive_factor(hessian_matrix(fit.design, curvature, fit.penalties))
+    return lambda b: np.asarray(cho_solve(factor, b))
 
 
 def moment_matrix(design: FloatArray, blocks: FloatArray) -> FloatArray:

@@ -14,13 +14,13 @@ from qmis_stats.errors import InputError
 from qmis_stats.leak.fits import Fit
 from qmis_stats.leak.game import Game
 from qmis_stats.leak.group_results import GroupLeak
+from qmis_stats.leak.influence import Influence, left_out, main_moves
 from qmis_stats.leak.law import exposures, figures_without_each, whole_figures
 from qmis_stats.leak.leave_one_out import LeaveOneOut
 from qmis_stats.leak.posterior import Points, points_of
-from qmis_stats.leak.retained import ReadOut, share_covariance
+from qmis_stats.leak.retained import ReadOut, share_covariance, share_moves
 from qmis_stats.leak.signal import Directions, PointSignal
 from qmis_stats.leak.smoothed import smoothed
-from qmis_stats.leak.uncertainty import log_scales
 from qmis_stats.validation import checked_level
 
 __all__ = ["FEWEST_PARTS", "FEWEST_RECORDS", "MOST_GROUPS", "Basis", "group_leak", "group_names"]
@@ -54,8 +54,8 @@ class Basis:
         Its leave-one-out quantities, not smoothed.
     game : Game
         The membership game.
-    influence : (n,) ndarray
-        Of each point on log tr ΣC, times n.
+    influence : Influence
+        Of each point on what all points share.
     directions : Directions
         Of the points.
     readings : sequence of ReadOut
@@ -72,7 +72,7 @@ class Basis:
     fit: Fit
     found: LeaveOneOut
     game: Game
-    influence: FloatArray
+    influence: Influence
     directions: Directions
     readings: Sequence[ReadOut]
     parts: Indices | None
@@ -224,22 +224,15 @@ def _one_group(
     change = (at(base, moved) - start) / np.where(np.abs(steps) > 0.0, steps, _NOTHING)[:, None]
     slopes = np.where(sure[:, None], 0.0, change)
 
-    # What all points of the group share: the law that their means are read from, and the scale of the variance.
-    rest = []
-    for part, scale in enumerate(_log_scales(basis, parts)):
+    # What all points of the group share: the law that their means are read from, and what every point moves.
+    without, others = _without_each(basis, parts), []
+    for part, scale in enumerate(without[:, 0]):
         kept = _kept(fit, law_places, parts[law_rows] != part)
-        other = points_of(fit, found, basis.game, kept, float(scale)).some(few)
-        rest.append(np.concatenate([other.mean.ravel(), other.factor.ravel(), [scale]]))
-    shifts = np.array(rest) - np.mean(rest, axis=0)
-    left, sizes, right = np.linalg.svd(shifts, full_matrices=False)
-    unit = (len(shifts) - 1.0) / np.sqrt(len(shifts))  # so that a move is as large as its standard error
+        others.append(points_of(fit, found, basis.game, kept, float(scale)).some(few))
+    coordinates, after = main_moves(base, others, without, _MOVES)
     deviations = replicates - replicates.mean(axis=0)
-    split = base.mean.size
-    for k in range(min(_MOVES, int(np.count_nonzero(sizes > _NOTHING * max(float(sizes[0]), 1e-300))))):
-        move = right[k] * sizes[k] * unit
-        mean, factor = move[:split].reshape(base.mean.shape), move[split:-1].reshape(base.factor.shape)
-        changed = at(base.moved(mean, factor, float(move[-1])), here) - start
-        deviations += (left[:, k] / unit)[:, None, None] * changed
+    for along, one in zip(coordinates.T, after, strict=True):
+        deviations += along[:, None, None] * (at(one, here) - start)
     return _Of(whole, deviations, slopes)
 
 
@@ -260,8 +253,8 @@ def _kept(fit: Fit, rows: Indices, stay: Flags) -> Indices:
     return rows[stay | ~np.isin(own, own[stay])]
 
 
-def _log_scales(basis: Basis, parts: Indices) -> FloatArray:
-    """Return log tr ΣC without each part, less that with all, (J,).
+def _without_each(basis: Basis, parts: Indices) -> FloatArray:
+    """Return log tr ΣC, log leverage and relative length without each part, less those with all, (J, 3).
 
     The gradient of a record enters C along its own direction: where leverages differ between groups, those of records
     with large ones count more, in proportion to xᵀCx.
@@ -269,7 +262,9 @@ def _log_scales(basis: Basis, parts: Indices) -> FloatArray:
     strength = np.sum(basis.found.gradient**2, axis=1)
     along = strength * np.trace(basis.directions.variance, axis1=1, axis2=2)
     shift = (along / along.mean() - strength / strength.mean()) / np.sqrt(1.0 - basis.found.inflation)
-    return log_scales(basis.influence + shift, parts)
+    without = basis.influence.without_each(parts)
+    without[:, 0] += left_out(shift, parts)
+    return without
 
 
 def _joined(basis: Basis, found: Sequence[_Of], parts: Indices) -> dict[str, Any]:
@@ -281,12 +276,15 @@ def _joined(basis: Basis, found: Sequence[_Of], parts: Indices) -> dict[str, Any
         return {"estimates": np.zeros((0, empty, 0)), "covariance": np.zeros((0, 0, 0)), "dof": dof}
     deviations = np.stack([one.deviations for one in found], axis=1)  # (J, L, Q, F)
     groups, quantizers, width = deviations.shape[1:]
-    # Leverages of all records add up to the number of parameters: what the parts differ in them is no error.
-    pull = np.bincount(parts, basis.found.pull) / np.bincount(parts)
-    pull = (pull - pull.mean()) / max(float(pull.std()), np.finfo(float).tiny)
+    shares = share_moves(basis.readings, _without_each(basis, parts))
+    # Pulls of all records add up to the number of parameters: what the parts differ in them is no error.
+    known = np.array([basis.found.pull, basis.found.pull_lost])
+    pull, lost = (np.bincount(parts, one - one.mean()) / np.bincount(parts) for one in known)
+    pull, lost = pull - pull.mean(), lost - lost.mean()
     first = 0 if basis.fit.loss.name == "squared" else 1
-    slope = np.tensordot(pull, deviations[..., first:], axes=1) / float(pull @ pull)
-    deviations[..., first:] -= pull[:, None, None, None] * slope
+    slope = np.tensordot(pull, deviations[..., first:], axes=1) / max(float(pull @ pull), np.finfo(float).tiny)
+    deviations[..., first:] -= (pull - lost)[:, None, None, None] * slope
+    deviations += shares[:, None, :, None] * np.stack([one.slopes for one in found])
     flat = deviations.reshape(count, groups * quantizers, width)
     covariance = np.einsum("jaf,jbf->fab", flat, flat) * (count - 1.0) ** 2 / (count * dof)
     slopes = np.stack([one.slopes for one in found])

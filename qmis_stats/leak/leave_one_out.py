@@ -42,6 +42,8 @@ class LeaveOneOut:
         Influence of the gradient of each point on log Σ_i tr S_i, times n, with the mean square of the gradients held.
     leverage_noise : float
         Variance of log q over training sets of the other points, given the point; 0 with several fitted values.
+    pull_lost : (n,) ndarray
+        By how much the pulls of all points add up to less without the point: 0 without a penalty.
     """
 
     value: FloatArray
@@ -52,6 +54,7 @@ class LeaveOneOut:
     inflation: float
     relative: FloatArray
     leverage_noise: float
+    pull_lost: FloatArray
 
     @property
     def value_moved(self) -> FloatArray:
@@ -113,7 +116,9 @@ def leave_one_out(fit: Fit) -> LeaveOneOut:
     moved = np.einsum("nab,nb->na", q, psi)
     usual = q * (float(_traces(variance).sum()) / float(_traces(q).sum()))
     relative = _relative(reach, squares - w @ usual @ w, squares)
-    return LeaveOneOut(values + moved, q, variance, psi, w, inflation, relative, noise)
+    # Pulls add up to tr H⁻¹XᵀWX, from which the point takes its part of H⁻¹PH⁻¹ = H⁻¹ − H⁻¹XᵀWXH⁻¹.
+    lost = _traces(np.asarray(np.linalg.solve(remaining, (h - forms.sandwiched(w)) @ w))) / fit.outputs
+    return LeaveOneOut(values + moved, q, variance, psi, w, inflation, relative, noise, lost)
 
 
 def _corrected(

@@ -46,13 +46,14 @@ class Points:
         """Return some of the points."""
         return Points(self.mean[rows], self.factor[rows], self.variance[rows], self.leverage[rows], self.settled)
 
-    def moved(self, mean: FloatArray, factor: FloatArray, log_scale: float) -> Points:
-        """Return the points with means and factors moved, and all variances larger by a factor."""
+    def moved(self, mean: FloatArray, factor: FloatArray, log_scale: float, log_leverage: float) -> Points:
+        """Return the points with means and factors moved, and all variances and leverages larger by factors."""
         return replace(
             self,
             mean=self.mean + mean,
             factor=self.factor + factor,
             variance=self.variance * np.exp(log_scale),
+            leverage=self.leverage * np.exp(log_leverage),
         )
 
     def nodes(self) -> tuple[FloatArray, FloatArray]:

@@ -17,10 +17,21 @@ from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.errors import DomainError
 from qmis_stats.foreign import raised_by, returned_numbers
 from qmis_stats.leak.fits import FREE, Fit, determined, hessian_matrix
+from qmis_stats.leak.influence import Influence, influence_of
 from qmis_stats.leak.leave_one_out import LeaveOneOut, forms
 from qmis_stats.quantizers.weights.base import GroupCells
 
-__all__ = ["NamedQuantizer", "ReadOut", "Retained", "Scatter", "equivalents", "read_out", "retained", "scatter"]
+__all__ = [
+    "NamedQuantizer",
+    "ReadOut",
+    "Retained",
+    "Scatter",
+    "equivalents",
+    "read_out",
+    "retained",
+    "scatter",
+    "share_moves",
+]
 
 _NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
 _NODE_WEIGHTS = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()
@@ -31,6 +42,7 @@ _MANY = 20_000
 _LEAST = 1e-300
 _MATCHED = 600
 _STEP = 0.01
+_LEAST_STEP = 1e-4
 _DRAWS = 64
 _EFFORT = 4000
 _PAIRS = 32
@@ -72,11 +84,8 @@ class Scatter:
         The design.
     outputs : int
         K.
-    influence : (n,) ndarray
-        Of each point on log tr ΣC, times n: gradients and curvatures of finitely many points set the scale of C.
-    held : float
-        tr ΣGPG/tr ΣG, the share by which leverages add up to more when all features are longer: 0 without a penalty,
-        and 1 where the penalty decides the fit.
+    influence : Influence
+        Of each point on the scale of C, on leverages, and on the length of the mean fitted values.
     """
 
     covariance: FloatArray
@@ -84,13 +93,7 @@ class Scatter:
     second_moment: FloatArray
     rows: FloatArray
     outputs: int
-    influence: FloatArray
-    held: float = 0.0
-
-    @property
-    def scale_error(self) -> float:
-        """Standard error of log tr ΣC."""
-        return float(np.std(self.influence)) / math.sqrt(self.influence.size)
+    influence: Influence
 
     @property
     def errors(self) -> FloatArray:
@@ -164,13 +167,16 @@ def scatter(fit: Fit, found: LeaveOneOut) -> Scatter:
             tried = made((1.0 - middle) * sample + middle * level)
             low, high = (low, middle) if missed(tried) > 0.0 else (middle, high)
         one = min(one, tried, key=lambda some: abs(missed(some)))
-    moves = one.response @ np.kron(np.eye(fit.outputs), one.probes).T
-    held = np.tile(fit.penalties, fit.outputs) @ np.sum(moves**2, axis=1) / (len(one.probes) * one.trace(one.response))
-    return replace(
-        one,
-        influence=_influence(fit, found, one, np.trace(stiffness, axis1=1, axis2=2)),
-        held=min(float(held), 1.0),
-    )
+    return replace(one, influence=influence_of(fit, found, *_held(fit, one)))
+
+
+def _held(fit: Fit, made: Scatter) -> tuple[float, float]:
+    """Return tr ΣGPG/tr ΣG and tr ΣGPC/tr ΣC, the shares of leverages and of C that the penalty holds."""
+    probes = np.kron(np.eye(fit.outputs), made.probes).T
+    penalties = np.tile(fit.penalties, fit.outputs)[:, None]
+    moves, of_probes = made.response @ probes, made.covariance @ probes
+    held = float(np.sum(penalties * moves**2)) / (len(made.probes) * made.trace(made.response))
+    return min(held, 1.0), float(np.sum(penalties * moves * of_probes) / np.sum(probes * of_probes))
 
 
 def equivalents(
@@ -202,7 +208,8 @@ def equivalents(
         alone = np.eye(outputs) - 1.0 / outputs
         response = np.kron(alone, np.eye(len(moment))) @ response
     covariance = response @ np.kron(found.gradient.T @ found.gradient, of_gradients) @ response
-    made = Scatter(0.5 * (covariance + covariance.T), response, moment, fit.design, outputs, np.zeros(fit.points))
+    nothing = Influence(*np.zeros((3, fit.points)))
+    made = Scatter(0.5 * (covariance + covariance.T), response, moment, fit.design, outputs, nothing)
     measured = float(np.mean(np.trace(found.variance, axis1=1, axis2=2)))
     return replace(made, covariance=made.covariance * (measured / made.trace(made.covariance)))
 
@@ -220,22 +227,6 @@ def _weighted_variances(fit: Fit, found: LeaveOneOut, sizes: FloatArray) -> floa
     return float(sizes @ (rows**2 @ squares))
 
 
-def _influence(fit: Fit, found: LeaveOneOut, made: Scatter, stiffness: FloatArray) -> FloatArray:
-    """Return the influence of each point on log tr ΣC, times n; ``stiffness`` is its share of the trace of A.
-
-    C is proportional to Σ ψ_j² and falls with A as A^−2κ, where κ = tr ΣG(A ⊗ Σ)C / tr ΣC = 1 − tr ΣGPC / tr ΣC.
-    Gradients are independent but for the scatter of the fit itself, of which φ is the share: the variance of their sum
-    is larger by 1/(1 − φ).
-    """
-    strength = np.sum(found.gradient**2, axis=1)
-    penalties = np.tile(fit.penalties, fit.outputs)
-    probes = np.kron(np.eye(fit.outputs), made.probes)
-    of_probes = made.covariance @ probes.T
-    held = np.sum((made.response @ probes.T) * penalties[:, None] * of_probes) / np.sum(probes.T * of_probes)
-    moved = strength / strength.mean() - 2.0 * (1.0 - float(held)) * stiffness / stiffness.mean()
-    return np.asarray((moved - moved.mean()) / math.sqrt(1.0 - found.inflation))
-
-
 @dataclass(frozen=True, eq=False)
 class Retained:
     """What each weight tells of itself under one quantizer.
@@ -248,8 +239,8 @@ class Retained:
         The same estimates from weights of two further training sets, drawn about B draws of the mean weights.
     truth, again : (B, K, D) ndarray
         The shares at these means themselves, with the cells of two more training sets.
-    wider : (K, D) ndarray
-        The estimate with C larger by its scale error.
+    changes : (2, K, D) ndarray
+        How the estimate changes with log tr ΣC, and with the length of the mean weights, relative to itself.
     combined : (c, KD) ndarray
         Combinations of parameters that scales give away.
     """
@@ -259,7 +250,7 @@ class Retained:
     second: FloatArray
     truth: FloatArray
     again: FloatArray
-    wider: FloatArray
+    changes: FloatArray
     combined: FloatArray
 
 
@@ -302,6 +293,7 @@ def retained(fit: Fit, spread: Scatter, quantizers: Sequence[NamedQuantizer], se
     p = fit.X.shape[1]
     errors = spread.errors[:, :p]
     rng = np.random.default_rng([seed, 0xB007])
+    steps = np.maximum(spread.influence.errors[[0, 2]], _LEAST_STEP)
     pairs = int(np.clip(_EFFORT // errors.size, 4, _PAIRS))
     known = _Posterior.of(fit.weights, errors**2)
     means = known.mean + known.deviation * rng.standard_normal((pairs, *errors.shape))
@@ -314,7 +306,8 @@ def retained(fit: Fit, spread: Scatter, quantizers: Sequence[NamedQuantizer], se
         if not _has_cells(quantizer, fit):
             one = _whole(_from_draws(quantizer, fit.weights.reshape(fit.shape), errors, seed), spread)
             copy = one[None]
-            found.append(Retained(one, copy, copy, copy, copy, one, _combined(quantizer, fit, spread)))
+            still = np.zeros((2, *one.shape))
+            found.append(Retained(one, copy, copy, copy, copy, still, _combined(quantizer, fit, spread)))
             continue
 
         cut: Any = quantizer
@@ -328,9 +321,11 @@ def retained(fit: Fit, spread: Scatter, quantizers: Sequence[NamedQuantizer], se
         first, second = (estimates(half) for half in drawn[:2])
         truth, again = (_whole(_of_cells(cut, half, means[None], errors, fit.shape)[0], spread) for half in drawn[2:])
         [share] = estimates(fit.weights[None])
-        [wider] = estimates(fit.weights[None], math.exp(0.5 * spread.scale_error))
+        [wider] = estimates(fit.weights[None], math.exp(0.5 * steps[0]))
+        [longer] = estimates((fit.weights + steps[1] * known.mean)[None])
+        changes = np.array([wider - share, longer - share]) / steps[:, None, None]
         combined = _combined(quantizer, fit, spread)
-        found.append(Retained(share, first, second, truth, again, wider, combined))
+        found.append(Retained(share, first, second, truth, again, changes, combined))
     return found
 
 
@@ -374,12 +369,20 @@ def _cells(quantizer: Any, weights: FloatArray) -> list[GroupCells]:
 
 
 def _noise(fit: Fit, spread: Scatter, rng: np.random.Generator, count: int) -> FloatArray:
-    """Return draws of the weights about their means, (count, K·p)."""
+    """Return draws of the weights about their means, (count, K·p).
+
+    Where influences hold what fits move along the mean fitted values, draws do not.
+    """
     width = spread.second_moment.shape[0]
     kept = (np.arange(fit.outputs)[:, None] * width + np.arange(fit.X.shape[1])).ravel()
     matrix = spread.covariance[np.ix_(kept, kept)]
     matrix.flat[:: kept.size + 1] += FREE * float(np.trace(matrix)) / kept.size
-    return np.asarray(rng.standard_normal((count, kept.size)) @ cholesky(matrix))
+    drawn = rng.standard_normal((count, kept.size)) @ cholesky(matrix)
+    if np.any(spread.influence.length):
+        along = (fit.parameters @ spread.second_moment).ravel()[kept]
+        back = matrix @ along
+        drawn -= np.outer(drawn @ along / (along @ back), back)
+    return np.asarray(drawn)
 
 
 def _whole(share: FloatArray, spread: Scatter) -> FloatArray:
@@ -501,8 +504,8 @@ class ReadOut:
     varied : (3, B) ndarray
         Over B drawn means, the same for all quantizers: differences of estimates of ρ between two training sets, over
         √2; of ρ itself, whose cells the weights set; and the mean of the estimates less that of ρ, less their bias.
-    widening : float
-        Change of ρ when C is larger by its scale error.
+    changes : (2,) ndarray
+        How ρ changes with log tr ΣC, and with the length of the mean weights, relative to itself.
     along : (3, n, K, K) ndarray
         kᵀK⁻¹k, kᵀK⁻¹δ and δᵀK⁻¹δ of each point.
     expected : (3,) ndarray
@@ -511,7 +514,7 @@ class ReadOut:
 
     share: float
     varied: FloatArray
-    widening: float
+    changes: FloatArray
     along: FloatArray
     expected: FloatArray
 
@@ -568,14 +571,19 @@ def read_out(spread: Scatter, kept: Retained) -> ReadOut:
     missed = 0.5 * (first + second - truth - again)
     bias = float(np.mean(missed))
     corrected = float(np.clip(expected[0] / before - bias, 0.0, 1.0))
-    widening = float((kept.wider - kept.share).ravel() @ per_share)
+    changes = kept.changes.reshape(2, -1) @ per_share
     scaled = expected * (corrected * before / max(expected[0], _LEAST))
     varied = np.array([(first - second) / math.sqrt(2.0), (truth - again) / math.sqrt(2.0), missed - bias])
-    return ReadOut(corrected, varied, widening, along, scaled)
+    return ReadOut(corrected, varied, changes, along, scaled)
 
 
 def _inner(k: FloatArray, d: FloatArray) -> FloatArray:
     return np.array([np.sum(k * k, axis=0), np.sum(k * d, axis=0), np.sum(d * d, axis=0)])
+
+
+def share_moves(found: Sequence[ReadOut], without: FloatArray) -> FloatArray:
+    """Return what ρ moves without each group, (G, Q), less the mean, from scale, leverage and length, (G, 3)."""
+    return np.asarray((without - without.mean(axis=0))[:, [0, 2]] @ np.array([one.changes for one in found]).T)
 
 
 def share_covariance(found: Sequence[ReadOut]) -> FloatArray:
@@ -589,5 +597,4 @@ def share_covariance(found: Sequence[ReadOut]) -> FloatArray:
     flat = np.array([np.resize(one.varied, (3, longest)) if one.varied.shape[1] == 1 else one.varied for one in found])
     estimates, truths, missed = np.einsum("qpb,rpb->pqr", flat, flat) / longest
     sizes, vectors = np.linalg.eigh(missed * (longest / max(longest - 1.0, 1.0)) - 0.5 * (estimates + truths))
-    common = np.array([one.widening for one in found])
-    return np.asarray(estimates + (vectors * np.maximum(sizes, 0.0)) @ vectors.T + np.outer(common, common))
+    return np.asarray(estimates + (vectors * np.maximum(sizes, 0.0)) @ vectors.T)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,13 +10,14 @@ import numpy as np
 from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.leak.fits import Fit
 from qmis_stats.leak.game import Game
+from qmis_stats.leak.influence import left_out, main_moves
 from qmis_stats.leak.law import Exposures, exposures, figures_without_each, whole_figures
 from qmis_stats.leak.leave_one_out import LeaveOneOut
 from qmis_stats.leak.posterior import Points, points_of
-from qmis_stats.leak.retained import ReadOut, Scatter, share_covariance
+from qmis_stats.leak.retained import ReadOut, Scatter, share_covariance, share_moves
 from qmis_stats.leak.signal import Directions
 
-__all__ = ["Uncertainty", "log_scales"]
+__all__ = ["Uncertainty"]
 
 _FEWEST_GROUPS = 10
 _SLOPE_POINTS = 128
@@ -27,9 +29,10 @@ _MOVES = 3
 class Uncertainty:
     """The errors of figures that are means over points, given what all points have in common.
 
-    Three parts: the points themselves; the law over points from which the mean fitted values are read and the scale of
-    their variance, which all points share; and the share ρ that codes retain. The first two are jackknifed over the
-    same groups, so that what they have in common counts once or cancels.
+    Three parts: the points themselves; what all points share, which is the law from which the mean fitted values are
+    read, the scale of their variance, leverages and the length of the means; and the share ρ that codes retain. The
+    first two are jackknifed over the same groups, with what they move in ρ, so that what they have in common counts
+    once or cancels.
 
     Attributes
     ----------
@@ -71,11 +74,13 @@ class Uncertainty:
         backend : str
             Of the kernels.
         """
-        slopes, moves, changes = self._slopes(law, group, seed, backend)
+        without = self.spread.influence.without_each(group)
+        slopes, moves, changes = self._slopes(law, group, without, seed, backend)
         replicates = figures_without_each(law, group) + np.einsum("gk,kqf->gqf", moves, changes)
-        replicates, dof = self._without_sums(replicates, group)
-        groups = len(replicates)
-        points = np.einsum("gqf,grf->fqr", replicates, replicates) * (groups - 1.0) ** 2 / (groups * dof)
+        deviations, dof = self._without_sums(replicates, group)
+        deviations += share_moves(self.readings, without)[:, :, None] * slopes
+        groups = len(deviations)
+        points = np.einsum("gqf,grf->fqr", deviations, deviations) * (groups - 1.0) ** 2 / (groups * dof)
         codes = np.einsum("qf,rf,qr->fqr", slopes, slopes, share_covariance(self.readings))
         return whole_figures(law), points + codes, dof
 
@@ -85,7 +90,7 @@ class Uncertainty:
         return self.fit.loss.name == "squared"
 
     def _slopes(
-        self, law: Exposures, group: Indices, seed: int, backend: str
+        self, law: Exposures, group: Indices, without: FloatArray, seed: int, backend: str
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return slopes of the figures in ρ, (Q, F), and what leaving groups out moves that all points share.
 
@@ -111,39 +116,29 @@ class Uncertainty:
         here = whole_figures(law) if whole else at(few, stay)
         sure = shares[:, None] >= 1.0 - _NOTHING
         slopes = np.where(sure, 0.0, (at(few, steps) - here) / np.where(np.abs(steps) > 0.0, steps, _NOTHING)[:, None])
-        coordinates, main = self._moves(group, chosen)
-        split = self.points.mean.shape[1] * chosen.size
-        changes = []
-        for move in main:
-            mean, factor = move[:split].reshape(few.mean.shape), move[split:-1].reshape(few.factor.shape)
-            changes.append(at(few.moved(mean, factor, float(move[-1])), stay) - here)
-        return slopes, coordinates, np.array(changes)
+        coordinates, moved = main_moves(few, *self._without_each(group, without, chosen), _MOVES)
+        return slopes, coordinates, np.array([at(one, stay) - here for one in moved])
 
-    def _moves(self, group: Indices, chosen: Indices) -> tuple[FloatArray, FloatArray]:
-        """Return the posterior and the log scale without each group: coordinates (G, k) of main moves, and these.
+    def _without_each(self, group: Indices, without: FloatArray, chosen: Indices) -> tuple[list[Points], FloatArray]:
+        """Return chosen points read without each group, and what every point moves then, (G, 3).
 
-        A move is as large as the standard error of what it moves. Where figures compare residuals with the scale that
-        these set, all that moves is the variance beside that scale.
+        Where figures compare residuals with the scale that these set, all that moves is the variance beside that scale.
         """
-        rows = []
-        influence = self.found.relative if self._scale_free else self.spread.influence
-        for number, scale in enumerate(log_scales(influence, group)):
+        if self._scale_free:
+            without = np.zeros_like(without)
+            without[:, 0] = left_out(self.found.relative, group)
+        others = []
+        for number, scale in enumerate(without[:, 0]):
             kept = None if self._scale_free else np.flatnonzero(group != number)
-            other = points_of(self.fit, self.found, self.game, kept, float(scale)).some(chosen)
-            rows.append(np.concatenate([other.mean.ravel(), other.factor.ravel(), [scale]]))
-        moved = np.array(rows)
-        moved -= moved.mean(axis=0)
-        left, sizes, right = np.linalg.svd(moved, full_matrices=False)
-        main = min(_MOVES, int(np.count_nonzero(sizes > 1e-9 * max(sizes[0], 1e-300))))
-        unit = (len(moved) - 1.0) / np.sqrt(len(moved))
-        return left[:, :main] / unit, right[:main] * (sizes[:main, None] * unit)
+            others.append(points_of(self.fit, self.found, self.game, kept, float(scale)).some(chosen))
+        return others, without
 
     def _without_sums(self, replicates: FloatArray, group: Indices) -> tuple[FloatArray, int]:
         """Return the deviations of the replicates less what known sums explain of them, and their degrees of freedom.
 
-        Leverages add up to the number of parameters, and squared residuals set the scale that they are compared with.
-        What groups of points differ in these is no error of the figures, and a regression takes it out. With a penalty
-        leverages add up to more where features are longer: of what they explain that share stays.
+        Pulls add up to the number of parameters, and squared residuals set the scale that they are compared with. What
+        groups of points differ in these is no error of the figures, and a regression takes it out. With a penalty pulls
+        add up to more where features are longer: what they explain of that stays.
         """
         groups = len(replicates)
         squared = self._scale_free
@@ -151,19 +146,19 @@ class Uncertainty:
         if groups - 1 <= _FEWEST_GROUPS:
             return deviations, groups - 1
         columns = [self.found.pull, *([(self.fit.y - self.found.value[:, 0]) ** 2] if squared else [])]
-        sums = np.column_stack([np.bincount(group, column - column.mean()) for column in columns])
-        sums = (sums - sums.mean(axis=0)) / np.maximum(sums.std(axis=0), np.finfo(float).tiny)
+        sums, lost = (_group_sums(some, group) for some in (columns, [self.found.pull_lost]))
+        sizes = np.maximum(sums.std(axis=0), np.finfo(float).tiny)
+        sums, lost = sums / sizes, lost / sizes[0]
         # They settle the mean exposure for the squared loss alone, and what compares points with each other for all.
         first = 0 if squared else 1
         flat = deviations[:, :, first:].reshape(groups, -1)
         slopes = np.linalg.lstsq(sums, flat)[0]
-        slopes[0] *= 1.0 - self.spread.held
-        explained = sums @ slopes
+        explained = sums @ slopes - lost @ slopes[:1]
         deviations[:, :, first:] -= explained.reshape(deviations[:, :, first:].shape)
         return deviations, groups - 1 - sums.shape[1]
 
 
-def log_scales(influence: FloatArray, group: Indices) -> FloatArray:
-    """Return log tr ΣC without each group, less that with all, (G,), from influences of the points, times n."""
-    size = np.bincount(group).astype(np.float64)
-    return np.asarray(-np.bincount(group, influence) / (group.size - size))
+def _group_sums(columns: Sequence[FloatArray], group: Indices) -> FloatArray:
+    """Return the sums of columns over groups, (G, c), less their means."""
+    sums = np.column_stack([np.bincount(group, column - column.mean()) for column in columns])
+    return np.asarray(sums - sums.mean(axis=0))

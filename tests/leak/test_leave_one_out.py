@@ -77,6 +77,30 @@ def test_other_losses_without_each_point_to_one_newton_step(loss: str) -> None:
         assert np.linalg.norm(here - without) >= moved
 
 
+@pytest.mark.parametrize(
+    ("n", "d", "loss", "penalty"), [(20, 6, "squared", 2.0), (9, 14, "squared", 3.0), (40, 5, "softmax", 1.0)]
+)
+def test_pulls_add_up_to_less_without_each_point(n: int, d: int, loss: str, penalty: float) -> None:
+    """tr H⁻¹XᵀWX with the curvatures of the fit, of all points and of all but one; without a penalty it stays."""
+    X, y = sample(loss, n, d, seed=3)
+    classes = 3 if loss == "softmax" else 1
+    fit = fit_from(X, y, minimised(X, y, loss, penalty, classes), loss, penalty)
+    found = leave_one_out(fit)
+
+    def total(rows: np.ndarray) -> float:
+        blocks = [np.kron(w, np.outer(x, x)) for w, x in zip(found.curvature[rows], X[rows], strict=True)]
+        middle = np.sum(blocks, axis=0)
+        return float(np.trace(np.linalg.solve(middle + penalty * np.eye(classes * d), middle))) / classes
+
+    everyone = np.arange(n)
+    lost = [total(everyone) - total(np.delete(everyone, j)) for j in range(n)]
+    np.testing.assert_allclose(found.pull_lost, lost, atol=1e-9)
+    assert found.pull.sum() == pytest.approx(total(everyone), rel=1e-9)
+    if loss == "squared" and n > d:
+        free = fit_from(X, y, minimised(X, y, loss, 0.0), loss)
+        np.testing.assert_allclose(leave_one_out(free).pull_lost, 0.0, atol=1e-12)
+
+
 def test_wide_and_tall_algebra_agree() -> None:
     X, y = sample("logistic", 30, 29, 3)
     wide = np.column_stack([X, np.zeros((30, 3))])  # three columns that change nothing

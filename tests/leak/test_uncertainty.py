@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import expit
 from scipy.stats import chi2
+from sklearn.linear_model import LogisticRegression
 
 from qmis_stats.leak import Fit, fit_from
 from qmis_stats.leak.leave_one_out import LeaveOneOut, leave_one_out
@@ -32,7 +34,7 @@ def test_the_scale_of_the_covariance_varies_as_it_says() -> None:
     for k in range(FITS):
         fit, found = least_squares(rng, n, np.zeros(d))
         scales[k], inflation[k] = np.log(found.variance.mean()), found.inflation
-        stated[k] = scatter(fit, found).scale_error
+        stated[k] = scatter(fit, found).influence.errors[0]
     # The log of a scaled chi-square is a little wider than its first-order error.
     wider = 1.1
     spread, mean = scales.var(ddof=1) * (FITS - 1.0), float(np.mean(stated))
@@ -51,7 +53,7 @@ def test_the_scale_beside_the_squared_residuals_varies_as_it_says(n: int) -> Non
     for k in range(fits):
         fit, found = least_squares(rng, n, np.zeros(d))
         ratios[k] = np.log(found.variance.mean() / np.mean((fit.y - found.value[:, 0]) ** 2))
-        stated[k], whole[k] = (part.std() / np.sqrt(n) for part in (found.relative, scatter(fit, found).influence))
+        stated[k], whole[k] = found.relative.std() / np.sqrt(n), scatter(fit, found).influence.errors[0]
     spread = ratios.var(ddof=1) * (fits - 1.0)
     wider = 1.1
     assert chi2.cdf(spread / np.mean(stated) ** 2 * wider**2, fits - 1) > ALARM
@@ -82,7 +84,7 @@ def test_errors_of_the_share_of_a_sign_are_those_over_laws() -> None:
 
 @pytest.mark.statistical
 def test_errors_of_shares_count_training_sets_and_what_the_means_happen_to_be() -> None:
-    """Of two quantizers, with the parts known: estimates, ρ itself, what an estimate misses on average, the scale."""
+    """Of two quantizers, with the parts known: estimates, ρ itself, and what an estimate misses on average."""
     draws = 40_000
     rng = np.random.default_rng(9)
     sizes = {"estimate": (0.03, 0.05), "truth": (0.02, 0.01), "missed": (0.04, 0.02)}
@@ -93,10 +95,47 @@ def test_errors_of_shares_count_training_sets_and_what_the_means_happen_to_be() 
     nothing = np.zeros((3, 1, 1, 1))
     varied = ((first - second) / np.sqrt(2.0), (truth - again) / np.sqrt(2.0), missed - missed.mean(axis=1)[:, None])
     found = share_covariance(
-        [ReadOut(0.5, np.array([part[q] for part in varied]), 0.01 * q, nothing, np.ones(3)) for q in (0, 1)]
+        [ReadOut(0.5, np.array([part[q] for part in varied]), np.zeros(2), nothing, np.ones(3)) for q in (0, 1)]
     )
     between = np.outer(sizes["missed"], sizes["missed"])
-    expected = np.diag(np.square(sizes["estimate"])) + between + np.diag([0.0, 0.01**2])
+    expected = np.diag(np.square(sizes["estimate"])) + between
     error = LARGEST_Z * 3.0 * np.max(expected) * np.sqrt(2.0 / draws)
     np.testing.assert_allclose(found, expected, atol=error)
     assert np.all(np.abs(between) > error)
+
+
+def test_what_a_point_moves_of_what_all_share_is_how_much_it_varies() -> None:
+    """Logistic fits: scale of C, leverages and length over training sets; gradients and curvatures alone miss them.
+
+    Estimated means are shorter than the true ones and lie beside them, so that the length is stated somewhat too wide.
+    """
+    d, n, fits, ridge = 32, 96, 250, 3.0
+    rng = np.random.default_rng(11)
+    beta = 1.5 * rng.normal(size=d) / np.sqrt(d)
+    weights, logs, stated = np.empty((fits, d)), np.empty((fits, 2)), np.empty((fits, 3))
+    alone, pairs = np.empty(fits), np.empty(fits)
+    for k in range(fits):
+        X = rng.normal(size=(n, d))
+        y = (rng.random(n) < expit(X @ beta)).astype(float)
+        model = LogisticRegression(C=1.0 / ridge, fit_intercept=False, tol=1e-8, max_iter=500).fit(X, y)
+        fit = fit_from(X, y, model.coef_[0], "logistic", ridge)
+        found = leave_one_out(fit)
+        influence = scatter(fit, found).influence
+        weights[k] = fit.weights[0]
+        hessian = (X.T * found.curvature[:, 0, 0]) @ X + ridge * np.eye(d)
+        logs[k] = np.log(found.variance.mean()), np.log(np.trace(np.linalg.inv(hessian)))
+        stated[k] = influence.errors
+        stiffness = found.curvature[:, 0, 0] / (1.0 + found.curvature[:, 0, 0] * found.leverage.mean())
+        alone[k] = stiffness.std() / stiffness.mean() / np.sqrt(n)
+        pairs[k] = np.corrcoef(influence.leverage, influence.length)[0, 1]
+    mean = weights.mean(axis=0)
+    length = weights @ mean / (mean @ mean)
+    seen = np.column_stack([logs, length])
+    sums, errors = np.var(seen, axis=0, ddof=1) * (fits - 1.0), np.sqrt(np.mean(stated**2, axis=0))
+    wider = 1.35
+    assert np.all(chi2.cdf(sums / errors**2 * wider**2, fits - 1) > ALARM), (seen.std(axis=0), errors)
+    assert np.all(chi2.sf(sums / errors**2 / wider**2, fits - 1) > ALARM), (seen.std(axis=0), errors)
+    assert chi2.sf(sums[1] / np.mean(alone**2) / wider**2, fits - 1) < ALARM  # points enter the curvature: no more
+    # Longer fits have larger leverages, as much in one fit as over training sets (Fisher's z).
+    apart = np.arctanh(np.corrcoef(logs[:, 1], length)[0, 1]) - np.arctanh(pairs.mean())
+    assert abs(apart) < LARGEST_Z / np.sqrt(fits - 3.0) + 0.3

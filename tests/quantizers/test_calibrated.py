@@ -201,7 +201,7 @@ def test_names_bits_and_values(name: str) -> None:
 def test_other_names_are_refused(name: str) -> None:
     with pytest.raises(InputError, match="quantizer = "):
         quantizer(name)
-    with pytest.raises(InputError, match="none identity or one that sees data"):
+    with pytest.raises(InputError, match="none identity, mixed or one that sees data"):
         quantizer("gptq-4+nf4")
 
 

@@ -23,7 +23,7 @@ from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.head_leak import head_leak
 from qmis_stats.audit.models.base import Model
 from qmis_stats.audit.processes import in_processes
-from qmis_stats.audit.quantizers import IDENTITY, Quantizer, checked_quantizers
+from qmis_stats.audit.quantizers import IDENTITY, Quantizer, check_layers, checked_quantizers
 from qmis_stats.inference.ranking import Progress
 from qmis_stats.laws import GaussianMean
 from qmis_stats.leak.leakage_result import LeakageResult
@@ -92,7 +92,8 @@ def audit_attacks(
     progress : callable, optional
         Wraps what is iterated over: first training runs, then quantizers.
     store : path, optional
-        Folder for finished training runs.
+        Folder for finished training runs. Weights of large models are then read from it when they are needed: memory
+        is that of a few models, whatever the number of training runs.
 
     Returns
     -------
@@ -116,6 +117,7 @@ def audit_attacks(
     checked_level(level)
     whole_number("jobs", jobs, 1)
     chosen = checked_quantizers(quantizers)
+    check_layers(chosen, model)
     names = [q.name for q in chosen]
     quarter = whole_number("trainings", trainings, _FEWEST) // 4
     half = dataset.rows // 2

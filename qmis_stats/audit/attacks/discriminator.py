@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -112,10 +113,9 @@ class Discriminator:
         from threadpoolctl import threadpool_limits
 
         released = known.shadow.shown.weights
-        count = len(released)
-        total = tuple(np.sum(arrays, axis=0) for arrays in zip(*released, strict=True))
+        count, total = len(released), _total(released)
         mean = tuple(t / count for t in total)
-        own = [tuple((t - w) / (count - 1.0) for t, w in zip(total, ws, strict=True)) for ws in released]
+        own = (tuple((t - w) / (count - 1.0) for t, w in zip(total, ws, strict=True)) for ws in released)
         classifier = self._classifier(known.seed)
         with threadpool_limits(limits=1):
             classifier.fit(self._table(known, known.shadow.shown, own), known.shadow.member.ravel())
@@ -131,7 +131,7 @@ class Discriminator:
 
         return score
 
-    def _table(self, known: Known, shown: Shown, references: list[Weights]) -> FloatArray:
+    def _table(self, known: Known, shown: Shown, references: Iterable[Weights]) -> FloatArray:
         """Return the features of the points that are shown; none of them depends on who was trained on."""
 
         def made() -> tuple[object, FloatArray]:
@@ -143,3 +143,12 @@ class Discriminator:
 
         # What the table is made of goes with it, so that the ids belong to nothing else.
         return shown.once(("discriminator", id(known.shadow.shown), id(self.features)), made)[1]
+
+
+def _total(released: Sequence[Weights]) -> Weights:
+    """Return the sums of the arrays of several releases, one of which is there at a time."""
+    total = [np.array(array) for array in released[0]]
+    for weights in islice(released, 1, None):
+        for so_far, array in zip(total, weights, strict=True):
+            so_far += array
+    return tuple(total)

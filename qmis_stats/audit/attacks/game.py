@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 
 from qmis_stats.arrays import Flags, FloatArray, Indices
+from qmis_stats.audit.attacks.lazy_weights import MadeAgain, check_room, is_large
 from qmis_stats.audit.attacks.training_store import TrainingStore
 from qmis_stats.audit.calibration import (
     ROWS,
@@ -27,7 +29,7 @@ from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Model, Weights
 from qmis_stats.audit.models.calls import checked_model, description_of, last_weights, losses_of, mask_of
 from qmis_stats.audit.processes import in_processes
-from qmis_stats.audit.quantizers import Quantizer
+from qmis_stats.audit.quantizers import Quantizer, check_layers
 from qmis_stats.audit.training_run import generator
 from qmis_stats.errors import InputError, QmisError
 from qmis_stats.foreign import raised_by
@@ -87,8 +89,8 @@ class Shown:
 
     Attributes
     ----------
-    weights : tuple of Weights
-        Released by each of the T training runs.
+    weights : sequence of Weights
+        Released by each of the T training runs; of large models they are made again each time they are asked for.
     points : sequence of (2m, p) ndarray
         Features of the points of each training, members and non-members in random order.
     y : (T, 2m) ndarray
@@ -101,7 +103,7 @@ class Shown:
         Identifies the kind of training runs, for random numbers.
     """
 
-    weights: tuple[Weights, ...]
+    weights: Sequence[Weights]
     points: Sequence[FloatArray] | FloatArray
     y: FloatArray
     losses: FloatArray
@@ -311,8 +313,9 @@ class AttackGame:
             raise InputError("quantizer", quantizer.name, "one that sees no data: a sampler has no rows for it")
 
         def change(part: Trainings) -> Trainings:
-            released = map(known.release, part.shown.weights, known.calibrating(part))
-            return _reweighted(known.model, part, tuple(released))
+            plain = part.shown.weights
+            released = MadeAgain(known.release, (plain, known.calibrating(part)))
+            return _reweighted(known.model, part, released if is_large(plain[0]) else tuple(released))
 
         shadow = change(self.known.shadow)
         return AttackGame(replace(known, shadow=shadow), change(self.calibration), change(self.target))
@@ -343,17 +346,18 @@ def _relabelled(part: Trainings, rng: np.random.Generator) -> Trainings:
 
 def _exchanged(model: Model, part: Trainings) -> Trainings:
     """Return the training runs with the weights of the next one."""
-    return _reweighted(model, part, (*part.shown.weights[1:], part.shown.weights[0]))
+    weights = part.shown.weights
+    return _reweighted(model, part, MadeAgain(weights.__getitem__, ([*range(1, len(weights)), 0],)))
 
 
-def _reweighted(model: Model, part: Trainings, weights: tuple[Weights, ...]) -> Trainings:
+def _reweighted(model: Model, part: Trainings, weights: Sequence[Weights]) -> Trainings:
     """Return the training runs with other released weights."""
     shown = part.shown
     return replace(part, shown=replace(shown, weights=weights, losses=_losses(model, weights, shown.points, shown.y)))
 
 
 def _losses(
-    model: Model, weights: tuple[Weights, ...], points: Sequence[FloatArray] | FloatArray, y: FloatArray
+    model: Model, weights: Sequence[Weights], points: Sequence[FloatArray] | FloatArray, y: FloatArray
 ) -> FloatArray:
     return np.array([losses_of(model, w, a, b) for w, a, b in zip(weights, points, y, strict=True)])
 
@@ -367,7 +371,7 @@ class _Plan:
     store: TrainingStore | None = None
 
 
-_One = tuple[Weights, FloatArray | None, FloatArray, Flags, Indices | None, Flags | None]
+_One = tuple[Weights | None, FloatArray | None, FloatArray, Flags, Indices | None, Flags | None]
 
 
 def _from_data(plan: _Plan, data: Dataset, members: int, rng: np.random.Generator) -> tuple[Indices, ...]:
@@ -405,6 +409,8 @@ def _one(plan: _Plan, role: int, number: int, members: int) -> _One:
         weights = last_weights(plan.model, table[used], values[used], fit)
         if plan.store is not None:
             plan.store.save(role, number, weights)
+    if plan.store is not None and is_large(weights) and plan.store.has(role, number):
+        weights = None
     shown = None if points is None else points[order]
     return weights, shown, targets[order], order < members, None if rows is None else rows[order], trained
 
@@ -430,12 +436,22 @@ def _all(plan: _Plan, counts: dict[int, tuple[int, int]], jobs: int, progress: P
     size = -(-len(wanted) // (_BLOCKS * jobs))
     blocks = [wanted[begin : begin + size] for begin in range(0, len(wanted), size)]
     results = _blocks(plan, blocks, jobs)
-    found = iter([one for _ in progress(range(len(blocks))) for one in next(results)])
+    done: list[_One] = []
+    for _ in progress(range(len(blocks))):
+        done += next(results)
+        if (weights := done[-1][0]) is not None:
+            check_room(weights, len(wanted) - len(done))
+    found = iter(done)
     return {role: _together(plan, role, [next(found) for _ in range(count)]) for role, (count, _) in counts.items()}
 
 
 def _together(plan: _Plan, role: int, found: list[_One]) -> Trainings:
-    weights, y = tuple(one[0] for one in found), np.array([one[2] for one in found])
+    y = np.array([one[2] for one in found])
+    kept = tuple(one[0] for one in found if one[0] is not None)
+    weights: Sequence[Weights] = kept
+    if len(kept) < len(found):
+        assert plan.store is not None
+        weights = MadeAgain(partial(plan.store.again, role), (range(len(found)),))
     rows: Indices | None = None
     trained: Flags | None = None
     points: Sequence[FloatArray] | FloatArray
@@ -512,6 +528,7 @@ def play(
         Wraps what is iterated over, as ``tqdm`` and ``rich.progress.track`` do.
     store : path, optional
         Folder for the training runs of a game with a data set: one that was interrupted goes on, and more can be added.
+        Weights of large models are then read when they are needed, not kept in memory.
 
     Returns
     -------
@@ -533,6 +550,7 @@ def play(
     """
     if bool(getattr(model, "trained_elsewhere", False)):
         raise InputError("model", type(model).__name__, "one that can be trained again")
+    check_layers([] if quantizer is None else [quantizer], model)
     whole_number("n", n, 2)
     whole_number("members", members, 1)
     whole_number("jobs", jobs, 1)

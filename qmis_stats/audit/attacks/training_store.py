@@ -13,6 +13,7 @@ from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.kept_folder import KeptFolder
 from qmis_stats.audit.models.base import Model, Weights
 from qmis_stats.audit.models.calls import description_of
+from qmis_stats.errors import InputError
 
 __all__ = ["TrainingStore"]
 
@@ -54,6 +55,23 @@ class TrainingStore(KeptFolder):
         """Return the weights of a training; ``None`` where there are none."""
         found = self.kept(_name(role, number))
         return None if found is None else tuple(found[1])
+
+    def has(self, role: int, number: int) -> bool:
+        """Return whether the weights of a training are there."""
+        return (self.folder / f"{_name(role, number)}.json").exists()
+
+    def again(self, role: int, number: int) -> Weights:
+        """Return the weights of a training that were there before.
+
+        Raises
+        ------
+        InputError
+            If they are no longer there.
+        """
+        found = self.load(role, number)
+        if found is None:
+            raise InputError("store", str(self.folder / _name(role, number)), "a training run that is still there")
+        return found
 
 
 def _name(role: int, number: int) -> str:

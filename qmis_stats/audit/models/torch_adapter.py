@@ -255,6 +255,10 @@ class TorchModel:
         """Return which arrays are quantized."""
         return tuple(name in self._chosen for name in self._entries.shapes)
 
+    def layer_names(self) -> tuple[str, ...]:
+        """Return the names of the quantized arrays, in the order of the state dict."""
+        return tuple(name for name in self._entries.shapes if name in self._chosen)
+
     def _loaded(self, weights: Weights) -> Any:
         """Return the working copy with these weights."""
         torch = _torch()

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 
 from qmis_stats.arrays import FloatArray, IntArray
 from qmis_stats.by_value import ByValue
-from qmis_stats.errors import DomainError, InputError
-from qmis_stats.quantizers.weights.base import WeightQuantizer, to_be_calibrated, weight_tensor
+from qmis_stats.errors import InputError
+from qmis_stats.quantizers.weights.base import WeightQuantizer, WithoutCodes, to_be_calibrated, weight_tensor
 from qmis_stats.quantizers.weights.grouped import Grouped
 from qmis_stats.quantizers.weights.uniform import UniformSymmetric
 
@@ -49,7 +49,7 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class CalibratedQuantizer(WeightQuantizer):
+class CalibratedQuantizer(WithoutCodes):
     """A quantizer that needs inputs of the layer: :meth:`calibrate` returns the quantizer of weights that it then is.
 
     Without inputs it has no codes, and everything that would ask for them says so.
@@ -121,22 +121,12 @@ class CalibratedQuantizer(WeightQuantizer):
         data = layer_inputs(inputs, rows.shape[1])
         return Calibrated(self, array.shape, self._learned(rows, self._grid(array), data))
 
-    def encode(self, weights: ArrayLike) -> tuple[IntArray, FloatArray]:
-        """Refuse: there are no codes without inputs.
-
-        Raises
-        ------
-        DomainError
-            Always.
-        """
-        raise DomainError(
-            self.name,
+    @property
+    def _wanting(self) -> tuple[str, str]:
+        return (
             "its codes follow the inputs of the layer, and none are given",
             "quantize by its calibrate(weights, inputs)",
         )
-
-    def _encode(self, weights: FloatArray) -> tuple[IntArray, FloatArray]:
-        return self.encode(weights)
 
     def _grid(self, array: FloatArray) -> Grid:
         flat = np.abs(array).reshape(-1)

@@ -8,6 +8,7 @@ from qmis_stats.quantizers.weights.ggml import GgmlBlocks
 from qmis_stats.quantizers.weights.grouped import Grouped
 from qmis_stats.quantizers.weights.indicator import PTQIndicator, ptq_indicator
 from qmis_stats.quantizers.weights.joint import JointRelease
+from qmis_stats.quantizers.weights.mixed import Mixed
 from qmis_stats.quantizers.weights.names import DEFAULT_QUANTIZERS, quantizer
 from qmis_stats.quantizers.weights.sign import IdentityWeights, SignWeights
 from qmis_stats.quantizers.weights.ternary import AbsmeanTernary, SparseTernary, TernaryWeightNetwork
@@ -26,6 +27,7 @@ __all__ = [
     "JointRelease",
     "KMeansCodebook",
     "LloydMaxCodebook",
+    "Mixed",
     "NormalFloat4",
     "PTQIndicator",
     "PowersOfTwo",

@@ -18,6 +18,7 @@ from qmis_stats.validation import whole_number
 __all__ = [
     "GroupCells",
     "WeightQuantizer",
+    "WithoutCodes",
     "bits_in",
     "blocks_of_rows",
     "mean_within",
@@ -338,6 +339,29 @@ def midpoints(levels: FloatArray) -> FloatArray:
     return np.asarray(0.5 * (levels[1:] + levels[:-1]))
 
 
+@dataclass(frozen=True)
+class WithoutCodes(WeightQuantizer):
+    """A quantizer that has to be told more than weights before it has codes; everything that asks for them says so."""
+
+    @property
+    @abstractmethod
+    def _wanting(self) -> tuple[str, str]:
+        """Return what is missing, and what to do instead."""
+
+    def encode(self, weights: ArrayLike) -> tuple[IntArray, FloatArray]:
+        """Refuse: weights alone have no codes.
+
+        Raises
+        ------
+        DomainError
+            Always.
+        """
+        raise DomainError(self.name, *self._wanting)
+
+    def _encode(self, weights: FloatArray) -> tuple[IntArray, FloatArray]:
+        return self.encode(weights)
+
+
 def weight_tensor(weights: ArrayLike) -> FloatArray:
     """Return weights as a float64 array of any shape, a copy only where needed.
 
@@ -366,8 +390,8 @@ def weight_tensor(weights: ArrayLike) -> FloatArray:
 
 
 def to_be_calibrated(quantizer: object) -> bool:
-    """Return whether a quantizer has no codes before it is calibrated on data."""
-    return hasattr(quantizer, "calibrate")
+    """Return whether a quantizer, or one that it is made of, has no codes before it is calibrated on data."""
+    return hasattr(quantizer, "calibrate") or any(map(to_be_calibrated, getattr(quantizer, "parts", ())))
 
 
 def within_largest(weights: FloatArray) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from qmis_stats.arrays import FloatArray, IntArray
 from qmis_stats.errors import InputError
 from qmis_stats.quantizers.weights.base import GroupCells, WeightQuantizer, to_be_calibrated, weight_tensor
+from qmis_stats.quantizers.weights.mixed import Mixed
 
 __all__ = ["JointRelease"]
 
@@ -26,7 +27,7 @@ class JointRelease(WeightQuantizer):
     Parameters
     ----------
     parts : tuple of WeightQuantizer
-        With different names, none of them the identity or a quantizer that sees data.
+        With different names, none of them the identity, a mixed one or a quantizer that sees data.
 
     Notes
     -----
@@ -47,10 +48,10 @@ class JointRelease(WeightQuantizer):
 
     def __post_init__(self) -> None:
         names = [one.name for one in self.parts]
-        joint = any(isinstance(one, JointRelease) or one.name == "identity" for one in self.parts)
+        joint = any(isinstance(one, (JointRelease, Mixed)) or one.name == "identity" for one in self.parts)
         joint = joint or any(map(to_be_calibrated, self.parts))
         if self.per_channel or joint or not 2 <= len(set(names)) == len(names) <= _MOST:
-            allowed = f"two to {_MOST} different ones, none identity or one that sees data"
+            allowed = f"two to {_MOST} different ones, none identity, mixed or one that sees data"
             raise InputError("quantizer", "+".join(names), allowed)
 
     @property

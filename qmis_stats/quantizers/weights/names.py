@@ -12,11 +12,12 @@ from qmis_stats.quantizers.weights.fixed import Float4, NormalFloat4, PowersOfTw
 from qmis_stats.quantizers.weights.ggml import GGML_TYPES, GgmlBlocks
 from qmis_stats.quantizers.weights.grouped import Grouped
 from qmis_stats.quantizers.weights.joint import JointRelease
+from qmis_stats.quantizers.weights.mixed import Mixed
 from qmis_stats.quantizers.weights.sign import IdentityWeights, SignWeights
 from qmis_stats.quantizers.weights.ternary import AbsmeanTernary, SparseTernary, TernaryWeightNetwork
 from qmis_stats.quantizers.weights.uniform import UniformAsymmetric, UniformSymmetric
 
-__all__ = ["DEFAULT_QUANTIZERS", "quantizer"]
+__all__ = ["DEFAULT_QUANTIZERS", "names_in", "quantizer"]
 
 DEFAULT_QUANTIZERS: tuple[str, ...] = (
     "identity",
@@ -38,7 +39,7 @@ DEFAULT_QUANTIZERS: tuple[str, ...] = (
 )
 """Names that make sense side by side, from the reference and one bit to eight."""
 
-_CHANNEL = ":channel"
+_CHANNEL, _MIXED = ":channel", "mixed("
 _ALLOWED = (
     "one of identity, sign, sign-scaled, ternary-absmean, twn-C (0 < C < 1), sparse-P (0 < P < 100), "
     "uniform-B (2 to 8), uniform-asym-B (2 to 8), lloyd-max-B (1 to 8), kmeans-B (1 to 8), nf4, nf4-BLOCK, fp4, "
@@ -46,7 +47,8 @@ _ALLOWED = (
     "itself or :gBLOCK, :gBLOCK:f16, :gBLOCK:f32, :gBLOCK:double for blocks of a row (not nf4-BLOCK, qB_0, qB_1); "
     "gptq-B, adaround-B, awq-B (2 to 8), which see data, with :channel or :gBLOCK; or of a library: gguf:Q4_0, "
     "bitsandbytes:nf4, torchao:int8, torchao:int4-g32, quanto:qint4, hqq:2-g64, "
-    "torch:per-channel, onnxruntime:dynamic; several released together with + between them"
+    "torch:per-channel, onnxruntime:dynamic; several released together with + between them; "
+    "mixed(PATTERN=NAME,...) by names of layers, as in mixed(first=uniform-8,last=uniform-8,*=uniform-4)"
 )
 _LIBRARY_NAMES = ("gguf", "bitsandbytes", "torchao", "quanto", "hqq", "torch", "onnxruntime")
 _CALIBRATED_NAMES = ("gptq-", "adaround-", "awq-")
@@ -77,7 +79,8 @@ def quantizer(name: str) -> WeightQuantizer:
         For instance ``"uniform-4"``, ``"uniform-4:channel"`` for each row of axis 0 by itself, ``"uniform-4:g32:f16"``
         for each block of 32 weights of a row with its scale in float16, ``"gptq-4:g32"`` for one that has to be
         calibrated on data, ``"gguf:Q4_0"`` for a library's own,
-        ``"nf4+gguf:Q8_0"`` for both released together. There is one spelling of each quantizer:
+        ``"nf4+gguf:Q8_0"`` for both released together, ``"mixed(head.weight=uniform-8,*=nf4)"`` for one of each layer
+        (:class:`~qmis_stats.quantizers.weights.mixed.Mixed`). There is one spelling of each quantizer:
         ``quantizer(name).name == name``.
 
     Raises
@@ -94,6 +97,8 @@ def quantizer(name: str) -> WeightQuantizer:
     >>> quantizer("ternary-absmean").bits
     1.584962500721156
     """
+    if isinstance(name, str) and name.startswith(_MIXED) and name.endswith(")"):
+        return Mixed(tuple(map(_choice, name[len(_MIXED) : -1].split(","))))
     if isinstance(name, str) and name.count("+") in (1, 2):
         return JointRelease(tuple(quantizer(part) for part in name.split("+")))
     if isinstance(name, str) and len(name) <= 64 and name.isascii():
@@ -108,6 +113,26 @@ def quantizer(name: str) -> WeightQuantizer:
 
             return library_quantizer(name)
     raise InputError("quantizer", name, _ALLOWED + did_you_mean(name, DEFAULT_QUANTIZERS))
+
+
+def names_in(text: str) -> list[str]:
+    """Return names with commas between them; those within brackets belong to one name.
+
+    Examples
+    --------
+    >>> names_in("nf4, mixed(first=uniform-8,*=nf4)")
+    ['nf4', 'mixed(first=uniform-8,*=nf4)']
+    """
+    return [name.strip() for name in re.split(r",(?![^()]*\))", text)]
+
+
+def _choice(text: str) -> tuple[str, WeightQuantizer]:
+    pattern, equals, name = text.partition("=")
+    if not equals:
+        raise InputError(
+            "quantizer", f"{_MIXED}{text})", "mixed(PATTERN=NAME,...): a pattern of names of layers, =, a name"
+        )
+    return pattern, quantizer(name)
 
 
 def _made(name: str) -> WeightQuantizer | None:
