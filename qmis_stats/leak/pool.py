@@ -12,7 +12,9 @@ from qmis_stats.arrays import FloatArray
 from qmis_stats.leak.fits import FREE, Fit
 from qmis_stats.leak.game import Game
 from qmis_stats.leak.leave_one_out import LeaveOneOut, forms
-from qmis_stats.leak.retained import ReadOut, Retained, Scatter, equivalents, read_out
+from qmis_stats.leak.losses import contrasts
+from qmis_stats.leak.pool_law import PoolLaw
+from qmis_stats.leak.retained import ReadOut, Retained, Scatter, read_out
 
 __all__ = ["DrawnPools"]
 
@@ -59,26 +61,25 @@ class DrawnPools:
             return cls(spread, ())
         rng = np.random.default_rng([seed, 0x900A])
         width, moment = len(spread.second_moment), spread.second_moment
-        points = round(fit.points / game.fraction)
-        # G = (Σ_j f w/(1 + (1 − f)wq) x_j x_jᵀ + P)⁻¹: what a member itself adds to a pool's G is left to it.
-        shrunk = np.eye(fit.outputs) + (1.0 - game.fraction) * found.curvature @ found.leverage.mean(axis=0)
-        stiffness = np.linalg.solve(shrunk, found.curvature).sum(axis=0)
+        points, basis = round(fit.points / game.fraction), contrasts(fit.outputs)
         upper = cholesky(moment + FREE * np.trace(moment) * np.eye(width))
-        sizes, drawn = _sizes(found, game), []
-        for _ in range(int(np.clip(_COLUMNS // width, 1, _MOST))):
-            rows = rng.standard_normal((points, width)) @ upper
-            squares = rng.choice(sizes, points)
-            own = rows.T @ rows / points, (rows.T * squares) @ rows / points
-            one = equivalents(fit, found, moment, stiffness, own)
-            covariance = one.covariance * (spread.trace(spread.covariance) / one.trace(one.covariance))
-            response = one.response * (spread.trace(spread.response) / one.trace(one.response))
+        curvature, squares, leverage = (
+            basis.T @ part @ basis for part in (found.curvature, _squares(found, game), found.leverage)
+        )
+        along, drawn = np.kron(basis, np.eye(width)), []
+        for _ in range(int(np.clip(_COLUMNS // (width * basis.shape[1]), 1, _MOST))):
+            rows, own = rng.standard_normal((points, width)) @ upper, rng.integers(fit.points, size=points)
+            law = PoolLaw.of(rows, curvature[own], squares[own], fit.penalties, game.fraction, leverage[own])
+            covariance, response = along @ law.covariance @ along.T, along @ law.response @ along.T
+            covariance *= spread.trace(spread.covariance) / spread.trace(covariance)
+            response *= spread.trace(spread.response) / spread.trace(response)
             drawn.append(replace(spread, covariance=covariance, response=response))
         return cls(spread, drawn)
 
     @property
     def widened(self) -> float:
         """Return by what factor tr ΣC tr ΣGC⁻¹G is larger in a pool: the squared secant of the angle of Cx and Gx."""
-        return float(np.mean([_secant(one) for one in self.drawn])) / _secant(self.spread) if self.drawn else 1.0
+        return float(np.mean([one.secant for one in self.drawn])) / self.spread.secant if self.drawn else 1.0
 
     def read_out(self, kept: Retained) -> ReadOut:
         """Return what codes tell of the directions of each point, on average over the pools.
@@ -101,17 +102,17 @@ class DrawnPools:
 _PARTS = fields(ReadOut)
 
 
-def _sizes(found: LeaveOneOut, game: Game) -> FloatArray:
-    """Return (y − a)² + s² of each point beside its mean, from r², of which φ is the share of s²."""
-    gradient = found.gradient + np.einsum("nab,nb->na", found.curvature, found.value_moved)
-    strength = np.sum(gradient**2, axis=1)
+def _squares(found: LeaveOneOut, game: Game) -> FloatArray:
+    """Return E ψψᵀ of each point over subsets with it, times a factor.
+
+    Of the gradients of one fit a share φ is what its own scatter adds, (1 + wq)⁻¹wSw(1 + qw)⁻¹ on average.
+    """
     scattered = found.inflation * game.variance_share(found.inflation)
-    return np.asarray((1.0 - scattered) * strength / strength.mean() + scattered)
-
-
-def _secant(one: Scatter) -> float:
-    little = FREE * float(np.trace(one.covariance)) * np.eye(len(one.covariance)) / len(one.covariance)
-    return one.trace(one.response @ np.linalg.solve(one.covariance + little, one.response))
+    own = found.gradient[:, :, None] * found.gradient[:, None, :]
+    shrunk = np.linalg.solve(np.eye(own.shape[1]) + found.curvature @ found.leverage, found.curvature)
+    usual = shrunk @ found.variance @ shrunk.transpose(0, 2, 1)
+    usual *= np.trace(own, axis1=1, axis2=2).sum() / np.trace(usual, axis1=1, axis2=2).sum()
+    return np.asarray((1.0 - scattered) * own + scattered * usual)
 
 
 def _variances(one: Scatter) -> FloatArray:

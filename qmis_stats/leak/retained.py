@@ -19,19 +19,10 @@ from qmis_stats.foreign import raised_by, returned_numbers
 from qmis_stats.leak.fits import FREE, Fit, determined, hessian_matrix
 from qmis_stats.leak.influence import Influence, influence_of
 from qmis_stats.leak.leave_one_out import LeaveOneOut, forms
+from qmis_stats.leak.losses import contrasts
 from qmis_stats.quantizers.weights.base import GroupCells
 
-__all__ = [
-    "NamedQuantizer",
-    "ReadOut",
-    "Retained",
-    "Scatter",
-    "equivalents",
-    "read_out",
-    "retained",
-    "scatter",
-    "share_moves",
-]
+__all__ = ["NamedQuantizer", "ReadOut", "Retained", "Scatter", "read_out", "retained", "scatter", "share_moves"]
 
 _NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
 _NODE_WEIGHTS = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()
@@ -120,6 +111,20 @@ class Scatter:
         blocks = matrix.reshape(self.outputs, width, self.outputs, width)
         return float(sum(np.sum(blocks[k, :, k] * self.second_moment) for k in range(self.outputs)))
 
+    @property
+    def secant(self) -> float:
+        """Squared secant of the angle of the directions C(I ⊗ x) and G(I ⊗ x) in the metric C⁻¹, over fresh points."""
+        width, basis = len(self.second_moment), contrasts(self.outputs)
+        along = np.kron(basis, np.eye(width))
+        C, G = (along.T @ m @ along for m in (self.covariance, self.response))
+        little = FREE * float(np.trace(C)) * np.eye(len(C)) / len(C)
+        across = G @ cho_solve(cho_factor(C + little), G)
+        size = basis.shape[1]
+        varied, moved, whole = (
+            np.einsum("aibj,ij->ab", m.reshape(size, width, size, width), self.second_moment) for m in (C, G, across)
+        )
+        return float(np.trace(np.linalg.solve(moved @ np.linalg.solve(varied, moved), whole))) / size
+
 
 def scatter(fit: Fit, found: LeaveOneOut) -> Scatter:
     """Return the covariance of the parameters over training sets and their response to a point (Statement S17).
@@ -150,7 +155,7 @@ def scatter(fit: Fit, found: LeaveOneOut) -> Scatter:
         moment = correlation * np.outer(spread, spread) + np.outer(centre, centre)
         if fit.intercept is not None:
             moment = np.block([[moment, centre[:, None]], [centre[None, :], np.ones((1, 1))]])
-        return equivalents(fit, found, moment, stiffness.sum(axis=0))
+        return _equivalents(fit, found, moment, stiffness.sum(axis=0))
 
     one = made(correlation)
     if fit.outputs == 1 and spread.size <= _MATCHED:
@@ -179,35 +184,15 @@ def _held(fit: Fit, made: Scatter) -> tuple[float, float]:
     return min(held, 1.0), float(np.sum(penalties * moves * of_probes) / np.sum(probes * of_probes))
 
 
-def equivalents(
-    fit: Fit,
-    found: LeaveOneOut,
-    moment: FloatArray,
-    damped: FloatArray,
-    own: tuple[FloatArray, FloatArray] | None = None,
-) -> Scatter:
-    """Return C and G for a second moment, scaled to the mean variance of the leave-one-out values.
-
-    Parameters
-    ----------
-    fit, found
-        The fit and its leave-one-out quantities.
-    moment : (D, D) ndarray
-        Σ of fresh points.
-    damped : (K, K) ndarray
-        A, the curvature that the Hessian has.
-    own : pair of (D, D) ndarray, optional
-        Second moments in the Hessian and in the gradients, where they are not those of fresh points.
-    """
+def _equivalents(fit: Fit, found: LeaveOneOut, moment: FloatArray, damped: FloatArray) -> Scatter:
     outputs = fit.outputs
-    of_hessian, of_gradients = own or (moment, moment)
-    hessian = np.kron(determined(0.5 * (damped + damped.T)), of_hessian)
+    hessian = np.kron(determined(0.5 * (damped + damped.T)), moment)
     hessian.flat[:: hessian.shape[0] + 1] += np.tile(fit.penalties, outputs) + FREE * np.trace(hessian) / len(hessian)
     response = cho_solve(cho_factor(hessian), np.eye(len(hessian)))
     if outputs > 1:  # gradients of classes sum to zero: no point moves all of them together
         alone = np.eye(outputs) - 1.0 / outputs
         response = np.kron(alone, np.eye(len(moment))) @ response
-    covariance = response @ np.kron(found.gradient.T @ found.gradient, of_gradients) @ response
+    covariance = response @ np.kron(found.gradient.T @ found.gradient, moment) @ response
     nothing = Influence(*np.zeros((3, fit.points)))
     made = Scatter(0.5 * (covariance + covariance.T), response, moment, fit.design, outputs, nothing)
     measured = float(np.mean(np.trace(found.variance, axis1=1, axis2=2)))
