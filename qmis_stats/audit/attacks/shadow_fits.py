@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.linalg import cholesky, solve_triangular
 
 from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.attacks.game import Known
@@ -12,11 +13,16 @@ from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.head_leak import head_fit
 from qmis_stats.audit.models.base import Weights
 from qmis_stats.errors import DomainError
+from qmis_stats.leak.fits import FREE
 from qmis_stats.leak.leave_one_out import leave_one_out
 from qmis_stats.leak.losses import Loss, contrasts
 from qmis_stats.leak.pool_law import PoolLaw
 
 __all__ = ["ShadowFits", "Units"]
+
+
+_PRIORS = (0.0, 16.0)
+"""Logarithms of the degrees of freedom of a prior, beside the number of weights."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +127,39 @@ class ShadowFits:
         law = PoolLaw.of(
             design, curvature, squares, fit.penalties, known.n / data.rows, stands_for=data.rows / rows.size
         )
-        return cls(units, plain, fit.loss, y, basis, law)
+        return cls(units, plain, fit.loss, y, basis, replace(law, covariance=_posterior(law.covariance, plain, basis)))
+
+
+def _posterior(covariance: FloatArray, plain: FloatArray, basis: FloatArray) -> FloatArray:
+    """Return the mean of C given the shadow runs, where what theory says is the mean of an inverse Wishart prior.
+
+    Its degrees of freedom are those of the largest evidence: with equal curvatures theory is right, and runs, of which
+    there are fewer than weights, tell little; with curvatures that vary from run to run they tell more. The scale of
+    the prior is that of the runs.
+    """
+    from scipy.optimize import minimize_scalar
+    from scipy.special import multigammaln
+
+    away = (basis.T @ (plain - plain.mean(axis=0))).reshape(len(plain), -1)
+    width, runs = len(covariance), len(away) - 1
+    lower = cholesky(covariance + FREE * np.trace(covariance) / width * np.eye(width), lower=True)
+    sizes = np.linalg.svd(solve_triangular(lower, away.T, lower=True), compute_uv=False) ** 2
+    scale = float(np.sum(away**2)) / runs / float(np.trace(covariance))
+
+    def evidence(log: float) -> float:
+        prior = np.exp(log)
+        nu = prior + width + 1.0
+        grown = float(np.sum(np.log1p(sizes / (scale * prior))))
+        return float(
+            multigammaln(0.5 * (nu + runs), width)
+            - multigammaln(0.5 * nu, width)
+            - 0.5 * runs * width * np.log(scale * prior)
+            - 0.5 * (nu + runs) * grown
+        )
+
+    found = minimize_scalar(lambda log: -evidence(log), bounds=_PRIORS, method="bounded")
+    prior = float(np.exp(found.x))
+    return np.asarray((prior * scale * covariance + away.T @ away) / (prior + runs))
 
 
 def _common(weights: Weights, own: Units, units: Units) -> FloatArray:
