@@ -123,7 +123,8 @@ class Scatter:
         varied, moved, whole = (
             np.einsum("aibj,ij->ab", m.reshape(size, width, size, width), self.second_moment) for m in (C, G, across)
         )
-        return float(np.trace(np.linalg.solve(moved @ np.linalg.solve(varied, moved), whole))) / size
+        explained = moved @ np.linalg.solve(varied, moved)
+        return float(np.trace(np.linalg.solve(explained, whole)) / size)
 
 
 def scatter(fit: Fit, found: LeaveOneOut) -> Scatter:

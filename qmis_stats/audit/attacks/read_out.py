@@ -32,14 +32,14 @@ _SMALL = 1e-4
 class ReadOut:
     """De-quantize the released weights, read the point's fitted values out of them, and compare in with out (S16).
 
-    For a linear, logistic or softmax head in a game with a data set. Shadow fits give the mean fitted values of every row
-    that was left out, and gradients and curvatures of those trained on, from which the covariance C of the weights over
-    subsets of this very pool and their response G to a point follow (Proposition S17.2). Each released value is a
-    noisy measurement of its weight, whose gain and error are found by quantizing draws of the weights. Two linear
-    statistics for each fitted value tell of a row: along the move Gx of its membership, and along the direction Cx of
-    its fitted value. Their law under membership is that of the proximal map, with a factor of the move and a further
-    variance that are fitted to the members of the shadow runs; centres and scales are those of the shadow
-    training runs without the row.
+    For a linear, logistic or softmax head in a game with a data set. The attack knows the data set. Shadow fits give
+    the mean fitted values of every row that was left out, and gradients and curvatures of those trained on. From these
+    follow the covariance C of the weights over subsets of this very pool and their response G to a point (Proposition
+    S17.2); the shadow runs correct C as far as they contradict it. Each released value is a noisy measurement of its
+    weight, whose gain and error are found by quantizing draws of the weights. Two linear statistics for each fitted
+    value tell of a row: along the move Gx of its membership, and along the direction Cx of its fitted value. Their law
+    under membership is that of the proximal map, with a factor of the move and a further variance that are fitted to
+    the members of the shadow runs; centres and scales are those of the shadow training runs without the row.
 
     Other models, fits without a unique minimum, more than 4096 features, and games with a sampler have no such
     read-out: there it is online LiRA on the outputs of the quantized model.

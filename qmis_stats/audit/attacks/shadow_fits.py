@@ -18,7 +18,7 @@ from qmis_stats.leak.leave_one_out import leave_one_out
 from qmis_stats.leak.losses import Loss, contrasts
 from qmis_stats.leak.pool_law import PoolLaw
 
-__all__ = ["ShadowFits", "Units"]
+__all__ = ["ShadowFits", "Units", "posterior"]
 
 
 _PRIORS = (0.0, 16.0)
@@ -127,10 +127,10 @@ class ShadowFits:
         law = PoolLaw.of(
             design, curvature, squares, fit.penalties, known.n / data.rows, stands_for=data.rows / rows.size
         )
-        return cls(units, plain, fit.loss, y, basis, replace(law, covariance=_posterior(law.covariance, plain, basis)))
+        return cls(units, plain, fit.loss, y, basis, replace(law, covariance=posterior(law.covariance, plain, basis)))
 
 
-def _posterior(covariance: FloatArray, plain: FloatArray, basis: FloatArray) -> FloatArray:
+def posterior(covariance: FloatArray, plain: FloatArray, basis: FloatArray) -> FloatArray:
     """Return the mean of C given the shadow runs, where what theory says is the mean of an inverse Wishart prior.
 
     Its degrees of freedom are those of the largest evidence: with equal curvatures theory is right, and runs, of which
