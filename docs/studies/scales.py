@@ -304,8 +304,8 @@ def page(folder: Path) -> str:
     """Return the page of the CSV file in a folder."""
     rows = read_rows(folder / "scales.csv")
 
-    def apart(row: dict[str, str], attack: str = "attack") -> float:
-        return abs(float(row["theory"]) - float(row[attack]))
+    def apart(row: dict[str, str]) -> float:
+        return abs(float(row["theory"]) - float(row["pool"] or row["attack"]))
 
     short = [row for row in rows if float(row["codes"]) < float(row["attack"]) - CLEAR * float(row["attack_error"])]
     of_pool = [row for row in rows if row["pool"]]
@@ -314,7 +314,7 @@ def page(folder: Path) -> str:
         worst=max(rows, key=apart),
         apart=apart,
         error=max(float(row["attack_error"]) for row in rows),
-        of_pool=max(of_pool, key=lambda row: apart(row, "pool"), default=None),
+        of_pool=max(of_pool, key=lambda row: float(row["theory"]) - float(row["attack"]), default=None),
         missed={row["setting"]: float(row["missed"]) for row in of_pool},
         short=grouped(short, "setting"),
         shadows=Caco2.shadows,

@@ -18,8 +18,9 @@ from qmis_stats.leak.groups import Basis
 from qmis_stats.leak.law import exposures
 from qmis_stats.leak.leakage_result import LeakageResult
 from qmis_stats.leak.leave_one_out import leave_one_out
+from qmis_stats.leak.pool import DrawnPools
 from qmis_stats.leak.posterior import points_of
-from qmis_stats.leak.retained import NamedQuantizer, read_out, retained, scatter
+from qmis_stats.leak.retained import NamedQuantizer, retained, scatter
 from qmis_stats.leak.signal import Directions
 from qmis_stats.leak.smoothed import smoothed
 from qmis_stats.leak.sources import fit_of
@@ -69,7 +70,7 @@ def leakage(
         Targets likewise.
     game : {"population", "pool"}
         Whether training points are fresh, or n of the points of a pool that the attacker knows: within a pool fits vary
-        less, and leak more.
+        less, and leak more, by how squared residuals differ between its points too (Proposition S17.2).
     fraction : float
         n/N of the pool.
     groups : (n,) array_like, optional
@@ -120,14 +121,15 @@ def leakage(
     spread = scatter(fit, found)
     # Cells are counted in the errors of the game: within a pool fits vary less, and codes retain less of it.
     spread = replace(spread, covariance=spread.covariance * played.variance_share(found.inflation))
-    directions = Directions.of(fit, spread, found)
+    pools = DrawnPools.of(fit, spread, found, played, seed)
+    directions = Directions.of(fit, spread, found, pools.widened)
     if fit.outputs > 1:
         plain = found = replace(found, variance=_of_size(directions.variance, found.variance))
     else:
         plain, found = found, smoothed(found, directions.leverage, directions.variance)
     points = points_of(fit, found, played)
     kept = retained(fit, spread, chosen, seed)
-    readings = [read_out(spread, one) for one in kept]
+    readings = [pools.read_out(one) for one in kept]
     group = _groups(fit.points, groups, seed)
     law = exposures(fit, points, [directions.signal(one) for one in readings], group, backend)
     estimates, covariance, dof = Uncertainty(fit, found, spread, points, played, directions, readings).of(

@@ -157,8 +157,6 @@ class LeakageResult(ReleaseLeak):
         """Return the game, and what has to be known to read the numbers."""
         kind = "fresh points of a population" if self.game.kind == "population" else "subsets of a known pool"
         lines = [f"Best attack on released codes, scales and intercept; training points are {kind}."]
-        if self.game.kind == "pool":
-            lines.append("Who has trained on other subsets of the pool may find more, of fine codes above all.")
         grouped: dict[str, list[str]] = {}
         for name, reasons in zip(self.names, self.reasons, strict=True):
             for reason in reasons:

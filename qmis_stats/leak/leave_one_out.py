@@ -10,6 +10,7 @@ from scipy.linalg import cho_factor, cho_solve
 from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.errors import DomainError
 from qmis_stats.leak.fits import Fit, free_penalties, hessian_matrix, moment_matrix, positive_factor
+from qmis_stats.leak.losses import contrasts
 
 __all__ = ["LeaveOneOut", "aspect", "leave_one_out"]
 
@@ -184,16 +185,18 @@ def aspect(fit: Fit, found: LeaveOneOut) -> float:
     """Return D tr(ΣG)²/(tr ΣG)² ≥ 1, for D columns: how unequal the eigenvalues of ΣG are.
 
     The Hessian is replaced by one of equal curvatures with the same mean leverage, for which noise does not depend on
-    the direction in which the data point. With gradients of size one S is xᵀGΣGx, and its mean tr(ΣG)².
+    the direction in which the data point. With gradients of size one S is xᵀGΣGx, and its mean tr(ΣG)². Of several
+    fitted values leverages and curvatures are averaged.
 
     Parameters
     ----------
     fit : Fit
-        With one fitted value per point.
+        A fit at its optimum.
     found : LeaveOneOut
         Its leave-one-out quantities.
     """
-    q, w = found.leverage[:, 0, 0], found.curvature[:, 0, 0]
+    many = len(contrasts(fit.outputs).T)
+    q, w = _traces(found.leverage) / many, _traces(found.curvature) / many
     # Equal curvatures have the mean of w/(1 + wq); with very unequal leverages no curvature has it.
     share = min(float(np.mean(w / (1.0 + w * q)) * q.mean()), 0.5 + 0.5 * float(found.pull.mean()))
     equal = np.full((fit.points, 1, 1), share / (1.0 - share) / float(q.mean()))
@@ -213,8 +216,8 @@ class _Tall:
     """Quadratic forms by matrices of the size of the parameters."""
 
     def __init__(self, fit: Fit, design: FloatArray, w: FloatArray) -> None:
-        self.design, self.outputs = design, fit.outputs
-        size = fit.outputs * design.shape[1]
+        self.design, self.outputs = design, w.shape[1]
+        size = self.outputs * design.shape[1]
         factor = positive_factor(hessian_matrix(design, w, fit.penalties))
         self.inverse = cho_solve(factor, np.eye(size))
 

@@ -12,7 +12,7 @@ from scipy.special import expit, softmax
 from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
 
-__all__ = ["LOSSES", "Logistic", "Loss", "Poisson", "Softmax", "Squared", "loss_named"]
+__all__ = ["LOSSES", "Logistic", "Loss", "Poisson", "Softmax", "Squared", "contrasts", "loss_named"]
 
 
 class Loss(ABC):
@@ -158,3 +158,20 @@ def loss_named(name: object) -> Loss:
         if loss.name == name:
             return loss
     raise InputError("loss", name, f"one of {', '.join(loss.name for loss in LOSSES)}")
+
+
+def contrasts(outputs: int) -> FloatArray:
+    """Return orthonormal columns (K, K′) along which the fitted values of a point differ: K′ = K − 1 for classes.
+
+    Classes that move together change no loss. A single fitted value is its own column.
+
+    Examples
+    --------
+    >>> contrasts(1).tolist(), contrasts(2).round(4).tolist()
+    ([[1.0]], [[0.7071], [-0.7071]])
+    """
+    if outputs == 1:
+        return np.ones((1, 1))
+    differences = np.eye(outputs)[:, :-1] - 1.0 / outputs
+    basis, upper = np.linalg.qr(differences)
+    return np.asarray(basis * np.sign(np.diag(upper)))

@@ -19,6 +19,7 @@ from qmis_stats.foreign import raised_by, returned_numbers
 from qmis_stats.leak.fits import FREE, Fit, determined, hessian_matrix
 from qmis_stats.leak.influence import Influence, influence_of
 from qmis_stats.leak.leave_one_out import LeaveOneOut, forms
+from qmis_stats.leak.losses import contrasts
 from qmis_stats.quantizers.weights.base import GroupCells
 
 __all__ = ["NamedQuantizer", "ReadOut", "Retained", "Scatter", "read_out", "retained", "scatter", "share_moves"]
@@ -109,6 +110,21 @@ class Scatter:
         width = self.second_moment.shape[0]
         blocks = matrix.reshape(self.outputs, width, self.outputs, width)
         return float(sum(np.sum(blocks[k, :, k] * self.second_moment) for k in range(self.outputs)))
+
+    @property
+    def secant(self) -> float:
+        """Squared secant of the angle of the directions C(I ⊗ x) and G(I ⊗ x) in the metric C⁻¹, over fresh points."""
+        width, basis = len(self.second_moment), contrasts(self.outputs)
+        along = np.kron(basis, np.eye(width))
+        C, G = (along.T @ m @ along for m in (self.covariance, self.response))
+        little = FREE * float(np.trace(C)) * np.eye(len(C)) / len(C)
+        across = G @ cho_solve(cho_factor(C + little), G)
+        size = basis.shape[1]
+        varied, moved, whole = (
+            np.einsum("aibj,ij->ab", m.reshape(size, width, size, width), self.second_moment) for m in (C, G, across)
+        )
+        explained = moved @ np.linalg.solve(varied, moved)
+        return float(np.trace(np.linalg.solve(explained, whole)) / size)
 
 
 def scatter(fit: Fit, found: LeaveOneOut) -> Scatter:

@@ -111,13 +111,16 @@ class Directions:
     beside: float
 
     @classmethod
-    def of(cls, fit: Fit, spread: Scatter, found: LeaveOneOut) -> Directions:
-        """Return them for the training points of a fit."""
+    def of(cls, fit: Fit, spread: Scatter, found: LeaveOneOut, widened: float = 1.0) -> Directions:
+        """Return them for the training points of a fit.
+
+        A known pool widens the squared secant of the angle of k and δ by a factor.
+        """
         return cls(
             forms(fit.design, spread.covariance, fit.outputs),
             forms(fit.design, spread.response, fit.outputs),
             (spread.trace(spread.covariance), spread.trace(spread.response)),
-            _beside(fit, spread, found),
+            _beside(fit, spread, found, widened),
         )
 
     def signal(self, reading: ReadOut, step: float = 0.0) -> PointSignal:
@@ -143,19 +146,22 @@ class Directions:
         return PointSignal(np.array([kk, kd, dd]), self.variance, self.leverage)
 
 
-def _beside(fit: Fit, spread: Scatter, found: LeaveOneOut) -> float:
+def _beside(fit: Fit, spread: Scatter, found: LeaveOneOut, widened: float) -> float:
     """Return by what factor estimated second moments misstate the squared tangent of the angle of k = Cx and δ = Gx.
 
     With C ∝ GΣG, D columns and no quantization it is D tr(ΣG)²/(tr ΣG)² − 1. Noise in Σ spreads the eigenvalues of ΣG
-    and widens it, shrinking Σ narrows it; leave-one-out means do neither. With several fitted values per point the
-    second direction is left out.
+    and widens it, shrinking Σ narrows it; leave-one-out means do neither.
     """
+    plain = widened * _secant(fit, spread) - 1.0
+    return min((widened * aspect(fit, found) - 1.0) / plain, _MOST_BESIDE) if plain > _FLAT else 0.0
+
+
+def _secant(fit: Fit, spread: Scatter) -> float:
     if fit.outputs > 1:
-        return 0.0
+        return spread.secant
     columns = int(np.count_nonzero(np.any(fit.design != 0.0, axis=0)))
     product = spread.second_moment @ spread.response
-    plain = columns * float(np.sum(product * product.T)) / float(np.trace(product)) ** 2 - 1.0
-    return min((aspect(fit, found) - 1.0) / plain, _MOST_BESIDE) if plain > _FLAT else 0.0
+    return columns * float(np.sum(product * product.T)) / float(np.trace(product)) ** 2
 
 
 def _explained(kk: FloatArray, kd: FloatArray) -> FloatArray:

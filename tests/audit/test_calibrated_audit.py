@@ -161,7 +161,7 @@ def test_the_read_out_knows_how_errors_are_correlated() -> None:
     found = {}
     for name in ("uniform-5", "gptq-5"):
         known = game.quantized(quantizer(name)).known
-        found[name] = MeasuredWeights(known, ShadowFits.of(known, data, 4)).alike
+        found[name] = MeasuredWeights(known, ShadowFits.of(known, data)).alike
     np.testing.assert_array_equal(found["uniform-5"], np.eye(13))
     factor = np.linalg.cholesky(np.linalg.inv(X.T @ X / 240.0)).T
     spread = factor / np.diag(factor)[:, None]  # errors are its columns' combinations, of independent roundings

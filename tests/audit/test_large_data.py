@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from qmis_stats.audit import audit, head_for, training_run
-from qmis_stats.audit.attacks import Discriminator, LiRA, LossThreshold, ReadOut, game, play, run_attacks, shadow_fits
+from qmis_stats.audit.attacks import Discriminator, LiRA, LossThreshold, ReadOut, game, play, run_attacks
 from qmis_stats.audit.attacks.shadow_fits import ShadowFits
 from qmis_stats.audit.data import from_arrays
 from qmis_stats.audit.models import Linear, Logistic, Softmax, linear
@@ -141,13 +141,17 @@ def test_the_control_repeats_nothing_that_does_not_depend_on_members(attack):
     assert np.array_equal(control.results[0].scores, alone.controls[0].scores)
 
 
-def test_second_moments_are_of_fewer_fits_where_these_are_large(monkeypatch):
-    played = play(data_for(Linear, 200), Linear(), None, 80, trainings=2, shadows=4, calibrations=2)
-    every, first = (ShadowFits.of(played.known, played.known.source, fits) for fits in (4, 1))
-    monkeypatch.setattr(shadow_fits, "_ENOUGH", 80)
-    enough = ShadowFits.of(played.known, played.known.source, 4)
-    assert np.array_equal(enough.covariance, first.covariance)
-    assert not np.array_equal(enough.covariance, every.covariance)
+def test_the_covariance_of_weights_is_known_from_a_part_of_a_large_pool(monkeypatch):
+    def of() -> ShadowFits:
+        played = play(data_for(Linear, 4000), Linear(), None, 1600, trainings=2, shadows=4, calibrations=2)
+        return ShadowFits.of(played.known, played.known.source)
+
+    every = of()
+    monkeypatch.setattr(game, "_POOLED_ROWS", 2000)
+    part = of()
+    assert len(part.y) == 2000 < len(every.y)
+    one, other = np.diag(part.covariance), np.diag(every.covariance)
+    assert np.max(np.abs(np.log(one / other))) < 5.0 * np.sqrt(2.0 / 2000 * 3.0)
 
 
 def test_very_many_evaluation_points_are_judged_by_a_part_of_them(monkeypatch, tmp_path):

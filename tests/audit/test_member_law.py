@@ -7,8 +7,8 @@ import pytest
 from scipy.special import softmax
 from scipy.stats import multivariate_normal
 
-from qmis_stats.audit.attacks.member_law import MemberLaw, contrasts
-from qmis_stats.leak.losses import loss_named
+from qmis_stats.audit.attacks.member_law import MemberLaw
+from qmis_stats.leak.losses import contrasts, loss_named
 from qmis_stats.leak.softmax_law import proximal_softmax
 
 FLAT = 0.5 * np.log(2.0 * np.pi)

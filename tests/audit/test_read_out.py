@@ -10,6 +10,7 @@ import pytest
 from qmis_stats import leakage
 from qmis_stats.audit import from_arrays
 from qmis_stats.audit.attacks import AttackGame, LiRA, LossThreshold, ReadOut, play, run_attacks
+from qmis_stats.audit.attacks.shadow_fits import posterior
 from qmis_stats.audit.models import MLP, Linear, Logistic, Softmax
 from qmis_stats.quantizers import quantizer
 
@@ -102,3 +103,52 @@ def test_fits_that_interpolate_are_attacked_by_their_outputs() -> None:
     played = play(data, Linear(alpha=0.0, checkpoints=1), None, 30, trainings=6, shadows=6, calibrations=4)
     mine = ReadOut().fit(played.known)(played.target.shown)
     np.testing.assert_array_equal(mine, LiRA("online").fit(played.known)(played.target.shown))
+
+
+@pytest.mark.statistical
+def test_it_knows_how_weights_vary_in_its_own_pool() -> None:
+    """Errors with heavy tails: the covariance that a population has misses what a few large residuals decide."""
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(400, 50))
+    data = from_arrays(X, X @ rng.normal(size=50) / 7.0 + rng.standard_t(3, size=400))
+    played = play(
+        data, Linear(alpha=3.0, checkpoints=1), None, 180, trainings=150, shadows=60, calibrations=4, members=48, seed=1
+    )
+    [mine] = run_attacks(played, [ReadOut()], control=None).results
+    inside = [np.flatnonzero(taken) for taken in played.known.shadow.trained[:4]]
+    known, of_population = (
+        np.mean(
+            [
+                leakage(played.known.model, [], X=data.X[rows], y=data.y[rows], game=kind, fraction=share).auc[0]
+                for rows in inside
+            ]
+        )
+        for kind, share in (("pool", 0.45), ("population", 0.0))
+    )
+    assert abs(mine.auc - known) < 5.0 * mine.auc_std_error + 0.005
+    assert mine.auc > of_population + 5.0 * mine.auc_std_error
+
+
+@pytest.mark.statistical
+@pytest.mark.parametrize("changed", [False, True])
+def test_shadow_runs_correct_the_covariance_as_far_as_they_contradict_it(changed: bool) -> None:
+    rng = np.random.default_rng(3)
+    width, runs = 20, 100
+    factor = rng.normal(size=(width, width)) / np.sqrt(width) + np.eye(width)
+    said = factor @ factor.T
+    one = rng.normal(size=width)
+    true = said + (20.0 * np.outer(one, one) / width if changed else 0.0)
+    plain = rng.multivariate_normal(np.zeros(width), true, size=runs).reshape(runs, 1, width)
+    found = posterior(said, plain, np.eye(1))
+
+    def apart(matrix: np.ndarray) -> float:
+        """Stein's loss of the matrix."""
+        ratio = np.linalg.solve(true, matrix)
+        return float(np.trace(ratio) - np.linalg.slogdet(ratio)[1] - width)
+
+    measured = np.cov(plain[:, 0].T)
+    assert apart(found) < 0.7 * apart(measured)
+    if changed:
+        assert apart(found) < 0.5 * apart(said * np.trace(measured) / np.trace(said))
+    else:
+        assert apart(found) < 0.1 * apart(measured)

@@ -165,7 +165,6 @@ def test_a_pool_leaks_more_than_a_population(data) -> None:
     X, y = data
     model = Ridge(alpha=1.0).fit(X, y)
     fresh, pool = (leakage(model, ["sign"], X=X, y=y, **game) for game in ({}, {"game": "pool", "fraction": 0.5}))
-    assert [any("may find more" in line for line in one.remarks()) for one in (fresh, pool)] == [False, True]
     assert (pool.delta > fresh.delta).all()
 
 

@@ -9,29 +9,12 @@ import numpy as np
 from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.leak.losses import Loss
 
-__all__ = ["MemberLaw", "contrasts"]
+__all__ = ["MemberLaw"]
 
 _STEPS = 12
 _SETTLED = 1e-5
 _HALVINGS = 6
 _LEAST_NOISE = 1e-6
-
-
-def contrasts(outputs: int) -> FloatArray:
-    """Return orthonormal columns (K, K′) along which the fitted values of a point differ: K′ = K − 1 for classes.
-
-    Classes that move together change no loss. A single fitted value is its own column.
-
-    Examples
-    --------
-    >>> contrasts(1).tolist(), contrasts(2).round(4).tolist()
-    ([[1.0]], [[0.7071], [-0.7071]])
-    """
-    if outputs == 1:
-        return np.ones((1, 1))
-    differences = np.eye(outputs)[:, :-1] - 1.0 / outputs
-    basis, upper = np.linalg.qr(differences)
-    return np.asarray(basis * np.sign(np.diag(upper)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +33,7 @@ class MemberLaw:
     loss : Loss
         ℓ.
     basis : (K, k) ndarray
-        From :func:`contrasts`; all that follows is in its coordinates.
+        From :func:`~qmis_stats.leak.losses.contrasts`; all that follows is in its coordinates.
     y : (N,) ndarray
         Targets.
     mean : (N, k) ndarray

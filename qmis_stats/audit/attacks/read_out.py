@@ -12,18 +12,15 @@ from qmis_stats.audit.attacks.base import Attack, Scorer
 from qmis_stats.audit.attacks.game import Known, Shown
 from qmis_stats.audit.attacks.lira import LiRA
 from qmis_stats.audit.attacks.measured_weights import MeasuredWeights
-from qmis_stats.audit.attacks.member_law import MemberLaw, contrasts
+from qmis_stats.audit.attacks.member_law import MemberLaw
 from qmis_stats.audit.attacks.shadow_fits import ShadowFits
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Weights
 from qmis_stats.audit.models.linear import Linear, Logistic, Softmax
 from qmis_stats.errors import DomainError
-from qmis_stats.leak.losses import loss_named
-from qmis_stats.validation import whole_number
 
 __all__ = ["ReadOut"]
 
-_LOSSES = {"regression": "squared", "binary": "logistic", "multiclass": "softmax"}
 _WIDEST = 4096
 _PAIRS = 2000
 _SEARCH = 40
@@ -35,21 +32,20 @@ _SMALL = 1e-4
 class ReadOut:
     """De-quantize the released weights, read the point's fitted values out of them, and compare in with out (S16).
 
-    For a linear, logistic or softmax head in a game with a data set. Shadow fits give the covariance C of the weights,
-    their response G to a point, and the mean fitted values of every row that was left out. Each released value is a
-    noisy measurement of its weight, whose gain and error are found by quantizing draws of the weights. Two linear
-    statistics for each fitted value tell of a row: along the move Gx of its membership, and along the direction Cx of
-    its fitted value. Their law under membership is that of the proximal map, with a factor of the move and a further
-    variance that are fitted to the members of the shadow runs; centres and scales are those of the shadow
-    training runs without the row.
+    For a linear, logistic or softmax head in a game with a data set. The attack knows the data set. Shadow fits give
+    the mean fitted values of every row that was left out, and gradients and curvatures of those trained on. From these
+    follow the covariance C of the weights over subsets of this very pool and their response G to a point (Proposition
+    S17.2); the shadow runs correct C as far as they contradict it. Each released value is a noisy measurement of its
+    weight, whose gain and error are found by quantizing draws of the weights. Two linear statistics for each fitted
+    value tell of a row: along the move Gx of its membership, and along the direction Cx of its fitted value. Their law
+    under membership is that of the proximal map, with a factor of the move and a further variance that are fitted to
+    the members of the shadow runs; centres and scales are those of the shadow training runs without the row.
 
     Other models, fits without a unique minimum, more than 4096 features, and games with a sampler have no such
     read-out: there it is online LiRA on the outputs of the quantized model.
 
     Parameters
     ----------
-    fits : int
-        Shadow training runs whose second moments are averaged; as many as have 100 000 points together are enough.
     name : str
         For tables.
     shadows : ShadowFits, optional
@@ -61,14 +57,9 @@ class ReadOut:
     'read-out'
     """
 
-    fits: int = 8
     name: str = "read-out"
     threshold: float | None = None
     shadows: ShadowFits | None = field(default=None, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        """Check the settings."""
-        whole_number("fits", self.fits, 1)
 
     def prepared(self, known: Known) -> Attack:
         """Return the attack with what is the same for every quantizer."""
@@ -87,7 +78,7 @@ class ReadOut:
         if data.X.shape[1] > _WIDEST:
             return None
         try:
-            return ShadowFits.of(known, data, self.fits)
+            return ShadowFits.of(known, data)
         except DomainError:  # not at a minimum, or one that interpolates: there is no law to read by
             return None
 
@@ -100,60 +91,52 @@ class _Seen:
     ----------
     weights : MeasuredWeights
         What releases tell of weights.
-    design : (R, D) ndarray
-        The rows in the units of the weights.
-    basis : (K, k) ndarray
-        From :func:`contrasts`.
+    fits : ShadowFits
+        Of the same game.
     unit : (R, 2k, 2k) ndarray
-        What makes read-outs standard normal for a non-member.
+        What makes read-outs along the pool's Cx and Gx standard normal for a non-member.
     law : MemberLaw
         Of each row, its means those over all shadow runs.
     fitted : (T, R, k) ndarray
         Fitted values of the shadow runs before quantization.
-    images : (2, KD, KD) ndarray
-        C and G.
     values : (T, R, 2k) ndarray
         Read-outs of the shadow runs.
     """
 
     weights: MeasuredWeights
-    design: FloatArray
-    basis: FloatArray
+    fits: ShadowFits
     unit: FloatArray
     law: MemberLaw
     fitted: FloatArray
-    images: tuple[FloatArray, FloatArray]
     values: FloatArray
 
     @classmethod
-    def of(cls, known: Known, shadows: ShadowFits) -> _Seen:
+    def of(cls, known: Known, fits: ShadowFits) -> _Seen:
         """Return it for the shadow runs of a game, under its quantizer."""
-        data, pooled, weights = known.source, known.rows, MeasuredWeights(known, shadows)
-        assert isinstance(data, Dataset)
-        assert pooled is not None
-        units, basis = weights.units, contrasts(shadows.plain.shape[1])
-        design = np.column_stack([(data.X[pooled] - units.location) / units.scale, np.ones(pooled.size)])
-        C, G, inverse = shadows.covariance, shadows.response, weights.inverse
-        kk, kd, dd = (_forms(design, basis, left @ inverse @ right) for left, right in ((C, C), (C, G), (G, G)))
-        fitted = np.asarray(design @ (basis.T @ shadows.plain).transpose(0, 2, 1))
-        precision = np.asarray(np.linalg.inv(_forms(design, basis, C)), dtype=np.float64)
+        weights, basis = MeasuredWeights(known, fits), fits.basis
+        along = np.kron(basis, np.eye(fits.plain.shape[2]))
+        others = fits.law.left_out(along.T @ weights.inverse @ along)
+        kk, kd, dd = others.grams
+        fitted = np.asarray(fits.law.design @ (basis.T @ fits.plain).transpose(0, 2, 1))
+        precision = np.asarray(np.linalg.inv(others.variance), dtype=np.float64)
         unit = _units(kk, kd, dd)
         back = unit.transpose(0, 2, 1)
         seen = back @ np.concatenate([kk, kd.transpose(0, 2, 1)], axis=1) @ precision
         push = back @ np.concatenate([kd, dd], axis=1)
         noise = np.eye(seen.shape[1]) - seen @ np.linalg.solve(precision, seen.transpose(0, 2, 1))
-        y, loss = (data.y[pooled] - units.centre) / units.unit, loss_named(_LOSSES[known.model.task])
-        leverage = _forms(design, basis, G)
-        law = MemberLaw(loss, basis, y, fitted.mean(axis=0), precision, leverage, seen, push, _positive(noise))
-        made = cls(weights, design, basis, unit, law, fitted, (C, G), np.empty(0))
-        everyone = np.arange(pooled.size)
+        law = MemberLaw(
+            fits.loss, basis, fits.y, fitted.mean(axis=0), precision, others.leverage, seen, push, _positive(noise)
+        )
+        made = cls(weights, fits, others.turned.transpose(0, 2, 1) @ unit, law, fitted, np.empty(0))
+        everyone = np.arange(fits.y.size)
         return replace(made, values=np.array([made.read(w, everyone) for w in known.shadow.shown.weights]))
 
     def read(self, weights: Weights, places: Indices) -> FloatArray:
         """Return the read-outs of some rows, shape (N, 2k)."""
-        z, outputs = self.weights.read(weights), self.basis.shape[0]
-        moved = np.concatenate([self.basis.T @ (M @ z).reshape(outputs, -1) for M in self.images])
-        return np.asarray(np.einsum("nab,na->nb", self.unit[places], self.design[places] @ moved.T))
+        law, basis = self.fits.law, self.fits.basis
+        z = (basis.T @ self.weights.read(weights).reshape(basis.shape[0], -1)).ravel()
+        moved = np.concatenate([(M @ z).reshape(basis.shape[1], -1) for M in (law.covariance, law.response)])
+        return np.asarray(np.einsum("nab,na->nb", self.unit[places], law.design[places] @ moved.T))
 
 
 class _Head:
@@ -181,7 +164,7 @@ class _Head:
         freedom = np.any(self.seen.unit != 0.0, axis=1) * np.maximum(count - 1, 0)[:, None]
         # Estimated second moments err differently along the move and along what the fitted value adds to it.
         halves = [_scale(p, f) for p, f in zip(np.hsplit(power, 2), np.hsplit(freedom, 2), strict=True)]
-        self.spread = np.repeat(halves, self.seen.basis.shape[1])
+        self.spread = np.repeat(halves, self.seen.fits.basis.shape[1])
         # The mean of a row over k training runs has an error of its own; one that is always a member has no mean.
         self.usable, self.error = count > 0, 1.0 / np.maximum(count, 1)
         inside, rows = np.nonzero(trained & (count > 0))
@@ -210,14 +193,6 @@ class _Head:
             inside = self.law.some(places).log_density(v, self.pull, self.error[places] + self.noise)
             found[t] = np.where(self.usable[places], inside - outside, 0.0)
         return found
-
-
-def _forms(rows: FloatArray, basis: FloatArray, matrix: FloatArray) -> FloatArray:
-    """Return (B ⊗ x)ᵀ M (B ⊗ x) for each row x, with B the contrasts, shape (N, k, k)."""
-    outputs, width, k = basis.shape[0], rows.shape[1], basis.shape[1]
-    blocks = np.einsum("ka,kilj,lb->aibj", basis, matrix.reshape(outputs, width, outputs, width), basis)
-    found = [[np.einsum("ni,ni->n", rows @ blocks[a, :, b], rows) for b in range(k)] for a in range(k)]
-    return np.array(found).transpose(2, 0, 1)
 
 
 def _mean_of(values: FloatArray, used: Flags) -> FloatArray:

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.linalg import cholesky, solve_triangular
 
 from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.attacks.game import Known
-from qmis_stats.audit.attacks.member_law import contrasts
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.head_leak import head_fit
 from qmis_stats.audit.models.base import Weights
 from qmis_stats.errors import DomainError
-from qmis_stats.leak.game import Game
+from qmis_stats.leak.fits import FREE
 from qmis_stats.leak.leave_one_out import leave_one_out
-from qmis_stats.leak.retained import scatter
+from qmis_stats.leak.losses import Loss, contrasts
+from qmis_stats.leak.pool_law import PoolLaw
 
-__all__ = ["ShadowFits", "Units"]
+__all__ = ["ShadowFits", "Units", "posterior"]
 
-_ENOUGH = 100_000
-"""Points, over all fits, that second moments are taken from: more tell nothing new of a pool."""
+
+_PRIORS = (0.0, 16.0)
+"""Logarithms of the degrees of freedom of a prior, beside the number of weights."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,44 +71,95 @@ class ShadowFits:
         Of each of the T training runs.
     plain : (T, K, D) ndarray
         Their weights before quantization.
-    covariance, response : (KD, KD) ndarray
-        C in the game's pool, and G, whose mean leverage is that of the fits.
+    loss : Loss
+        What they minimise.
+    y : (R,) ndarray
+        Targets of the rows that laws are of.
+    basis : (K, k) ndarray
+        From :func:`~qmis_stats.leak.losses.contrasts`.
+    law : PoolLaw
+        How weights vary over subsets of this very pool, along the contrasts.
     """
 
     units: tuple[Units, ...]
     plain: FloatArray
-    covariance: FloatArray
-    response: FloatArray
+    loss: Loss
+    y: FloatArray
+    basis: FloatArray
+    law: PoolLaw
+
+    @property
+    def covariance(self) -> FloatArray:
+        """C of the parameters, shape (KD, KD)."""
+        along = np.kron(self.basis, np.eye(self.plain.shape[2]))
+        return np.asarray(along @ self.law.covariance @ along.T)
 
     @classmethod
-    def of(cls, known: Known, data: Dataset, fits: int) -> ShadowFits:
-        """Return those of a game, with second moments that are averaged over some fits, fewer where these are large.
+    def of(cls, known: Known, data: Dataset) -> ShadowFits:
+        """Return those of a game, with gradients and curvatures of each row over the runs that trained on it.
 
         Raises
         ------
         DomainError
             If the fits have no law to read by: they stop short of the minimum, interpolate, or lack a class.
         """
-        found, trained = known.plain.shown.weights, known.plain.trained
+        found, trained, rows = known.plain.shown.weights, known.plain.trained, known.rows
         assert trained is not None
+        assert rows is not None
         units = tuple(Units.of(weights) for weights in found)
         if len({weights[0].shape for weights in found}) > 1:
             raise DomainError("read-out", "a training has a class missing", "use a larger n")
         plain = np.array([_common(w, own, units[0]) for w, own in zip(found, units, strict=True)])
-        covariance, response, values = [], [], []
-        game = Game("pool", known.n / data.rows)
-        along = contrasts(plain.shape[1])
-        for rows, weights in zip(trained[: min(fits, -(-_ENOUGH // known.n))], found, strict=False):
-            fit = head_fit(known.model, data.X[rows], data.y[rows], weights)
-            left_out = leave_one_out(fit)
-            spread = scatter(fit, left_out)
-            covariance.append(spread.covariance * game.variance_share(left_out.inflation))
-            response.append(spread.response)
-            # No gradient points along the sum of the classes: how far it would move them says nothing.
-            own = along.T @ left_out.leverage @ along
-            values.append(float(np.mean(np.trace(own, axis1=1, axis2=2))) / spread.trace(spread.response))
-        # The equivalents are scaled to the leverages that the fits had.
-        return cls(units, plain, np.mean(covariance, axis=0), np.mean(response, axis=0) * float(np.mean(values)))
+        fit = head_fit(known.model, data.X[trained[0]], data.y[trained[0]], found[0])
+        leave_one_out(fit)  # refuses points that decide their fitted values
+        design = np.column_stack([(data.X[rows] - units[0].location) / units[0].scale, np.ones(rows.size)])
+        y, basis = (data.y[rows] - units[0].centre) / units[0].unit, contrasts(plain.shape[1])
+        squares, curvature = np.zeros((2, rows.size, basis.shape[1], basis.shape[1]))
+        for theta, inside in zip(plain, trained[:, rows], strict=True):
+            values = design[inside] @ theta.T
+            psi = fit.loss.gradient(y[inside], values) @ basis
+            squares[inside] += psi[:, :, None] * psi[:, None, :]
+            curvature[inside] += basis.T @ fit.loss.curvature(y[inside], values) @ basis
+        count = trained[:, rows].sum(axis=0)
+        for total in (squares, curvature):
+            total[count == 0] = total.sum(axis=0) / count.sum()
+            total /= np.maximum(count, 1)[:, None, None]
+        law = PoolLaw.of(
+            design, curvature, squares, fit.penalties, known.n / data.rows, stands_for=data.rows / rows.size
+        )
+        return cls(units, plain, fit.loss, y, basis, replace(law, covariance=posterior(law.covariance, plain, basis)))
+
+
+def posterior(covariance: FloatArray, plain: FloatArray, basis: FloatArray) -> FloatArray:
+    """Return the mean of C given the shadow runs, where what theory says is the mean of an inverse Wishart prior.
+
+    Its degrees of freedom are those of the largest evidence: with equal curvatures theory is right, and runs, of which
+    there are fewer than weights, tell little; with curvatures that vary from run to run they tell more. The scale of
+    the prior is that of the runs.
+    """
+    from scipy.optimize import minimize_scalar
+    from scipy.special import multigammaln
+
+    away = (basis.T @ (plain - plain.mean(axis=0))).reshape(len(plain), -1)
+    width, runs = len(covariance), len(away) - 1
+    lower = cholesky(covariance + FREE * np.trace(covariance) / width * np.eye(width), lower=True)
+    sizes = np.linalg.svd(solve_triangular(lower, away.T, lower=True), compute_uv=False) ** 2
+    scale = float(np.sum(away**2)) / runs / float(np.trace(covariance))
+
+    def evidence(log: float) -> float:
+        prior = np.exp(log)
+        nu = prior + width + 1.0
+        grown = float(np.sum(np.log1p(sizes / (scale * prior))))
+        return float(
+            multigammaln(0.5 * (nu + runs), width)
+            - multigammaln(0.5 * nu, width)
+            - 0.5 * runs * width * np.log(scale * prior)
+            - 0.5 * (nu + runs) * grown
+        )
+
+    found = minimize_scalar(lambda log: -evidence(log), bounds=_PRIORS, method="bounded")
+    prior = float(np.exp(found.x))
+    return np.asarray((prior * scale * covariance + away.T @ away) / (prior + runs))
 
 
 def _common(weights: Weights, own: Units, units: Units) -> FloatArray:

@@ -1,0 +1,154 @@
+"""How the weights of a linear head vary over subsets of one pool whose points are known (Proposition S17.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+
+from qmis_stats.arrays import FloatArray
+from qmis_stats.leak.fits import FREE, moment_matrix
+
+__all__ = ["LeftOut", "PoolLaw"]
+
+_ROUNDS = 8
+_SETTLED = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class LeftOut:
+    """What a point sees of the pool without it, given what K⁻¹ has for the pool with it.
+
+    Attributes
+    ----------
+    variance : (R, k, k) ndarray
+        S, of the fitted values.
+    leverage : (R, k, k) ndarray
+        q.
+    grams : (3, R, k, k) ndarray
+        kᵀK⁻¹k, kᵀK⁻¹δ and δᵀK⁻¹δ, with the C and G, and hence the K, of the other points.
+    turned : (R, 2k, 2k) ndarray
+        What read-outs along the pool's Cx and Gx are multiplied by to be those along k and δ.
+    """
+
+    variance: FloatArray
+    leverage: FloatArray
+    grams: tuple[FloatArray, FloatArray, FloatArray]
+    turned: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class PoolLaw:
+    """C = G T G and G of the weights over subsets of a pool: T = Σ τ_j ⊗ x_jx_jᵀ, G = (Σ ŵ_j ⊗ x_jx_jᵀ + P)⁻¹.
+
+    With k coordinates of the fitted values per point, and parameters flat, coordinate by coordinate.
+
+    Attributes
+    ----------
+    design : (R, D) ndarray
+        The points.
+    stiffness, squares : (R, k, k) ndarray
+        ŵ and τ of each point, times the number of points that it stands for.
+    covariance, response : (kD, kD) ndarray
+        C and G.
+    """
+
+    design: FloatArray
+    stiffness: FloatArray
+    squares: FloatArray
+    covariance: FloatArray
+    response: FloatArray
+
+    @classmethod
+    def of(
+        cls,
+        design: FloatArray,
+        curvature: FloatArray,
+        squares: FloatArray,
+        penalties: FloatArray,
+        fraction: float,
+        leverage: FloatArray | None = None,
+        stands_for: float = 1.0,
+    ) -> PoolLaw:
+        """Return the law over subsets that take a fraction f of the pool.
+
+        ŵ = f(1 + (1 − f)wq)⁻¹w and τ = f(1 − f)RΨRᵀ with R = (1 + (1 − f)wq)⁻¹(1 + wq), where q is the leverage of
+        the point in the pool without it.
+
+        Parameters
+        ----------
+        design : (R, D) ndarray
+            Points, all of the pool or a sample of it.
+        curvature, squares : (R, k, k) ndarray
+            w and Ψ = E ψψᵀ of each point, over the subsets that it is in.
+        penalties : (D,) ndarray
+            P.
+        fraction : float
+            f.
+        leverage : (R, k, k) ndarray, optional
+            About q, where the search for it starts.
+        stands_for : float
+            Points of the pool per point of the sample.
+        """
+        k = curvature.shape[1]
+        identity, rest = np.eye(k), 1.0 - fraction
+        leverage = np.zeros_like(curvature) if leverage is None else leverage
+        for _ in range(_ROUNDS):
+            damped = np.linalg.solve(identity + rest * curvature @ leverage, curvature)
+            stiffness = stands_for * fraction * 0.5 * (damped + damped.transpose(0, 2, 1))
+            hessian = moment_matrix(design, stiffness)
+            hessian.flat[:: len(hessian) + 1] += np.tile(penalties, k) + FREE * np.trace(hessian) / len(hessian)
+            response = cho_solve(cho_factor(hessian), np.eye(len(hessian)))
+            before, leverage = leverage, _leverages(forms(design, response, k), stiffness)
+            if np.abs(leverage - before).sum() < _SETTLED * np.abs(leverage).sum():
+                break
+        grown = np.linalg.solve(identity + rest * curvature @ leverage, identity + curvature @ leverage)
+        tau = stands_for * fraction * rest * grown @ squares @ grown.transpose(0, 2, 1)
+        covariance = response @ moment_matrix(design, tau) @ response
+        return cls(design, stiffness, tau, 0.5 * (covariance + covariance.T), response)
+
+    def left_out(self, inverse: FloatArray) -> LeftOut:
+        """Return what each point sees of the pool without it.
+
+        With a = ŵ(1 + qŵ)⁻¹ the pool's G is G₋ − g a gᵀ for g = G₋x, and C is C₋ − k a gᵀ − g a kᵀ + g κ gᵀ for
+        k = C₋x and κ = aSa + (1 − aq)τ(1 − qa): k and δ = g span what Cx and Gx do, and K⁻¹ differs in this span.
+
+        Parameters
+        ----------
+        inverse : (kD, kD) ndarray
+            K⁻¹ with the C of the pool.
+        """
+        size = self.stiffness.shape[1]
+        C, G, identity = self.covariance, self.response, np.eye(size)
+        varied, moved = forms(self.design, C, size), forms(self.design, G, size)
+        q = _leverages(moved, self.stiffness)
+        a = np.linalg.solve(identity + self.stiffness @ q, self.stiffness)
+        kept = identity - a @ q
+        others = np.linalg.inv(kept)
+        S = others.transpose(0, 2, 1) @ (varied - moved @ self.squares @ moved) @ others
+        own = a @ S @ a + kept @ self.squares @ kept.transpose(0, 2, 1)
+        nothing = np.zeros_like(a)
+        mixed = np.block([[kept, nothing], [kept @ self.squares @ moved - a @ S @ kept, kept]])
+        added = np.block([[nothing, -a], [-a, own]])
+        kk, kd, dd = (forms(self.design, left @ inverse @ right, size) for left, right in ((C, C), (C, G), (G, G)))
+        back = np.asarray(np.linalg.inv(mixed), dtype=np.float64)
+        gram = back.transpose(0, 2, 1) @ np.block([[kk, kd], [kd.transpose(0, 2, 1), dd]]) @ back
+        freed = np.asarray(np.linalg.inv(np.eye(2 * size) - gram @ added), dtype=np.float64)
+        gram = freed @ gram
+        grams = gram[:, :size, :size], gram[:, :size, size:], gram[:, size:, size:]
+        return LeftOut(S, q, grams, freed @ back.transpose(0, 2, 1))
+
+
+def forms(rows: FloatArray, matrix: FloatArray, size: int) -> FloatArray:
+    """Return (I ⊗ x)ᵀ M (I ⊗ x) for each row x, shape (R, k, k)."""
+    width = rows.shape[1]
+    blocks = matrix.reshape(size, width, size, width)
+    found = [[np.einsum("ni,ni->n", rows @ blocks[a, :, b], rows) for b in range(size)] for a in range(size)]
+    return np.array(found).transpose(2, 0, 1)
+
+
+def _leverages(moved: FloatArray, stiffness: FloatArray) -> FloatArray:
+    """Return q from xᵀGx = (q⁻¹ + ŵ)⁻¹."""
+    q = np.linalg.solve(np.eye(moved.shape[1]) - moved @ stiffness, moved)
+    return np.asarray(0.5 * (q + q.transpose(0, 2, 1)))

@@ -1,0 +1,152 @@
+"""The law of the weights over subsets of one pool, and what a pool gives away, against subsets of it (S17.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from scipy.stats import rankdata
+
+from qmis_stats import leakage
+from qmis_stats.leak.fits import Fit, fit_from
+from qmis_stats.leak.game import Game
+from qmis_stats.leak.leave_one_out import leave_one_out
+from qmis_stats.leak.pool import DrawnPools
+from qmis_stats.leak.retained import scatter
+
+POINTS, TAKEN, WIDTH, RUNS, SHOWN = 160, 80, 24, 3000, 200
+LARGEST_Z = 5.0
+NEAR = 0.01
+FRACTION = TAKEN / POINTS
+
+
+@dataclass(frozen=True)
+class Pool:
+    """One pool, with weights of fits to many of its halves."""
+
+    X: np.ndarray
+    y: np.ndarray
+    ridge: float
+    inside: np.ndarray
+    weights: np.ndarray
+    G: np.ndarray
+
+    def fit(self, rows: np.ndarray) -> Fit:
+        X, y = self.X[rows], self.y[rows]
+        return fit_from(X, y, np.linalg.solve(X.T @ X + self.ridge * np.eye(WIDTH), X.T @ y), "squared", self.ridge)
+
+    def leverages(self) -> np.ndarray:
+        """q over subsets without the point, from xᵀGx = q(1 + (1 − f)q)/(1 + q)."""
+        own = np.einsum("ij,jk,ik->i", self.X, self.G, self.X)
+        rest = 1.0 - FRACTION
+        return (own - 1.0 + np.sqrt((1.0 - own) ** 2 + 4.0 * rest * own)) / (2.0 * rest)
+
+
+@pytest.fixture(scope="module", params=[(0.0, 0.0), (30.0, 1.0)], ids=["equal squares", "unequal squares, ridge"])
+def pool(request) -> Pool:
+    ridge, unequal = request.param
+    rng = np.random.default_rng(5)
+    X, beta = rng.normal(size=(POINTS, WIDTH)), rng.normal(size=WIDTH)
+    y = X @ beta / np.sqrt(WIDTH) + rng.normal(size=POINTS) * np.exp(unequal * rng.normal(size=POINTS))
+    inside, weights, G = np.zeros((RUNS, POINTS), dtype=bool), np.empty((RUNS, WIDTH)), np.zeros((WIDTH, WIDTH))
+    for k in range(RUNS):
+        rows = rng.permutation(POINTS)[:TAKEN]
+        inside[k, rows] = True
+        inverse = np.linalg.inv(X[rows].T @ X[rows] + ridge * np.eye(WIDTH))
+        weights[k], G = inverse @ X[rows].T @ y[rows], G + inverse / RUNS
+    return Pool(X, y, ridge, inside, weights, G)
+
+
+@pytest.mark.statistical
+def test_covariance_over_subsets(pool: Pool) -> None:
+    C, q = np.cov(pool.weights.T), pool.leverages()
+    outside = [pool.weights[~taken] for taken in pool.inside.T]
+    means = np.array([x @ some.mean(axis=0) for x, some in zip(pool.X, outside, strict=True)])
+    spreads = np.array([np.var(some @ x) for x, some in zip(pool.X, outside, strict=True)])
+    squares = (pool.y - means) ** 2 + spreads
+    denominator = 1.0 + (1.0 - FRACTION) * q
+    G = np.linalg.inv((pool.X.T * (FRACTION / denominator)) @ pool.X + pool.ridge * np.eye(WIDTH))
+    np.testing.assert_allclose(np.trace(G), np.trace(pool.G), rtol=0.01)
+    tau = FRACTION * (1.0 - FRACTION) * squares / denominator**2
+    # Directions of the features; variances of RUNS draws.
+    own, wanted = (np.einsum("ij,jk,ik->i", pool.X, m, pool.X) for m in (C, G @ (pool.X.T * tau) @ pool.X @ G))
+    assert np.all(np.abs(own / wanted - 1.0) < LARGEST_Z * np.sqrt(2.0 / RUNS) + 2.0 / WIDTH)
+    assert abs(np.mean(own / wanted) - 1.0) < 0.02
+
+
+def attacked(pool: Pool, shown: int) -> tuple[float, float]:
+    """AUC, and its standard error over the subsets shown, of the likelihood ratio along k and δ of each point."""
+    known, apart = pool.weights[shown:], pool.weights[:shown]
+    scores = np.zeros((shown, POINTS))
+    for i, x in enumerate(pool.X):
+        taken = pool.inside[shown:, i]
+        C = np.cov(known[~taken].T)
+        along = np.column_stack([x, np.linalg.solve(C, pool.G @ x)])
+        for sign, some in ((1.0, known[taken]), (-1.0, known[~taken])):
+            centre, law = (some @ along).mean(axis=0), np.cov((some @ along).T)
+            # Without a penalty and with equal squares both directions are nearly one.
+            inverse = np.linalg.inv(law + 1e-9 * np.diag(np.diag(law)))
+            away = apart @ along - centre
+            scores[:, i] -= sign * 0.5 * (np.sum(away @ inverse * away, axis=1) + np.linalg.slogdet(law)[1])
+    parts = [area(scores[k::10], pool.inside[:shown][k::10]) for k in range(10)]
+    return area(scores, pool.inside[:shown]), float(np.std(parts, ddof=1)) / np.sqrt(len(parts))
+
+
+def area(scores: np.ndarray, inside: np.ndarray) -> float:
+    ranks, members = rankdata(scores.ravel())[inside.ravel()], np.count_nonzero(inside)
+    return float((ranks.sum() - members * (members + 1) / 2.0) / members / (inside.size - members))
+
+
+@pytest.mark.statistical
+def test_a_pool_gives_away_what_subsets_of_it_show(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And theory that takes C and G for their expectations misses it."""
+    found, error = attacked(pool, SHOWN)
+    halves = [np.flatnonzero(taken) for taken in pool.inside[:6]]
+
+    def predicted() -> np.ndarray:
+        return np.array([leakage(pool.fit(rows), [], game="pool", fraction=FRACTION).auc[0] for rows in halves])
+
+    mine = predicted()
+    monkeypatch.setattr(DrawnPools, "of", lambda *given: DrawnPools(given[1], ()))
+    plain = predicted()
+    error = float(np.hypot(error, np.std(mine, ddof=1) / np.sqrt(mine.size)))
+    assert abs(mine.mean() - found) < LARGEST_Z * error + NEAR
+    if pool.ridge:
+        assert plain.mean() < found - LARGEST_Z * error - NEAR
+
+
+def test_a_population_has_no_pools_and_a_pool_keeps_traces() -> None:
+    rng = np.random.default_rng(3)
+    X, y = rng.normal(size=(90, 30)), rng.normal(size=90)
+    fit = fit_from(X, y, np.linalg.solve(X.T @ X + np.eye(30), X.T @ y), "squared", 1.0)
+    found = leave_one_out(fit)
+    spread = scatter(fit, found)
+    assert not DrawnPools.of(fit, spread, found, Game(), 0).drawn
+    half = replace(spread, covariance=0.5 * spread.covariance)
+    drawn = DrawnPools.of(fit, half, found, Game("pool", 0.5), 0)
+    assert drawn.widened > 1.0
+    for one in drawn.drawn:
+        assert one.trace(one.covariance) == pytest.approx(half.trace(half.covariance))
+        assert one.trace(one.response) == pytest.approx(half.trace(half.response))
+
+
+@pytest.mark.parametrize("ridge", [1.0, 100.0])
+def test_pools_open_the_angle_as_the_proposition_says(ridge: float) -> None:
+    rng = np.random.default_rng(4)
+    n, d, f = 300, 100, 0.5
+    X, y = rng.normal(size=(n, d)), rng.standard_t(4.0, size=n)
+    fit = fit_from(X, y, np.linalg.solve(X.T @ X + ridge * np.eye(d), X.T @ y), "squared", ridge)
+    found, game, points = leave_one_out(fit), Game("pool", f), n / f
+    spread = scatter(fit, found)
+    q = float(found.leverage.mean())
+    product = spread.second_moment @ spread.response
+    r = (1.0 + found.leverage[:, 0, 0]) * found.gradient[:, 0]
+    scattered = found.inflation * game.variance_share(found.inflation)
+    tau = (1.0 - scattered) * r**2 / np.mean(r**2) + scattered
+    part = 1.0
+    for _ in range(200):
+        part = float(np.mean(tau / (1.0 + tau * d / (points * part))))
+    own = ((1.0 + q) / (1.0 + (1.0 - f) * q)) ** 2
+    own *= 1.0 - n**2 * np.sum(product * product.T) / (points * (1.0 + q) ** 2)
+    assert DrawnPools.of(fit, spread, found, game, 0).widened == pytest.approx(1.0 / (part * own), rel=0.05)
