@@ -24,7 +24,7 @@ __all__ = ["AttackAudit", "Compared", "in_order"]
 
 
 class Compared(NamedTuple):
-    """Areas of one release by theory and of the read-out attack, and whether they agree."""
+    """AUCs of one release by theory and of the read-out attack, and whether they agree."""
 
     name: str
     predicted: float
@@ -57,7 +57,7 @@ class AttackAudit(NotebookResult):
     predicted: LeakageResult | None = None
 
     def compared(self, level: float | None = None) -> tuple[Compared, ...]:
-        """Return area by theory and of the read-out attack for every release whose theory is in its domain.
+        """Return AUC by theory and of the read-out attack for every release whose theory is in its domain.
 
         They disagree where they differ significantly, at the level for all releases together (Bonferroni).
 
@@ -166,7 +166,7 @@ class AttackAudit(NotebookResult):
         return pd.concat(frames, names=["quantizer"])
 
     def tables(self, first: Sequence[str] = ()) -> list[Table]:
-        """Return accuracy and area with their intervals, and rates, of each attack on each quantizer.
+        """Return accuracy and AUC with their intervals, and rates, of each attack on each quantizer.
 
         Parameters
         ----------
