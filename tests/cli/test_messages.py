@@ -4,6 +4,7 @@ import ast
 import json
 import pickle
 import re
+from importlib.metadata import metadata
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from qmis_stats.errors import DomainError, MissingExtraError, no_file
 from qmis_stats.experiment import load_experiment
 from qmis_stats.inference.areas import delong
 from qmis_stats.inference.loss_file import load_losses
+from qmis_stats.quantizers.libraries import LIBRARIES
 
 ROOT = Path(qmis_stats.__file__).parent
 SCREENS = {ROOT / "cli.py", ROOT / "display.py"}
@@ -47,6 +49,18 @@ def test_the_library_knows_no_options():
         "1: go on with --resume",
     ]
     assert len(found) > 100
+
+
+def test_extras_that_messages_name_are_offered():
+    calls = [node for path in ROOT.rglob("*.py") for node in ast.walk(ast.parse(path.read_text()))]
+    named = {
+        node.args[2].value
+        for node in calls
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "MissingExtraError" and len(node.args) == 3
+        if isinstance(node.args[2], ast.Constant)
+    }
+    assert len(named) >= 6
+    assert (named | set(LIBRARIES)) <= set(metadata("qmis_stats").get_all("Provides-Extra"))
 
 
 def test_commands_speak_of_their_options(qmis, tmp_path):
