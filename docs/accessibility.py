@@ -28,8 +28,8 @@ WHOLE = {"resultTypes": ["violations"], "preload": False}
 AROUND = WHOLE | {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
 """Colours alone, of all but the text."""
 SCREENS = ((1280, "light", WHOLE), (1280, "dark", AROUND), (390, "dark", WHOLE), (390, "light", AROUND))
-"""Width in pixels, the colours that the reader prefers, and what is looked at. Contrast takes most of the time, and that
-of the text is the same at any width: it is looked at once in each colours, what is around it on all screens."""
+"""Width in pixels, the colours that the reader prefers, and what is looked at. Contrast takes most of the time, and
+that of the text is the same at any width: it is looked at once per colour scheme, what is around it on all screens."""
 RUN = """options => axe.run(options.runOnly ? {exclude: [['article'], ['main']]} : document, options)"""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SET = "() => !window.MathJax || !MathJax.startup || MathJax.startup.promise.then(() => true)"

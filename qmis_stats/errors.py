@@ -195,8 +195,8 @@ class MissingExtraError(QmisError, ImportError):
 
     Examples
     --------
-    >>> print(MissingExtraError("rdkit", "to read SMILES", "molecules"))
-    rdkit is needed to read SMILES and is not installed: it is in the extra molecules; in a clone: pip install '.[molecules]'
+    >>> print(MissingExtraError("rdkit", "for SMILES", "molecules"))
+    rdkit is needed for SMILES and is not installed: it is in the extra molecules; in a clone: pip install '.[molecules]'
     """
 
     def __init__(self, package: str, purpose: str, extra: str) -> None:
