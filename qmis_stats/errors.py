@@ -195,8 +195,8 @@ class MissingExtraError(QmisError, ImportError):
 
     Examples
     --------
-    >>> print(MissingExtraError("rdkit", "for SMILES", "molecules"))
-    rdkit is needed for SMILES and is not installed: it is in the extra molecules; in a clone: pip install '.[molecules]'
+    >>> print(MissingExtraError("gguf", "to read .gguf files", "gguf"))
+    gguf is needed to read .gguf files and is not installed: it is in the extra gguf; in a clone: pip install '.[gguf]'
     """
 
     def __init__(self, package: str, purpose: str, extra: str) -> None:
