@@ -70,6 +70,7 @@ def test_commands_speak_of_their_options(qmis, tmp_path):
         (("audit", "--level", "95"), "--level = 95.0: must be a confidence level above 0.5 and below 1, such as 0.95"),
         (("audit", "--runs", "0"), "--runs = 0: must be an integer of at least 1"),
         (("audit", "--seed", "-1", "--attacks", "0"), "--seed = -1: must be an integer from 0 to 4294967295"),
+        (("audit", tmp_path / "no.csv"), f"file = '{tmp_path}/no.csv': must be a file that exists"),
         (("audit", table), f"--target is missing: must be the column of {table} to predict"),
         (
             ("audit", table, "--target", "y"),
@@ -107,7 +108,7 @@ MESSAGES = {
     "a separator": ("a,y", COUNT, ["--separator", "||"], "--separator = '||': must be one character"),
     "a decimal mark": ("a,y", COUNT, ["--decimal", ";"], "--decimal = ';': must be '.' or ','"),
     "the target ignored": ("a,y", COUNT, ["--ignore", "y"], "--ignore = 'y': must be other columns than y, which"),
-    "all ignored": ("a,y", COUNT, ["--ignore", "a"], "t.csv: columns = 'a, y': must be at least one besides y"),
+    "all ignored": ("a,y", COUNT, ["--ignore", "a"], "t.csv: columns = 'a, y': must be at least one besides y, a"),
     "numbered columns": ("a,y", COUNT, ["--no-header"], "--target = 'y': must be a column of t.csv: 1, 2\n"),
     "a misspelt column": ("age,y", COUNT, ["--ignore", "agge"], ": age, y; did you mean age?"),
     "a misspelt group": ("age,y", COUNT, ["--groups", "ag"], "--groups = 'ag': must be a column of t.csv: age, y; did"),
