@@ -555,10 +555,10 @@ def audit(
             print_to_stdout(group_table(result, shown_releases(answer(result, level, margin)), level))
         sys.stdout.flush()
     if attacks:
-        from qmis_stats.audit.attacks.audited import audit_attacks
-
         unfinished = "the ranking is finished, its check by attacks is not"
         with _warnings_as_lines(), _if_interrupted(unfinished), time_shown(time_left):
+            from qmis_stats.audit.attacks.audited import audit_attacks
+
             found = audit_attacks(
                 dataset,
                 head,
