@@ -103,7 +103,8 @@ def read_out_law(family: Family, points: MemberPoints, retained: float) -> ReadO
 
 def _members(family: Family, points: MemberPoints, c: float) -> tuple[FloatArray, FloatArray]:
     """Return M at nodes of τ, (N, nodes), and the nodes' weights; steps are well below the noise of a read-out."""
-    noise = math.sqrt(max(1.0 - c * c, 1.0 - _NEARLY_ALL)) / c
+    # Where nearly all is retained the nodes give mean and variance only, of maps that may be steep.
+    noise = math.sqrt(1.0 - c * c) / c if c * c <= _NEARLY_ALL else 0.25
     count = math.ceil(_REACH / (_FINE * min(1.0, noise)))
     nodes, weights = normal_trapezoid(_REACH, 2 * count + 1)
     u = points.centre[:, None] + points.spread * nodes
