@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qmis_stats.arrays import FloatArray
+from qmis_stats.by_value import ByValue
 from qmis_stats.numerics import normal_trapezoid
 from qmis_stats.results import REPORTED_FPR, ROCCurve
 from qmis_stats.scores.families import Family
@@ -30,8 +31,8 @@ _CURVE_POINTS = 400
 _LEAST = 1e-300
 
 
-@dataclass(frozen=True, eq=False)
-class MemberPoints:
+@dataclass(frozen=True, eq=False, repr=False)
+class MemberPoints(ByValue):
     """Points of a generalized linear law with their probabilities, and what a fit makes of them.
 
     Attributes
@@ -49,8 +50,8 @@ class MemberPoints:
     proximity: float
 
 
-@dataclass(frozen=True, eq=False)
-class ReadOutLaw:
+@dataclass(frozen=True, eq=False, repr=False)
+class ReadOutLaw(ByValue):
     """Δ and the ROC curve of the most powerful test on the read-out of a known point."""
 
     delta: float
