@@ -33,6 +33,7 @@ print(leak.delta.round(2).tolist(), leak.conf_int(0.9).shape, leak.ranking().nam
 
 data = bundled("diabetes")
 audited = audit(data, head_for(data), [quantizer("sign"), quantizer("uniform-3")], runs=2, seed=1, draws=199)
-print(audited.summary().splitlines()[0], audited.privacy_ranking.names, pickle.loads(pickle.dumps(audited)) == audited)
-for axes, shown in zip(Figure().subplots(1, 4), (series, ranking, leak, audited), strict=True):
-    print(type(shown.plot(axes)).__name__)
+ranked = audited.privacy_ranking  # of two releases and more
+print(ranked.names if ranked else "one", pickle.loads(pickle.dumps(audited)) == audited, audited.summary()[:5])
+axes = Figure().subplots(1, 4)
+print(series.plot(axes[0]) is axes[0], ranking.plot(axes[1]), leak.plot(axes[2]), audited.plot(axes[3]))
