@@ -180,9 +180,9 @@ class AttackAudit(NotebookResult):
         """Return what tables call the releases of some quantizers, with what was found of them."""
         return [(release_name(name), self.reports[name]) for name in names]
 
-    def title(self) -> str:
-        """Return the caption of the table."""
-        return f"Attacks on membership: {100.0 * self.level:g} % intervals"
+    def title(self, under: str = "") -> str:
+        """Return the caption of a table, of all releases or of those that are named."""
+        return f"Attacks on membership{under and f' under {under}'}: {100.0 * self.level:g} % intervals"
 
     def remarks(self) -> list[str]:
         """Return what the columns mean, then the verdicts."""
