@@ -195,14 +195,16 @@ class MissingExtraError(QmisError, ImportError):
 
     Examples
     --------
-    >>> print(MissingExtraError("rdkit", "to read SMILES", "molecules"))
-    rdkit is needed to read SMILES and is not installed: pip install 'qmis_stats[molecules]'
+    >>> print(MissingExtraError("gguf", "to read .gguf files", "gguf"))
+    gguf is needed to read .gguf files and is not installed: it is in the extra gguf; in a clone: pip install '.[gguf]'
     """
 
     def __init__(self, package: str, purpose: str, extra: str) -> None:
         self.package = package
         self.extra = extra
-        super().__init__(f"{package} is needed {purpose} and is not installed: pip install 'qmis_stats[{extra}]'")
+        # Where the package itself came from is not known: a clone, a wheel, an index.
+        where = f"it is in the extra {extra}; in a clone: pip install '.[{extra}]'"
+        super().__init__(f"{package} is needed {purpose} and is not installed: {where}")
 
 
 class DomainWarning(UserWarning):

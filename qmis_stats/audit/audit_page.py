@@ -229,7 +229,8 @@ def _attacks(attacks: AttackAudit, first: Sequence[str]) -> dict[str, Any]:
     """Return the verdicts, and a table of the releases of first interest and one of the others."""
     remarks, parts = attacks.remarks(), [attacks.parts(names) for names in in_order(attacks.reports, first)]
     parts[0].append(("solvable model", attacks.check))
-    chosen, others = (attack_table(attacks.title(), of, wide=True) if of else None for of in parts)
+    titles = attacks.title(), attacks.title("the other quantizers")
+    chosen, others = (attack_table(t, of, wide=True) if of else None for t, of in zip(titles, parts, strict=True))
     return {"legend": remarks[0], "verdicts": remarks[1:], "first": chosen, "others": others, "count": len(parts[1])}
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from qmis_stats.audit import audit_page
 from qmis_stats.audit.algorithm import audit, head_for
 from qmis_stats.audit.answer import answer, chosen_names, table_lines
 from qmis_stats.audit.attacks import (
@@ -28,6 +29,7 @@ from qmis_stats.display import attack_table, audit_table, printed
 from qmis_stats.errors import InputError
 from qmis_stats.reporting.tables import lines_of
 from tests.audit.conftest import Grid, ScaledSign
+from tests.page import Page, check_readable
 
 QUANTIZERS = (Grid(0.5), ScaledSign())
 NO_QUANTIZATION = "no quantization"
@@ -178,6 +180,9 @@ def test_n_is_at_most_half_and_groups_are_mentioned(binary):
 def test_the_page_has_all_of_it(found, binary):
     result = audit(binary, head_for(binary), QUANTIZERS, runs=2, seed=2)
     page = report_html(result, attacks=found)
+    check_readable(Page(page))
+    tables = audit_page._attacks(found, ["grid-0.5"])
+    assert len({tables["first"].caption, tables["others"].caption}) == 2  # each is a region with its name
     assert page.count("<h2>Attacks</h2>") == 1
     part = page[page.index("<h2>Attacks</h2>") :]
     rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in re.findall(r"<tr>(.*?)</tr>", part, re.DOTALL)]

@@ -4,6 +4,7 @@ import ast
 import json
 import pickle
 import re
+from importlib.metadata import metadata
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from qmis_stats.errors import DomainError, MissingExtraError, no_file
 from qmis_stats.experiment import load_experiment
 from qmis_stats.inference.areas import delong
 from qmis_stats.inference.loss_file import load_losses
+from qmis_stats.quantizers.libraries import LIBRARIES
 
 ROOT = Path(qmis_stats.__file__).parent
 SCREENS = {ROOT / "cli.py", ROOT / "display.py"}
@@ -49,6 +51,18 @@ def test_the_library_knows_no_options():
     assert len(found) > 100
 
 
+def test_extras_that_messages_name_are_offered():
+    calls = [node for path in ROOT.rglob("*.py") for node in ast.walk(ast.parse(path.read_text()))]
+    named = {
+        node.args[2].value
+        for node in calls
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "MissingExtraError" and len(node.args) == 3
+        if isinstance(node.args[2], ast.Constant)
+    }
+    assert len(named) >= 6
+    assert (named | set(LIBRARIES)) <= set(metadata("qmis_stats").get_all("Provides-Extra"))
+
+
 def test_commands_speak_of_their_options(qmis, tmp_path):
     table = tmp_path / "t.csv"
     table.write_text("a,b,y\n" + "".join(f"{i},{'x' if i == 3 else i * i % 7},{i % 2}\n" for i in range(40)))
@@ -56,6 +70,7 @@ def test_commands_speak_of_their_options(qmis, tmp_path):
         (("audit", "--level", "95"), "--level = 95.0: must be a confidence level above 0.5 and below 1, such as 0.95"),
         (("audit", "--runs", "0"), "--runs = 0: must be an integer of at least 1"),
         (("audit", "--seed", "-1", "--attacks", "0"), "--seed = -1: must be an integer from 0 to 4294967295"),
+        (("audit", tmp_path / "no.csv"), f"file = '{tmp_path}/no.csv': must be a file that exists"),
         (("audit", table), f"--target is missing: must be the column of {table} to predict"),
         (
             ("audit", table, "--target", "y"),
@@ -93,7 +108,7 @@ MESSAGES = {
     "a separator": ("a,y", COUNT, ["--separator", "||"], "--separator = '||': must be one character"),
     "a decimal mark": ("a,y", COUNT, ["--decimal", ";"], "--decimal = ';': must be '.' or ','"),
     "the target ignored": ("a,y", COUNT, ["--ignore", "y"], "--ignore = 'y': must be other columns than y, which"),
-    "all ignored": ("a,y", COUNT, ["--ignore", "a"], "t.csv: columns = 'a, y': must be at least one besides y"),
+    "all ignored": ("a,y", COUNT, ["--ignore", "a"], "t.csv: columns = 'a, y': must be at least one besides y, a"),
     "numbered columns": ("a,y", COUNT, ["--no-header"], "--target = 'y': must be a column of t.csv: 1, 2\n"),
     "a misspelt column": ("age,y", COUNT, ["--ignore", "agge"], ": age, y; did you mean age?"),
     "a misspelt group": ("age,y", COUNT, ["--groups", "ag"], "--groups = 'ag': must be a column of t.csv: age, y; did"),

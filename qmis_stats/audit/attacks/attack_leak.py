@@ -79,10 +79,10 @@ def attack_leak(
 ) -> AttackLeak:
     """Return what the strongest of some attacks measure of each release, paired over releases.
 
-    The attack on a release is the first, unless another has an area on the calibration runs that is larger by more
+    The attack on a release is the first, unless another has an AUC on the calibration runs that is larger by more
     than three standard errors: then the one with the largest. Its figures are those of the target runs, which had
     no part in the choice; runs are independent, and all releases are of the same ones, so that their means have a
-    joint covariance. That of areas is DeLong's, with training runs as clusters.
+    joint covariance. That of AUCs is DeLong's, with training runs as clusters.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ __all__ = ["AttackAudit", "Compared", "in_order"]
 
 
 class Compared(NamedTuple):
-    """Areas of one release by theory and of the read-out attack, and whether they agree."""
+    """AUCs of one release by theory and of the read-out attack, and whether they agree."""
 
     name: str
     predicted: float
@@ -57,7 +57,7 @@ class AttackAudit(NotebookResult):
     predicted: LeakageResult | None = None
 
     def compared(self, level: float | None = None) -> tuple[Compared, ...]:
-        """Return area by theory and of the read-out attack for every release whose theory is in its domain.
+        """Return AUC by theory and of the read-out attack for every release whose theory is in its domain.
 
         They disagree where they differ significantly, at the level for all releases together (Bonferroni).
 
@@ -166,7 +166,7 @@ class AttackAudit(NotebookResult):
         return pd.concat(frames, names=["quantizer"])
 
     def tables(self, first: Sequence[str] = ()) -> list[Table]:
-        """Return accuracy and area with their intervals, and rates, of each attack on each quantizer.
+        """Return accuracy and AUC with their intervals, and rates, of each attack on each quantizer.
 
         Parameters
         ----------
@@ -180,9 +180,9 @@ class AttackAudit(NotebookResult):
         """Return what tables call the releases of some quantizers, with what was found of them."""
         return [(release_name(name), self.reports[name]) for name in names]
 
-    def title(self) -> str:
-        """Return the caption of the table."""
-        return f"Attacks on membership: {100.0 * self.level:g} % intervals"
+    def title(self, under: str = "") -> str:
+        """Return the caption of a table, of all releases or of those that are named."""
+        return f"Attacks on membership{under and f' under {under}'}: {100.0 * self.level:g} % intervals"
 
     def remarks(self) -> list[str]:
         """Return what the columns mean, then the verdicts."""
