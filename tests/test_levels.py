@@ -14,7 +14,7 @@ import pytest
 import qmis_stats
 from qmis_stats import CodebookERM, GaussianMean, InputError, LinearRegression, Problem, Sign, ThresholdPTQ, mis, rank
 from qmis_stats.audit.algorithm import audit, head_for
-from qmis_stats.audit.answer import answer, table_lines
+from qmis_stats.audit.answer import answer
 from qmis_stats.audit.attacks import LossThreshold, audit_attacks, per_release, play, run_attacks, self_check
 from qmis_stats.audit.attacks.attack_intervals import clustered_share, mean_bounds, student
 from qmis_stats.audit.attacks.attack_leak import attack_leak
@@ -114,7 +114,6 @@ def model():
 
 CONFIDENCE = {
     "audit.answer.answer": lambda level: answer(have().audited, level),
-    "audit.answer.table_lines": lambda level: table_lines(have().audited, level),
     "audit.attacks.attack_leak.AttackLeak.to_dict": of("attacked.to_dict"),
     "audit.attacks.attack_leak.attack_leak": lambda level: attack_leak(
         {name: report.results for name, report in have().attacks.reports.items()}, {}, 20, level
