@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from functools import cache
 
 import numpy as np
 import pytest
@@ -75,14 +74,12 @@ def fit(rate: float):
     return fit_exponent(SIZES, -rate * SIZES - 0.5 * np.log(SIZES), np.full(4, 0.01))
 
 
-@cache
 def audited():
     X = RNG.normal(size=(80, 3))
     data = dataclasses.replace(from_arrays(X, X @ [1.0, -0.5, 0.2] + 0.3 * RNG.normal(size=80)), name=HOSTILE)
     return audit(data, head_for(data), [Hostile(), quantizer("uniform-4")], runs=3, draws=199, seed=1)
 
 
-@cache
 def attacked():
     X = RNG.normal(size=(120, 3))
     data = from_arrays(X, X @ [1.0, -0.5, 0.2])
