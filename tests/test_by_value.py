@@ -54,6 +54,7 @@ from qmis_stats.simulate import tilted_series
 from qmis_stats.theory import estimate_law
 from qmis_stats.verify import run_verification
 from qmis_stats.verify.registry import chosen_claims
+from tests.audit.conftest import shorten_check
 
 
 def below(kind):
@@ -121,7 +122,10 @@ def results():
     leak = leakage(Ridge().fit(X, X[:, 0]), ["sign"], X=X, y=X[:, 0])
     ranking = qmis_stats.rank({"a": rng.exponential(size=(3, 200)), "b": rng.exponential(size=(2, 200))}, draws=199)
     audited = audit(data, head_for(data), [quantizer("sign"), quantizer("uniform-3")], runs=3, draws=199)
-    attacks = audit_attacks(data, head_for(data), [quantizer("sign")], n=20, trainings=16, attacks=[LossThreshold()])
+    with pytest.MonkeyPatch.context() as patched:
+        shorten_check(patched)
+        head, given = head_for(data), {"n": 20, "trainings": 16, "attacks": [LossThreshold()]}
+        attacks = audit_attacks(data, head, [quantizer("sign")], **given)
     return {
         "MISResult": qmis_stats.mis(LINE, 50, "tilted", replicates=400, seed=1),
         "MISSeries": qmis_stats.mis(LINE, [50, 100], "sharp"),
@@ -243,10 +247,11 @@ def test_results(name):
     check(value)
     assert len(repr(value)) <= 500, repr(value)
     assert repr(value).startswith(name + "(")
-    assert type(value.summary()) is Summary
-    assert str(value) == value.summary() == repr(value.summary()) == value.summary().as_text()
-    assert "<" in value.summary().as_html()
-    check(value.summary())
+    summary = value.summary()
+    assert type(summary) is Summary
+    assert str(value) == summary == repr(summary) == summary.as_text()
+    assert "<" in summary.as_html()
+    check(summary)
 
 
 NOT_VALUES = {

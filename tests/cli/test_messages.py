@@ -20,6 +20,7 @@ from qmis_stats.experiment import load_experiment
 from qmis_stats.inference.areas import delong
 from qmis_stats.inference.loss_file import load_losses
 from qmis_stats.quantizers.libraries import LIBRARIES
+from tests.sources import tree_of
 
 ROOT = Path(qmis_stats.__file__).parent
 SCREENS = {ROOT / "cli.py", ROOT / "display.py"}
@@ -42,7 +43,7 @@ def options(tree):
 
 
 def test_the_library_knows_no_options():
-    found = {str(path): options(ast.parse(path.read_text())) for path in ROOT.rglob("*.py") if path not in SCREENS}
+    found = {str(path): options(tree_of(path)) for path in ROOT.rglob("*.py") if path not in SCREENS}
     assert {path: lines for path, lines in found.items() if lines} == {}
     assert options(ast.parse('raise InputError("--out", 1, "go on with --resume")')) == [
         "1: --out",
@@ -175,7 +176,7 @@ def by_hand(tree, names):
 
 def test_settings_are_written_in_one_way():
     names = {str(p.name) for command in cli.commands.values() for p in command.params} | {"header", "check_axes"}
-    found = {str(path): by_hand(ast.parse(path.read_text()), names) for path in ROOT.rglob("*.py")}
+    found = {str(path): by_hand(tree_of(path), names) for path in ROOT.rglob("*.py")}
     assert {path: lines for path, lines in found.items() if lines} == {}
     assert by_hand(ast.parse("""f"leave it out by ignore=[{column!r}]" """), names) == ["1: leave it out by ignore=["]
     assert by_hand(ast.parse("f'used with smiles={column!r}'"), names) == ["1: used with smiles="]

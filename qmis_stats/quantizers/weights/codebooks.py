@@ -9,7 +9,8 @@ import numpy as np
 
 from qmis_stats.arrays import FloatArray, IntArray
 from qmis_stats.errors import DomainError
-from qmis_stats.quantizers.weights.base import WeightQuantizer, bits_in, mean_within, midpoints
+from qmis_stats.quantizers.weights.base import WeightQuantizer, mean_within, midpoints
+from qmis_stats.validation import whole_number
 
 __all__ = ["KMeansCodebook", "LloydMaxCodebook"]
 
@@ -24,7 +25,7 @@ class _OwnLevels(WeightQuantizer):
     width: int = 2
 
     def __post_init__(self) -> None:
-        bits_in(self.width, 1)
+        whole_number("bits", self.width, 1, 8)
 
     @property
     def levels(self) -> int:
