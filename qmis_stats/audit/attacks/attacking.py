@@ -108,7 +108,7 @@ def run_attacks(
     Parameters
     ----------
     game : AttackGame
-        From :func:`~qmis_stats.audit.attacks.game.play`.
+        From :func:`~qmis_stats.audit.attacks.playing.play`.
     attacks : sequence of Attack
         With different names.
     delta : float, optional

@@ -12,8 +12,9 @@ from qmis_stats.audit.attacks.attack_report import AttackReport
 from qmis_stats.audit.attacks.attacking import run_attacks
 from qmis_stats.audit.attacks.base import Attack, Preparable
 from qmis_stats.audit.attacks.discriminator import Discriminator
-from qmis_stats.audit.attacks.game import AttackGame, play
+from qmis_stats.audit.attacks.game import AttackGame
 from qmis_stats.audit.attacks.lira import LiRA
+from qmis_stats.audit.attacks.playing import play
 from qmis_stats.audit.attacks.read_out import ReadOut
 from qmis_stats.audit.attacks.side_by_side import AttackAudit
 from qmis_stats.audit.attacks.simple import BayesOptimal, LossThreshold
