@@ -145,9 +145,8 @@ def audit_attacks(
     results = in_processes(_called, [*work, (_checked, attacks, _CHECK_TRAININGS, seed, level)], jobs)
     *reports, check = [next(results) for _ in (progress or iter)(range(len(wanted) + 1))]
     predicted = _predicted(dataset, model, chosen, game, seed)
-    return AttackAudit(
-        dict(zip([*names, IDENTITY], reports, strict=True)), check, level, dataset.groups is not None, predicted
-    )
+    found = dict(zip([*names, IDENTITY], reports, strict=True))
+    return AttackAudit(found, check, level, dataset.groups is not None, predicted, dataset.subgroups)
 
 
 def _predicted(

@@ -309,6 +309,7 @@ class AttackGame:
         whose = known.calibration if to_be_calibrated(known.quantizer) else None
         return {
             "source": known.source.name if isinstance(known.source, Dataset) else "sampler",
+            "rows": known.source.rows if isinstance(known.source, Dataset) else None,
             "model": description_of(known.model),
             "quantizer": None if known.quantizer is None else known.quantizer.name,
             "n": known.n,
