@@ -579,6 +579,8 @@ def audit(
         measured = result.with_attacks(found)
         if measured is not result:  # what was printed is by the indicator: this is the answer
             print_to_stdout(audit_table(measured, level, margin, found))
+            if measured.groups:
+                print_to_stdout(group_table(measured, shown_releases(answer(measured, level, margin, found)), level))
         print_to_stdout(attack_table(found, chosen_names(measured, answer(measured, level, margin, found))))
     for path in reversed(written):
         _complain(f"wrote {path}")

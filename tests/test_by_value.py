@@ -140,6 +140,7 @@ def results():
         "LeakageResult": leak,
         "GroupLeak": leak.by_group(["a", "b"] * 100),
         "AttackLeak": attacks.leak(),
+        "MeasuredGroups": attacks.leak().by_group(data.y > 140.0),
         "LossLeak": loss_leak(*({name: rng.random(30) for name in ("sign", "identity")} for _ in range(2)), {}),
         "AuditResult": audited,
         "OverRuns": audited.over_runs,

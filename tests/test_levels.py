@@ -18,6 +18,7 @@ from qmis_stats.audit.answer import answer
 from qmis_stats.audit.attacks import LossThreshold, audit_attacks, per_release, play, run_attacks, self_check
 from qmis_stats.audit.attacks.attack_intervals import clustered_share, mean_bounds, student
 from qmis_stats.audit.attacks.attack_leak import attack_leak
+from qmis_stats.audit.attacks.measured_groups import measured_groups
 from qmis_stats.audit.attacks.measured_leak import MeasuredLeak
 from qmis_stats.audit.audit_page import report_data, report_html, write_report
 from qmis_stats.audit.data import from_arrays
@@ -119,9 +120,13 @@ def model():
 
 CONFIDENCE = {
     "audit.answer.answer": lambda level: answer(have().audited, level),
+    "audit.attacks.attack_leak.AttackLeak.by_group": of("attacked.by_group", np.arange(442) % 2),
     "audit.attacks.attack_leak.AttackLeak.to_dict": of("attacked.to_dict"),
     "audit.attacks.attack_leak.attack_leak": lambda level: attack_leak(
         {name: report.results for name, report in have().attacks.reports.items()}, {}, 20, level
+    ),
+    "audit.attacks.measured_groups.measured_groups": lambda level: measured_groups(
+        have().attacked.results, np.repeat(["a", "b"], 221), have().attacked.names, level
     ),
     "audit.attacks.audited.audit_attacks": lambda level: audit_attacks(*model(), [], level=level, trainings=16),
     "audit.attacks.audited.self_check": lambda level: self_check([LossThreshold()], trainings=10, level=level),

@@ -72,6 +72,8 @@ class AttackResult(NotebookResult):
         Confidence level of the intervals.
     rehearsal : AttackResult or None
         The same attack on the calibration trainings: one that is chosen by it is judged on others.
+    rows : (T, 2m) ndarray of int or None
+        Rows of the data set that were judged; ``None`` in a game with a sampler.
 
     Examples
     --------
@@ -91,6 +93,7 @@ class AttackResult(NotebookResult):
     control: str = ""
     level: float = 0.95
     rehearsal: AttackResult | None = None
+    rows: Indices | None = None
 
     @property
     def trainings(self) -> int:

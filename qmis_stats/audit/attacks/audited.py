@@ -13,8 +13,9 @@ from qmis_stats.audit.attacks.attack_report import AttackReport
 from qmis_stats.audit.attacks.attacking import run_attacks
 from qmis_stats.audit.attacks.base import Attack, Preparable
 from qmis_stats.audit.attacks.discriminator import Discriminator
-from qmis_stats.audit.attacks.game import AttackGame, play
+from qmis_stats.audit.attacks.game import AttackGame
 from qmis_stats.audit.attacks.lira import LiRA
+from qmis_stats.audit.attacks.playing import play
 from qmis_stats.audit.attacks.read_out import ReadOut
 from qmis_stats.audit.attacks.side_by_side import AttackAudit
 from qmis_stats.audit.attacks.simple import BayesOptimal, LossThreshold
@@ -147,9 +148,8 @@ def audit_attacks(
     results = in_processes(_called, [*work, check_work], jobs)
     *reports, check = [next(results) for _ in (progress or iter)(range(len(wanted) + 1))]
     predicted = _predicted(dataset, model, chosen, game, seed)
-    return AttackAudit(
-        dict(zip([*names, IDENTITY], reports, strict=True)), check, level, dataset.groups is not None, predicted
-    )
+    found = dict(zip([*names, IDENTITY], reports, strict=True))
+    return AttackAudit(found, check, level, dataset.groups is not None, predicted, dataset.subgroups)
 
 
 def _predicted(
