@@ -15,7 +15,7 @@ help:
 	@echo "make test         create the environment and run the tests, doctests included"
 	@echo "make test-long    the long grids and slow statistical comparisons that make test leaves out"
 	@echo "make study        the full run, coverage, rankings and exact rates, written to docs/studies/ (over an hour)"
-	@echo "make molecules DATA=FOLDER  audits of six molecular sets, written to docs/studies/molecules.md (20 minutes)"
+	@echo "make molecules DATA=FOLDER  audits of six molecular sets, written to docs/studies/molecules.md and those beside it (40 minutes)"
 	@echo "make battery      TestU01 on the generator, 20 minutes on one core, written to docs/studies/generator.md"
 	@echo "make faults       kill a sweep 200 times and compare what it resumes to, a minute"
 	@echo "make figures      draw every figure at a quick scale, written to figures/ (two minutes)"
@@ -77,6 +77,7 @@ data-given:
 molecules: data-given $(VENV)/.test-installed
 	$(BIN)/python docs/studies/molecules.py --data "$(DATA)"
 	$(BIN)/python docs/studies/molecules_leak.py --data "$(DATA)"
+	$(BIN)/python docs/studies/molecules_attacks.py --data "$(DATA)"
 
 battery: $(VENV)/.test-installed
 	@echo '#include <TestU01.h>' | $(CC) -E - >/dev/null 2>&1 || { echo "make battery needs a C compiler and TestU01 (Debian: libtestu01-0-dev, section non-free)"; exit 1; }

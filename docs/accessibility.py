@@ -15,7 +15,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import sync_playwright
 
 if TYPE_CHECKING:
@@ -23,8 +23,14 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-SCREENS = ((1280, "light"), (390, "light"), (1280, "dark"), (390, "dark"))
-"""Width in pixels, and the colours that the reader prefers."""
+WHOLE = {"resultTypes": ["violations"], "preload": False}
+"""Options of axe: elements are named of violations only, and no style sheet is fetched, as none can be from a file."""
+AROUND = WHOLE | {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
+"""Colours alone, of all but the text."""
+SCREENS = ((1280, "light", WHOLE), (1280, "dark", AROUND), (390, "dark", WHOLE), (390, "light", AROUND))
+"""Width in pixels, the colours that the reader prefers, and what is looked at. Contrast takes most of the time, and
+that of the text is the same at any width: it is looked at once per colour scheme, what is around it on all screens."""
+RUN = """options => axe.run(options.runOnly ? {exclude: [['article'], ['main']]} : document, options)"""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SET = "() => !window.MathJax || !MathJax.startup || MathJax.startup.promise.then(() => true)"
 """True once formulas are set."""
@@ -42,14 +48,23 @@ def pages(given: list[Path]) -> list[Path]:
     ]
 
 
-def violations(page: Page, address: str) -> Iterator[tuple[str, str, str]]:
-    """Yield rule, impact and element of what axe finds on a page with all that is folded in it unfolded."""
+def violations(page: Page, address: str) -> Iterator[tuple[str, str, str, str]]:
+    """Yield screen, rule, impact and element of what axe finds on a page with all that is folded in it unfolded.
+
+    The page is loaded once, and shown on one screen after another.
+    """
     page.goto(address)
     page.wait_for_function(SET)
     page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true })")
-    for violation in Axe().run(page).response["violations"]:
-        for node in violation["nodes"]:
-            yield violation["id"], violation["impact"], " ".join(str(part) for part in node["target"])
+    page.add_script_tag(content=AXE_SCRIPT)
+    for width, colours, options in SCREENS:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=colours)
+        found = page.evaluate(RUN, options)
+        for violation in found["violations"]:
+            for node in violation["nodes"]:
+                element = " ".join(str(part) for part in node["target"])
+                yield f"{width} px, {colours}", violation["id"], violation["impact"], element
 
 
 def main() -> int:
@@ -65,14 +80,12 @@ def main() -> int:
     rules: Counter[tuple[str, str]] = Counter()
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=arguments.browser)
-        for width, colours in SCREENS:
-            page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=colours)
-            page.set_default_timeout(PATIENCE)
-            for path in checked:
-                for rule, impact, element in violations(page, path.as_uri()):
-                    rules[rule, impact] += 1
-                    print(f"{path} ({width} px, {colours}): {rule}, {impact}: {element}", flush=True)
-            page.close()
+        page = browser.new_page()
+        page.set_default_timeout(PATIENCE)
+        for path in checked:
+            for screen, rule, impact, element in violations(page, path.as_uri()):
+                rules[rule, impact] += 1
+                print(f"{path} ({screen}): {rule}, {impact}: {element}", flush=True)
         browser.close()
     for (rule, impact), count in rules.most_common():
         print(f"{rule}, {impact}: {count}")

@@ -8,7 +8,10 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sphinx.addnodes import pending_xref
+
 if TYPE_CHECKING:
+    from docutils.nodes import document
     from sphinx.application import Sphinx
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -97,6 +100,16 @@ def _one_name_per_attribute(
     lines[:] = found
 
 
+_WORD = re.compile(r"[a-z]\w*")
+
+
+def _leave_words(_app: Sphinx, tree: document) -> None:
+    """Make no link of a word in a type: classes begin with a capital, and n is not the field of some result."""
+    for reference in list(tree.findall(pending_xref)):
+        if reference.get("reftype") == "class" and _WORD.fullmatch(reference["reftarget"]):
+            reference.replace_self(reference.children)
+
+
 _ACCESSIBLE = [
     # Captions of the contents are headings; of which level, the theme does not say.
     (re.compile(r'(<p class="caption" role="heading")>'), r'\1 aria-level="2">'),
@@ -127,4 +140,5 @@ def setup(app: Sphinx) -> None:
     """Register the hooks of this configuration."""
     app.connect("autodoc-process-docstring", _escape_bars)
     app.connect("autodoc-process-docstring", _one_name_per_attribute, priority=600)  # after Napoleon
+    app.connect("doctree-read", _leave_words)
     app.connect("build-finished", _make_accessible)

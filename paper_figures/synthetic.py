@@ -28,16 +28,16 @@ def compute(quick: bool) -> pd.DataFrame:
     frame = rows[["head", "modes", "n", "quantizer"]].reset_index(drop=True)
     for end in ("", "_low", "_high"):
         frame[f"gap{end}"] = np.sqrt(2.0 * rows[f"indicator{end}"].to_numpy())
-        frame[f"area{end}"] = rows[f"learned_auc{end}"].to_numpy()
+        frame[f"auc{end}"] = rows[f"learned_auc{end}"].to_numpy()
     return frame[frame.gap.notna() | (frame.quantizer == REFERENCE)]
 
 
 def draw(frame: pd.DataFrame, figure: Figure) -> None:
     axes = list(figure.subplots(1, len(HEADS), sharey=True))
     for ax, (head, title) in zip(axes, HEADS.items(), strict=True):
-        trade_off(ax, frame[frame["head"] == head], "gap", "area", NAMED, shift=(4, -8))
+        trade_off(ax, frame[frame["head"] == head], "gap", "auc", NAMED, shift=(4, -8))
         ax.axhline(0.5, color="0.5", linewidth=0.7, linestyle=(0, (4, 3)), zorder=0)
         ax.set(xlabel=r"gap $\sqrt{2\hat r_Q}$", title=title, xlim=(0.0, None))
-    axes[0].set_ylabel("area under the attack's ROC")
+    axes[0].set_ylabel("AUC of the learned attack")
     label_panels(axes)
     names_of_families(figure, frame.quantizer)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 __all__ = ["lazy_names"]
@@ -33,6 +34,16 @@ def lazy_names(
     AttributeError: module 'qmis_stats' has no attribute 'nonsense'
     """
     home_of = {name: module for module, names in homes.items() for name in names}
+
+    class Package(ModuleType):
+        """A package in which a name stays what it is when the submodule that defines it is called the same."""
+
+        def __setattr__(self, name: str, value: object) -> None:
+            shadows = isinstance(value, ModuleType) and home_of.get(name) == name
+            super().__setattr__(name, getattr(value, name) if shadows else value)
+
+    if any(name == module for name, module in home_of.items()):
+        sys.modules[package].__class__ = Package
 
     def load(name: str) -> Any:
         if name not in home_of:

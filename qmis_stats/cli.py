@@ -555,10 +555,10 @@ def audit(
             print_to_stdout(group_table(result, shown_releases(answer(result, level, margin)), level))
         sys.stdout.flush()
     if attacks:
-        from qmis_stats.audit.attacks.audited import audit_attacks
-
         unfinished = "the ranking is finished, its check by attacks is not"
         with _warnings_as_lines(), _if_interrupted(unfinished), time_shown(time_left):
+            from qmis_stats.audit.attacks.audited import audit_attacks
+
             found = audit_attacks(
                 dataset,
                 head,
@@ -579,6 +579,8 @@ def audit(
         measured = result.with_attacks(found)
         if measured is not result:  # what was printed is by the indicator: this is the answer
             print_to_stdout(audit_table(measured, level, margin, found))
+            if measured.groups:
+                print_to_stdout(group_table(measured, shown_releases(answer(measured, level, margin, found)), level))
         print_to_stdout(attack_table(found, chosen_names(measured, answer(measured, level, margin, found))))
     for path in reversed(written):
         _complain(f"wrote {path}")
@@ -598,7 +600,7 @@ def _check_records(path: Path) -> None:
 
 def _dataset(data: str, target: str | None, options: dict[str, Any]) -> Dataset:
     """Return the data set of a file, or a bundled one, which takes no options."""
-    from qmis_stats.audit.tables import BUNDLED, bundled, load_table
+    from qmis_stats.audit.tables import BUNDLED, bundled, load_table, there
 
     if not data:
         raise InputError("DATA", data, "a file, or bundled: and a name")
@@ -615,6 +617,7 @@ def _dataset(data: str, target: str | None, options: dict[str, Any]) -> Dataset:
             raise InputError("DATA", data, f"a file, or bundled: and one of {', '.join(BUNDLED)}")
         return bundled(name)
     if target is None:
+        there(Path(data))
         allowed = f"the column of {data} to predict"
         raise InputError("--target", target, allowed, line=f"--target is missing: must be {allowed}")
     dataset = load_table(data, target, **options)
@@ -685,7 +688,7 @@ def _save(axes: Axes, path: Path) -> None:
 def _check_plot(path: Path) -> None:
     """Refuse a plot that could not be written, before the work is done."""
     if path.suffix.lower() not in _PLOTS:
-        raise InputError("--plot", str(path), f"a file whose name ends with {', '.join(_PLOTS)}")
+        raise InputError("--plot", str(path), "a file whose name ends with .png, .svg or .pdf")
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
         raise InputError("--plot", str(path), "a file in a folder that exists and can be written")
 

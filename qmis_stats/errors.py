@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from importlib import import_module
 from typing import Any
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "MissingExtraError",
     "QmisError",
     "did_you_mean",
+    "extra_module",
     "no_file",
     "one_line",
     "setting",
@@ -195,14 +197,42 @@ class MissingExtraError(QmisError, ImportError):
 
     Examples
     --------
-    >>> print(MissingExtraError("rdkit", "to read SMILES", "molecules"))
-    rdkit is needed to read SMILES and is not installed: pip install 'qmis_stats[molecules]'
+    >>> print(MissingExtraError("gguf", "to read .gguf files", "gguf"))
+    gguf is needed to read .gguf files and is not installed: it is in the extra gguf; in a clone: pip install '.[gguf]'
     """
 
     def __init__(self, package: str, purpose: str, extra: str) -> None:
         self.package = package
         self.extra = extra
-        super().__init__(f"{package} is needed {purpose} and is not installed: pip install 'qmis_stats[{extra}]'")
+        # Where the package itself came from is not known: a clone, a wheel, an index.
+        where = f"it is in the extra {extra}; in a clone: pip install '.[{extra}]'"
+        super().__init__(f"{package} is needed {purpose} and is not installed: {where}")
+
+
+def extra_module(module: str, purpose: str, extra: str) -> Any:
+    """Return a module of an optional package.
+
+    Parameters
+    ----------
+    module : str
+        With the package that it belongs to, such as ``"rdkit.Chem"``.
+    purpose, extra : str
+        As for :class:`MissingExtraError`.
+
+    Raises
+    ------
+    MissingExtraError
+        If the package is not installed.
+
+    Examples
+    --------
+    >>> extra_module("json", "to read JSON", "json").loads("[1]")
+    [1]
+    """
+    try:
+        return import_module(module)
+    except ImportError:
+        raise MissingExtraError(module.partition(".")[0], purpose, extra) from None
 
 
 class DomainWarning(UserWarning):

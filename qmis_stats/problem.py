@@ -22,8 +22,8 @@ __all__ = ["ChainFace", "Face", "Problem"]
 FaceKind = Literal["regular", "tie", "duplicate", "unreachable", "heavy"]
 
 
-@dataclass(frozen=True, eq=False)
-class Face:
+@dataclass(frozen=True, eq=False, repr=False)
+class Face(ByValue):
     """One face of the best codeword's cell.
 
     Attributes

@@ -3,8 +3,10 @@
 import dataclasses
 import doctest
 import functools
+import importlib
 import inspect
 import pickle
+import pkgutil
 import runpy
 import sys
 from functools import cache
@@ -17,7 +19,16 @@ import qmis_stats
 import qmis_stats.laws
 import qmis_stats.procedures
 import qmis_stats.quantizers
-from qmis_stats import CodebookERM, FiniteLaw, GaussianMean, LinearRegression, LossTable, Problem, Sign, ThresholdPTQ
+from qmis_stats import (
+    CodebookERM,
+    FiniteLaw,
+    GaussianMean,
+    LinearRegression,
+    LossTable,
+    Problem,
+    Sign,
+    ThresholdPTQ,
+)
 from qmis_stats.audit.loss_leak import loss_leak
 from qmis_stats.audit.tables import bundled
 from qmis_stats.by_value import ByValue, same
@@ -30,7 +41,7 @@ from qmis_stats.inference.rates import fit_exponent
 from qmis_stats.inference.running import RunningMoments
 from qmis_stats.inference.runs import run_means
 from qmis_stats.laws import Law
-from qmis_stats.leak import calibration_leak, leakage
+from qmis_stats.leak import calibration_leak, fit_from, leakage, leave_one_out
 from qmis_stats.procedures import Procedure
 from qmis_stats.quantizers import DEFAULT_QUANTIZERS, ScalarQuantizer, quantizer
 from qmis_stats.quantizers.libraries import LIBRARIES
@@ -38,9 +49,12 @@ from qmis_stats.quantizers.libraries.base import LibraryQuantizer
 from qmis_stats.quantizers.weights.base import WeightQuantizer
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.reporting.summary import Summary
+from qmis_stats.scores import ScoreModel
 from qmis_stats.simulate import tilted_series
+from qmis_stats.theory import estimate_law
 from qmis_stats.verify import run_verification
 from qmis_stats.verify.registry import chosen_claims
+from tests.audit.conftest import shorten_check
 
 
 def below(kind):
@@ -108,7 +122,10 @@ def results():
     leak = leakage(Ridge().fit(X, X[:, 0]), ["sign"], X=X, y=X[:, 0])
     ranking = qmis_stats.rank({"a": rng.exponential(size=(3, 200)), "b": rng.exponential(size=(2, 200))}, draws=199)
     audited = audit(data, head_for(data), [quantizer("sign"), quantizer("uniform-3")], runs=3, draws=199)
-    attacks = audit_attacks(data, head_for(data), [quantizer("sign")], n=20, trainings=16, attacks=[LossThreshold()])
+    with pytest.MonkeyPatch.context() as patched:
+        shorten_check(patched)
+        head, given = head_for(data), {"n": 20, "trainings": 16, "attacks": [LossThreshold()]}
+        attacks = audit_attacks(data, head, [quantizer("sign")], **given)
     return {
         "MISResult": qmis_stats.mis(LINE, 50, "tilted", replicates=400, seed=1),
         "MISSeries": qmis_stats.mis(LINE, [50, 100], "sharp"),
@@ -123,6 +140,7 @@ def results():
         "LeakageResult": leak,
         "GroupLeak": leak.by_group(["a", "b"] * 100),
         "AttackLeak": attacks.leak(),
+        "MeasuredGroups": attacks.leak().by_group(data.y > 140.0),
         "LossLeak": loss_leak(*({name: rng.random(30) for name in ("sign", "identity")} for _ in range(2)), {}),
         "AuditResult": audited,
         "OverRuns": audited.over_runs,
@@ -230,10 +248,55 @@ def test_results(name):
     check(value)
     assert len(repr(value)) <= 500, repr(value)
     assert repr(value).startswith(name + "(")
-    assert type(value.summary()) is Summary
-    assert str(value) == value.summary() == repr(value.summary()) == value.summary().as_text()
-    assert "<" in value.summary().as_html()
-    check(value.summary())
+    summary = value.summary()
+    assert type(summary) is Summary
+    assert str(value) == summary == repr(summary) == summary.as_text()
+    assert "<" in summary.as_html()
+    check(summary)
+
+
+NOT_VALUES = {
+    **dict.fromkeys(("Model", "SklearnModel", "TorchModel"), "what they adapt decides"),
+    **dict.fromkeys(("LossBlocks", "Store", "Tracker"), "they hold files, or go on"),
+    "CanonicalIncrement": "it holds functions",
+}
+
+
+def test_what_packages_offer_is_compared_by_value():
+    packages = [f"qmis_stats.{found.name}" for found in pkgutil.iter_modules(qmis_stats.__path__) if found.ispkg]
+    offered = {
+        name: kind
+        for package in map(importlib.import_module, ("qmis_stats", *packages))
+        for name, kind in inspect.getmembers(package, inspect.isclass)
+        if kind.__module__.startswith("qmis_stats.")
+        and not issubclass(kind, Exception)
+        and not inspect.isabstract(kind)
+    }
+    by_identity = {name for name, kind in offered.items() if kind.__eq__ is object.__eq__}
+    assert by_identity - {name for name in by_identity if issubclass(offered[name], ScoreModel)} == set(NOT_VALUES)
+
+
+def parts():
+    """Yield what problems and forms are made of."""
+    for problem in (REGRESSION, FINITE, LINE):
+        yield from problem.faces
+        yield problem.faces[0].increment
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(60, 3))
+    fit = fit_from(
+        X, X @ [1.0, 0.5, 0.0], np.linalg.solve(X.T @ X + np.eye(3), X.T @ X @ [1.0, 0.5, 0.0]), "squared", 1.0
+    )
+    yield fit
+    yield leave_one_out(fit)
+    yield estimate_law(LinearRegression([0.0, 0.0], np.eye(2), 1.0), 50, 0.0)
+
+
+def test_parts_of_problems_and_fits():
+    for part, again in zip(parts(), parts(), strict=True):
+        check(part)
+        assert part == again
+        assert hash(part) == hash(again)
+        assert "object at" not in repr(part)
 
 
 def test_derived_numbers_are_neither_compared_nor_pickled():

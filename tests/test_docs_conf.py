@@ -7,6 +7,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from docutils.frontend import get_default_settings
+from docutils.nodes import Text
+from docutils.utils import new_document
+from sphinx.addnodes import pending_xref
 
 _SPEC = importlib.util.spec_from_file_location("docs_conf", Path(__file__).parents[1] / "docs" / "conf.py")
 assert _SPEC is not None
@@ -32,6 +36,15 @@ def test_attributes_that_are_described_together_have_a_field_each():
         "",
         ":ivar n: Size, in points.",
     ]
+
+
+def test_words_of_types_are_no_links():
+    tree = new_document("page", get_default_settings())
+    for kind, target in (("class", "n"), ("class", "shape"), ("class", "Fit"), ("func", "mis")):
+        tree += pending_xref("", Text(target), reftype=kind, reftarget=target)
+    conf._leave_words(None, tree)
+    assert [type(node) for node in tree.children] == [Text, Text, pending_xref, pending_xref]
+    assert tree.astext().split() == ["n", "shape", "Fit", "mis"]
 
 
 @pytest.mark.parametrize("times", [1, 2])

@@ -14,10 +14,11 @@ import pytest
 import qmis_stats
 from qmis_stats import CodebookERM, GaussianMean, InputError, LinearRegression, Problem, Sign, ThresholdPTQ, mis, rank
 from qmis_stats.audit.algorithm import audit, head_for
-from qmis_stats.audit.answer import answer, table_lines
+from qmis_stats.audit.answer import answer
 from qmis_stats.audit.attacks import LossThreshold, audit_attacks, per_release, play, run_attacks, self_check
 from qmis_stats.audit.attacks.attack_intervals import clustered_share, mean_bounds, student
 from qmis_stats.audit.attacks.attack_leak import attack_leak
+from qmis_stats.audit.attacks.measured_groups import measured_groups
 from qmis_stats.audit.attacks.measured_leak import MeasuredLeak
 from qmis_stats.audit.audit_page import report_data, report_html, write_report
 from qmis_stats.audit.data import from_arrays
@@ -44,9 +45,11 @@ from qmis_stats.quantizers import quantizer
 from qmis_stats.results import error_interval
 from qmis_stats.simulate.roc import empirical_roc
 from qmis_stats.validation import checked_level, checked_significance
+from tests.audit.conftest import shorten_check
 
 mpl.use("agg")
 
+SOME = (95, 0.5, None, float("nan"))
 NOT_CONFIDENCE = (90, 95, 1.5, -0.1, 0.0, 0.5, 1.0, True, None, "a", float("nan"), [0.9])
 NOT_OF_A_TEST = (5, 1.5, -0.1, 0.0, 1.0, True, None, "a", float("nan"), [0.05])
 LEFT_OUT = ("qmis_stats.verify.", "qmis_stats.inference.gap_plot", "qmis_stats.inference.rank_plot")
@@ -69,7 +72,10 @@ def have():
     problem = Problem(GaussianMean([0.0], [[1.0]]), ThresholdPTQ(Sign()))
     by_half = from_arrays(data.X, data.y, by={"half": np.arange(data.rows) % 2})
     audited = audit(by_half, head_for(data), [quantizer("sign"), quantizer("uniform-3")], runs=3, draws=199)
-    attacks = audit_attacks(data, head_for(data), [quantizer("sign")], n=20, trainings=16, attacks=[LossThreshold()])
+    with pytest.MonkeyPatch.context() as patched:
+        shorten_check(patched)
+        head, given = head_for(data), {"n": 20, "trainings": 16, "attacks": [LossThreshold()]}
+        attacks = audit_attacks(data, head, [quantizer("sign")], **given)
     leak = leakage(Ridge().fit(X, X[:, 0]), ["sign"], X=X, y=X[:, 0])
     return SimpleNamespace(
         data=data,
@@ -114,10 +120,13 @@ def model():
 
 CONFIDENCE = {
     "audit.answer.answer": lambda level: answer(have().audited, level),
-    "audit.answer.table_lines": lambda level: table_lines(have().audited, level),
+    "audit.attacks.attack_leak.AttackLeak.by_group": of("attacked.by_group", np.arange(442) % 2),
     "audit.attacks.attack_leak.AttackLeak.to_dict": of("attacked.to_dict"),
     "audit.attacks.attack_leak.attack_leak": lambda level: attack_leak(
         {name: report.results for name, report in have().attacks.reports.items()}, {}, 20, level
+    ),
+    "audit.attacks.measured_groups.measured_groups": lambda level: measured_groups(
+        have().attacked.results, np.repeat(["a", "b"], 221), have().attacked.names, level
     ),
     "audit.attacks.audited.audit_attacks": lambda level: audit_attacks(*model(), [], level=level, trainings=16),
     "audit.attacks.audited.self_check": lambda level: self_check([LossThreshold()], trainings=10, level=level),
@@ -271,19 +280,28 @@ def test_none_is_left_out():
     assert with_level() == {*CONFIDENCE, *OF_A_TEST}
 
 
+def test_the_check_refuses_whatever_is_none():
+    for level in NOT_CONFIDENCE:
+        with pytest.raises(InputError, match=r"^level = .*: must be a confidence level above 0\.5 and below 1"):
+            checked_level(level)
+
+
+@pytest.mark.parametrize(
+    "levels", [SOME, pytest.param(NOT_CONFIDENCE, marks=pytest.mark.long)], ids=["some levels", "all levels"]
+)
 @pytest.mark.parametrize("name", CONFIDENCE)
-def test_confidence_levels(name):
+def test_confidence_levels(name, levels):
     from matplotlib import pyplot
 
     call = CONFIDENCE[name]
-    for level in NOT_CONFIDENCE:
+    for level in levels:
         if level is None and name in OPTIONAL:
             continue
         with pytest.raises(InputError) as caught:
             call(level)
         assert str(caught.value) == f"level = {level!r}: must be a confidence level above 0.5 and below 1, such as 0.95"
     assert not pyplot.get_fignums()
-    if not name.startswith(("audit.report", "audit.attacks.audited")):  # tests of their own call these
+    if not name.startswith(("audit.audit_page", "audit.attacks.audited")):  # tests of their own call these
         call(0.9)
         pyplot.close("all")
 

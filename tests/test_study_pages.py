@@ -22,6 +22,7 @@ MADE_BY = {
     "large_networks": "large_networks",
     "leak_checks": "leak_checks_study.page",
     "molecules": "write_molecules",
+    "molecules_attacks": "molecules_attacks",
     "molecules_leak": "molecules_leak",
     "proportional": "proportional",
     "protects": "protects",

@@ -25,7 +25,7 @@ SEED = 1
 
 def table(title: str, report: AttackReport) -> None:
     """Print a report as a Markdown table."""
-    print(f"\n{title}\n\n| Attack | Accuracy, 95 % | Area, 95 % | In the control |\n|---|---|---|---|")
+    print(f"\n{title}\n\n| Attack | Accuracy, 95 % | AUC, 95 % | In the control |\n|---|---|---|---|")
     for result, control in zip(report.results, report.controls, strict=True):
         low, high = result.accuracy_interval()
         auc_low, auc_high = result.auc_interval()
@@ -61,8 +61,8 @@ def main() -> None:
     d, n = 32, 16
     space = Problem(GaussianMean(np.zeros(d), np.eye(d)), ThresholdPTQ(Uniform(4, scale=0.25)))
     optimum = mis(space, n, "likelihood_ratio", replicates=100_000, seed=SEED)
-    print(f"\noptimal accuracy {optimum.accuracy:.4f}, area {optimum.roc.auc:.4f}")
-    print(f"area of the loss {f.cdf((n + 1) / (n - 1), d, d):.4f}, of LiRA {ndtr(math.sqrt(0.5 * d / n)):.4f}")
+    print(f"\noptimal accuracy {optimum.accuracy:.4f}, AUC {optimum.roc.auc:.4f}")
+    print(f"AUC of the loss {f.cdf((n + 1) / (n - 1), d, d):.4f}, of LiRA {ndtr(math.sqrt(0.5 * d / n)):.4f}")
     table("32 coordinates of four bits, n = 16", attacked(space, n, 4000, online=False, delta=optimum.delta))
 
 

@@ -166,7 +166,7 @@ def log_ratio(setting: Setting, w, a, y, s, q, c) -> np.ndarray:
 
 
 def attacked(setting: Setting, cut: np.ndarray | None, played: Played, corrected: bool = True) -> tuple[float, float]:
-    """Return the area of the attack and its standard error; uncorrected, without mean factor and proximal map."""
+    """Return the AUC of the attack and its standard error; uncorrected, without mean factor and proximal map."""
     runs = len(played.weights)
     shadows = runs // 4
     beta, precision = setting.coefficients, np.linalg.inv(setting.covariance)

@@ -103,7 +103,7 @@ def full(matrix: np.ndarray) -> np.ndarray:
 
 
 def attacked(setting: Setting, cells: ScalarQuantizer | None, played: tuple) -> tuple[float, float]:
-    """Return the area of the attack and its standard error over trainings."""
+    """Return the AUC of the attack and its standard error over trainings."""
     weights, X, y = played
     law = estimate_law(setting.law, setting.n, setting.ridge)
     C, G, errors = full(law.covariance), full(law.response), law.standard_errors

@@ -233,7 +233,7 @@ def measured(name: str, theta: np.ndarray, mean: np.ndarray, errors: np.ndarray)
 
 
 def attacked(played: Played, names: tuple[str, ...]) -> dict[str, tuple[float, float]]:
-    """Return the area of the attack on each quantizer, and its standard error."""
+    """Return the AUC of the attack on each quantizer, and its standard error."""
     runs = len(played.weights)
     mean, C, G = played.mean, played.C, played.G
     errors = np.sqrt(np.diag(C))

@@ -43,7 +43,7 @@ def with_scores(rows: Iterable[dict[str, str]]) -> list[dict[str, object]]:
 
 
 def how_close(rows: Iterable[Mapping[str, object]]) -> str:
-    """Return a sentence on differences in area inside the domain."""
+    """Return a sentence on differences in AUC inside the domain."""
     inside = [row for row in rows if row["in_domain"] == "True"]
     largest = max(abs(float(row["attack"]) - float(row["area"])) for row in inside)
     return (

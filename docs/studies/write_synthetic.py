@@ -59,7 +59,7 @@ def settings(frame):
 
 
 def orders(rows):
-    """Return Kendall's tau between each order by privacy and that of the learned attack (small areas are private)."""
+    """Return Kendall's tau between each order by privacy and that of the learned attack (a small AUC is private)."""
     ranked = rows[np.isfinite(rows["indicator"])]
     private = -ranked["learned_auc"]
     found = {}
@@ -140,7 +140,7 @@ def counts(frame):
 
 
 def effects(rows):
-    """Return what sparsity (33 to 90 % at 1.58 bits) and bits (3 to 8) change in the attack's area, with errors."""
+    """Return what sparsity (33 to 90 % at 1.58 bits) and bits (3 to 8) change in the attack's AUC, with errors."""
     sparsity = rows.loc["sparse-33", "learned_minus_sparse-90"], rows.loc["sparse-33", "learned_minus_sparse-90_se"]
     bits = -rows.loc["uniform-3", "learned_minus_uniform-8"], rows.loc["uniform-3", "learned_minus_uniform-8_se"]
     return (*map(float, sparsity), *map(float, bits))
@@ -197,7 +197,7 @@ def _note(ax, rows, x, y, names):
 
 
 def indicator_figure(frame, path):
-    """Draw the learned attack's area against r̂, one panel a head."""
+    """Draw the learned attack's AUC against r̂, one panel per head."""
     figure, axes = _axes(3)
     found = dict(settings(frame))
     for ax, head in zip(axes, HEADS, strict=True):
@@ -209,13 +209,13 @@ def indicator_figure(frame, path):
         _points(ax, shown, "indicator", "learned_auc")
         _note(ax, shown, "indicator", "learned_auc", ("sparse-90", "sign", "sparse-33"))
         ax.set(xscale="log", xlabel="indicator r̂", title=HEADS[head], xlim=(floor / 2, None))
-    axes[0].set_ylabel("area of the learned attack")
+    axes[0].set_ylabel("AUC of the learned attack")
     _legend(figure, LABELS[:-1])
     figure.savefig(path, metadata={"Date": None})
 
 
 def theory_figure(frame, path):
-    """Draw the learned attack's area against the best attack's by S8, one panel a sample size."""
+    """Draw the learned attack's AUC against the best attack's by S8, one panel per sample size."""
     figure, axes = _axes(3)
     for ax, n in zip(axes, (256, 1024, 4096), strict=True):
         ends = []
@@ -239,7 +239,7 @@ def theory_figure(frame, path):
                 )
         ax.plot([min(ends), max(ends)], [min(ends), max(ends)], color="0.4", linewidth=0.8, linestyle="--")
         ax.set(xlabel="best attack by S8", title=f"n = {n}")
-    axes[0].set_ylabel("area of the learned attack")
+    axes[0].set_ylabel("AUC of the learned attack")
     _legend(figure)
     figure.savefig(path, metadata={"Date": None})
 
@@ -268,7 +268,7 @@ def full_sets(frame):
 
 
 def control_scores(frame):
-    """Return areas under random membership less one half, in standard errors of as many independent pairs."""
+    """Return AUCs under random membership less one half, in standard errors of as many independent pairs."""
     pairs = np.where(frame["head"] == "mlp", 8, 16) * 300
     areas = frame[["lira_control_auc", "loss_control_auc", "learned_control_auc"]].to_numpy()
     return (areas - 0.5) / np.sqrt(1.0 / (6.0 * pairs))[:, None]

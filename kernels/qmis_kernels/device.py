@@ -76,7 +76,7 @@ def why_no_gpu() -> str | None:
     CuPy imports without a GPU and fails at its first use, so the driver is asked for devices.
     """
     if importlib.util.find_spec("cupy") is None:
-        return "cupy is not installed"
+        return "cupy, of the extra gpu, is not installed"
     try:
         import cupy
     except Exception as error:  # a broken installation fails in many ways

@@ -15,6 +15,7 @@ from qmis_stats.audit.quantizers import IDENTITY
 from qmis_stats.audit.splits import further
 from qmis_stats.audit.wording import interval, listed, metric_name, number
 from qmis_stats.errors import InputError
+from qmis_stats.json_values import json_ready
 
 if TYPE_CHECKING:
     from qmis_stats.audit.attacks.side_by_side import AttackAudit
@@ -28,7 +29,6 @@ __all__ = [
     "answer",
     "checked_margin",
     "chosen_names",
-    "table_lines",
 ]
 
 MARGIN = 0.02
@@ -62,27 +62,7 @@ class Answer:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready data."""
-        return {
-            "choice": self.choice,
-            "candidates": list(self.candidates),
-            "affordable": list(self.affordable),
-            "which": self.which,
-            "cost": self.cost,
-            "sure": self.sure,
-        }
-
-
-def table_lines(result: AuditResult, level: float = 0.95) -> tuple[Line, ...]:
-    """Return the rows of the table: the most private quantizer first, those without an estimate, then the reference.
-
-    Parameters
-    ----------
-    result : AuditResult
-        From :func:`~qmis_stats.audit.algorithm.audit`.
-    level : float
-        Confidence level.
-    """
-    return result.table_lines(level)
+        return dict(json_ready(vars(self)))
 
 
 def checked_margin(margin: float) -> float:
@@ -124,7 +104,7 @@ def answer(
     """
     checked_margin(margin)
     result = result.with_attacks(attacks)
-    *lines, reference = table_lines(result, level)
+    *lines, reference = result.table_lines(level)
     affordable = tuple(line.name for line in lines if line.price_interval[1] <= margin)
     percent = f"{100.0 * level:g} %"
     limit = f"lose at most {margin:g} in {metric_name(result.metric)} ({percent} confidence each)"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qmis_stats.audit.answer import MARGIN, Answer, answer, chosen_names, table_lines
+from qmis_stats.audit.answer import MARGIN, Answer, answer, chosen_names
 from qmis_stats.audit.attacks.attack_report import attack_table
 from qmis_stats.audit.attacks.side_by_side import in_order
 from qmis_stats.audit.first_table import legend, whole_table
@@ -85,7 +85,7 @@ def report_html(
 ) -> str:
     """Return the page; it needs no network and no script. Parameters as for :func:`report_data`."""
     result = result.with_attacks(attacks)
-    lines = table_lines(result, level)
+    lines = result.table_lines(level)
     found = answer(result, level, margin, attacks)
     return render_page(
         "qmis_stats.audit",
@@ -147,15 +147,9 @@ def write_report(
     InputError
         If the folder cannot be written.
     """
-    result = result.with_attacks(attacks)
-    data = report_data(result, level, margin=margin, command=command, attacks=attacks)
-    return write_files(
-        directory,
-        {
-            "report.json": json_text(data),
-            "report.html": report_html(result, level, margin=margin, command=command, attacks=attacks),
-        },
-    )
+    given: dict[str, Any] = {"margin": margin, "command": command, "attacks": attacks}
+    data, page = report_data(result, level, **given), report_html(result, level, **given)
+    return write_files(directory, {"report.json": json_text(data), "report.html": page})
 
 
 def _classes(line: Line, found: Answer) -> str:
@@ -229,7 +223,8 @@ def _attacks(attacks: AttackAudit, first: Sequence[str]) -> dict[str, Any]:
     """Return the verdicts, and a table of the releases of first interest and one of the others."""
     remarks, parts = attacks.remarks(), [attacks.parts(names) for names in in_order(attacks.reports, first)]
     parts[0].append(("solvable model", attacks.check))
-    chosen, others = (attack_table(attacks.title(), of, wide=True) if of else None for of in parts)
+    titles = attacks.title(), attacks.title("the other quantizers")
+    chosen, others = (attack_table(t, of, wide=True) if of else None for t, of in zip(titles, parts, strict=True))
     return {"legend": remarks[0], "verdicts": remarks[1:], "first": chosen, "others": others, "count": len(parts[1])}
 
 

@@ -120,7 +120,7 @@ class AuditResult(NotebookResult):
         return self.ranking if self.leak is None else self.leak.ranking()
 
     def with_attacks(self, attacks: AttackAudit | None) -> AuditResult:
-        """Return the result with the leak that attacks measured, where theory has none.
+        """Return the result with the leak that attacks measured, of groups too, where theory has none.
 
         Parameters
         ----------
@@ -131,7 +131,12 @@ class AuditResult(NotebookResult):
             return self
         if set(attacks.reports) != set(self.visited):  # some were not attacked: nothing is known of their leak
             return self
-        return replace(self, leak=attacks.leak(self.bits))
+        leak = attacks.leak(self.bits)
+        groups = tuple(
+            replace(column, leak=leak, labels=attacks.by[column.name]) if column.name in attacks.by else column
+            for column in self.groups
+        )
+        return replace(self, leak=leak, groups=groups)
 
     def records(self) -> pd.DataFrame:
         """Return a row per training record and release: its exposure, with its interval (S17).

@@ -33,10 +33,10 @@ class GroupLine:
     column, group, release : str
         Which.
     records : int
-        Training records.
+        Those that the leak is of.
     delta, difference : float or None
-        Δ within the group, and how much more it is than that of the rest; ``None`` where the group is too small, or
-        theory has no leak.
+        Δ within the group, and how much more the group leaks than the rest; ``None`` where the group is too small, or
+        its leak is not known.
     interval, difference_interval : (float, float) or None
         Together for all groups of all columns and all releases.
     score : float or None
@@ -129,9 +129,11 @@ def group_table(result: AuditResult, releases: Sequence[str], level: float = 0.9
 
 def group_legend(result: AuditResult) -> str:
     """Return what the columns of the table mean."""
-    more = "more: Δ less that of the rest, by column; " if result.groups[0].leak is not None else ""
-    metric = metric_name(result.groups[0].metric)
-    return f"rows: training records; {more}score: {metric} of the held out; -: too small a group, or not known"
+    leak, metric = result.groups[0].leak, metric_name(result.groups[0].metric)
+    measured = leak is not None and leak.measured
+    rows, what = ("the pool of the attacks", "2·AUC − 1") if measured else ("training records", "Δ")
+    more = f"more: {what} less that of the rest, by column; " if leak is not None else ""
+    return f"rows: {rows}; {more}score: {metric} of the held out; -: too small a group, or not known"
 
 
 def who_leaks_most(result: AuditResult, lines: Sequence[GroupLine]) -> str:
@@ -146,10 +148,7 @@ def who_leaks_most(result: AuditResult, lines: Sequence[GroupLine]) -> str:
     """
     leak = result.groups[0].leak
     if leak is None:
-        return (
-            "What each group leaks is not known: theory has no answer, and attacks do not keep which records they "
-            "judged."
-        )
+        return "What each group leaks is not known: theory has no answer, and no attacks have measured it."
     parts = []
     for release in dict.fromkeys(line.release for line in lines):
         where = "Without quantization" if release == IDENTITY else f"Under {release_name(release)}"
@@ -172,5 +171,6 @@ def who_leaks_most(result: AuditResult, lines: Sequence[GroupLine]) -> str:
     first = lines[0].release if lines else IDENTITY
     small = [f"{line.name} ({line.records})" for line in lines if line.release == first and line.delta is None]
     if small:
-        parts.append(f"Too few training records, fewer than {FEWEST_RECORDS} or not independent: {listed(small)}.")
+        few = f"{'rows for attacks' if leak.measured else 'training records'}, fewer than {FEWEST_RECORDS}"
+        parts.append(f"Too few {few} or not independent: {listed(small)}.")
     return " ".join(parts)

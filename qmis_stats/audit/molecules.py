@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from qmis_stats.arrays import FloatArray, Indices, IntArray
-from qmis_stats.errors import InputError, MissingExtraError
+from qmis_stats.errors import InputError, extra_module
 
 __all__ = ["BITS", "KINDS", "RADIUS", "Molecules", "molecules", "scaffold_groups"]
 
@@ -56,11 +56,7 @@ class Molecules:
 
 
 def _rdkit() -> Any:
-    try:
-        from rdkit import Chem
-    except ImportError:
-        raise MissingExtraError("rdkit", "to read SMILES", "molecules") from None
-    return Chem
+    return extra_module("rdkit.Chem", "to read SMILES", "molecules")
 
 
 def molecules(

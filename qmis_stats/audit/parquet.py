@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qmis_stats.audit.room import check_memory
-from qmis_stats.errors import InputError, MissingExtraError, no_file
+from qmis_stats.errors import InputError, extra_module, no_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,11 +24,9 @@ def read_parquet(file: Path) -> pd.DataFrame:
     MissingExtraError
         If pyarrow is not installed.
     """
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError:
-        raise MissingExtraError("pyarrow", "to read Parquet files", "parquet") from None
+    pyarrow = extra_module("pyarrow", "to read Parquet files", "parquet")
+    from pyarrow import parquet
+
     try:
         meta = parquet.read_metadata(file)
         check_memory(file, meta.num_rows, meta.num_columns)

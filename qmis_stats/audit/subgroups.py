@@ -21,6 +21,8 @@ from qmis_stats.validation import checked_level
 if TYPE_CHECKING:
     import pandas as pd
 
+    from qmis_stats.audit.attacks.attack_leak import AttackLeak
+
 __all__ = ["FEWEST_HELD", "Subgroups", "family_level", "group_performance"]
 
 FEWEST_HELD = 30
@@ -36,9 +38,9 @@ class Subgroups:
     name : str
         Of the column, ``"class"`` for the classes of the target.
     labels : (n,) ndarray of str
-        Group of each training record that the leak is of.
-    leak : LeakageResult or None
-        Of all records together, by theory; ``None`` where there is none.
+        Group of each record that the leak is of: of training records, or of all rows that attacks drew them from.
+    leak : LeakageResult, AttackLeak or None
+        Of all records together; ``None`` where theory has none, and attacks did not measure it.
     held : dict of str to int
         Evaluation points of each group.
     scores : dict of str to Performance
@@ -49,14 +51,14 @@ class Subgroups:
 
     name: str
     labels: NDArray[np.str_]
-    leak: LeakageResult | None
+    leak: LeakageResult | AttackLeak | None
     held: Mapping[str, int]
     scores: Mapping[str, Performance]
     metric: str
 
     @cached_property
     def leaks(self) -> GroupLeak | None:
-        """What each group leaks under each quantizer; ``None`` where theory has no leak."""
+        """What each group leaks under each quantizer; ``None`` where that is not known."""
         return None if self.leak is None else self.leak.by_group(self.labels)
 
     @property

@@ -230,7 +230,9 @@ def _roles(file: Path, frame: pd.DataFrame, wanted: _Wanted) -> _Roles:
     if left := [column for column in unnamed if column not in ignored]:
         notes.append(f"Columns without a name, such as the index of a table, are left out: {len(left)}.")
     if not chosen and not smiles:
-        raise InputError(f"{file.name}: columns", list(known), f"at least one besides {', '.join(special)}")
+        raise InputError(
+            f"{file.name}: columns", list(known), f"at least one besides {', '.join([*special, *ignored])}"
+        )
     return _Roles(known, chosen, None if by_scaffold or groups is None else groups.strip(), notes)
 
 

@@ -37,8 +37,8 @@ MAX_CELLS = 4096
 _TIE_TOLERANCE = 1e-12
 
 
-@dataclass(frozen=True, eq=False)
-class ProductCells:
+@dataclass(frozen=True, eq=False, repr=False)
+class ProductCells(ByValue):
     """Cells of a quantizer that acts on each coordinate, in units of one sample's standard deviation.
 
     Attributes

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.linalg import cho_factor, cho_solve
 
 from qmis_stats.arrays import FloatArray, Indices
+from qmis_stats.by_value import ByValue
 from qmis_stats.errors import DomainError, InputError
 from qmis_stats.leak.losses import Loss, loss_named
 from qmis_stats.validation import finite_array
@@ -27,8 +28,8 @@ _MOST_OF_CLASSES = 6000
 _LEAST_PIVOT = 1e-7
 
 
-@dataclass(frozen=True, eq=False)
-class Fit:
+@dataclass(frozen=True, eq=False, repr=False)
+class Fit(ByValue):
     """Weights that minimise Σ_j ℓ(y_j, Wx_j + b) + ½ Σ penalty·W².
 
     Attributes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from scipy.special import stdtrit
@@ -12,7 +12,7 @@ from scipy.special import stdtrit
 from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
 from qmis_stats.json_values import json_ready
-from qmis_stats.leak.releases import FIGURES
+from qmis_stats.leak.releases import FIGURES, ReleaseLeak
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.reporting.tables import Table, estimates, texts
 from qmis_stats.validation import checked_level
@@ -47,6 +47,8 @@ class GroupLeak(NotebookResult):
         Degrees of freedom of the covariance.
     level : float
         Confidence level.
+    figures : tuple of str
+        What is told of each group.
     """
 
     groups: tuple[str, ...]
@@ -59,6 +61,9 @@ class GroupLeak(NotebookResult):
     dof: int
     level: float = 0.95
 
+    figures: ClassVar[tuple[str, ...]] = FIGURES
+    lows: ClassVar[Mapping[str, float]] = ReleaseLeak.lows
+
     @property
     def delta(self) -> FloatArray:
         """Δ of each group under each quantizer, shape (L, Q)."""
@@ -68,6 +73,11 @@ class GroupLeak(NotebookResult):
     def auc(self) -> FloatArray:
         """Area under the best attack's ROC curve within each group, shape (L, Q)."""
         return np.asarray(self.estimates[:, :, 1])
+
+    @property
+    def compared_by(self) -> tuple[FloatArray, FloatArray]:
+        """What groups are compared by, with its covariance: Δ."""
+        return self.delta, self.covariance[0]
 
     def std_errors(self, figure: str = "delta") -> FloatArray:
         """Return the standard errors of a figure, shape (L, Q)."""
@@ -87,14 +97,14 @@ class GroupLeak(NotebookResult):
         place = self._place(figure)
         half = self._bound(len(self.groups), level) * self.std_errors(figure)
         centre = self.estimates[:, :, place]
-        return np.clip(np.stack([centre - half, centre + half], axis=2), 0.5 if figure == "auc" else 0.0, 1.0)
+        return np.clip(np.stack([centre - half, centre + half], axis=2), self.lows.get(figure, 0.0), 1.0)
 
     def _place(self, figure: str) -> int:
-        if figure not in FIGURES:
-            raise InputError("figure", figure, f"one of {', '.join(FIGURES)}")
+        if figure not in self.figures:
+            raise InputError("figure", figure, f"one of {', '.join(self.figures)}")
         if not self.groups:
             raise InputError("groups", dict(self.small), "a group that is large enough")
-        return FIGURES.index(figure)
+        return self.figures.index(figure)
 
     def _bound(self, of_groups: int, level: float | None) -> float:
         """Return Student's quantile for that many groups times all quantizers (Bonferroni)."""
@@ -102,7 +112,7 @@ class GroupLeak(NotebookResult):
         return float(stdtrit(self.dof, 1.0 - 0.5 * tail / (of_groups * len(self.quantizers))))
 
     def differences(self, level: float | None = None) -> pd.DataFrame:
-        """Return Δ of each group less that of the rest, with intervals that hold together for all of them.
+        """Return how much more each group leaks than the rest, with intervals that hold together for all of them.
 
         The rest are the records of the other groups that are large enough. Errors are paired: what groups share,
         such as the codes, cancels as far as it moves both alike. Of two groups the differences are one up to the sign.
@@ -122,8 +132,9 @@ class GroupLeak(NotebookResult):
         contrast = -np.tile(sizes, (sizes.size, 1)) / (sizes.sum() - sizes)[:, None]
         np.fill_diagonal(contrast, 1.0)
         wide = np.kron(contrast, np.eye(len(self.quantizers)))
-        covariance = wide @ self.covariance[0] @ wide.T
-        gap, error = wide @ self.delta.ravel(), np.sqrt(np.maximum(np.diag(covariance), 0.0))
+        leaks, covariance = self.compared_by
+        covariance = wide @ covariance @ wide.T
+        gap, error = wide @ leaks.ravel(), np.sqrt(np.maximum(np.diag(covariance), 0.0))
         half = self._bound(sizes.size if sizes.size > 2 else 1, level) * error
         return pd.DataFrame(np.column_stack([gap, error, gap - half, gap + half]), columns=columns, index=index)
 
@@ -136,7 +147,7 @@ class GroupLeak(NotebookResult):
 
         index = pd.MultiIndex.from_product([self.groups, self.quantizers], names=["group", "quantizer"])
         columns: dict[str, Any] = {"records": np.repeat(self.records, len(self.quantizers))}
-        for figure in FIGURES if self.groups else ():
+        for figure in self.figures if self.groups else ():
             ends = self.conf_int(level, figure)
             columns[figure] = self.estimates[:, :, self._place(figure)].ravel()
             columns[f"{figure}_low"], columns[f"{figure}_high"] = ends[:, :, 0].ravel(), ends[:, :, 1].ravel()
@@ -195,15 +206,13 @@ class GroupLeak(NotebookResult):
         return lines
 
     def tables(self) -> list[Table]:
-        """Return a row per group and quantizer: Δ, AUC, a true positive rate, how Δ differs from the rest."""
+        """Return a row per group and quantizer: Δ, AUC, a true positive rate, how much more it leaks than the rest."""
         frame = self.to_frame().reset_index()
         columns = {name: texts(frame[name]) for name in ("group", "quantizer", "records")}
         if self.groups:
             percent = f"{100.0 * self.level:g}%"
-            columns |= {
-                f"Δ {percent}": estimates(frame, ".4f", "delta"),
-                "AUC": texts(frame["auc"], ".4f"),
-                "TPR at FPR 1%": texts(frame["tpr_0.01"], ".4f"),
-                f"difference {percent}": estimates(frame, ".4f", "difference"),
-            }
+            columns |= {f"Δ {percent}": estimates(frame, ".4f", "delta"), "AUC": texts(frame["auc"], ".4f")}
+            if "tpr_0.01" in self.figures:
+                columns["TPR at FPR 1%"] = texts(frame["tpr_0.01"], ".4f")
+            columns[f"difference {percent}"] = estimates(frame, ".4f", "difference")
         return [Table.of(self.title(), columns, words=2)]

@@ -14,7 +14,7 @@ from qmis_stats.errors import InputError
 from qmis_stats.leak.fits import Fit
 from qmis_stats.leak.game import Game
 from qmis_stats.leak.group_results import GroupLeak
-from qmis_stats.leak.influence import Influence, left_out, main_moves
+from qmis_stats.leak.influence import Influence, left_out, main_moves, unexplained
 from qmis_stats.leak.law import exposures, figures_without_each, whole_figures
 from qmis_stats.leak.leave_one_out import LeaveOneOut
 from qmis_stats.leak.posterior import Points, points_of
@@ -277,13 +277,11 @@ def _joined(basis: Basis, found: Sequence[_Of], parts: Indices) -> dict[str, Any
     deviations = np.stack([one.deviations for one in found], axis=1)  # (J, L, Q, F)
     groups, quantizers, width = deviations.shape[1:]
     shares = share_moves(basis.readings, _without_each(basis, parts))
-    # Pulls of all records add up to the number of parameters: what the parts differ in them is no error.
     known = np.array([basis.found.pull, basis.found.pull_lost])
-    pull, lost = (np.bincount(parts, one - one.mean()) / np.bincount(parts) for one in known)
-    pull, lost = pull - pull.mean(), lost - lost.mean()
+    sums = np.column_stack([np.bincount(parts, one - one.mean()) / np.bincount(parts) for one in known])
+    sums -= sums.mean(axis=0)
     first = 0 if basis.fit.loss.name == "squared" else 1
-    slope = np.tensordot(pull, deviations[..., first:], axes=1) / max(float(pull @ pull), np.finfo(float).tiny)
-    deviations[..., first:] -= (pull - lost)[:, None, None, None] * slope
+    deviations[..., first:] = unexplained(deviations[..., first:], sums[:, :1], sums[:, 1:])
     deviations += shares[:, None, :, None] * np.stack([one.slopes for one in found])
     flat = deviations.reshape(count, groups * quantizers, width)
     covariance = np.einsum("jaf,jbf->fab", flat, flat) * (count - 1.0) ** 2 / (count * dof)

@@ -14,7 +14,7 @@ from qmis_stats.leak.game import Game
 from qmis_stats.leak.leave_one_out import LeaveOneOut
 from qmis_stats.leak.posterior import Points, points_of
 
-__all__ = ["Influence", "influence_of", "left_out", "main_moves"]
+__all__ = ["Influence", "influence_of", "left_out", "main_moves", "unexplained"]
 
 _STEP = 1e-4
 _TINY = 1e-300
@@ -102,6 +102,19 @@ def main_moves(
         for move in right[:main] * (sizes[:main, None] * unit)
     ]
     return left[:, :main] / unit, moved
+
+
+def unexplained(deviations: FloatArray, sums: FloatArray, lost: FloatArray) -> FloatArray:
+    """Return the deviations without each group of points, (G, ...), less what known sums over groups explain of them.
+
+    Pulls add up to the number of parameters: what groups differ in such ``sums``, (G, c), those of pulls first, is no
+    error. With a penalty pulls add up to more where features are longer: what they explain of that, ``lost``, (G, 1),
+    stays.
+    """
+    size = np.maximum(sums.std(axis=0), _TINY)
+    slopes = np.linalg.lstsq(sums / size, deviations.reshape(len(sums), -1))[0]
+    explained = (sums / size) @ slopes - (lost / size[0]) @ slopes[:1]
+    return np.asarray(deviations - explained.reshape(deviations.shape))
 
 
 def influence_of(fit: Fit, found: LeaveOneOut, held: float, held_scale: float) -> Influence:

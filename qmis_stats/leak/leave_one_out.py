@@ -8,6 +8,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from qmis_stats.arrays import FloatArray, Indices
+from qmis_stats.by_value import ByValue
 from qmis_stats.errors import DomainError
 from qmis_stats.leak.fits import Fit, free_penalties, hessian_matrix, moment_matrix, positive_factor
 from qmis_stats.leak.losses import contrasts
@@ -20,8 +21,8 @@ _LEAST_KEPT = 0.02
 _NOISE_POINTS = 300
 
 
-@dataclass(frozen=True, eq=False)
-class LeaveOneOut:
+@dataclass(frozen=True, eq=False, repr=False)
+class LeaveOneOut(ByValue):
     """What each point would see if it had not been trained on.
 
     Attributes

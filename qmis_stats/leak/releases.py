@@ -133,8 +133,8 @@ class ReleaseLeak(NotebookResult):
     def conf_int(self, level: float | None = None, figure: str = "delta") -> FloatArray:
         """Return Student's interval of a figure for each quantizer by itself, shape (Q, 2).
 
-        It ends where the figure does, and always holds the estimate: Δ and rates are in [0, 1], an area in [½, 1]; what
-        was measured is the Δ of an attack, in [−1, 1], and its area, in [0, 1].
+        It ends where the figure does, and always holds the estimate: Δ and rates are in [0, 1], an AUC in [½, 1]; what
+        was measured is the Δ of an attack, in [−1, 1], and its AUC, in [0, 1].
 
         Parameters
         ----------

@@ -10,7 +10,7 @@ import numpy as np
 from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.leak.fits import Fit
 from qmis_stats.leak.game import Game
-from qmis_stats.leak.influence import left_out, main_moves
+from qmis_stats.leak.influence import left_out, main_moves, unexplained
 from qmis_stats.leak.law import Exposures, exposures, figures_without_each, whole_figures
 from qmis_stats.leak.leave_one_out import LeaveOneOut
 from qmis_stats.leak.posterior import Points, points_of
@@ -136,25 +136,17 @@ class Uncertainty:
     def _without_sums(self, replicates: FloatArray, group: Indices) -> tuple[FloatArray, int]:
         """Return the deviations of the replicates less what known sums explain of them, and their degrees of freedom.
 
-        Pulls add up to the number of parameters, and squared residuals set the scale that they are compared with. What
-        groups of points differ in these is no error of the figures, and a regression takes it out. With a penalty pulls
-        add up to more where features are longer: what they explain of that stays.
+        Beside pulls these are squared residuals, which set the scale that they are compared with.
         """
-        groups = len(replicates)
-        squared = self._scale_free
+        groups, squared = len(replicates), self._scale_free
         deviations = replicates - replicates.mean(axis=0)
         if groups - 1 <= _FEWEST_GROUPS:
             return deviations, groups - 1
         columns = [self.found.pull, *([(self.fit.y - self.found.value[:, 0]) ** 2] if squared else [])]
         sums, lost = (_group_sums(some, group) for some in (columns, [self.found.pull_lost]))
-        sizes = np.maximum(sums.std(axis=0), np.finfo(float).tiny)
-        sums, lost = sums / sizes, lost / sizes[0]
         # They settle the mean exposure for the squared loss alone, and what compares points with each other for all.
         first = 0 if squared else 1
-        flat = deviations[:, :, first:].reshape(groups, -1)
-        slopes = np.linalg.lstsq(sums, flat)[0]
-        explained = sums @ slopes - lost @ slopes[:1]
-        deviations[:, :, first:] -= explained.reshape(deviations[:, :, first:].shape)
+        deviations[:, :, first:] = unexplained(deviations[:, :, first:], sums, lost)
         return deviations, groups - 1 - sums.shape[1]
 
 

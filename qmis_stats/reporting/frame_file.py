@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qmis_stats.errors import InputError, MissingExtraError
+from qmis_stats.errors import InputError, extra_module
 from qmis_stats.whole_files import whole_file
 
 __all__ = ["SUFFIXES", "check_frame_file", "write_frame"]
@@ -34,10 +34,7 @@ def check_frame_file(field: str, path: Path) -> None:
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(field, str(path), f"a file whose name ends with {' or '.join(SUFFIXES)}")
     if path.suffix.lower() == ".parquet":
-        try:
-            import pyarrow  # noqa: F401
-        except ImportError:
-            raise MissingExtraError("pyarrow", "to write Parquet", "parquet") from None
+        extra_module("pyarrow", "to write Parquet", "parquet")
 
 
 def write_frame(frame: Any, path: Path) -> None:

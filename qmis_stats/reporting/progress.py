@@ -97,10 +97,14 @@ def _every(seconds: float, act: Callable[[], None]) -> Iterator[None]:
 def time_shown(left: TimeLeft) -> Iterator[None]:
     """Show on standard error what is left of a command, as :func:`steps` does; may be entered again for further stages.
 
-    What is expected of the whole command is a line of its own, which stays.
+    What is expected of the whole command is a line of its own, which stays. An interruption takes along how far it was.
     """
     with _whole_bar(left) if sys.stderr.isatty() else _whole_lines(left):
-        yield
+        try:
+            yield
+        except KeyboardInterrupt as stop:
+            stop.add_note(f"at {left.doing()}")
+            raise
 
 
 @contextmanager

@@ -154,19 +154,23 @@ class TimeLeft:
         elapsed, left, _ = self._state()
         return elapsed, left if self._announced else None
 
+    def doing(self) -> str:
+        """Return the stage that runs, and how far it is."""
+        if self._place == len(self.stages):
+            return "finishing"
+        stage = self.stages[self._place]
+        if not stage.counted:
+            return stage.name
+        share = stage.done / stage.pieces if stage.pieces else 0.0
+        return f"{round(share * stage.units)} of {stage.units} {stage.name}"
+
     def line(self) -> str:
         """Return the stage that runs, how far it is, and what is left of everything."""
-        place = self._place
-        if place == len(self.stages):
-            return "finishing"
-        stage = self.stages[place]
-        doing = stage.name
-        if stage.counted:
-            share = stage.done / stage.pieces if stage.pieces else 0.0
-            doing = f"{round(share * stage.units)} of {stage.units} {stage.name}"
-        _, left, unknown = self._state()
-        if not self._announced:
+        doing = self.doing()
+        if self._place == len(self.stages) or not self._announced:
             return doing
+        stage = self.stages[self._place]
+        _, left, unknown = self._state()
         if stage.left(self._clock()) == 0.0 and not stage.done:
             return f"{doing}, longer than expected; then {about(left)}{unknown}"
         return f"{doing}, {about(left)} left{unknown}"

@@ -195,7 +195,6 @@ class Bernoulli(Family):
 
     def enumerate(self, eta: FloatArray, least: float = _TAIL) -> tuple[np.ndarray, FloatArray, FloatArray]:
         """Return the two responses of every parameter."""
-        del least
         rows = np.concatenate((np.arange(eta.size), np.arange(eta.size)))
         values = np.repeat([0.0, 1.0], eta.size)
         return rows, values, np.concatenate((expit(-eta), expit(eta)))

@@ -10,10 +10,9 @@ from scipy.special import expit
 
 from qmis_stats.errors import DomainError
 from qmis_stats.laws import LogisticRegression, Thresholds
-from qmis_stats.laws.base import MAX_CELLS
 from qmis_stats.results import MISResult
 from qmis_stats.simulate.memory import fit_regressions
-from qmis_stats.simulate.regression_crude import BATCHES, cross_fitted_counts
+from qmis_stats.simulate.regression_crude import BATCHES, countable_cells, cross_fitted_counts
 from qmis_stats.simulate.settings import Settings
 
 __all__ = ["crude_logistic"]
@@ -53,13 +52,9 @@ def crude_logistic(law: LogisticRegression, thresholds: Thresholds, n: int, sett
     >>> 0.02 < r.delta < 0.09
     True
     """
-    d, cells = law.dimension, math.prod(t.size + 1 for t in thresholds)
     if law.intercept != 0.0:
         raise DomainError("crude", "the compiled fits know no intercept", "use intercept = 0, critical or erm")
-    if cells > MAX_CELLS:
-        raise DomainError("crude", f"{cells} product cells are too many to count", f"use at most {MAX_CELLS} cells")
-    if n <= d:
-        raise DomainError("crude", f"n = {n} points do not determine {d} coefficients", f"use n of at least {d + 1}")
+    d, cells = law.dimension, countable_cells(thresholds, n)
     share = max(1, round(4.0 * math.sqrt(settings.replicates) / (2 * BATCHES)))
     points = max(_FEWEST_POINTS, settings.replicates // (2 * BATCHES * share))
     fit_regressions(settings, 2 * BATCHES * points * (cells + 1), points * n * (d + 1))

@@ -15,7 +15,7 @@ from qmis_stats.simulate.memory import fit_regressions
 from qmis_stats.simulate.settings import Settings
 from qmis_stats.simulate.verdict import doubts
 
-__all__ = ["BATCHES", "cross_fitted_counts", "crude_regression"]
+__all__ = ["BATCHES", "countable_cells", "cross_fitted_counts", "crude_regression"]
 
 _STREAM = 2_400_000
 _REGRESSIONS, _POINTS = range(_STREAM, _STREAM + 2)
@@ -58,20 +58,23 @@ def crude_regression(law: LinearRegression, thresholds: Thresholds, n: int, sett
     >>> 0.05 < r.delta < 0.12
     True
     """
-    d, cells = law.dimension, math.prod(t.size + 1 for t in thresholds)
-    if cells > MAX_CELLS:
-        raise DomainError(
-            "crude",
-            f"{cells} product cells are too many to count",
-            f"use likelihood_ratio, or at most {MAX_CELLS} cells",
-        )
-    if n <= d:
-        raise DomainError("crude", f"n = {n} points do not determine {d} coefficients", f"use n of at least {d + 1}")
+    d, cells = law.dimension, countable_cells(thresholds, n, "likelihood_ratio, or ")
     share = -(-settings.replicates // (2 * BATCHES))
     points = _points(2 * BATCHES * share, d, cells)
     fit_regressions(settings, 2 * BATCHES * points * cells, min(share * d * d, _NUMBERS))
     counts = _counts(law, thresholds, n, settings, share, points, cells)
     return cross_fitted_counts(counts, share, n, settings, _REMEDY)
+
+
+def countable_cells(thresholds: Thresholds, n: int, otherwise: str = "") -> int:
+    """Return the number of product cells, or raise where they are too many to count or n points give no estimate."""
+    d, cells = len(thresholds), math.prod(t.size + 1 for t in thresholds)
+    if cells > MAX_CELLS:
+        remedy = f"use {otherwise}at most {MAX_CELLS} cells"
+        raise DomainError("crude", f"{cells} product cells are too many to count", remedy)
+    if n <= d:
+        raise DomainError("crude", f"n = {n} points do not determine {d} coefficients", f"use n of at least {d + 1}")
+    return cells
 
 
 def _points(regressions: int, dimension: int, cells: int) -> int:

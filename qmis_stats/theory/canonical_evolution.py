@@ -35,7 +35,7 @@ _MOST_TRIALS = 40
 _SMALLEST_LOG = -60.0
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CanonicalLaw(EstimateLaw):
     """The law of θ̂ = argmin Σ A(u_j) − y_j u_j + ½·ridge·|θ|², u = β₀ + xᵀθ.
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qmis_stats.arrays import FloatArray
+from qmis_stats.by_value import ByValue
 from qmis_stats.errors import DomainError
 from qmis_stats.laws import Thresholds
 from qmis_stats.theory.retained import cell_moments
@@ -24,8 +25,8 @@ _NEGLIGIBLE = 1e-12
 _MOST_TERMS = 2000
 
 
-@dataclass(frozen=True, eq=False)
-class CoordinateCells:
+@dataclass(frozen=True, eq=False, repr=False)
+class CoordinateCells(ByValue):
     """Cells of d standard normal coordinates.
 
     Attributes

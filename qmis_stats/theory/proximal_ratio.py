@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qmis_stats.arrays import FloatArray
+from qmis_stats.by_value import ByValue
 from qmis_stats.numerics import normal_trapezoid
 from qmis_stats.results import REPORTED_FPR, ROCCurve
 from qmis_stats.scores.families import Family
@@ -30,8 +31,8 @@ _CURVE_POINTS = 400
 _LEAST = 1e-300
 
 
-@dataclass(frozen=True, eq=False)
-class MemberPoints:
+@dataclass(frozen=True, eq=False, repr=False)
+class MemberPoints(ByValue):
     """Points of a generalized linear law with their probabilities, and what a fit makes of them.
 
     Attributes
@@ -49,8 +50,8 @@ class MemberPoints:
     proximity: float
 
 
-@dataclass(frozen=True, eq=False)
-class ReadOutLaw:
+@dataclass(frozen=True, eq=False, repr=False)
+class ReadOutLaw(ByValue):
     """Δ and the ROC curve of the most powerful test on the read-out of a known point."""
 
     delta: float
@@ -103,7 +104,8 @@ def read_out_law(family: Family, points: MemberPoints, retained: float) -> ReadO
 
 def _members(family: Family, points: MemberPoints, c: float) -> tuple[FloatArray, FloatArray]:
     """Return M at nodes of τ, (N, nodes), and the nodes' weights; steps are well below the noise of a read-out."""
-    noise = math.sqrt(max(1.0 - c * c, 1.0 - _NEARLY_ALL)) / c
+    # Where nearly all is retained the nodes give mean and variance only, of maps that may be steep.
+    noise = math.sqrt(1.0 - c * c) / c if c * c <= _NEARLY_ALL else 0.25
     count = math.ceil(_REACH / (_FINE * min(1.0, noise)))
     nodes, weights = normal_trapezoid(_REACH, 2 * count + 1)
     u = points.centre[:, None] + points.spread * nodes

@@ -9,12 +9,13 @@ import numpy as np
 from scipy.special import ndtr
 
 from qmis_stats.arrays import FloatArray
+from qmis_stats.by_value import ByValue
 
 __all__ = ["CellMoments", "cell_moments", "retained_information"]
 
 
-@dataclass(frozen=True, eq=False)
-class CellMoments:
+@dataclass(frozen=True, eq=False, repr=False)
+class CellMoments(ByValue):
     """Cells of one standard normal coordinate.
 
     Attributes

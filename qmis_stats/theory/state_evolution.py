@@ -8,14 +8,15 @@ import numpy as np
 from scipy.optimize import brentq
 
 from qmis_stats.arrays import FloatArray
+from qmis_stats.by_value import ByValue
 from qmis_stats.errors import DomainError
 from qmis_stats.laws import LinearRegression
 
 __all__ = ["EstimateLaw", "LeastSquaresLaw", "estimate_law", "is_diagonal", "symmetric"]
 
 
-@dataclass(frozen=True, eq=False)
-class EstimateLaw:
+@dataclass(frozen=True, eq=False, repr=False)
+class EstimateLaw(ByValue):
     """The normal law of an estimate θ̂ = argmin Σ ℓ(y_j, x_jᵀθ) + ½·ridge·|θ|², and what one point does to it.
 
     Matrices have shape (d,), their diagonal, when the design's coordinates are independent, else (d, d).
@@ -60,7 +61,7 @@ class EstimateLaw:
         return np.sqrt(self.covariance if self.independent else np.diag(self.covariance))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LeastSquaresLaw(EstimateLaw):
     """The law of a penalised least-squares estimate: a point moves it by ``share · Gx`` times its residual without it.
 

@@ -60,7 +60,6 @@ class Exact:
 
     def passed(self, level: float) -> bool:
         """Return whether the identity holds; ``level`` is not used."""
-        del level
         return self.holds
 
     def describe(self) -> str:
@@ -83,7 +82,6 @@ class Numeric:
 
     def passed(self, level: float) -> bool:
         """Return whether the bound is kept; a NaN never keeps it."""
-        del level
         return self.in_domain and abs(self.deviation) <= self.bound
 
     def describe(self) -> str:
@@ -131,7 +129,6 @@ class Limit:
 
     def passed(self, level: float) -> bool:
         """Return whether the failure is seen and announced."""
-        del level
         return not self.in_domain and abs(self.deviation) >= self.least
 
     def describe(self) -> str:

@@ -142,12 +142,16 @@ class Report(NotebookResult):
         return f"{failed} of {total} claims FAILED."
 
     def how_decided(self) -> str:
-        """Return how the verdict is decided, in two sentences."""
+        """Return how the verdict is decided: counts of checks and, if any is statistical, their false-alarm rate."""
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(self.kinds.items()))
-        return (
-            f"Decisions: {kinds}. The {self.statistical_checks} statistical checks share one family-wise false-alarm "
-            f"rate of {FAMILY_WISE_RATE:g}: {self.level:.2g} each."
-        )
+        if self.statistical_checks > 1:
+            kinds += (
+                f". The {self.statistical_checks} statistical checks share one family-wise false-alarm rate of "
+                f"{FAMILY_WISE_RATE:g}: {self.level:.2g} each"
+            )
+        elif self.statistical_checks:
+            kinds += f". The statistical check has a false-alarm rate of {FAMILY_WISE_RATE:g}"
+        return f"Decisions: {kinds}."
 
     def write(self, directory: str | os.PathLike[str]) -> list[Path]:
         """Write ``report.json`` and the self-contained ``report.html``; each appears complete or not at all.

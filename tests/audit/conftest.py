@@ -7,9 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from qmis_stats.audit.attacks import audited
 from qmis_stats.audit.data import from_arrays
 
 ROOT = Path(__file__).resolve().parents[2]
+CHECKED = {"trainings": 50, "shadows": 10}
+
+
+def shorten_check(patched: pytest.MonkeyPatch) -> None:
+    """Let audits check their attacks with few training runs: most of the time of a small audit is its check."""
+    patched.setattr(audited, "_CHECK_TRAININGS", CHECKED["trainings"])
+    patched.setattr(audited, "_CHECK_SHADOWS", CHECKED["shadows"])
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from qmis_stats.audit import audit_page
 from qmis_stats.audit.algorithm import audit, head_for
-from qmis_stats.audit.answer import answer, chosen_names, table_lines
+from qmis_stats.audit.answer import answer, chosen_names
 from qmis_stats.audit.attacks import (
     ATTACKS,
     AttackReport,
     AttackResult,
     LossThreshold,
     audit_attacks,
-    audited,
     play,
     run_attacks,
     self_check,
@@ -27,12 +27,12 @@ from qmis_stats.audit.models import Logistic
 from qmis_stats.display import attack_table, audit_table, printed
 from qmis_stats.errors import InputError
 from qmis_stats.reporting.tables import lines_of
-from tests.audit.conftest import Grid, ScaledSign
+from tests.audit.conftest import CHECKED, Grid, ScaledSign, shorten_check
+from tests.page import Page, check_readable
 
 QUANTIZERS = (Grid(0.5), ScaledSign())
 NO_QUANTIZATION = "no quantization"
 MODEL = Logistic(checkpoints=1)
-CHECKED = 50
 
 
 def shown_text(content):
@@ -45,9 +45,8 @@ def shown_text(content):
 
 @pytest.fixture(scope="module", autouse=True)
 def _short_check():
-    """Let audits check themselves with few trainings."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(audited, "_CHECK_TRAININGS", CHECKED)
+        shorten_check(patched)
         yield
 
 
@@ -62,15 +61,7 @@ def test_each_quantizer_has_the_numbers_of_its_own_game(found, binary):
     for quantizer, name in (*zip(QUANTIZERS, found.reports, strict=False), (None, "identity")):
         game = play(binary, MODEL, quantizer, 40, trainings=16, shadows=8, calibrations=8, members=16, seed=2)
         assert run_attacks(game, ATTACKS).to_dict() == found.reports[name].to_dict()
-    assert found.check.to_dict() == self_check(trainings=CHECKED, seed=2).to_dict()
-
-
-@pytest.mark.long
-@pytest.mark.statistical
-def test_no_attack_of_an_audit_exceeds_the_optimum():
-    check = self_check(seed=2)
-    assert check.results[0].trainings == 2000
-    assert check.beating(1e-9) == check.off_chance(1e-9) == ()
+    assert found.check.to_dict() == self_check(**CHECKED, seed=2).to_dict()
 
 
 def test_jobs_change_nothing_and_progress_covers_all(found, binary):
@@ -178,6 +169,9 @@ def test_n_is_at_most_half_and_groups_are_mentioned(binary):
 def test_the_page_has_all_of_it(found, binary):
     result = audit(binary, head_for(binary), QUANTIZERS, runs=2, seed=2)
     page = report_html(result, attacks=found)
+    check_readable(Page(page))
+    tables = audit_page._attacks(found, ["grid-0.5"])
+    assert len({tables["first"].caption, tables["others"].caption}) == 2  # each is a region with its name
     assert page.count("<h2>Attacks</h2>") == 1
     part = page[page.index("<h2>Attacks</h2>") :]
     rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in re.findall(r"<tr>(.*?)</tr>", part, re.DOTALL)]
@@ -219,7 +213,7 @@ class Long(Grid):
 def test_no_name_and_no_number_is_broken(name, binary):
     """Wide sets, small indicators and large prices: a table where it fits into 80 characters, and blocks of lines."""
     result = audit(binary, head_for(binary), [Long(0.5)], runs=2, seed=2, draws=199)
-    first, reference = table_lines(result)
+    first, reference = result.table_lines()
     wide = {"score": -50.558, "score_interval": (-150.558, -10.345), "price": -50.123}
     more = {"name": name, "rank_set": (10, 15), "indicator": 0.00024, "interval": (0.00011, 1.2e-05)}
     lines = (dataclasses.replace(first, **wide, **more), dataclasses.replace(reference, **wide))

@@ -9,7 +9,16 @@ import pytest
 from scipy.stats import f, norm
 
 from qmis_stats import CodebookERM, FiniteLaw, GaussianMean, LossTable, Problem, Sign, ThresholdPTQ, Uniform
-from qmis_stats.audit.attacks import BayesOptimal, Discriminator, LiRA, LossThreshold, play, run_attacks, solvable
+from qmis_stats.audit.attacks import (
+    BayesOptimal,
+    Discriminator,
+    LiRA,
+    LossThreshold,
+    play,
+    run_attacks,
+    self_check,
+    solvable,
+)
 from qmis_stats.audit.attacks.solvable import MeanModel
 from qmis_stats.errors import DomainError, InputError
 from qmis_stats.exact import exact, finite, gaussian_line
@@ -70,6 +79,14 @@ def test_every_attack_is_at_chance_in_the_control(reports, name):
         error = result.correct.std(ddof=1) / math.sqrt(result.trainings)
         assert error == 0.0 or z_score(result.accuracy, error, 0.5) < 6.0
         assert result.auc_std_error == 0.0 or z_score(result.auc, result.auc_std_error, 0.5) < 6.0
+
+
+@pytest.mark.long
+@pytest.mark.statistical
+def test_no_attack_of_an_audit_exceeds_the_optimum():
+    check = self_check(seed=2)
+    assert check.results[0].trainings == 2000
+    assert check.beating(1e-9) == check.off_chance(1e-9) == ()
 
 
 @pytest.mark.statistical

@@ -10,7 +10,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from qmis_stats import InputError, rank
 from qmis_stats.audit.algorithm import audit, head_for
-from qmis_stats.audit.answer import answer, table_lines
+from qmis_stats.audit.answer import answer
 from qmis_stats.audit.audit_page import report_html
 from qmis_stats.audit.codewords import Codewords
 from qmis_stats.audit.data import from_arrays
@@ -227,7 +227,7 @@ def test_codewords_of_equal_losses_are_no_estimate_either(binary):
     assert result.ranking is None
     assert result.visited["grid-0.1"].seen.size > 1
     assert result.single == ("grid-0.1", "grid-100")
-    assert [line.name for line in table_lines(result)] == ["grid-0.1", "grid-100", "identity"]
+    assert [line.name for line in result.table_lines()] == ["grid-0.1", "grid-100", "identity"]
     assert result.pareto() == ()
     assert sum("codewords of equal losses" in note for note in result.notes) == 1
 

@@ -14,7 +14,7 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 
 from qmis_stats.audit import MLP, SklearnModel, audit, bundled, from_arrays, head_for
-from qmis_stats.audit.attacks import LossThreshold, audit_attacks, audited, play
+from qmis_stats.audit.attacks import LossThreshold, audit_attacks, play
 from qmis_stats.audit.attacks.measured_weights import MeasuredWeights
 from qmis_stats.audit.attacks.shadow_fits import ShadowFits
 from qmis_stats.audit.calibration import CalibrationData, calibrated, calibration_data, released_weights, seeing
@@ -25,6 +25,7 @@ from qmis_stats.audit.tables import load_table
 from qmis_stats.cli import cli
 from qmis_stats.errors import InputError
 from qmis_stats.quantizers import quantizer
+from tests.audit.conftest import shorten_check
 
 DATA = bundled("diabetes")
 GPTQ = quantizer("gptq-3")
@@ -144,7 +145,7 @@ def test_an_audit_is_the_same_from_the_store_and_from_any_processes(tmp_path) ->
 
 
 def test_an_audit_by_attacks(monkeypatch) -> None:
-    monkeypatch.setattr(audited, "_CHECK_TRAININGS", 50)
+    shorten_check(monkeypatch)
     found = audit_attacks(DATA, Linear(), [GPTQ], n=60, trainings=16, seed=1, attacks=[LossThreshold()])
     assert found.predicted is None
     assert found.reports["gptq-3"].game["calibration"] == {"source": "training", "rows": 128}

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from qmis_stats.audit.answer import answer, table_lines
+from qmis_stats.audit.answer import answer
 from qmis_stats.audit.data import from_arrays
 from qmis_stats.audit.head_leak import head_leak
 from qmis_stats.audit.leak_answer import attacks_and_theory, leak_sure, leak_which, may_leak_least
@@ -15,6 +15,7 @@ from qmis_stats.audit.leak_lines import leak_lines
 from qmis_stats.audit.models import MLP, Logistic, SklearnModel
 from qmis_stats.leak.releases import FIGURES
 from qmis_stats.quantizers import quantizer
+from tests.audit.conftest import shorten_check
 
 NAMES = ("sign", "sparse-90", "uniform-8")
 
@@ -187,7 +188,7 @@ def attacked():
     from qmis_stats.audit.attacks.read_out import ReadOut
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(audited, "_CHECK_TRAININGS", 50)
+        shorten_check(patched)
         return audited.audit_attacks(draw(), Logistic(), [quantizer("sign")], trainings=64, attacks=[ReadOut()], seed=1)
 
 
@@ -199,7 +200,7 @@ def test_an_audit_answers_by_theory():
     assert result.leak is not None
     assert "leak" in found.which
     assert found.sure.startswith("By theory (S15 to S17) from one fit of 300 points")
-    assert {line.name for line in table_lines(result) if line.leak is not None} == {*NAMES, "identity"}
+    assert {line.name for line in result.table_lines() if line.leak is not None} == {*NAMES, "identity"}
     assert result.privacy_ranking.names == NAMES
     assert result.to_dict()["leak"]["pairs"] == 3
     assert "Δ: advantage of the best attack" in str(result)

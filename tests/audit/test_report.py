@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from qmis_stats import InputError, rank
 from qmis_stats.audit.algorithm import audit, head_for
-from qmis_stats.audit.answer import answer, table_lines
+from qmis_stats.audit.answer import answer
 from qmis_stats.audit.audit_page import report_data, report_html, write_report
 from qmis_stats.audit.data import from_arrays
 from qmis_stats.display import audit_table
@@ -73,7 +73,7 @@ def test_the_answer_comes_first(page, result):
         assert " ".join(sentence.split()) in text
     assert first.count("<svg") == 1
     assert first.count("<table") == 1
-    for line in table_lines(result):
+    for line in result.table_lines():
         assert line.reference or line.name in text
 
 
@@ -108,21 +108,21 @@ def test_files(result, tmp_path):
 
 def test_lines_are_in_order(result, known):
     for found in (result, known):
-        *lines, reference = table_lines(found)
+        *lines, reference = found.table_lines()
         ranks = [line.rank for line in lines if line.rank is not None]
         assert ranks == sorted(ranks)
         assert reference.reference
         assert reference.price == 0.0
         assert {line.name for line in lines if line.pareto} == set(found.pareto())
         assert {line.name for line in lines if line.best} == set(found.privacy_ranking.best_set())
-    last = table_lines(result)[-2]
+    last = result.table_lines()[-2]
     assert (last.name, last.rank, last.indicator, last.interval) == ("constant", None, None, None)
-    deltas = [line.leak.delta for line in table_lines(known)]
+    deltas = [line.leak.delta for line in known.table_lines()]
     assert deltas == sorted(deltas)
 
 
 def test_the_choice_is_affordable_and_shown(result):
-    lines = {line.name: line for line in table_lines(result)}
+    lines = {line.name: line for line in result.table_lines()}
     below = result.ranking.significantly_below()
     for margin in (0.0, 0.02, 0.2, 1.0):
         found = answer(result, margin=margin)

@@ -18,6 +18,7 @@ from click.testing import Result
 from qmis_stats.audit import bundled, head_for, rough_time
 from qmis_stats.quantizers import quantizer
 from qmis_stats.reporting.time_left import TimeLeft
+from tests.audit.conftest import shorten_check
 
 Qmis = Callable[..., Result]
 QUICK = ("--quantizers", "sign,sparse-50,uniform-4", "--runs", "2", "--jobs", "1")
@@ -41,7 +42,7 @@ def csv(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no audit be long enough for a line about its time, however slow the machine is, nor check itself long."""
-    monkeypatch.setattr("qmis_stats.audit.attacks.audited._CHECK_TRAININGS", 50)
+    shorten_check(monkeypatch)
     monkeypatch.setattr("qmis_stats.reporting.time_left._WORTH_SAYING", float("inf"))
 
 

@@ -4,6 +4,7 @@ import ast
 import json
 import pickle
 import re
+from importlib.metadata import metadata
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from qmis_stats.errors import DomainError, MissingExtraError, no_file
 from qmis_stats.experiment import load_experiment
 from qmis_stats.inference.areas import delong
 from qmis_stats.inference.loss_file import load_losses
+from qmis_stats.quantizers.libraries import LIBRARIES
+from tests.sources import tree_of
 
 ROOT = Path(qmis_stats.__file__).parent
 SCREENS = {ROOT / "cli.py", ROOT / "display.py"}
@@ -40,13 +43,25 @@ def options(tree):
 
 
 def test_the_library_knows_no_options():
-    found = {str(path): options(ast.parse(path.read_text())) for path in ROOT.rglob("*.py") if path not in SCREENS}
+    found = {str(path): options(tree_of(path)) for path in ROOT.rglob("*.py") if path not in SCREENS}
     assert {path: lines for path, lines in found.items() if lines} == {}
     assert options(ast.parse('raise InputError("--out", 1, "go on with --resume")')) == [
         "1: --out",
         "1: go on with --resume",
     ]
     assert len(found) > 100
+
+
+def test_extras_that_messages_name_are_offered():
+    calls = [node for path in ROOT.rglob("*.py") for node in ast.walk(ast.parse(path.read_text()))]
+    named = {
+        node.args[2].value
+        for node in calls
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "MissingExtraError" and len(node.args) == 3
+        if isinstance(node.args[2], ast.Constant)
+    }
+    assert len(named) >= 6
+    assert (named | set(LIBRARIES)) <= set(metadata("qmis_stats").get_all("Provides-Extra"))
 
 
 def test_commands_speak_of_their_options(qmis, tmp_path):
@@ -56,6 +71,7 @@ def test_commands_speak_of_their_options(qmis, tmp_path):
         (("audit", "--level", "95"), "--level = 95.0: must be a confidence level above 0.5 and below 1, such as 0.95"),
         (("audit", "--runs", "0"), "--runs = 0: must be an integer of at least 1"),
         (("audit", "--seed", "-1", "--attacks", "0"), "--seed = -1: must be an integer from 0 to 4294967295"),
+        (("audit", tmp_path / "no.csv"), f"file = '{tmp_path}/no.csv': must be a file that exists"),
         (("audit", table), f"--target is missing: must be the column of {table} to predict"),
         (
             ("audit", table, "--target", "y"),
@@ -93,7 +109,7 @@ MESSAGES = {
     "a separator": ("a,y", COUNT, ["--separator", "||"], "--separator = '||': must be one character"),
     "a decimal mark": ("a,y", COUNT, ["--decimal", ";"], "--decimal = ';': must be '.' or ','"),
     "the target ignored": ("a,y", COUNT, ["--ignore", "y"], "--ignore = 'y': must be other columns than y, which"),
-    "all ignored": ("a,y", COUNT, ["--ignore", "a"], "t.csv: columns = 'a, y': must be at least one besides y"),
+    "all ignored": ("a,y", COUNT, ["--ignore", "a"], "t.csv: columns = 'a, y': must be at least one besides y, a"),
     "numbered columns": ("a,y", COUNT, ["--no-header"], "--target = 'y': must be a column of t.csv: 1, 2\n"),
     "a misspelt column": ("age,y", COUNT, ["--ignore", "agge"], ": age, y; did you mean age?"),
     "a misspelt group": ("age,y", COUNT, ["--groups", "ag"], "--groups = 'ag': must be a column of t.csv: age, y; did"),
@@ -160,7 +176,7 @@ def by_hand(tree, names):
 
 def test_settings_are_written_in_one_way():
     names = {str(p.name) for command in cli.commands.values() for p in command.params} | {"header", "check_axes"}
-    found = {str(path): by_hand(ast.parse(path.read_text()), names) for path in ROOT.rglob("*.py")}
+    found = {str(path): by_hand(tree_of(path), names) for path in ROOT.rglob("*.py")}
     assert {path: lines for path, lines in found.items() if lines} == {}
     assert by_hand(ast.parse("""f"leave it out by ignore=[{column!r}]" """), names) == ["1: leave it out by ignore=["]
     assert by_hand(ast.parse("f'used with smiles={column!r}'"), names) == ["1: used with smiles="]

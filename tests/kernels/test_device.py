@@ -107,7 +107,7 @@ def refused() -> str:
 def test_without_cupy(fake_cupy: Install, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_cupy(1)
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    assert refused() == "backend 'cupy': cupy is not installed; use 'numba'"
+    assert refused() == "backend 'cupy': cupy, of the extra gpu, is not installed; use 'numba'"
 
 
 def test_cupy_that_cannot_be_imported(fake_cupy: Install, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,10 +44,10 @@ def test_the_scale_of_the_covariance_varies_as_it_says() -> None:
     assert chi2.sf(spread / (wider * plain) ** 2, FITS - 1) < ALARM
 
 
-@pytest.mark.parametrize("n", [64, pytest.param(128, marks=pytest.mark.long)])
-def test_the_scale_beside_the_squared_residuals_varies_as_it_says(n: int) -> None:
+@pytest.mark.parametrize(("n", "fits"), [(64, 250), *(pytest.param(n, 400, marks=pytest.mark.long) for n in (64, 128))])
+def test_the_scale_beside_the_squared_residuals_varies_as_it_says(n: int, fits: int) -> None:
     """Least squares: figures without quantization depend on s² over the mean of r², which points of long reach move."""
-    d, fits = 32, 400
+    d = 32
     rng = np.random.default_rng(n)
     ratios, stated, whole = np.empty(fits), np.empty(fits), np.empty(fits)
     for k in range(fits):
@@ -61,9 +61,10 @@ def test_the_scale_beside_the_squared_residuals_varies_as_it_says(n: int) -> Non
     assert chi2.cdf(spread / np.mean(whole) ** 2 * wider**2, fits - 1) < ALARM
 
 
-def test_errors_of_the_share_of_a_sign_are_those_over_laws() -> None:
+@pytest.mark.parametrize("laws", [100, pytest.param(150, marks=pytest.mark.long)])
+def test_errors_of_the_share_of_a_sign_are_those_over_laws(laws: int) -> None:
     """Normal weights, known errors: which means lie near the threshold is chance, as the training set is."""
-    d, n, laws = 48, 192, 150
+    d, n = 48, 192
     error = 1.0 / np.sqrt(n - d - 1.0)
     rng = np.random.default_rng(10)
     off, stated, fixed = np.empty(laws), np.empty(laws), np.empty(laws)

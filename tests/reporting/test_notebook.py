@@ -23,6 +23,8 @@ from qmis_stats import (
 from qmis_stats.audit.algorithm import audit, head_for
 from qmis_stats.audit.attacks import Discriminator, LossThreshold, play, run_attacks
 from qmis_stats.audit.attacks.attack_leak import attack_leak
+from qmis_stats.audit.attacks.attack_result import AttackResult
+from qmis_stats.audit.attacks.measured_groups import measured_groups
 from qmis_stats.audit.attacks.side_by_side import AttackAudit
 from qmis_stats.audit.data import from_arrays
 from qmis_stats.audit.loss_leak import loss_leak
@@ -111,6 +113,13 @@ def from_attacks():
     return attack_leak({HOSTILE: report.results[:1], "identity": report.results[:1]}, {}, 20)
 
 
+def grouped_by_attacks():
+    member = np.tile([True, False], (120, 1))
+    rows = np.arange(240).reshape(120, 2)
+    one = AttackResult("drawn", RNG.normal(size=(120, 2)) + member, member, 0.5, (), rows=rows)
+    return measured_groups([one, one], np.repeat([HOSTILE, "b"], 120), [HOSTILE, "identity"], 0.95)
+
+
 def from_losses():
     return loss_leak(*({name: RNG.random(30) for name in (HOSTILE, "identity")} for _ in range(2)), {})
 
@@ -133,6 +142,7 @@ RESULTS = {
     "ExponentComparison": lambda: compare_exponents([fit(0.125), fit(0.13)], [HOSTILE, "b"]),
     "LeakageResult": leaked,
     "GroupLeak": grouped,
+    "MeasuredGroups": grouped_by_attacks,
     "AttackLeak": from_attacks,
     "LossLeak": from_losses,
     "Measured": lambda: Measured.over_trainings(

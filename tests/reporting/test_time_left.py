@@ -3,6 +3,8 @@
 import sys
 import time
 
+import pytest
+
 from qmis_stats.reporting import progress
 from qmis_stats.reporting.time_left import Stage, TimeLeft
 
@@ -126,3 +128,17 @@ def test_a_terminal_keeps_the_estimate(capsys, monkeypatch):
         command.finish("runs", 10, 6.0)
     text = capsys.readouterr().err
     assert "about 3 min for everything: 10 runs, theory, 128 trainings, 16 releases" in text
+
+
+def test_an_interruption_takes_along_how_far_the_command_was():
+    command = Command(**KNOWN)
+
+    def work():
+        with progress.time_shown(command.left):
+            for done, _ in enumerate(command.iterate("runs", 10, 1.0)):
+                if done == 3:
+                    raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as stop:
+        work()
+    assert stop.value.__notes__ == ["at 3 of 10 runs"]

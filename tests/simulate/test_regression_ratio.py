@@ -306,7 +306,7 @@ def test_one_coefficient_against_the_exact_oracle(n, gap):
 
 
 QUANTIZED = [
-    (2, 6, (0.1,), 4_000),
+    (2, 6, (0.1,), 2_000),
     pytest.param(2, 6, (0.1,), 10_000, marks=pytest.mark.long),
     pytest.param(2, 20, (-0.2, 0.3), 10_000, marks=pytest.mark.long),
     pytest.param(3, 12, (0.0,), 10_000, marks=pytest.mark.long),

@@ -105,6 +105,21 @@ def test_statistical_verdicts_use_the_level_of_the_whole_run() -> None:
     assert run_verification(quick=True, claims=[many]).passed
 
 
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (0, "Decisions: 1 exact."),
+        (1, "Decisions: 1 exact, 1 statistical. The statistical check has a false-alarm rate of 1e-06."),
+        (2, "The 2 statistical checks share one family-wise false-alarm rate of 1e-06: 5e-07 each."),
+    ],
+)
+def test_a_false_alarm_rate_is_told_of_statistical_checks(count: int, said: str, tmp_path: Path) -> None:
+    rows = [Row("", Exact(True, "")), *[Row("z", Statistical("z", 0.0, 1.0))] * count]
+    report = run_verification(quick=True, claims=[_claim(lambda _: Evidence(rows))])
+    assert report.how_decided().endswith(said)
+    assert ("false-alarm" in _html(report, tmp_path)) == bool(count)
+
+
 def test_context_receives_length_and_seed() -> None:
     seen: list[Context] = []
 

@@ -74,7 +74,7 @@ def _leak(rows: Sequence[Row]) -> str:
     """Return what is shown of the leak, a clause."""
     shown = {sign: [abs(row["more"]) for row in rows if row.verdict("more") == sign] for sign in (-1, 1)}
     parts = [
-        f"leak {word} in {len(values)}, {_between(values, 3)} in area"
+        f"leak {word} in {len(values)}, {_between(values, 3)} in AUC"
         for word, values in (("less", shown[-1]), ("more", shown[1]))
         if values
     ]
@@ -125,7 +125,7 @@ def answers(rows: Sequence[Row]) -> Iterator[str]:
         where = f"of {_times(len(mine), 'comparisons')} in {_times(settings, 'settings')}"
         least = ""
         if knob == "scale precision":
-            least = f" Areas differ by less than {max(map(widest, mine)):.3f}, with all bounds together at 95 %."
+            least = f" AUCs differ by less than {max(map(widest, mine)):.3f}, with all bounds together at 95 %."
         yield f"**{SUBJECTS[knob]}:** {where} they {_leak(mine)}.{least}{_price(mine)}{_single(mine)}"
 
 
@@ -148,7 +148,7 @@ def _single(rows: Sequence[Row]) -> str:
 
 
 def widest(row: Row) -> float:
-    """Return a bound on a difference of areas; Bonferroni over the differences in scale precision."""
+    """Return a bound on a difference of AUCs; Bonferroni over the differences in scale precision."""
     pairs = len(COMPARED["scale precision"])
     dof = row["sets"] - 1.0 if row["sets"] > 1.0 else math.inf
     return abs(row["more"]) + float(stdtrit(min(dof, 1e9), 1.0 - 0.5 * LEVEL / pairs)) * row["more_error"]

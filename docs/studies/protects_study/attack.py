@@ -111,7 +111,7 @@ CACO2 = {"ridge, Caco-2, by attack": caco2_head, "perceptron, Caco-2": caco2_net
 
 
 def attacked(game: AttackGame) -> np.ndarray:
-    """Return the area of the attack in every training."""
+    """Return the AUC of the attack in every training."""
     [result] = run_attacks(game, [ReadOut()], control=None).results
     return np.array([area(s[m], s[~m]) for s, m in zip(result.scores, result.member, strict=True)])
 

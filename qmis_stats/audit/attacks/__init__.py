@@ -6,8 +6,10 @@ from qmis_stats.audit.attacks.attacking import run_attacks
 from qmis_stats.audit.attacks.audited import ATTACKS, audit_attacks, self_check
 from qmis_stats.audit.attacks.base import Attack
 from qmis_stats.audit.attacks.discriminator import Discriminator
-from qmis_stats.audit.attacks.game import AttackGame, Known, Sampler, Shown, Trainings, play
+from qmis_stats.audit.attacks.game import AttackGame, Known, Shown, Trainings
+from qmis_stats.audit.attacks.game_settings import Sampler
 from qmis_stats.audit.attacks.lira import LiRA
+from qmis_stats.audit.attacks.playing import play
 from qmis_stats.audit.attacks.read_out import ReadOut
 from qmis_stats.audit.attacks.side_by_side import AttackAudit
 from qmis_stats.audit.attacks.simple import BayesOptimal, LossThreshold

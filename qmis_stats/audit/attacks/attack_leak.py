@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.attacks.attack_result import ATTACK_FPR, AttackResult
+from qmis_stats.audit.attacks.measured_groups import MeasuredGroups, measured_groups
 from qmis_stats.audit.attacks.measured_leak import MeasuredLeak
 from qmis_stats.errors import InputError
 from qmis_stats.inference.areas import delong
+from qmis_stats.leak.groups import group_names
 from qmis_stats.validation import checked_level
 
 __all__ = ["AttackLeak", "attack_leak"]
@@ -29,14 +32,59 @@ class AttackLeak(MeasuredLeak):
 
     Attributes
     ----------
-    attacks : tuple of str
+    results : tuple of AttackResult
         The attack on each release, chosen where thresholds are fixed.
-    trainings : int
-        Training runs that were attacked.
+    pool : int or None
+        Rows of the data set that training points are subsets of, where they are known.
     """
 
-    attacks: tuple[str, ...]
-    trainings: int
+    results: tuple[AttackResult, ...]
+    pool: int | None = None
+
+    @property
+    def attacks(self) -> tuple[str, ...]:
+        """Name of the attack on each release."""
+        return tuple(result.name for result in self.results)
+
+    @property
+    def trainings(self) -> int:
+        """Training runs that were attacked."""
+        return self.results[0].trainings
+
+    def by_group(self, labels: ArrayLike, level: float | None = None) -> MeasuredGroups:
+        """Return what attacks measure of groups of records, to an attacker who knows the group.
+
+        Δ and AUC are those of members and non-members of one group; the threshold for Δ was fixed on other training
+        runs. Intervals hold together, with training runs as clusters.
+
+        Parameters
+        ----------
+        labels : (N,) array_like
+            Group of each row of the data set, of any type; a missing one is a group of its own. At most 50 different
+            ones. Groups of fewer than 50 rows, or of which attacks judged fewer than 50 members or non-members, or in
+            fewer than 20 training runs, have no figures, and are named as too small.
+        level : float, optional
+            Of intervals; by default the result's.
+
+        Raises
+        ------
+        InputError
+            If there is not one label per row of the data set, or there are too many different ones.
+
+        Examples
+        --------
+        >>> from qmis_stats.audit import bundled, head_for
+        >>> from qmis_stats.audit.attacks import LossThreshold, audit_attacks
+        >>> data, loss = bundled("breast_cancer"), [LossThreshold()]
+        >>> leak = audit_attacks(data, head_for(data), [], n=50, trainings=48, attacks=loss, seed=1).leak()
+        >>> found = leak.by_group(data.y)
+        >>> found.groups, found.records, found.exposed("identity").empty
+        (('0', '1'), (212, 357), True)
+        """
+        if self.pool is None:
+            raise InputError("pool", None, "that of attacks on a data set")
+        names = group_names("labels", labels, self.pool)
+        return measured_groups(self.results, names, self.names, self.level if level is None else level)
 
     def source(self) -> str:
         """Return where the figures come from, a clause."""
@@ -76,13 +124,14 @@ def attack_leak(
     bits: Mapping[str, float],
     points: int,
     level: float = 0.95,
+    pool: int | None = None,
 ) -> AttackLeak:
     """Return what the strongest of some attacks measure of each release, paired over releases.
 
-    The attack on a release is the first, unless another has an area on the calibration runs that is larger by more
+    The attack on a release is the first, unless another has an AUC on the calibration runs that is larger by more
     than three standard errors: then the one with the largest. Its figures are those of the target runs, which had
     no part in the choice; runs are independent, and all releases are of the same ones, so that their means have a
-    joint covariance. That of areas is DeLong's, with training runs as clusters.
+    joint covariance. That of AUCs is DeLong's, with training runs as clusters.
 
     Parameters
     ----------
@@ -95,6 +144,8 @@ def attack_leak(
         Training points.
     level : float
         Of intervals.
+    pool : int, optional
+        Rows of the data set, for groups of them.
 
     Raises
     ------
@@ -127,8 +178,8 @@ def attack_leak(
         reasons=tuple(() for _ in found),
         points=points,
         level=checked_level(level),
-        attacks=tuple(result.name for result in best),
-        trainings=count,
+        results=tuple(best),
+        pool=pool,
     )
 
 

@@ -72,7 +72,7 @@ class AttackReport(NotebookResult):
         return pd.concat([r.to_frame() for r in (*self.results, *self.controls)])
 
     def comparison(self) -> pd.DataFrame:
-        """Return the differences of the areas of all pairs of attacks, with standard errors on the same points."""
+        """Return the differences of the AUCs of all pairs of attacks, with standard errors on the same points."""
         import pandas as pd
 
         rows = []
@@ -83,7 +83,7 @@ class AttackReport(NotebookResult):
         return pd.DataFrame(rows, columns=["attack", "other", "difference", "std_error"])
 
     def tables(self) -> list[Table]:
-        """Return accuracy, area and rates of each attack with their intervals."""
+        """Return accuracy, AUC and rates of each attack with their intervals."""
         return [attack_table(self.title(), [("", self)], wide=True)]
 
     def title(self) -> str:
@@ -152,7 +152,7 @@ class AttackReport(NotebookResult):
 
 
 def attack_table(caption: str, parts: Sequence[tuple[str, AttackReport]], *, wide: bool = False) -> Table:
-    """Return accuracy, area and rates of each attack, a row each; a rate without a sure threshold has an asterisk.
+    """Return accuracy, AUC and rates of each attack, a row each; a rate without a sure threshold has an asterisk.
 
     Parameters
     ----------

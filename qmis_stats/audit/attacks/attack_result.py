@@ -72,6 +72,8 @@ class AttackResult(NotebookResult):
         Confidence level of the intervals.
     rehearsal : AttackResult or None
         The same attack on the calibration trainings: one that is chosen by it is judged on others.
+    rows : (T, 2m) ndarray of int or None
+        Rows of the data set that were judged; ``None`` in a game with a sampler.
 
     Examples
     --------
@@ -91,6 +93,7 @@ class AttackResult(NotebookResult):
     control: str = ""
     level: float = 0.95
     rehearsal: AttackResult | None = None
+    rows: Indices | None = None
 
     @property
     def trainings(self) -> int:
@@ -171,7 +174,7 @@ class AttackResult(NotebookResult):
         return math.sqrt(max(self._area[1], 0.0))
 
     def auc_interval(self, level: float | None = None) -> tuple[float, float]:
-        """Return the interval for the area: DeLong's, with training runs as clusters."""
+        """Return the interval for the AUC: DeLong's, with training runs as clusters."""
         return area_interval(*self._area, self.trainings, self.level if level is None else level)
 
     @cached_property
@@ -195,7 +198,7 @@ class AttackResult(NotebookResult):
         )
 
     def versus(self, other: AttackResult) -> tuple[float, float]:
-        """Return the difference of the areas, this less the other's, with its standard error on the same points.
+        """Return the difference of the AUCs, this less the other's, with its standard error on the same points.
 
         Parameters
         ----------
@@ -232,7 +235,7 @@ class AttackResult(NotebookResult):
         return row
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row: accuracy, advantage, area, and rates with their intervals."""
+        """Return one row: accuracy, advantage, AUC, and rates with their intervals."""
         import pandas as pd
 
         return pd.DataFrame([self._row()], index=pd.Index([self.name], name="attack"))

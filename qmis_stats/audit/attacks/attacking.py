@@ -89,9 +89,10 @@ def _result(
     member = game.calibration.member
     threshold = accuracy_threshold(calibration, member) if attack.threshold is None else attack.threshold
     cuts = tuple((rate, *rate_threshold(calibration[~member], rate)) for rate in rates)
-    rehearsal = AttackResult(attack.name, calibration, member, threshold, cuts, delta, game.control, level)
-    scores = _scored(attack, scorer, game.target.shown)
-    return replace(rehearsal, scores=scores, member=game.target.member, rehearsal=rehearsal)
+    rows, shown = game.calibration.shown.rows, game.target.shown
+    rehearsal = AttackResult(attack.name, calibration, member, threshold, cuts, delta, game.control, level, rows=rows)
+    scores = _scored(attack, scorer, shown)
+    return replace(rehearsal, scores=scores, member=game.target.member, rehearsal=rehearsal, rows=shown.rows)
 
 
 def run_attacks(
@@ -108,7 +109,7 @@ def run_attacks(
     Parameters
     ----------
     game : AttackGame
-        From :func:`~qmis_stats.audit.attacks.game.play`.
+        From :func:`~qmis_stats.audit.attacks.playing.play`.
     attacks : sequence of Attack
         With different names.
     delta : float, optional

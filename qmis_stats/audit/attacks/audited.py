@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from qmis_stats.audit.attacks.attack_report import AttackReport
 from qmis_stats.audit.attacks.attacking import run_attacks
 from qmis_stats.audit.attacks.base import Attack, Preparable
 from qmis_stats.audit.attacks.discriminator import Discriminator
-from qmis_stats.audit.attacks.game import AttackGame, play
+from qmis_stats.audit.attacks.game import AttackGame
 from qmis_stats.audit.attacks.lira import LiRA
+from qmis_stats.audit.attacks.playing import play
 from qmis_stats.audit.attacks.read_out import ReadOut
 from qmis_stats.audit.attacks.side_by_side import AttackAudit
 from qmis_stats.audit.attacks.simple import BayesOptimal, LossThreshold
@@ -141,12 +143,13 @@ def audit_attacks(
     wanted: list[Quantizer | None] = [*chosen, None]
     ready = [attack.prepared(game.known) if isinstance(attack, Preparable) else attack for attack in attacks]
     work: list[tuple[Any, ...]] = [(_attacked, game, quantizer, ready, level) for quantizer in wanted]
-    results = in_processes(_called, [*work, (_checked, attacks, _CHECK_TRAININGS, seed, level)], jobs)
+    sizes = {"trainings": _CHECK_TRAININGS, "shadows": _CHECK_SHADOWS}
+    check_work = (partial(self_check, attacks, **sizes, seed=seed, level=level),)
+    results = in_processes(_called, [*work, check_work], jobs)
     *reports, check = [next(results) for _ in (progress or iter)(range(len(wanted) + 1))]
     predicted = _predicted(dataset, model, chosen, game, seed)
-    return AttackAudit(
-        dict(zip([*names, IDENTITY], reports, strict=True)), check, level, dataset.groups is not None, predicted
-    )
+    found = dict(zip([*names, IDENTITY], reports, strict=True))
+    return AttackAudit(found, check, level, dataset.groups is not None, predicted, dataset.subgroups)
 
 
 def _predicted(
@@ -163,10 +166,6 @@ def _called(function: Callable[..., AttackReport], *arguments: Any) -> AttackRep
     return function(*arguments)
 
 
-def _checked(attacks: Sequence[Attack], trainings: int, seed: int, level: float) -> AttackReport:
-    return self_check(attacks, trainings=trainings, seed=seed, level=level)
-
-
 def _attacked(game: AttackGame, quantizer: Quantizer | None, attacks: Sequence[Attack], level: float) -> AttackReport:
     from threadpoolctl import threadpool_limits
 
@@ -175,7 +174,12 @@ def _attacked(game: AttackGame, quantizer: Quantizer | None, attacks: Sequence[A
 
 
 def self_check(
-    attacks: Sequence[Attack] = ATTACKS, *, trainings: int = _CHECK_TRAININGS, seed: int = 0, level: float = 0.95
+    attacks: Sequence[Attack] = ATTACKS,
+    *,
+    trainings: int = _CHECK_TRAININGS,
+    shadows: int = _CHECK_SHADOWS,
+    seed: int = 0,
+    level: float = 0.95,
 ) -> AttackReport:
     """Run attacks, and the optimal one, where the optimum is exact: the sign of the mean of five normal numbers (S9a).
 
@@ -185,6 +189,8 @@ def self_check(
         Beside the optimal one.
     trainings : int
         Target training runs, each with one member and one non-member.
+    shadows : int
+        Training runs that attacks learn from; twice as many fix thresholds.
     seed : int
         In [0, 2³²).
     level : float
@@ -197,7 +203,7 @@ def self_check(
 
     Examples
     --------
-    >>> report = self_check(trainings=100, seed=1)
+    >>> report = self_check([LossThreshold()], trainings=100, seed=1)
     >>> round(0.5 * (1.0 + report.delta), 4), report.beating()
     (0.5738, ())
     """
@@ -209,8 +215,8 @@ def self_check(
         case.quantizer,
         case.n,
         trainings=trainings,
-        shadows=_CHECK_SHADOWS,
-        calibrations=2 * _CHECK_SHADOWS,
+        shadows=shadows,
+        calibrations=2 * shadows,
         seed=seed,
     )
     return run_attacks(game, [BayesOptimal(case.log_ratio), *attacks], delta=case.delta, level=level)

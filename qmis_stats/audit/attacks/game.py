@@ -6,51 +6,33 @@ which thresholds are fixed; *target* runs, on which attacks are scored.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from qmis_stats.arrays import Flags, FloatArray, Indices
-from qmis_stats.audit.attacks.lazy_weights import MadeAgain, check_room, is_large
-from qmis_stats.audit.attacks.training_store import TrainingStore
-from qmis_stats.audit.calibration import (
-    ROWS,
-    TRAINING,
-    CalibrationData,
-    CalibrationSource,
-    calibration_data,
-    released_weights,
-)
+from qmis_stats.audit.attacks.game_settings import Sampler
+from qmis_stats.audit.attacks.lazy_weights import MadeAgain, is_large
+from qmis_stats.audit.calibration import CalibrationData, released_weights
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Model, Weights
-from qmis_stats.audit.models.calls import checked_model, description_of, last_weights, losses_of, mask_of
-from qmis_stats.audit.processes import in_processes
-from qmis_stats.audit.quantizers import Quantizer, check_layers
+from qmis_stats.audit.models.calls import description_of, last_weights, losses_of, mask_of
+from qmis_stats.audit.quantizers import Quantizer
 from qmis_stats.audit.training_run import generator
-from qmis_stats.errors import InputError, QmisError
-from qmis_stats.foreign import raised_by
-from qmis_stats.inference.ranking import Progress
+from qmis_stats.errors import InputError
 from qmis_stats.quantizers.weights.base import to_be_calibrated
-from qmis_stats.validation import checked_seed, whole_number
+from qmis_stats.validation import checked_seed
 
-__all__ = ["AttackGame", "Known", "Picked", "Sampler", "Shown", "Trainings", "play"]
-
-Sampler: TypeAlias = Callable[[np.random.Generator, int], tuple[FloatArray, FloatArray]]
-"""``sampler(rng, k)`` draws k independent points: features (k, p) and targets (k,)."""
+__all__ = ["AttackGame", "Known", "Picked", "Shown", "Trainings", "losses_shown"]
 
 _T = TypeVar("_T")
 
-_SHADOW, _CALIBRATION, _TARGET, INSIDE, CONTROL, _POOL = range(10, 16)
-_DRAW, _FIT, _INPUTS = range(3)
-_MOST_SHOWN = 32
-_POOLED_ROWS = 10_000
-"""Rows of a data set that are enough to estimate laws over rows from."""
-_TRIES = 200
-_BLOCKS = 16
+SHADOW, CALIBRATION, TARGET, INSIDE, CONTROL, POOL = range(10, 16)
+"""Keys of random numbers: what is drawn for one purpose does not depend on the others."""
+DRAW, FIT, INPUTS = range(3)
+"""Of a training run: its points, its training, and those that calibrate its quantizer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,7 +207,7 @@ class Known:
         found: list[FloatArray | None] = []
         for number, (used, rows) in enumerate(zip(part.trained, part.shown.rows, strict=True)):
             outside = np.setdiff1d(np.flatnonzero(~used), rows)
-            rng = generator(self.seed, part.shown.role, number, _INPUTS)
+            rng = generator(self.seed, part.shown.role, number, INPUTS)
             drawn = self.calibration.draw(np.flatnonzero(used), outside, rng)
             found.append(self.calibration.points(self.source, drawn))
         return found
@@ -299,6 +281,7 @@ class AttackGame:
 
         Examples
         --------
+        >>> from qmis_stats.audit.attacks import play
         >>> from qmis_stats.audit.models import Linear
         >>> from qmis_stats.audit.tables import bundled
         >>> from qmis_stats.quantizers import quantizer
@@ -326,6 +309,7 @@ class AttackGame:
         whose = known.calibration if to_be_calibrated(known.quantizer) else None
         return {
             "source": known.source.name if isinstance(known.source, Dataset) else "sampler",
+            "rows": known.source.rows if isinstance(known.source, Dataset) else None,
             "model": description_of(known.model),
             "quantizer": None if known.quantizer is None else known.quantizer.name,
             "n": known.n,
@@ -353,232 +337,13 @@ def _exchanged(model: Model, part: Trainings) -> Trainings:
 def _reweighted(model: Model, part: Trainings, weights: Sequence[Weights]) -> Trainings:
     """Return the training runs with other released weights."""
     shown = part.shown
-    return replace(part, shown=replace(shown, weights=weights, losses=_losses(model, weights, shown.points, shown.y)))
+    return replace(
+        part, shown=replace(shown, weights=weights, losses=losses_shown(model, weights, shown.points, shown.y))
+    )
 
 
-def _losses(
+def losses_shown(
     model: Model, weights: Sequence[Weights], points: Sequence[FloatArray] | FloatArray, y: FloatArray
 ) -> FloatArray:
+    """Return the loss of each point under the weights of its training run, (T, 2m)."""
     return np.array([losses_of(model, w, a, b) for w, a, b in zip(weights, points, y, strict=True)])
-
-
-@dataclass(frozen=True)
-class _Plan:
-    source: Dataset | Sampler
-    model: Model
-    n: int
-    seed: int
-    store: TrainingStore | None = None
-
-
-_One = tuple[Weights | None, FloatArray | None, FloatArray, Flags, Indices | None, Flags | None]
-
-
-def _from_data(plan: _Plan, data: Dataset, members: int, rng: np.random.Generator) -> tuple[Indices, ...]:
-    """Return the rows that are trained on, and those that are shown: members, then non-members."""
-    wanted = np.unique(data.y).size if data.task != "regression" else 2
-    for _ in range(_TRIES):
-        order = rng.permutation(data.rows)
-        rows, rest = order[: plan.n], order[plan.n :]
-        if np.unique(data.y[rows]).size >= wanted:
-            return rows, np.concatenate([rows[:members], rest[:members]])
-    raise InputError("n", plan.n, "larger: a training subset has a class missing, or a constant target")
-
-
-def _one(plan: _Plan, role: int, number: int, members: int) -> _One:
-    draw, fit = generator(plan.seed, role, number, _DRAW), generator(plan.seed, role, number, _FIT)
-    rows: Indices | None = None
-    trained: Flags | None = None
-    points: FloatArray | None = None
-    if isinstance(plan.source, Dataset):
-        used, rows = _from_data(plan, plan.source, members, draw)
-        trained = np.zeros(plan.source.rows, dtype=bool)
-        trained[used] = True
-        targets = plan.source.y[rows]
-    else:
-        with raised_by("the sampler", but=(QmisError,)):
-            X, y = (np.asarray(a, dtype=np.float64) for a in plan.source(draw, plan.n + members))
-        if X.ndim != 2 or y.shape != (plan.n + members,) or X.shape[0] != y.size:
-            raise InputError("sampler", (X.shape, y.shape), "one that returns arrays (k, p) and (k,)")
-        used, chosen = np.arange(plan.n), np.r_[np.arange(members), plan.n + np.arange(members)]
-        points, targets = X[chosen], y[chosen]
-    order = draw.permutation(2 * members)
-    weights = plan.store.load(role, number) if plan.store is not None else None
-    if weights is None:
-        table, values = (plan.source.X, plan.source.y) if isinstance(plan.source, Dataset) else (X, y)
-        weights = last_weights(plan.model, table[used], values[used], fit)
-        if plan.store is not None:
-            plan.store.save(role, number, weights)
-    if plan.store is not None and is_large(weights) and plan.store.has(role, number):
-        weights = None
-    shown = None if points is None else points[order]
-    return weights, shown, targets[order], order < members, None if rows is None else rows[order], trained
-
-
-_Training = tuple[int, int, int]
-"""Role, number, and how many members are shown."""
-
-
-def _several(plan: _Plan, wanted: list[_Training]) -> list[_One]:
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1):
-        return [_one(plan, role, number, members) for role, number, members in wanted]
-
-
-def _blocks(plan: _Plan, blocks: list[list[_Training]], jobs: int) -> Iterator[list[_One]]:
-    yield from in_processes(_several, [(plan, block) for block in blocks], jobs)
-
-
-def _all(plan: _Plan, counts: dict[int, tuple[int, int]], jobs: int, progress: Progress) -> dict[int, Trainings]:
-    """Return the training runs of each role; ``counts`` says how many, and how many members are shown."""
-    wanted = [(role, number, members) for role, (count, members) in counts.items() for number in range(count)]
-    size = -(-len(wanted) // (_BLOCKS * jobs))
-    blocks = [wanted[begin : begin + size] for begin in range(0, len(wanted), size)]
-    results = _blocks(plan, blocks, jobs)
-    done: list[_One] = []
-    for _ in progress(range(len(blocks))):
-        done += next(results)
-        if (weights := done[-1][0]) is not None:
-            check_room(weights, len(wanted) - len(done))
-    found = iter(done)
-    return {role: _together(plan, role, [next(found) for _ in range(count)]) for role, (count, _) in counts.items()}
-
-
-def _together(plan: _Plan, role: int, found: list[_One]) -> Trainings:
-    y = np.array([one[2] for one in found])
-    kept = tuple(one[0] for one in found if one[0] is not None)
-    weights: Sequence[Weights] = kept
-    if len(kept) < len(found):
-        assert plan.store is not None
-        weights = MadeAgain(partial(plan.store.again, role), (range(len(found)),))
-    rows: Indices | None = None
-    trained: Flags | None = None
-    points: Sequence[FloatArray] | FloatArray
-    if isinstance(plan.source, Dataset):
-        rows, trained = np.array([one[4] for one in found]), np.array([one[5] for one in found])
-        points = Picked(plan.source.X, rows)
-    else:
-        points = np.array([one[1] for one in found])
-    shown = Shown(weights, points, y, _losses(plan.model, weights, points, y), rows, role)
-    return Trainings(shown, np.array([one[3] for one in found]), trained)
-
-
-def _pooled(data: Dataset, shown: list[Indices | None], seed: int) -> Indices:
-    """Return the rows that laws over rows are estimated from: those that are shown, and enough others."""
-    if data.rows <= _POOLED_ROWS:
-        return np.arange(data.rows)
-    wanted = np.zeros(data.rows, dtype=bool)
-    for rows in shown:
-        wanted[rows] = True
-    others = np.flatnonzero(~wanted)
-    few = max(_POOLED_ROWS - (data.rows - others.size), 0)
-    wanted[generator(seed, _POOL).permutation(others)[:few]] = True
-    return np.flatnonzero(wanted)
-
-
-def play(
-    source: Dataset | Sampler,
-    model: Model,
-    quantizer: Quantizer | None,
-    n: int,
-    *,
-    trainings: int = 400,
-    shadows: int = 100,
-    calibrations: int = 200,
-    members: int = 1,
-    shown: int | None = None,
-    calibrate: CalibrationSource = TRAINING,
-    calibration_rows: int = ROWS,
-    seed: int = 0,
-    jobs: int = 1,
-    progress: Progress | None = None,
-    store: str | os.PathLike[str] | None = None,
-) -> AttackGame:
-    """Train many times, and show of each training points that it used and points that it did not use.
-
-    Parameters
-    ----------
-    source : Dataset or Sampler
-        A data set, of which each training uses a random n rows and shows others as non-members; or a function
-        ``(rng, k)`` that draws k fresh points, for the game of Statement S1.
-    model : Model
-        The last weights of its training are released.
-    quantizer : Quantizer or None
-        Applied to them; ``None`` releases them as they are, and :meth:`AttackGame.quantized` plays the same runs
-        against as many quantizers as are wanted.
-    n : int
-        Points a training.
-    trainings, shadows, calibrations : int
-        Independent training runs to score attacks on, to fit them on, and to fix thresholds on. A false positive rate
-        of 1e-3 needs calibration runs that show 1000 non-members in all.
-    members : int
-        Members, and as many non-members, that each target training shows. With one, all pairs are independent and
-        intervals for true positive rates are exact.
-    shown : int, optional
-        The same for shadow and calibration training runs, where independence is not needed; by default up to 32.
-    calibrate, calibration_rows
-        Whose points calibrate a quantizer that sees data, and how many, as for
-        :func:`~qmis_stats.audit.algorithm.audit`. Held-out ones are neither trained on nor shown.
-    seed : int
-        In [0, 2³²): a seed gives the same game for any number of jobs.
-    jobs : int
-        Processes.
-    progress : callable, optional
-        Wraps what is iterated over, as ``tqdm`` and ``rich.progress.track`` do.
-    store : path, optional
-        Folder for the training runs of a game with a data set: one that was interrupted goes on, and more can be added.
-        Weights of large models are then read when they are needed, not kept in memory.
-
-    Returns
-    -------
-    AttackGame
-
-    Raises
-    ------
-    InputError
-        If an argument is refused, the data set has too few rows, or training diverges.
-
-    Examples
-    --------
-    >>> from qmis_stats.audit.models import Linear
-    >>> from qmis_stats.audit.tables import bundled
-    >>> from qmis_stats.quantizers import quantizer
-    >>> game = play(bundled("diabetes"), Linear(), quantizer("sign"), 50, trainings=8, shadows=6, calibrations=6)
-    >>> game.target.shown.losses.shape, game.known.shadow.member.sum(axis=1).tolist()
-    ((8, 2), [32, 32, 32, 32, 32, 32])
-    """
-    if bool(getattr(model, "trained_elsewhere", False)):
-        raise InputError("model", type(model).__name__, "one that can be trained again")
-    check_layers([] if quantizer is None else [quantizer], model)
-    whole_number("n", n, 2)
-    whole_number("members", members, 1)
-    whole_number("jobs", jobs, 1)
-    for name, value in (("trainings", trainings), ("shadows", shadows), ("calibrations", calibrations)):
-        whole_number(name, value, 2)
-    room = n
-    if isinstance(source, Dataset):
-        checked_model(model, source)
-        room = min(n, source.rows - n)
-        if room < 1:
-            raise InputError("n", n, f"below {source.rows}, the rows of {source.name}: non-members are needed")
-    elif not callable(source):
-        raise InputError("source", source, "a Dataset or a function (rng, k)")
-    wide = min(room, _MOST_SHOWN) if shown is None else whole_number("shown", shown, 1)
-    for name, value in (("members", members), ("shown", wide)):
-        if value > room:
-            raise InputError(name, value, f"at most {room}: that many are members and that many non-members")
-    seed = checked_seed(seed)
-    kept = (
-        TrainingStore.of(store, source, model, n, seed) if store is not None and isinstance(source, Dataset) else None
-    )
-    plan = _Plan(source, model, n, seed, kept)
-    counts = {_SHADOW: (shadows, wide), _CALIBRATION: (calibrations, wide), _TARGET: (trainings, members)}
-    found = _all(plan, counts, jobs, progress or iter)
-    pooled, whose = None, None
-    if isinstance(source, Dataset):
-        pooled = _pooled(source, [part.shown.rows for part in found.values()], seed)
-        whose = calibration_data(calibrate, calibration_rows, source)
-    known = Known(source, model, None, n, plan.seed, found[_SHADOW], found[_SHADOW], pooled, whose)
-    game = AttackGame(known, found[_CALIBRATION], found[_TARGET])
-    return game if quantizer is None else game.quantized(quantizer)

@@ -1,4 +1,4 @@
-"""Leaks that were measured and not predicted: lower bounds, ordered by areas under ROC curves."""
+"""Leaks that were measured and not predicted: lower bounds, ordered by AUC."""
 
 from __future__ import annotations
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from qmis_stats.audit.attacks.attack_leak import AttackLeak, attack_leak
 from qmis_stats.audit.attacks.attack_report import FALSE_ALARM, AttackReport, attack_table
@@ -24,7 +27,7 @@ __all__ = ["AttackAudit", "Compared", "in_order"]
 
 
 class Compared(NamedTuple):
-    """Areas of one release by theory and of the read-out attack, and whether they agree."""
+    """AUCs of one release by theory and of the read-out attack, and whether they agree."""
 
     name: str
     predicted: float
@@ -48,6 +51,8 @@ class AttackAudit(NotebookResult):
         Whether the data set has groups, whose points may be members and non-members of one training.
     predicted : LeakageResult or None
         What theory says of the best attack in the same game, from one training; ``None`` where it has no answer.
+    by : dict of str to (N,) ndarray of str
+        Groups of the rows of the data set, by column.
     """
 
     reports: Mapping[str, AttackReport]
@@ -55,9 +60,10 @@ class AttackAudit(NotebookResult):
     level: float
     grouped: bool = False
     predicted: LeakageResult | None = None
+    by: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
 
     def compared(self, level: float | None = None) -> tuple[Compared, ...]:
-        """Return area by theory and of the read-out attack for every release whose theory is in its domain.
+        """Return AUC by theory and of the read-out attack for every release whose theory is in its domain.
 
         They disagree where they differ significantly, at the level for all releases together (Bonferroni).
 
@@ -102,9 +108,9 @@ class AttackAudit(NotebookResult):
         InputError
             If thresholds were fixed for other false positive rates than those of an audit.
         """
-        n = int(next(iter(self.reports.values())).game["n"])
+        game = next(iter(self.reports.values())).game
         found = {name: report.results for name, report in self.reports.items()}
-        return attack_leak(found, bits or {}, n, self.level)
+        return attack_leak(found, bits or {}, int(game["n"]), self.level, game["rows"])
 
     def pairs(self) -> Iterator[tuple[str, AttackResult, AttackResult]]:
         """Yield quantizer, result, and result of the same attack where membership is random."""
@@ -166,7 +172,7 @@ class AttackAudit(NotebookResult):
         return pd.concat(frames, names=["quantizer"])
 
     def tables(self, first: Sequence[str] = ()) -> list[Table]:
-        """Return accuracy and area with their intervals, and rates, of each attack on each quantizer.
+        """Return accuracy and AUC with their intervals, and rates, of each attack on each quantizer.
 
         Parameters
         ----------
@@ -180,9 +186,9 @@ class AttackAudit(NotebookResult):
         """Return what tables call the releases of some quantizers, with what was found of them."""
         return [(release_name(name), self.reports[name]) for name in names]
 
-    def title(self) -> str:
-        """Return the caption of the table."""
-        return f"Attacks on membership: {100.0 * self.level:g} % intervals"
+    def title(self, under: str = "") -> str:
+        """Return the caption of a table, of all releases or of those that are named."""
+        return f"Attacks on membership{under and f' under {under}'}: {100.0 * self.level:g} % intervals"
 
     def remarks(self) -> list[str]:
         """Return what the columns mean, then the verdicts."""

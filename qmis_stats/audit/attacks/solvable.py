@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
 from qmis_stats.arrays import FloatArray
-from qmis_stats.audit.attacks.game import Sampler
+from qmis_stats.audit.attacks.game_settings import Sampler
 from qmis_stats.audit.attacks.simple import LogRatio
 from qmis_stats.audit.data import Task
 from qmis_stats.audit.models.base import Model, Weights
@@ -138,7 +138,7 @@ class Solvable:
     Attributes
     ----------
     sampler, model, quantizer, n
-        For :func:`~qmis_stats.audit.attacks.game.play`.
+        For :func:`~qmis_stats.audit.attacks.playing.play`.
     log_ratio : callable
         For :class:`~qmis_stats.audit.attacks.simple.BayesOptimal`.
     delta : float or None

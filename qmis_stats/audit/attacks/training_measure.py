@@ -35,7 +35,7 @@ def per_release(
     Parameters
     ----------
     trainings : AttackGame
-        From :func:`~qmis_stats.audit.attacks.game.play`, without a quantizer.
+        From :func:`~qmis_stats.audit.attacks.playing.play`, without a quantizer.
     quantizers : sequence of Quantizer
         With different names.
     statistic : callable

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.kept_folder import KeptFolder
-from qmis_stats.audit.models.base import Model, Weights
-from qmis_stats.audit.models.calls import description_of
+from qmis_stats.audit.models.base import Weights
 from qmis_stats.errors import InputError
 
 __all__ = ["TrainingStore"]
-
-_FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -26,25 +19,6 @@ class TrainingStore(KeptFolder):
 
     Weights that are more than their numbers are not kept: estimators made of others ride on theirs.
     """
-
-    @classmethod
-    def of(cls, folder: str | os.PathLike[str], data: Dataset, model: Model, n: int, seed: int) -> TrainingStore:
-        """Return the store of a game in a folder.
-
-        Raises
-        ------
-        InputError
-            If the folder belongs to another game or cannot be used.
-        """
-        specification: dict[str, Any] = {
-            "format": _FORMAT,
-            "dataset": data.name,
-            "data": data.digest(),
-            "model": description_of(model),
-            "n": n,
-            "seed": seed,
-        }
-        return cls.opened(Path(folder), specification)
 
     def save(self, role: int, number: int, weights: Weights) -> None:
         """Write the weights of a training, where arrays are all there is to them."""

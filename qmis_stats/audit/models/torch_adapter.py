@@ -18,7 +18,7 @@ from qmis_stats.audit.data import TASKS, Task
 from qmis_stats.audit.models.base import Weights, output_losses, output_prediction
 from qmis_stats.audit.models.stored_release import StoredRelease
 from qmis_stats.audit.models.torch_states import Entries, entries, merged, tensors
-from qmis_stats.errors import InputError, MissingExtraError
+from qmis_stats.errors import InputError, extra_module
 from qmis_stats.foreign import reason_of
 
 __all__ = ["TorchModel"]
@@ -498,11 +498,7 @@ def _embeds(module: Any) -> bool:
 
 
 def _torch() -> Any:
-    try:
-        import torch
-    except ImportError:
-        raise MissingExtraError("torch", "to audit PyTorch modules", "torch") from None
-    return torch
+    return extra_module("torch", "to audit PyTorch modules", "torch")
 
 
 def _name(function: object) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from qmis_stats.errors import InputError, MissingExtraError
+from qmis_stats.errors import InputError, extra_module
 from qmis_stats.foreign import reason_of
 
 __all__ = ["dense", "is_code", "quantized_layers", "read_gguf"]
@@ -103,7 +103,7 @@ def _packed(found: dict[str, Any]) -> None:
 
 def _four_bits(found: dict[str, Any]) -> None:
     for name, weight in [(m.group(1), m.group(0)) for m in map(_FOUR_BITS.fullmatch, list(found)) if m]:
-        functional = _bitsandbytes()
+        functional = extra_module("bitsandbytes.functional", "to read its 4-bit entries", "bitsandbytes")
         parts = {key: found[key] for key in found if key.startswith(f"{name}.")}
         state = functional.QuantState.from_dict(dict(parts), device=parts[weight].device)
         found[name] = functional.dequantize_4bit(found[name], state)
@@ -167,10 +167,7 @@ def read_gguf(file: Path, where: str) -> dict[str, Any]:
     MissingExtraError
         If that library is not installed.
     """
-    try:
-        import gguf
-    except ImportError:
-        raise MissingExtraError("gguf", "to read .gguf files", "gguf") from None
+    gguf = extra_module("gguf", "to read .gguf files", "gguf")
     found: dict[str, Any] = {}
     name = ""
     try:
@@ -182,11 +179,3 @@ def read_gguf(file: Path, where: str) -> dict[str, Any]:
         reason = reason_of(error)
         raise InputError(where, str(file), f"a GGUF file that the library gguf reads ({reason}{name})") from None
     return found
-
-
-def _bitsandbytes() -> Any:
-    try:
-        from bitsandbytes import functional
-    except ImportError:
-        raise MissingExtraError("bitsandbytes", "to read its 4-bit entries", "bitsandbytes") from None
-    return functional

@@ -14,7 +14,7 @@ import numpy as np
 from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.models.torch_artefacts import dense, is_code, quantized_layers, read_gguf
 from qmis_stats.audit.wording import listed
-from qmis_stats.errors import InputError, MissingExtraError
+from qmis_stats.errors import InputError, MissingExtraError, extra_module
 
 __all__ = ["Entries", "entries", "merged", "tensors", "to_array"]
 
@@ -226,7 +226,7 @@ def _loaded(file: Path, where: str) -> object:
         if file.suffix.lower() == ".gguf":
             return read_gguf(file, where)
         if file.suffix.lower() == ".safetensors":
-            return _safetensors()(file)
+            return extra_module("safetensors.torch", "to read .safetensors files", "torch").load_file(file)
         import torch
 
         found: object = torch.load(file, map_location="cpu", weights_only=True)
@@ -237,11 +237,3 @@ def _loaded(file: Path, where: str) -> object:
         allowed = f"a file of tensors, by safetensors or torch.save of a state dict ({reason})"
         raise InputError(where, str(file), allowed) from None
     return found
-
-
-def _safetensors() -> Any:
-    try:
-        from safetensors.torch import load_file
-    except ImportError:
-        raise MissingExtraError("safetensors", "to read .safetensors files", "torch") from None
-    return load_file

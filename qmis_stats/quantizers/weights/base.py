@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,7 +19,6 @@ __all__ = [
     "GroupCells",
     "WeightQuantizer",
     "WithoutCodes",
-    "bits_in",
     "blocks_of_rows",
     "mean_within",
     "midpoints",
@@ -410,11 +409,6 @@ def mean_within(values: FloatArray) -> float:
     """
     mean = math.fsum(values.tolist()) / values.size
     return min(max(mean, float(np.min(values))), float(np.max(values)))
-
-
-def bits_in(bits: Any, least: int, most: int = 8) -> None:
-    """Check a number of bits."""
-    whole_number("bits", bits, least, most)
 
 
 def blocks_of_rows(array: FloatArray, block: int) -> list[slice]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from qmis_stats.arrays import FloatArray, IntArray
 from qmis_stats.errors import InputError
-from qmis_stats.quantizers.weights.base import WeightQuantizer, bits_in, midpoints, within_largest
+from qmis_stats.quantizers.weights.base import WeightQuantizer, midpoints, within_largest
 from qmis_stats.quantizers.weights.faces import Faces, threshold_faces
 from qmis_stats.validation import whole_number
 
@@ -193,7 +193,7 @@ class PowersOfTwo(WeightQuantizer):
     _absolute: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        bits_in(self.width, 3)
+        whole_number("bits", self.width, 3, 8)
 
     @property
     def stem(self) -> str:

@@ -17,8 +17,23 @@ from qmis_stats.validation import checked_share
 __all__ = ["AbsmeanTernary", "SparseTernary", "TernaryWeightNetwork"]
 
 
+class _Ternary(WeightQuantizer):
+    """Signs and zeros, times the mean magnitude of the weights that are not zeroed where nothing else is said."""
+
+    @property
+    def levels(self) -> int:
+        """3."""
+        return 3
+
+    def _scale(self, weights: FloatArray) -> float:
+        return _kept_mean(weights, self._encode(weights)[0])
+
+    def _combinations(self, weights: FloatArray) -> FloatArray:
+        return _kept_row(self._encode(weights)[0])
+
+
 @dataclass(frozen=True)
-class AbsmeanTernary(WeightQuantizer):
+class AbsmeanTernary(_Ternary):
     """1.58 bits: ``Q(w) = γ·clip(round(w/γ), −1, 1)`` with γ = mean |w| of the group (BitNet b1.58, Ma et al. 2024).
 
     The authors' code adds a small ε to γ against division by zero; here a group of zeros stays zero instead.
@@ -44,11 +59,6 @@ class AbsmeanTernary(WeightQuantizer):
         """``"ternary-absmean"``."""
         return "ternary-absmean"
 
-    @property
-    def levels(self) -> int:
-        """3."""
-        return 3
-
     def _encode(self, weights: FloatArray) -> tuple[IntArray, FloatArray]:
         gamma = mean_within(np.abs(weights))
         codes = _beyond(weights, 0.5 * gamma)
@@ -68,7 +78,7 @@ class AbsmeanTernary(WeightQuantizer):
 
 
 @dataclass(frozen=True)
-class TernaryWeightNetwork(WeightQuantizer):
+class TernaryWeightNetwork(_Ternary):
     """``Q(w) = α·sgn(w)`` where ``|w| > c·mean|w|``, else 0; α is the mean of the magnitudes above (Li et al. 2016).
 
     Parameters
@@ -100,20 +110,9 @@ class TernaryWeightNetwork(WeightQuantizer):
         """``"twn-"`` and the factor."""
         return f"twn-{self.factor:.15g}"
 
-    @property
-    def levels(self) -> int:
-        """3."""
-        return 3
-
     def _encode(self, weights: FloatArray) -> tuple[IntArray, FloatArray]:
         size = np.abs(weights)
         return _scaled(weights, _beyond(weights, self.factor * mean_within(size)))
-
-    def _scale(self, weights: FloatArray) -> float:
-        return _kept_mean(weights, self._encode(weights)[0])
-
-    def _combinations(self, weights: FloatArray) -> FloatArray:
-        return _kept_row(self._encode(weights)[0])
 
     def _cells(self, weights: FloatArray) -> tuple[FloatArray, list[int]]:
         return _both_sides(self.factor * mean_within(np.abs(weights))), []
@@ -123,7 +122,7 @@ class TernaryWeightNetwork(WeightQuantizer):
 
 
 @dataclass(frozen=True)
-class SparseTernary(WeightQuantizer):
+class SparseTernary(_Ternary):
     """The smallest magnitudes become zero, the others ``α·sgn(w)`` with α the mean of their magnitudes.
 
     Parameters
@@ -165,11 +164,6 @@ class SparseTernary(WeightQuantizer):
         """``"sparse-"`` and the share in per cent."""
         return f"sparse-{100.0 * self.sparsity_target:.15g}"
 
-    @property
-    def levels(self) -> int:
-        """3."""
-        return 3
-
     def _zeros(self, size: int) -> int:
         # 29 % of 100 weights are 29, whatever 0.29·100 is in binary.
         return min(math.floor(self.sparsity_target * size * (1.0 + 1e-12)), size - 1)
@@ -178,12 +172,6 @@ class SparseTernary(WeightQuantizer):
         size = np.abs(weights)
         k = self._zeros(weights.size)
         return _scaled(weights, np.where(size >= np.partition(size, k)[k], np.sign(weights), 0.0).astype(np.int64))
-
-    def _scale(self, weights: FloatArray) -> float:
-        return _kept_mean(weights, self._encode(weights)[0])
-
-    def _combinations(self, weights: FloatArray) -> FloatArray:
-        return _kept_row(self._encode(weights)[0])
 
     def _cells(self, weights: FloatArray) -> tuple[FloatArray, list[int]]:
         size, k = np.sort(np.abs(weights)), self._zeros(weights.size)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from qmis_stats.arrays import FloatArray, IntArray
-from qmis_stats.quantizers.weights.base import WeightQuantizer, bits_in, within_largest
+from qmis_stats.quantizers.weights.base import WeightQuantizer, within_largest
 from qmis_stats.quantizers.weights.faces import Faces, threshold_faces
+from qmis_stats.validation import whole_number
 
 __all__ = ["UniformAsymmetric", "UniformSymmetric"]
 
@@ -42,7 +43,7 @@ class UniformSymmetric(WeightQuantizer):
     width: int = 4
 
     def __post_init__(self) -> None:
-        bits_in(self.width, 2)
+        whole_number("bits", self.width, 2, 8)
 
     @property
     def stem(self) -> str:
@@ -119,7 +120,7 @@ class UniformAsymmetric(WeightQuantizer):
     width: int = 4
 
     def __post_init__(self) -> None:
-        bits_in(self.width, 2)
+        whole_number("bits", self.width, 2, 8)
 
     @property
     def stem(self) -> str:

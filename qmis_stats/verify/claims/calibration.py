@@ -94,10 +94,10 @@ CLAIMS = (
     Claim(
         "calibration.areas",
         "S19",
-        "The attack on errors has the area of the formula",
-        "The area of the attack that looks at the error of a row's output, over calibrations, is that found from each "
+        "The attack on errors has the AUC of the formula",
+        "The AUC of the attack that looks at the error of a row's output, over calibrations, is that found from each "
         "calibration alone.",
-        "area = mean of P(F_KK > r_i)",
+        "AUC = mean of P(F_KK > r_i)",
         "x ~ N(0, I_d), 8 outputs, 4 bits, damping 1 %, n/d of 1, 2 and 6",
         "Statistical: z over calibrations less 0.4/d. Chance must be rejected.",
         _areas,

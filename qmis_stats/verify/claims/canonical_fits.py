@@ -155,8 +155,8 @@ def _attack(context: Context) -> Evidence:
     assert small is not None
     rows = []
     for name, label, area, control in (
-        ("not quantized", "area of the attack", whole.auc, False),
-        ("signs", "area of the attack", signs.auc, False),
+        ("not quantized", "AUC of the attack", whole.auc, False),
+        ("signs", "AUC of the attack", signs.auc, False),
         ("not quantized", "by the form for d small beside n", small.auc, True),
         ("signs", "the codes taken for the weights", whole.auc, True),
     ):
@@ -186,11 +186,11 @@ CLAIMS = (
         "S18",
         "The attack on logistic fits attains the closed form",
         "The likelihood ratio of a read-out, with mean factor, spread and proximal parameter learnt from other fits, "
-        "has the area of the formula on real fits, released as they are and as signs.",
+        "has the AUC of the formula on real fits, released as they are and as signs.",
         "Δ = E_z TV(N(0, 1), law of c M + √(1 − c²) ξ),  M = (prox_q(a + sτ) − a)/s",
         "x ~ N(0, I_64), logistic y, maximum likelihood on 256 points",
-        "Statistical: z of the area less 0.25/d of it. The form for d small beside n, without mean factor and proximal "
-        "map, must be rejected, and for signs the area without quantization.",
+        "Statistical: z of the AUC less 0.25/d of it. The form for d small beside n, without mean factor and proximal "
+        "map, must be rejected, and for signs the AUC without quantization.",
         _attack,
         quantity="AUC",
         scale="plain",

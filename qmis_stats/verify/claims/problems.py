@@ -27,9 +27,9 @@ def gaussian_thresholds(*thresholds: float, exponent: float = 0.0) -> Problem:
     return Problem(GaussianMean([0.0], [[1.0]]), ThresholdPTQ(FixedThresholds(thresholds), exponent=exponent))
 
 
-def regression_pair(rival: float, best: float = 0.0, exponent: float = 0.0) -> Problem:
+def regression_pair(rival: float, exponent: float = 0.0) -> Problem:
     """Return y = x·0 + N(0, 1), x ~ N(0, 1), with two codewords."""
-    return Problem(LinearRegression([0.0], [[1.0]], 1.0), CodebookERM([[best], [rival]], exponent=exponent))
+    return Problem(LinearRegression([0.0], [[1.0]], 1.0), CodebookERM([[0.0], [rival]], exponent=exponent))
 
 
 def regression_threshold(distance: float) -> Problem:
