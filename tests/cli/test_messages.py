@@ -57,7 +57,7 @@ def test_extras_that_messages_name_are_offered():
     named = {
         node.args[2].value
         for node in calls
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "MissingExtraError" and len(node.args) == 3
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("MissingExtraError", "extra_module") and len(node.args) == 3
         if isinstance(node.args[2], ast.Constant)
     }
     assert len(named) >= 6
