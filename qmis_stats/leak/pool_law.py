@@ -108,6 +108,22 @@ class PoolLaw:
         covariance = response @ moment_matrix(design, tau) @ response
         return cls(design, stiffness, tau, 0.5 * (covariance + covariance.T), response)
 
+    def mixed(self, share: float) -> PoolLaw:
+        """Return the law with a share of T that is like the Hessian, Σ ŵ_j ⊗ x_jx_jᵀ times a factor.
+
+        Parameters
+        ----------
+        share : float
+            From 0 to 1.
+        """
+        alike = self.response @ moment_matrix(self.design, self.stiffness) @ self.response
+        ratio = float(np.trace(self.covariance) / np.trace(alike))
+        covariance, squares = (
+            (1.0 - share) * own + share * ratio * like
+            for own, like in ((self.covariance, alike), (self.squares, self.stiffness))
+        )
+        return PoolLaw(self.design, self.stiffness, squares, covariance, self.response)
+
     def left_out(self, inverse: FloatArray) -> LeftOut:
         """Return what each point sees of the pool without it.
 

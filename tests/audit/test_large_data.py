@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from qmis_stats.audit import audit, head_for, training_run
-from qmis_stats.audit.attacks import Discriminator, LiRA, LossThreshold, ReadOut, game, play, run_attacks
+from qmis_stats.audit.attacks import Discriminator, LiRA, LossThreshold, ReadOut, play, playing, run_attacks
 from qmis_stats.audit.attacks.shadow_fits import ShadowFits
 from qmis_stats.audit.data import from_arrays
 from qmis_stats.audit.models import Linear, Logistic, Softmax, linear
@@ -93,7 +93,7 @@ def test_rows_that_laws_are_pooled_over_hold_all_that_are_shown(monkeypatch):
     data = data_for(Logistic, 400)
     settings = {"trainings": 6, "shadows": 8, "calibrations": 6, "members": 4, "shown": 4, "seed": 2}
     assert play(data, Logistic(), None, 60, **settings).known.rows.tolist() == list(range(400))
-    monkeypatch.setattr(game, "_POOLED_ROWS", 200)
+    monkeypatch.setattr(playing, "_POOLED_ROWS", 200)
     played = play(data, Logistic(), quantizer("sign"), 60, **settings)
     known = played.known
     assert known.rows.size == 200
@@ -104,7 +104,7 @@ def test_rows_that_laws_are_pooled_over_hold_all_that_are_shown(monkeypatch):
         known.places(np.setdiff1d(np.arange(400), known.rows)[:3])
     report = run_attacks(played, [ReadOut(), LiRA("online"), LiRA("offline")])
     assert all(np.isfinite(result.scores).all() for result in report.results)
-    monkeypatch.setattr(game, "_POOLED_ROWS", 10)  # fewer than are shown: these alone
+    monkeypatch.setattr(playing, "_POOLED_ROWS", 10)  # fewer than are shown: these alone
     few = play(data, Logistic(), None, 60, **settings).known
     shown = np.unique(
         np.concatenate([part.shown.rows.ravel() for part in (known.shadow, played.calibration, played.target)])
@@ -147,7 +147,7 @@ def test_the_covariance_of_weights_is_known_from_a_part_of_a_large_pool(monkeypa
         return ShadowFits.of(played.known, played.known.source)
 
     every = of()
-    monkeypatch.setattr(game, "_POOLED_ROWS", 2000)
+    monkeypatch.setattr(playing, "_POOLED_ROWS", 2000)
     part = of()
     assert len(part.y) == 2000 < len(every.y)
     one, other = np.diag(part.covariance), np.diag(every.covariance)

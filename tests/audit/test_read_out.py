@@ -12,6 +12,7 @@ from qmis_stats.audit import from_arrays
 from qmis_stats.audit.attacks import AttackGame, LiRA, LossThreshold, ReadOut, play, run_attacks
 from qmis_stats.audit.attacks.shadow_fits import posterior
 from qmis_stats.audit.models import MLP, Linear, Logistic, Softmax
+from qmis_stats.leak.pool_law import PoolLaw
 from qmis_stats.quantizers import quantizer
 
 
@@ -133,22 +134,22 @@ def test_it_knows_how_weights_vary_in_its_own_pool() -> None:
 @pytest.mark.parametrize("changed", [False, True])
 def test_shadow_runs_correct_the_covariance_as_far_as_they_contradict_it(changed: bool) -> None:
     rng = np.random.default_rng(3)
-    width, runs = 20, 100
-    factor = rng.normal(size=(width, width)) / np.sqrt(width) + np.eye(width)
-    said = factor @ factor.T
+    width, runs, ones = 20, 100, np.ones((80, 1, 1))
+    law = PoolLaw.of(rng.normal(size=(80, width)), ones, ones, np.ones(width), 0.5)
     one = rng.normal(size=width)
-    true = said + (20.0 * np.outer(one, one) / width if changed else 0.0)
-    plain = rng.multivariate_normal(np.zeros(width), true, size=runs).reshape(runs, 1, width)
-    found = posterior(said, plain, np.eye(1))
+    size = np.trace(law.covariance) / width
+    true = law.covariance + (20.0 * size / width * np.outer(one, one) if changed else 0.0)
+    away = rng.multivariate_normal(np.zeros(width), true, size=runs)
+    away -= away.mean(axis=0)
+    measured, said = away.T @ away / (runs - 1.0), law.mixed(0.03).covariance
 
     def apart(matrix: np.ndarray) -> float:
         """Stein's loss of the matrix."""
         ratio = np.linalg.solve(true, matrix)
         return float(np.trace(ratio) - np.linalg.slogdet(ratio)[1] - width)
 
-    measured = np.cov(plain[:, 0].T)
-    assert apart(found) < 0.7 * apart(measured)
-    if changed:
-        assert apart(found) < 0.5 * apart(said * np.trace(measured) / np.trace(said))
-    else:
-        assert apart(found) < 0.1 * apart(measured)
+    found = apart(posterior(law, away).covariance)
+    assert found < (0.9 if changed else 0.1) * apart(measured)
+    assert found < (0.5 if changed else 1.2) * apart(said * np.trace(measured) / np.trace(said))
+    few = posterior(law, away[: width // 2]).covariance  # too few to tell of more than its scale
+    np.testing.assert_allclose(few / np.trace(few), said / np.trace(said))

@@ -57,8 +57,8 @@ def test_extras_that_messages_name_are_offered():
     named = {
         node.args[2].value
         for node in calls
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "MissingExtraError" and len(node.args) == 3
-        if isinstance(node.args[2], ast.Constant)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("MissingExtraError", "extra_module")
+        if len(node.args) == 3 and isinstance(node.args[2], ast.Constant)
     }
     assert len(named) >= 6
     assert (named | set(LIBRARIES)) <= set(metadata("qmis_stats").get_all("Provides-Extra"))

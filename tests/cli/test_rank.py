@@ -151,7 +151,7 @@ def test_files_that_are_no_archives(qmis: Qmis, tmp_path: Path, losses: Path) ->
         (["--level", "95"], "level = 95.0"),
         (["--draws", "3"], "draws = 3"),
         (["--seed", "-1"], "seed = -1"),
-        (["--plot", "ranks.txt"], ".png, .svg, .pdf"),
+        (["--plot", "ranks.txt"], ".png, .svg or .pdf"),
         (["--plot", "/no/such/folder/ranks.png"], "a folder that exists"),
     ],
 )

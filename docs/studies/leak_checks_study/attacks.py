@@ -29,7 +29,7 @@ def load(name: str, folder: Path, rng: np.random.Generator) -> Dataset:
     """Return one of the data sets, at most ``MOST`` of its records."""
     [whole] = [bundled(name)] if name in BUNDLED else [one.load(folder) for one in SETS if one.name == name]
     rows = rng.permutation(whole.rows)[:MOST]
-    return replace(whole, X=whole.X[rows], y=whole.y[rows], groups=None)
+    return replace(whole, X=whole.X[rows], y=whole.y[rows], groups=None, origin=None)
 
 
 def two_sided(difference: float, error: float, trainings: int) -> float:

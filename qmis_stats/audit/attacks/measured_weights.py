@@ -59,7 +59,8 @@ class MeasuredWeights:
         codes = _Gains.of(np.array([self._codes(w) for w in drawn]), noise[:, :, :-1], errors[W])
         self.codes = codes
         # How far a code is followed, one by one, to move its intercept to the common units.
-        self.kept = codes.precision / (codes.precision + 1.0 / errors[W] ** 2)
+        told = codes.precision * errors[W] ** 2
+        self.kept = told / (told + 1.0)
         self.free = _Gains.of(np.array([self._intercept(w) for w in drawn]), noise[:, :, -1], errors[b])
         root = np.sqrt(np.column_stack([codes.precision, self.free.precision]).ravel())
         self.alike = np.eye(root.size)
@@ -117,11 +118,13 @@ class _Gains:
         """Regress what was released of draws on their deviations, noise·errors."""
         centre = released.mean(axis=0)
         away = released - centre
-        gain = np.sum(away * noise, axis=0) / np.sum(noise**2, axis=0) / errors
+        varies = errors > 0.0
+        size = np.where(varies, errors, 1.0)
+        gain = np.where(varies, np.sum(away * noise, axis=0) / np.sum(noise**2, axis=0) / size, 0.0)
         rest = np.sum((away - gain * noise * errors) ** 2, axis=0) / (_DRAWS - 2.0)
         told = (gain != 0.0) & (np.abs(gain) * errors > _INFORMATIVE * np.sqrt(rest))
         with np.errstate(divide="ignore"):
-            precision = np.minimum(np.where(told, gain, 1.0) ** 2 / rest, 1.0 / (_EXACT * errors**2))
+            precision = np.minimum(np.where(told, gain, 1.0) ** 2 / rest, 1.0 / (_EXACT * size**2))
         return cls(centre, np.where(told, gain, np.inf), np.where(told, precision, 0.0))
 
     def measured(self, released: FloatArray) -> FloatArray:

@@ -25,6 +25,10 @@ _PRIORS = (0.0, 16.0)
 """Logarithms of the degrees of freedom of a prior, beside the number of weights."""
 
 
+_LEFT_OUT = 0.03
+"""Share of sums of gradients that varies like the Hessian: 0.3 and 1 find no more on the molecular sets, 0 less."""
+
+
 @dataclass(frozen=True, eq=False)
 class Units:
     """Units that the weights of one training are in: those of its standardised features and target.
@@ -127,39 +131,43 @@ class ShadowFits:
         law = PoolLaw.of(
             design, curvature, squares, fit.penalties, known.n / data.rows, stands_for=data.rows / rows.size
         )
-        return cls(units, plain, fit.loss, y, basis, replace(law, covariance=posterior(law.covariance, plain, basis)))
+        away = (basis.T @ (plain - plain.mean(axis=0))).reshape(len(plain), -1)
+        return cls(units, plain, fit.loss, y, basis, posterior(law, away))
 
 
-def posterior(covariance: FloatArray, plain: FloatArray, basis: FloatArray) -> FloatArray:
-    """Return the mean of C given the shadow runs, where what theory says is the mean of an inverse Wishart prior.
+def posterior(law: PoolLaw, away: FloatArray) -> PoolLaw:
+    """Return the law with the mean of C given the shadow runs, where what theory says is the mean of a prior.
 
-    Its degrees of freedom are those of the largest evidence: with equal curvatures theory is right, and runs, of which
-    there are fewer than weights, tell little; with curvatures that vary from run to run they tell more. The scale of
-    the prior is that of the runs.
+    First order leaves something out in all directions, which decides where C has almost none: a share of the sums of
+    gradients is taken to vary like the Hessian. The scale of C is that of the runs. Where there are more runs than
+    weights they also tell of its form: the prior is inverse Wishart, with the degrees of freedom of the largest
+    evidence. With equal curvatures theory is right and C stays; with curvatures that vary from run to run it does not.
+
+    Parameters
+    ----------
+    law : PoolLaw
+        As theory has it.
+    away : (T, kD) ndarray
+        Weights of the runs less their mean, along the contrasts.
     """
     from scipy.optimize import minimize_scalar
     from scipy.special import multigammaln
 
-    away = (basis.T @ (plain - plain.mean(axis=0))).reshape(len(plain), -1)
-    width, runs = len(covariance), len(away) - 1
+    law, (width, runs) = law.mixed(_LEFT_OUT), (away.shape[1], len(away) - 1)
+    covariance = law.covariance * (float(np.sum(away**2)) / runs / float(np.trace(law.covariance)))
+    if runs <= width:
+        return replace(law, covariance=covariance)
     lower = cholesky(covariance + FREE * np.trace(covariance) / width * np.eye(width), lower=True)
     sizes = np.linalg.svd(solve_triangular(lower, away.T, lower=True), compute_uv=False) ** 2
-    scale = float(np.sum(away**2)) / runs / float(np.trace(covariance))
 
-    def evidence(log: float) -> float:
+    def missed(log: float) -> float:
         prior = np.exp(log)
         nu = prior + width + 1.0
-        grown = float(np.sum(np.log1p(sizes / (scale * prior))))
-        return float(
-            multigammaln(0.5 * (nu + runs), width)
-            - multigammaln(0.5 * nu, width)
-            - 0.5 * runs * width * np.log(scale * prior)
-            - 0.5 * (nu + runs) * grown
-        )
+        told = multigammaln(0.5 * (nu + runs), width) - multigammaln(0.5 * nu, width)
+        return float(0.5 * runs * width * log + 0.5 * (nu + runs) * float(np.sum(np.log1p(sizes / prior))) - told)
 
-    found = minimize_scalar(lambda log: -evidence(log), bounds=_PRIORS, method="bounded")
-    prior = float(np.exp(found.x))
-    return np.asarray((prior * scale * covariance + away.T @ away) / (prior + runs))
+    prior = float(np.exp(minimize_scalar(missed, bounds=_PRIORS, method="bounded").x))
+    return replace(law, covariance=(prior * covariance + away.T @ away) / (prior + runs))
 
 
 def _common(weights: Weights, own: Units, units: Units) -> FloatArray:
