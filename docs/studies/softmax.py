@@ -107,14 +107,17 @@ def rows_of(setting: Setting, pools: int, targets: int, shadows: int, seed: int)
     return made
 
 
+OPTIONS = {"pools": 3, "targets": 300, "shadows": 80, "seed": 100}
+
+
 def page(folder: Path, **options: int) -> str:
     """Return the page of the CSV file in a folder; options are those of the command."""
-    return render("softmax", rows=read_rows(folder / "softmax.csv"), classes=CLASSES, options=options)
+    return render("softmax", rows=read_rows(folder / "softmax.csv"), classes=CLASSES, options=OPTIONS | options)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for option, value in (("pools", 3), ("targets", 300), ("shadows", 80), ("seed", 100)):
+    for option, value in OPTIONS.items():
         parser.add_argument(f"--{option}", type=int, default=value)
     given = vars(parser.parse_args())
     rows = []
