@@ -270,9 +270,9 @@ class AttackGame:
         return AttackGame(known, change(self.calibration), change(self.target), kind)
 
     def quantized(self, quantizer: Quantizer | None) -> AttackGame:
-        """Return the game of another quantizer on the same trainings: it is that of :func:`play` with this quantizer.
+        """Return the game of another quantizer on the same trainings.
 
-        Training is what costs time. The game must have been played without a quantizer, and not be a control.
+        It is that of :func:`~qmis_stats.audit.attacks.playing.play` with this quantizer. Training is what costs time. The game must have been played without a quantizer, and not be a control.
 
         Raises
         ------
