@@ -181,8 +181,8 @@ def play(
         The last weights of its training are released.
     quantizer : Quantizer or None
         Applied to them; ``None`` releases them as they are, and
-        :meth:`~qmis_stats.audit.attacks.game.AttackGame.quantized` plays the same runs against as many quantizers as are
-        wanted.
+        :meth:`~qmis_stats.audit.attacks.game.AttackGame.quantized` plays the same runs against as many quantizers as
+        are wanted.
     n : int
         Points per training run.
     trainings, shadows, calibrations : int
