@@ -272,8 +272,8 @@ class AttackGame:
     def quantized(self, quantizer: Quantizer | None) -> AttackGame:
         """Return the game of another quantizer on the same trainings.
 
-        It is that of :func:`~qmis_stats.audit.attacks.playing.play` with this quantizer. Training is what costs time. The
-        game must have been played without a quantizer, and not be a control.
+        It is that of :func:`~qmis_stats.audit.attacks.playing.play` with this quantizer. Training is what costs time.
+        The game must have been played without a quantizer, and not be a control.
 
         Raises
         ------
