@@ -229,10 +229,12 @@ def extra_module(module: str, purpose: str, extra: str) -> Any:
     >>> extra_module("json", "to read JSON", "json").loads("[1]")
     [1]
     """
+    package = module.partition(".")[0]
     try:
+        import_module(package)
         return import_module(module)
     except ImportError:
-        raise MissingExtraError(module.partition(".")[0], purpose, extra) from None
+        raise MissingExtraError(package, purpose, extra) from None
 
 
 class DomainWarning(UserWarning):

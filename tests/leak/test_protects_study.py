@@ -54,7 +54,7 @@ def test_nothing_is_said_that_is_not_shown():
     assert "Not settled: few bits." in headline([row(0.06, -0.1), row(0.04, -0.1)])
     assert "Leak less: few bits." in headline([row(0.04, -0.1)])
     [said] = answers([row(0.04, -0.1)])
-    assert "leak less in 1, by 0.100 in area" in said
+    assert "leak less in 1, by 0.100 in AUC" in said
 
 
 def test_pruning_keeps_the_largest_and_bounds_the_others():

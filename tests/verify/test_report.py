@@ -6,6 +6,7 @@ import dataclasses
 import io
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +173,7 @@ def test_html_names_statement_and_proof_and_links_them_inside_a_checkout(report:
 
 def test_two_plots_of_one_claim_have_their_own_names_and_numbers(tmp_path: Path) -> None:
     plot = Plot("P", "x", "y", "alt <text>", (Series("s", [1.0, 2.0], [1.0, 4.0], "points", [0.1, 0.1]),))
-    claim = _claim(lambda _: Evidence([Row("", Exact(True, ""))], [plot, plot]))
+    claim = _claim(lambda _: Evidence([Row("", Exact(True, ""))], [plot, replace(plot, title="Q")]))
     text = _html(run_verification(quick=True, claims=[claim]), tmp_path)
     page = Page(text)
     check_readable(page)
