@@ -688,7 +688,7 @@ def _save(axes: Axes, path: Path) -> None:
 def _check_plot(path: Path) -> None:
     """Refuse a plot that could not be written, before the work is done."""
     if path.suffix.lower() not in _PLOTS:
-        raise InputError("--plot", str(path), "a file whose name ends with .png, .svg or .pdf")
+        raise InputError("--plot", str(path), f"a file whose name ends with {', '.join(_PLOTS[:-1])} or {_PLOTS[-1]}")
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
         raise InputError("--plot", str(path), "a file in a folder that exists and can be written")
 

@@ -196,7 +196,7 @@ def aspect(fit: Fit, found: LeaveOneOut) -> float:
     found : LeaveOneOut
         Its leave-one-out quantities.
     """
-    many = len(contrasts(fit.outputs).T)
+    many = contrasts(fit.outputs).shape[1]
     q, w = _traces(found.leverage) / many, _traces(found.curvature) / many
     # Equal curvatures have the mean of w/(1 + wq); with very unequal leverages no curvature has it.
     share = min(float(np.mean(w / (1.0 + w * q)) * q.mean()), 0.5 + 0.5 * float(found.pull.mean()))
@@ -265,8 +265,8 @@ def _forms_of(fit: Fit, design: FloatArray, w: FloatArray) -> _Forms:
     return _Wide(fit, design, w) if fit.wide else _Tall(fit, design, w)
 
 
-def forms(design: FloatArray, matrix: FloatArray, outputs: int) -> FloatArray:
-    """Return (I ⊗ xᵀ) M (I ⊗ x) for each row x of the design, shape (n, K, K), of a symmetric M.
+def forms(design: FloatArray, matrix: FloatArray, outputs: int, *, symmetric: bool = True) -> FloatArray:
+    """Return (I ⊗ xᵀ) M (I ⊗ x) for each row x of the design, shape (n, K, K); of a symmetric M half is computed.
 
     Examples
     --------
@@ -278,6 +278,8 @@ def forms(design: FloatArray, matrix: FloatArray, outputs: int) -> FloatArray:
     blocks = matrix.reshape(outputs, width, outputs, width)
     out = np.empty((n, outputs, outputs))
     for a in range(outputs):
-        for b in range(a, outputs):
-            out[:, a, b] = out[:, b, a] = np.einsum("nd,nd->n", design @ blocks[a, :, b], design)
+        for b in range(a if symmetric else 0, outputs):
+            out[:, a, b] = np.einsum("nd,nd->n", design @ blocks[a, :, b], design)
+            if symmetric:
+                out[:, b, a] = out[:, a, b]
     return out

@@ -12,7 +12,7 @@ from scipy.special import expit, softmax
 from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
 
-__all__ = ["LOSSES", "Logistic", "Loss", "Poisson", "Softmax", "Squared", "contrasts", "loss_named"]
+__all__ = ["LOSSES", "Logistic", "Loss", "Poisson", "Softmax", "Squared", "contrasts", "in_basis", "loss_named"]
 
 
 class Loss(ABC):
@@ -175,3 +175,17 @@ def contrasts(outputs: int) -> FloatArray:
     differences = np.eye(outputs)[:, :-1] - 1.0 / outputs
     basis, upper = np.linalg.qr(differences)
     return np.asarray(basis * np.sign(np.diag(upper)))
+
+
+def in_basis(matrix: FloatArray, basis: FloatArray) -> FloatArray:
+    """Return (Bᵀ ⊗ I) M (B ⊗ I) of a matrix with a block per pair of rows of B; with Bᵀ for B the way back.
+
+    Examples
+    --------
+    >>> in_basis(np.diag([1.0, 2.0, 3.0, 4.0]), contrasts(2)).round(4).tolist()
+    [[2.0, 0.0], [0.0, 3.0]]
+    """
+    if basis.size == 1:  # a single fitted value is its own column, and matrices may be large
+        return matrix
+    turn = np.kron(basis, np.eye(len(matrix) // len(basis)))
+    return np.asarray(turn.T @ matrix @ turn)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.linalg import cholesky
@@ -12,7 +13,7 @@ from qmis_stats.arrays import FloatArray
 from qmis_stats.leak.fits import FREE, Fit
 from qmis_stats.leak.game import Game
 from qmis_stats.leak.leave_one_out import LeaveOneOut, forms
-from qmis_stats.leak.losses import contrasts
+from qmis_stats.leak.losses import contrasts, in_basis
 from qmis_stats.leak.pool_law import PoolLaw
 from qmis_stats.leak.retained import ReadOut, Retained, Scatter, read_out
 
@@ -66,13 +67,13 @@ class DrawnPools:
         curvature, squares, leverage = (
             basis.T @ part @ basis for part in (found.curvature, _squares(found, game), found.leverage)
         )
-        along, drawn = np.kron(basis, np.eye(width)), []
+        drawn = []
         for _ in range(int(np.clip(_COLUMNS // (width * basis.shape[1]), 1, _MOST))):
             rows, own = rng.standard_normal((points, width)) @ upper, rng.integers(fit.points, size=points)
             law = PoolLaw.of(rows, curvature[own], squares[own], fit.penalties, game.fraction, leverage[own])
-            covariance, response = along @ law.covariance @ along.T, along @ law.response @ along.T
-            covariance *= spread.trace(spread.covariance) / spread.trace(covariance)
-            response *= spread.trace(spread.response) / spread.trace(response)
+            covariance, response = (in_basis(m, basis.T) for m in (law.covariance, law.response))
+            covariance = covariance * (spread.trace(spread.covariance) / spread.trace(covariance))
+            response = response * (spread.trace(spread.response) / spread.trace(response))
             drawn.append(replace(spread, covariance=covariance, response=response))
         return cls(spread, drawn)
 
@@ -80,6 +81,12 @@ class DrawnPools:
     def widened(self) -> float:
         """Return by what factor tr ΣC tr ΣGC⁻¹G is larger in a pool: the squared secant of the angle of Cx and Gx."""
         return float(np.mean([one.secant for one in self.drawn])) / self.spread.secant if self.drawn else 1.0
+
+    @cached_property
+    def _variance_ratios(self) -> list[FloatArray]:
+        """By how much the variances of points are larger in expectation than in each pool, the same for all codes."""
+        usual = _variances(self.spread)
+        return [(usual / _variances(one))[:, None, None] for one in self.drawn]
 
     def read_out(self, kept: Retained) -> ReadOut:
         """Return what codes tell of the directions of each point, on average over the pools.
@@ -91,11 +98,10 @@ class DrawnPools:
         """
         if not self.drawn:
             return read_out(self.spread, kept)
-        usual, found = _variances(self.spread), []
-        for one in self.drawn:
-            reading = read_out(one, kept)
-            # Beside the variances of points that all pools have on average.
-            found.append(replace(reading, along=reading.along * (usual / _variances(one))[:, None, None]))
+        readings = [read_out(one, kept) for one in self.drawn]
+        found = [
+            replace(one, along=one.along * ratio) for one, ratio in zip(readings, self._variance_ratios, strict=True)
+        ]
         return ReadOut(**{part.name: np.mean([getattr(one, part.name) for one in found], axis=0) for part in _PARTS})
 
 

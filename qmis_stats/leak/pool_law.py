@@ -9,6 +9,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from qmis_stats.arrays import FloatArray
 from qmis_stats.leak.fits import FREE, moment_matrix
+from qmis_stats.leak.leave_one_out import forms
 
 __all__ = ["LeftOut", "PoolLaw"]
 
@@ -147,21 +148,14 @@ class PoolLaw:
         nothing = np.zeros_like(a)
         mixed = np.block([[kept, nothing], [kept @ self.squares @ moved - a @ S @ kept, kept]])
         added = np.block([[nothing, -a], [-a, own]])
-        kk, kd, dd = (forms(self.design, left @ inverse @ right, size) for left, right in ((C, C), (C, G), (G, G)))
+        kk, dd = (forms(self.design, one @ inverse @ one, size) for one in (C, G))
+        kd = forms(self.design, C @ inverse @ G, size, symmetric=False)
         back = np.asarray(np.linalg.inv(mixed), dtype=np.float64)
         gram = back.transpose(0, 2, 1) @ np.block([[kk, kd], [kd.transpose(0, 2, 1), dd]]) @ back
         freed = np.asarray(np.linalg.inv(np.eye(2 * size) - gram @ added), dtype=np.float64)
         gram = freed @ gram
         grams = gram[:, :size, :size], gram[:, :size, size:], gram[:, size:, size:]
         return LeftOut(S, q, grams, freed @ back.transpose(0, 2, 1))
-
-
-def forms(rows: FloatArray, matrix: FloatArray, size: int) -> FloatArray:
-    """Return (I ⊗ x)ᵀ M (I ⊗ x) for each row x, shape (R, k, k)."""
-    width = rows.shape[1]
-    blocks = matrix.reshape(size, width, size, width)
-    found = [[np.einsum("ni,ni->n", rows @ blocks[a, :, b], rows) for b in range(size)] for a in range(size)]
-    return np.array(found).transpose(2, 0, 1)
 
 
 def _leverages(moved: FloatArray, stiffness: FloatArray) -> FloatArray:

@@ -19,7 +19,7 @@ from qmis_stats.foreign import raised_by, returned_numbers
 from qmis_stats.leak.fits import FREE, Fit, determined, hessian_matrix
 from qmis_stats.leak.influence import Influence, influence_of
 from qmis_stats.leak.leave_one_out import LeaveOneOut, forms
-from qmis_stats.leak.losses import contrasts
+from qmis_stats.leak.losses import contrasts, in_basis
 from qmis_stats.quantizers.weights.base import GroupCells
 
 __all__ = ["NamedQuantizer", "ReadOut", "Retained", "Scatter", "read_out", "retained", "scatter", "share_moves"]
@@ -115,8 +115,7 @@ class Scatter:
     def secant(self) -> float:
         """Squared secant of the angle of the directions C(I ⊗ x) and G(I ⊗ x) in the metric C⁻¹, over fresh points."""
         width, basis = len(self.second_moment), contrasts(self.outputs)
-        along = np.kron(basis, np.eye(width))
-        C, G = (along.T @ m @ along for m in (self.covariance, self.response))
+        C, G = (in_basis(m, basis) for m in (self.covariance, self.response))
         little = FREE * float(np.trace(C)) * np.eye(len(C)) / len(C)
         across = G @ cho_solve(cho_factor(C + little), G)
         size = basis.shape[1]

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from qmis_stats.leak.fits import fit_from
+from qmis_stats.leak.leave_one_out import forms
 from qmis_stats.leak.losses import contrasts, loss_named
-from qmis_stats.leak.pool_law import PoolLaw, forms
+from qmis_stats.leak.pool_law import PoolLaw
 
 LARGEST_Z = 5.0
 

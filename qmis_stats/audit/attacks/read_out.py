@@ -18,6 +18,7 @@ from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Weights
 from qmis_stats.audit.models.linear import Linear, Logistic, Softmax
 from qmis_stats.errors import DomainError
+from qmis_stats.leak.losses import in_basis
 
 __all__ = ["ReadOut"]
 
@@ -114,8 +115,7 @@ class _Seen:
     def of(cls, known: Known, fits: ShadowFits) -> _Seen:
         """Return it for the shadow runs of a game, under its quantizer."""
         weights, basis = MeasuredWeights(known, fits), fits.basis
-        along = np.kron(basis, np.eye(fits.plain.shape[2]))
-        others = fits.law.left_out(along.T @ weights.inverse @ along)
+        others = fits.law.left_out(in_basis(weights.inverse, basis))
         kk, kd, dd = others.grams
         fitted = np.asarray(fits.law.design @ (basis.T @ fits.plain).transpose(0, 2, 1))
         precision = np.asarray(np.linalg.inv(others.variance), dtype=np.float64)

@@ -15,15 +15,13 @@ from qmis_stats.audit.models.base import Weights
 from qmis_stats.errors import DomainError
 from qmis_stats.leak.fits import FREE
 from qmis_stats.leak.leave_one_out import leave_one_out
-from qmis_stats.leak.losses import Loss, contrasts
+from qmis_stats.leak.losses import Loss, contrasts, in_basis
 from qmis_stats.leak.pool_law import PoolLaw
 
 __all__ = ["ShadowFits", "Units", "posterior"]
 
-
 _PRIORS = (0.0, 16.0)
 """Logarithms of the degrees of freedom of a prior, beside the number of weights."""
-
 
 _LEFT_OUT = 0.03
 """Share of sums of gradients that varies like the Hessian: 0.3 and 1 find no more on the molecular sets, 0 less."""
@@ -95,8 +93,7 @@ class ShadowFits:
     @property
     def covariance(self) -> FloatArray:
         """C of the parameters, shape (KD, KD)."""
-        along = np.kron(self.basis, np.eye(self.plain.shape[2]))
-        return np.asarray(along @ self.law.covariance @ along.T)
+        return in_basis(self.law.covariance, self.basis.T)
 
     @classmethod
     def of(cls, known: Known, data: Dataset) -> ShadowFits:
