@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from qmis_stats.errors import QmisError
 
-__all__ = ["in_processes"]
+__all__ = ["end_processes", "in_processes"]
 
 _T = TypeVar("_T")
 
@@ -53,6 +53,13 @@ def in_processes(
         if isinstance(outcome, _Failure):
             raise outcome.error from outcome.cause
         yield outcome
+
+
+def end_processes() -> None:
+    """End the processes, which wait for further work otherwise: before work in this one that takes much memory."""
+    from joblib.externals.loky import get_reusable_executor
+
+    get_reusable_executor().shutdown()
 
 
 def _tried(function: Callable[..., _T], item: tuple[Any, ...]) -> _T | _Failure:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,6 +26,7 @@ _LARGEST_FITTED = 35.0
 _MOST_PARAMETERS = 20_000
 _MOST_OF_CLASSES = 6000
 _LEAST_PIVOT = 1e-7
+_BLOCK = 16_384
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -240,9 +241,22 @@ def moment_matrix(design: FloatArray, blocks: FloatArray) -> FloatArray:
     matrix = np.zeros((outputs, width, outputs, width))
     for a in range(outputs):
         for b in range(a, outputs):
-            matrix[a, :, b] = (design * blocks[:, a, b][:, None]).T @ design
+            for rows in row_blocks(len(design)):
+                matrix[a, :, b] += (design[rows] * blocks[rows, a, b][:, None]).T @ design[rows]
             matrix[b, :, a] = matrix[a, :, b].T
     return matrix.reshape(outputs * width, outputs * width)
+
+
+def row_blocks(count: int) -> Iterator[slice]:
+    """Yield parts of many rows: what is computed from a design by blocks needs no second array of its size.
+
+    Examples
+    --------
+    >>> [(part.start, part.stop) for part in row_blocks(20_000)]
+    [(0, 16384), (16384, 20000)]
+    """
+    for start in range(0, count, _BLOCK):
+        yield slice(start, min(start + _BLOCK, count))
 
 
 def hessian_matrix(design: FloatArray, curvature: FloatArray, penalties: FloatArray) -> FloatArray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qmis_stats.arrays import FloatArray, Indices
+from qmis_stats.arrays import FloatArray, Indices, IntArray
 from qmis_stats.leak.fits import Fit
 from qmis_stats.leak.posterior import Points
 from qmis_stats.leak.signal import PointSignal, best_direction
@@ -69,24 +69,21 @@ def exposures(
         from qmis_kernels import backend as table
 
         kernels = table(backend)
-        repeat = np.tile(np.arange(n), nodes)
-        arguments = (
-            centre[:, :, 0].ravel(),
-            np.sqrt(points.variance[repeat, 0, 0]),
-            points.leverage[repeat, 0, 0],
-            fit.y[repeat],
-            fit.loss.code,
-        )
-        moments = kernels.proximal_moments(*arguments)
-        found = [best_direction(one, moments, repeat) for one in signals]
-        c, e = (np.array(part).T[repeat] for part in zip(*found, strict=True))
-        tv, inside, outside = kernels.exposure_integrals(
-            *arguments, moments, c, e, np.repeat(weight, n), group[repeat], groups
-        )
-        tv = tv.reshape(nodes, n, -1)
-        members, strangers = inside * _UNIT, outside * _UNIT
-    mean = np.tensordot(weight, tv, axes=1)
-    spread = np.sqrt(np.maximum(np.tensordot(weight, (tv - mean) ** 2, axes=1), 0.0))
+        own = (np.sqrt(points.variance[:, 0, 0]), points.leverage[:, 0, 0], fit.y, fit.loss.code)
+        moments = [kernels.proximal_moments(here, *own) for here in centre[:, :, 0]]
+        repeat, together = np.tile(np.arange(n), nodes), np.concatenate(moments)
+        c, e = np.array([best_direction(one, together, repeat) for one in signals]).transpose(1, 2, 0)
+        tv = np.empty((nodes, n, len(signals)))
+        masses: IntArray = np.zeros((2, 1, 1, 1), dtype=np.int64)
+        for k, here in enumerate(centre[:, :, 0]):
+            given = (here, *own, moments[k], c, e, np.full(n, weight[k]), group, groups)
+            tv[k], inside, outside = kernels.exposure_integrals(*given)
+            masses = masses + np.array([inside, outside])
+        members, strangers = np.asarray(masses * _UNIT, dtype=np.float64)
+    mean: FloatArray = np.tensordot(weight, tv, axes=1)
+    tv -= mean  # in place: of many points this is the largest array
+    tv *= tv
+    spread = np.sqrt(np.maximum(np.tensordot(weight, tv, axes=1), 0.0))
     return Exposures(mean, spread, members, strangers)
 
 

@@ -10,7 +10,7 @@ from scipy.linalg import cho_factor, cho_solve
 from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.by_value import ByValue
 from qmis_stats.errors import DomainError
-from qmis_stats.leak.fits import Fit, free_penalties, hessian_matrix, moment_matrix, positive_factor
+from qmis_stats.leak.fits import Fit, free_penalties, hessian_matrix, moment_matrix, positive_factor, row_blocks
 from qmis_stats.leak.losses import contrasts
 
 __all__ = ["LeaveOneOut", "aspect", "leave_one_out"]
@@ -279,7 +279,8 @@ def forms(design: FloatArray, matrix: FloatArray, outputs: int, *, symmetric: bo
     out = np.empty((n, outputs, outputs))
     for a in range(outputs):
         for b in range(a if symmetric else 0, outputs):
-            out[:, a, b] = np.einsum("nd,nd->n", design @ blocks[a, :, b], design)
+            for rows in row_blocks(n):
+                out[rows, a, b] = np.einsum("nd,nd->n", design[rows] @ blocks[a, :, b], design[rows])
             if symmetric:
                 out[:, b, a] = out[:, a, b]
     return out

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.linalg import cholesky
 
 from qmis_stats.arrays import FloatArray
-from qmis_stats.leak.fits import FREE, Fit
+from qmis_stats.leak.fits import FREE, Fit, row_blocks
 from qmis_stats.leak.game import Game
 from qmis_stats.leak.leave_one_out import LeaveOneOut, forms
 from qmis_stats.leak.losses import contrasts, in_basis
@@ -69,7 +69,10 @@ class DrawnPools:
         )
         drawn = []
         for _ in range(int(np.clip(_COLUMNS // (width * basis.shape[1]), 1, _MOST))):
-            rows, own = rng.standard_normal((points, width)) @ upper, rng.integers(fit.points, size=points)
+            rows = np.empty((points, width))
+            for part in row_blocks(points):
+                rows[part] = rng.standard_normal((part.stop - part.start, width)) @ upper
+            own = rng.integers(fit.points, size=points)
             law = PoolLaw.of(rows, curvature[own], squares[own], fit.penalties, game.fraction, leverage[own])
             covariance, response = (in_basis(m, basis.T) for m in (law.covariance, law.response))
             covariance = covariance * (spread.trace(spread.covariance) / spread.trace(covariance))

@@ -16,7 +16,7 @@ from scipy.special import ndtr
 from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.errors import DomainError
 from qmis_stats.foreign import raised_by, returned_numbers
-from qmis_stats.leak.fits import FREE, Fit, determined, hessian_matrix
+from qmis_stats.leak.fits import FREE, Fit, determined, hessian_matrix, row_blocks
 from qmis_stats.leak.influence import Influence, influence_of
 from qmis_stats.leak.leave_one_out import LeaveOneOut, forms
 from qmis_stats.leak.losses import contrasts, in_basis
@@ -142,13 +142,10 @@ def scatter(fit: Fit, found: LeaveOneOut) -> Scatter:
     found : LeaveOneOut
         Its leave-one-out quantities, to whose mean variance C is scaled.
     """
-    from sklearn.covariance import ledoit_wolf
-
     spread = fit.X.std(axis=0)
     spread = np.where(spread > 0.0, spread, 1.0)
     centre = fit.X.mean(axis=0)
-    standard = (fit.X - centre) / spread
-    correlation, shrunk = ledoit_wolf(standard, assume_centered=True)
+    correlation, shrunk, products = _correlations(fit.X, centre, spread, fit.outputs == 1 and spread.size <= _MATCHED)
     stiffness = np.linalg.solve(np.eye(fit.outputs) + found.curvature @ found.leverage, found.curvature)
 
     def made(correlation: FloatArray) -> Scatter:
@@ -158,21 +155,33 @@ def scatter(fit: Fit, found: LeaveOneOut) -> Scatter:
         return _equivalents(fit, found, moment, stiffness.sum(axis=0))
 
     one = made(correlation)
-    if fit.outputs == 1 and spread.size <= _MATCHED:
-        sizes, sample = spread**2, standard.T @ standard / fit.points
+    if products is not None:
+        sizes, sample = spread**2, products / fit.points
         level = np.eye(spread.size) * (np.trace(sample) / spread.size)
         wanted = _weighted_variances(fit, found, sizes)
 
         def missed(some: Scatter) -> float:
             return wanted - float(sizes @ some.errors[0, : spread.size] ** 2)
 
-        low, high, tried = 0.0, float(shrunk), one
+        low, high, tried = 0.0, shrunk, one
         while missed(one) > 0.0 and high - low > _STEP:  # variances mostly fall with the share that is shrunk
             middle = 0.5 * (low + high)
             tried = made((1.0 - middle) * sample + middle * level)
             low, high = (low, middle) if missed(tried) > 0.0 else (middle, high)
         one = min(one, tried, key=lambda some: abs(missed(some)))
     return replace(one, influence=influence_of(fit, found, *_held(fit, one)))
+
+
+def _correlations(
+    X: FloatArray, centre: FloatArray, spread: FloatArray, plain: bool
+) -> tuple[FloatArray, float, FloatArray | None]:
+    """Return the correlations of Ledoit and Wolf, their share that is shrunk, and if wanted the plain products."""
+    from sklearn.covariance import ledoit_wolf
+
+    standard = X - centre
+    standard /= spread
+    correlation, shrunk = ledoit_wolf(standard, assume_centered=True)
+    return correlation, float(shrunk), standard.T @ standard if plain else None
 
 
 def _held(fit: Fit, made: Scatter) -> tuple[float, float]:
@@ -208,8 +217,10 @@ def _weighted_variances(fit: Fit, found: LeaveOneOut, sizes: FloatArray) -> floa
     squares = ((1.0 + w * q) * psi) ** 2 - w**2 * found.variance[:, 0, 0]
     hessian = hessian_matrix(fit.design, found.curvature, fit.penalties)
     hessian.flat[:: len(hessian) + 1] += FREE * np.trace(hessian) / len(hessian)
-    rows = cho_solve(cho_factor(hessian), fit.design.T)[: sizes.size]
-    return float(sizes @ (rows**2 @ squares))
+    factor, design, variances = cho_factor(hessian), fit.design, np.zeros(sizes.size)
+    for rows in row_blocks(fit.points):
+        variances += cho_solve(factor, design[rows].T)[: sizes.size] ** 2 @ squares[rows]
+    return float(sizes @ variances)
 
 
 @dataclass(frozen=True, eq=False)

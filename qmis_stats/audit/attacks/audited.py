@@ -24,7 +24,7 @@ from qmis_stats.audit.calibration import ROWS, TRAINING, CalibrationSource
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.head_leak import head_leak
 from qmis_stats.audit.models.base import Model
-from qmis_stats.audit.processes import in_processes
+from qmis_stats.audit.processes import end_processes, in_processes
 from qmis_stats.audit.quantizers import IDENTITY, Quantizer, check_layers, checked_quantizers
 from qmis_stats.inference.ranking import Progress
 from qmis_stats.laws import GaussianMean
@@ -147,6 +147,8 @@ def audit_attacks(
     check_work = (partial(self_check, attacks, **sizes, seed=seed, level=level),)
     results = in_processes(_called, [*work, check_work], jobs)
     *reports, check = [next(results) for _ in (progress or iter)(range(len(wanted) + 1))]
+    if jobs > 1:
+        end_processes()
     predicted = _predicted(dataset, model, chosen, game, seed)
     found = dict(zip([*names, IDENTITY], reports, strict=True))
     return AttackAudit(found, check, level, dataset.groups is not None, predicted, dataset.subgroups)

@@ -90,12 +90,16 @@ def scaling(X: FloatArray, standardise: Standardise) -> tuple[FloatArray, FloatA
     location, scale = np.zeros(X.shape[1]), np.ones(X.shape[1])
     if standardise == "none":
         return location, scale
-    for begin in range(0, X.shape[1], _AT_ONCE):  # a copy of all columns would take as much memory as the points
-        columns = np.array(X[:, begin : begin + _AT_ONCE], order="F")
-        mean, spread = columns.mean(axis=0), columns.std(axis=0)
+    room = np.empty((_AT_ONCE, len(X)))  # a copy of all columns would take as much memory as the points
+    for begin in range(0, X.shape[1], _AT_ONCE):
+        columns = room[: X.shape[1] - begin].T
+        columns[:] = X[:, begin : begin + _AT_ONCE]
+        mean = columns.mean(axis=0)
+        spread = np.asarray(columns.std(axis=0, mean=mean[None, :]))
         chosen = spread > 1e-12 * np.abs(mean)
         if standardise == "auto":
-            flags = np.all((columns == 0.0) | (columns == 1.0), axis=0)
+            flags = (columns[0] == 0.0) | (columns[0] == 1.0)
+            flags[flags] = np.all((columns[:, flags] == 0.0) | (columns[:, flags] == 1.0), axis=0)
             mean, chosen = np.where(flags, 0.0, mean), chosen & ~flags
         location[begin : begin + _AT_ONCE], scale[begin : begin + _AT_ONCE] = mean, np.where(chosen, spread, 1.0)
     return location, scale

@@ -40,6 +40,9 @@ _NO_DIRECTION = 1e-14
 _AT_ONCE = 2**21
 """Outputs that are computed at once, over points, weights and classes."""
 
+_CACHED = 2**18
+"""Numbers of a block of points whose products are taken together."""
+
 _TOGETHER = 512
 """Columns that are standardised at once where points are wide."""
 
@@ -120,7 +123,9 @@ class _LinearHead:
         def blocks() -> Iterator[tuple[slice, FloatArray]]:
             for begin in range(0, X.shape[1], _TOGETHER):
                 part = slice(begin, begin + _TOGETHER)
-                yield part, (X[:, part] - location[part]) / scale[part]
+                Z = X[:, part] - location[part]
+                Z /= scale[part]
+                yield part, Z
 
         products = np.zeros((len(X), len(X)), order="F")
         for _, Z in blocks():
@@ -146,8 +151,13 @@ class _LinearHead:
         return W.T.copy(), b.copy(), location, scale
 
     def _gradient(self, Z: FloatArray, y: FloatArray, W: FloatArray, b: FloatArray, ridge: float) -> Weights:
-        residual = self._residual(Z @ W + b, y) / y.size
-        return Z.T @ residual + ridge * W, residual.sum(axis=0)
+        dW, db = ridge * W, np.zeros_like(b)
+        step = max(_CACHED // Z.shape[1], 1)
+        for begin in range(0, y.size, step):  # both products of a block of points while it is in the cache
+            some = slice(begin, begin + step)
+            residual = self._residual(Z[some] @ W + b, y[some]) / y.size
+            dW, db = dW + Z[some].T @ residual, db + residual.sum(axis=0)
+        return dW, db
 
     def _descend(self, Z: FloatArray, y: FloatArray) -> Iterator[tuple[FloatArray, FloatArray]]:
         """Yield checkpoints of accelerated gradient descent from zero, then the minimiser."""
@@ -292,14 +302,16 @@ def losses_together(model: Model, weights: Sequence[Weights], X: FloatArray, y: 
 
 def _largest_eigenvalue(Z: FloatArray) -> float:
     """Return an upper estimate of the largest eigenvalue of [Z 1]ᵀ[Z 1]/n, by power iteration from a fixed start."""
-    n = Z.shape[0]
-    left = np.ones(n) + 0.5 * np.cos(np.arange(n))
+    n, sums = Z.shape[0], Z.sum(axis=0)
+    products = Z.T @ Z if Z.shape[1] <= n else None
+    start = np.ones(n) + 0.5 * np.cos(np.arange(n))
+    right = np.append(Z.T @ start, start.sum())
     value: float = 0.0
-    for _ in range(_POWER_STEPS):
-        left /= np.linalg.norm(left)
-        image = Z @ (Z.T @ left) + left.sum()
-        value = float(np.dot(left, image))
-        left = image
+    for _ in range(_POWER_STEPS - 1):
+        image = Z.T @ (Z @ right[:-1]) if products is None else products @ right[:-1]
+        image = np.append(image + sums * right[-1], sums @ right[:-1] + n * right[-1])
+        value = float(image @ image) / float(right @ image)
+        right = image / np.linalg.norm(image)
     return float(1.1 * value / n)
 
 
