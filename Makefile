@@ -7,7 +7,7 @@ PYTEST_WORKERS ?= 2
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help verify verify-full study data-given molecules battery faults figures figures-full gallery test test-long lint words format typecheck docs axe check bench fuzz mutants dist clean
+.PHONY: help verify verify-full study data-given molecules networks battery faults figures figures-full gallery test test-long lint words format typecheck docs axe check bench fuzz mutants dist clean
 
 help:
 	@echo "make verify       create the environment, validate the theorems at a quick scale, write $(OUT)/"
@@ -16,6 +16,7 @@ help:
 	@echo "make test-long    the long grids and slow statistical comparisons that make test leaves out"
 	@echo "make study        the full run, coverage, rankings and exact rates, written to docs/studies/ (over an hour)"
 	@echo "make molecules DATA=FOLDER  audits of six molecular sets, written to docs/studies/molecules.md and those beside it (40 minutes)"
+	@echo "make networks     read-outs of large networks, written to docs/studies/large_networks.md, with PyTorch, which is installed"
 	@echo "make battery      TestU01 on the generator, 20 minutes on one core, written to docs/studies/generator.md"
 	@echo "make faults       kill a sweep 200 times and compare what it resumes to, a minute"
 	@echo "make figures      draw every figure at a quick scale, written to figures/ (two minutes)"
@@ -64,6 +65,7 @@ study: $(VENV)/.test-installed
 	$(BIN)/python docs/studies/audit_answer.py --laws 4 --data-sets 25 --runs 1200 --seed 1
 	$(BIN)/python docs/studies/scales.py $(if $(DATA),--data "$(DATA)")
 	$(BIN)/python docs/studies/calibration.py $(if $(DATA),--data "$(DATA)")
+	$(BIN)/python docs/studies/protects.py $(if $(DATA),--data "$(DATA)")
 	$(BIN)/python docs/studies/softmax.py --pools 3 --targets 300 --shadows 80 --seed 100
 	$(BIN)/python docs/studies/synthetic.py
 	$(BIN)/python docs/studies/agreement.py
@@ -78,6 +80,10 @@ molecules: data-given $(VENV)/.test-installed
 	$(BIN)/python docs/studies/molecules.py --data "$(DATA)"
 	$(BIN)/python docs/studies/molecules_leak.py --data "$(DATA)"
 	$(BIN)/python docs/studies/molecules_attacks.py --data "$(DATA)"
+
+networks: $(VENV)/.test-installed
+	$(PIP_INSTALL) -e '.[torch]'
+	$(BIN)/python docs/studies/large_networks.py
 
 battery: $(VENV)/.test-installed
 	@echo '#include <TestU01.h>' | $(CC) -E - >/dev/null 2>&1 || { echo "make battery needs a C compiler and TestU01 (Debian: libtestu01-0-dev, section non-free)"; exit 1; }

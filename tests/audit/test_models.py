@@ -41,6 +41,26 @@ def test_ridge_solves_the_normal_equations(regression):
     assert np.allclose(Linear().predict(weights, regression.X), other.predict(Z), rtol=1e-10)
 
 
+def test_blocks_of_points_change_no_checkpoint(binary, monkeypatch):
+    whole = list(Logistic(checkpoints=5).fit_path(binary.X, binary.y, np.random.default_rng(0)))
+    monkeypatch.setattr("qmis_stats.audit.models.linear._CACHED", 3 * binary.columns + 1)
+    parts = Logistic(checkpoints=5).fit_path(binary.X, binary.y, np.random.default_rng(0))
+    for one, other in zip(whole, parts, strict=True):
+        assert np.allclose(one[0], other[0], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(40, 7), (7, 20)])
+def test_the_step_of_the_descent_is_that_of_the_largest_eigenvalue(shape):
+    rng = np.random.default_rng(1)
+    Z, y = rng.normal(size=shape), rng.normal(size=shape[0])
+    first = next(iter(Linear(alpha=0.0, standardise="none", checkpoints=5).fit_path(Z, y, rng)))
+    gradient = Z.T @ ((y - y.mean()) / y.std()) / len(Z)
+    largest = np.linalg.norm(np.column_stack([Z, np.ones(len(Z))]), 2) ** 2 / len(Z)
+    step = first[0][0] / gradient
+    assert np.allclose(step, step[0])
+    assert largest <= 1.0 / step[0] <= 1.1 * largest * (1.0 + 1e-12)
+
+
 def test_ridge_in_the_dual_is_the_same(regression):
     X, y = regression.X[:4], regression.y[:4]
     *_, last = Linear(alpha=2.0).fit_path(X, y, np.random.default_rng(0))

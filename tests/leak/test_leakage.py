@@ -243,6 +243,18 @@ def test_outside_of_the_domain_it_says_so(data) -> None:
     assert repeated_rows(twice, np.tile(y, 2)) == 0.5
 
 
+@pytest.mark.parametrize("game", ["population", "pool"])
+def test_blocks_of_rows_change_nothing(data, game, monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = data[0], classes(data)
+    fit = fit_of(LogisticRegression(C=0.5, tol=1e-10, max_iter=2000).fit(X, y), X, y)
+    drawn = {} if game == "population" else {"fraction": 0.5}
+    whole = leakage(fit, NAMES, game=game, **drawn)
+    monkeypatch.setattr("qmis_stats.leak.fits._BLOCK", 77)
+    parts = leakage(fit, NAMES, game=game, **drawn)
+    assert np.allclose(parts.estimates, whole.estimates, rtol=1e-7, atol=0.0)
+    assert np.allclose(parts.exposure, whole.exposure, rtol=1e-6, atol=1e-9)
+
+
 @pytest.mark.statistical
 def test_one_fit_predicts_the_attack() -> None:
     """Least squares with d/n = 1/2: the area that the attack of S16 has over training sets.
