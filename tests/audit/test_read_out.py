@@ -50,8 +50,12 @@ def test_signs_give_away_what_outputs_hide(kind: str) -> None:
 @pytest.mark.statistical
 @pytest.mark.parametrize("control", ["labels", "weights"])
 @pytest.mark.parametrize("kind", ["squared", pytest.param("softmax", marks=pytest.mark.long)])
-def test_where_membership_has_nothing_to_do_with_the_weights_nothing_is_found(kind: str, control: str) -> None:
-    played = game(kind).quantized(quantizer("sign")).as_control(control)
+@pytest.mark.parametrize("release", ["sign", "uniform-8", None])
+def test_where_membership_has_nothing_to_do_with_the_weights_nothing_is_found(
+    kind: str, control: str, release: str | None
+) -> None:
+    whole = game(kind)
+    played = (whole if release is None else whole.quantized(quantizer(release))).as_control(control)
     [null] = run_attacks(played, [ReadOut()], control=None).results
     assert abs(null.auc - 0.5) < 6.0 * null.auc_std_error
 
@@ -62,6 +66,55 @@ def test_without_quantization_it_finds_more_than_online_lira(kind: str) -> None:
     mine, theirs = run_attacks(game(kind), [ReadOut(), LiRA("online")], control=None).results
     assert mine.versus(theirs)[0] > 0.0
     assert mine.auc - 0.5 > 6.0 * mine.auc_std_error
+
+
+def wide(rows: int = 60, p: int = 80) -> AttackGame:
+    rng = np.random.default_rng(8)
+    X = rng.normal(size=(rows, p))
+    data = from_arrays(X, X @ rng.normal(size=p) / 9.0 + rng.normal(size=rows))
+    model = Linear(alpha=2.0, checkpoints=1)
+    return play(data, model, None, rows // 2, trainings=12, shadows=10, calibrations=2, members=rows // 2, seed=2)
+
+
+def test_exact_weights_of_more_features_than_points_name_their_members() -> None:
+    played = wide()
+    mine, theirs = run_attacks(played, [ReadOut(), LiRA("online")], control=None).results
+    assert mine.auc == 1.0
+    assert theirs.auc < 1.0
+    fine, coarse = (
+        run_attacks(played.quantized(quantizer(name)), [ReadOut()], control=None).results[0].auc
+        for name in ("uniform-8", "uniform-3")
+    )
+    assert fine > 0.99 > coarse
+
+
+@pytest.mark.parametrize("kind", ["squared", "logistic"])
+def test_exact_weights_are_read_by_the_equations_that_they_solve(kind: str) -> None:
+    """The ratio by its formula, in the units of the training run itself and without any shadow run."""
+    played = game(kind)
+    data, target, f = played.known.source, played.target, 100 / 400
+    mine = ReadOut().fit(played.known)(target.shown)
+    for t in range(5):
+        weights, rows = target.shown.weights[t], target.shown.rows[t]
+        Z = np.column_stack([(data.X - weights[2]) / weights[3], np.ones(data.rows)])
+        theta = np.append(weights[0][0], weights[1][0])
+        if kind == "squared":
+            y = (data.y - weights[4][0]) / weights[4][1]
+            psi, w = Z @ theta - y, np.ones(data.rows)
+        else:
+            p = 1.0 / (1.0 + np.exp(-Z @ theta))
+            psi, w = p - data.y, p * (1.0 - p)
+        penalties = np.append(np.full(data.columns, 3.0), 0.0)
+        sums = psi[:, None] * Z
+        inverse = np.linalg.inv(f * (1.0 - f) * sums.T @ sums)
+        told = sums @ inverse @ (-penalties * theta - f * sums.sum(axis=0))
+        size = np.einsum("nd,de,ne->n", sums, inverse, sums)
+        h = np.einsum("nd,de,ne->n", Z, np.linalg.inv(f * (Z * w[:, None]).T @ Z + np.diag(penalties)), Z)
+        grown = np.log1p(w * h / (1.0 - f * w * h))
+        expected = (told + (f - 0.5) * size) / (1.0 - f * (1.0 - f) * size) + grown
+        # The determinant is that of the mean Hessian here, and that of its law over subsets there.
+        assert np.corrcoef(mine[t], expected[rows])[0, 1] > 0.999
+        np.testing.assert_allclose(mine[t], expected[rows], rtol=0.02, atol=0.25)
 
 
 @pytest.mark.long

@@ -32,6 +32,12 @@ class MeasuredWeights:
 
     Attributes
     ----------
+    mean : (K, D) ndarray
+        Of the weights, over the shadow runs.
+    kept : (K, p) ndarray
+        ρ, the share of the variance of each weight that its code retains.
+    root : (KD,) ndarray
+        Λ^½, inverse errors of the measurements.
     inverse : (KD, KD) ndarray
         K⁻¹, K = C + Λ⁻¹ the covariance of the measurements.
     alike : (KD, KD) ndarray
@@ -62,7 +68,7 @@ class MeasuredWeights:
         told = codes.precision * errors[W] ** 2
         self.kept = told / (told + 1.0)
         self.free = _Gains.of(np.array([self._intercept(w) for w in drawn]), noise[:, :, -1], errors[b])
-        root = np.sqrt(np.column_stack([codes.precision, self.free.precision]).ravel())
+        self.root = root = np.sqrt(np.column_stack([codes.precision, self.free.precision]).ravel())
         self.alike = np.eye(root.size)
         if to_be_calibrated(self.known.quantizer):  # errors of one weight are made up for by others
             measured = [np.column_stack(self._measured(w)) for w in drawn]
@@ -88,7 +94,11 @@ class MeasuredWeights:
 
     def read(self, weights: Weights) -> FloatArray:
         """Return K⁻¹ times the measurement of the weights about their mean, shape (KD,)."""
-        return np.asarray(self.inverse @ np.column_stack(self._measured(weights)).ravel())
+        return np.asarray(self.inverse @ self.deviation(weights))
+
+    def deviation(self, weights: Weights) -> FloatArray:
+        """Return the measurement of the weights about their mean, shape (KD,); 0 where nothing is told."""
+        return np.column_stack(self._measured(weights)).ravel()
 
     def _measured(self, weights: Weights) -> tuple[FloatArray, FloatArray]:
         return self.codes.measured(self._codes(weights)), self.free.measured(self._intercept(weights))

@@ -13,12 +13,15 @@ from qmis_stats.audit.attacks.game import Known, Shown
 from qmis_stats.audit.attacks.lira import LiRA
 from qmis_stats.audit.attacks.measured_weights import MeasuredWeights
 from qmis_stats.audit.attacks.member_law import MemberLaw
+from qmis_stats.audit.attacks.score_equations import ScoreEquations
 from qmis_stats.audit.attacks.shadow_fits import ShadowFits
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Weights
 from qmis_stats.audit.models.linear import Linear, Logistic, Softmax
 from qmis_stats.errors import DomainError
+from qmis_stats.inference.areas import delong
 from qmis_stats.leak.losses import in_basis
+from qmis_stats.quantizers.weights.base import to_be_calibrated
 
 __all__ = ["ReadOut"]
 
@@ -27,6 +30,13 @@ _PAIRS = 2000
 _SEARCH = 40
 _START = ((1.0, 0.02), (0.7, 0.02), (1.0, 0.1))
 _SMALL = 1e-4
+_LEAST_REST = 1e-4
+_FINE = 0.9
+"""Share of the variance of weights that codes retain from which on weights are as good as known."""
+
+_LARGEST, _DENSEST = 2e7, 2000
+_QUARTILES = 1.349
+"""Distance of the quartiles of a standard normal law."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,9 @@ class ReadOut:
     value tell of a row: along the move Gx of its membership, and along the direction Cx of its fitted value. Their law
     under membership is that of the proximal map, with a factor of the move and a further variance that are fitted to
     the members of the shadow runs; centres and scales are those of the shadow training runs without the row.
+
+    Codes that retain 90 % of the variance of the weights, and weights that are released as they are, tell more: the
+    equations that the minimum solves, with gradients at the released weights themselves (Proposition S17.3).
 
     Other models, fits without a unique minimum, more than 4096 features, and games with a sampler have no such
     read-out: there it is online LiRA on the outputs of the quantized model.
@@ -152,6 +165,42 @@ class _Head:
         trained = trained[:, known.rows]
         self.law = replace(self.seen.law, mean=_mean_of(self.seen.fitted, ~trained))
         self._calibrate(trained)
+        self.equations = self._equations()
+        if (
+            self.equations is not None
+            and known.quantizer is not None
+            and not self._told_better(self.equations, trained)
+        ):
+            self.equations = None
+
+    def _told_better(self, equations: ScoreEquations, trained: Flags) -> bool:
+        """Return whether equations tell the members of the shadow runs better: their law is linear in errors of codes.
+
+        The mean of a row over runs without it has a part of each of these: of what is left of it that is made good.
+        """
+        shown, member = self.known.shadow.shown, self.known.shadow.member
+        assert shown.rows is not None
+        count, found = np.sum(~trained, axis=0), np.empty((2, *member.shape))
+        grown = np.where(count > 1, count / np.maximum(count - 1, 1), 1.0)
+        for t, (weights, rows) in enumerate(zip(shown.weights, shown.rows, strict=True)):
+            places = self.known.places(rows)
+            away = self.seen.values[t, places] - self.middle[places]
+            away = np.where(trained[t, places], 1.0, grown[places])[:, None] * away
+            found[0, t] = self._log_ratio(away, places)
+            found[1, t] = equations.log_ratio(weights, places)
+        usual, new = (float(delong(scores[member], scores[~member])[0][0]) for scores in found)
+        return new > usual
+
+    def _equations(self) -> ScoreEquations | None:
+        """Return the equations that finely coded weights solve, where all rows of the pool are at hand."""
+        data, weights, fits = self.known.source, self.seen.weights, self.seen.fits
+        assert isinstance(data, Dataset)
+        parameters, points = fits.law.response.shape[0], fits.y.size * fits.basis.shape[1]
+        large = parameters * points > _LARGEST or min(fits.y.size, weights.root.size) > _DENSEST
+        sees = to_be_calibrated(self.known.quantizer)
+        if fits.y.size < data.rows or large or sees or float(weights.kept[weights.kept > 0.0].mean()) < _FINE:
+            return None
+        return ScoreEquations(weights, fits, self.known.n / data.rows, self.seen.law.leverage)
 
     def _calibrate(self, trained: Flags) -> None:
         """Fit to the shadow runs: means of rows left out, two scales, and the move and noise of members."""
@@ -163,13 +212,13 @@ class _Head:
         power = np.sum(np.where(trained[:, :, None], 0.0, away**2), axis=0)
         freedom = np.any(self.seen.unit != 0.0, axis=1) * np.maximum(count - 1, 0)[:, None]
         # Estimated second moments err differently along the move and along what the fitted value adds to it.
-        halves = [_scale(p, f) for p, f in zip(np.hsplit(power, 2), np.hsplit(freedom, 2), strict=True)]
-        self.spread = np.repeat(halves, self.seen.fits.basis.shape[1])
+        halves = [scales(p, f) for p, f in zip(np.hsplit(power, 2), np.hsplit(freedom, 2), strict=True)]
+        self.spread = np.hstack(halves)
         # The mean of a row over k training runs has an error of its own; one that is always a member has no mean.
         self.usable, self.error = count > 0, 1.0 / np.maximum(count, 1)
         inside, rows = np.nonzero(trained & (count > 0))
         few = np.random.default_rng(0).permutation(rows.size)[:_PAIRS]
-        v, rows = away[inside[few], rows[few]] / self.spread, rows[few]
+        v, rows = away[inside[few], rows[few]] / self.spread[rows[few]], rows[few]
         law, error = self.law.some(rows), self.error[rows]
 
         def missed(logs: FloatArray) -> float:
@@ -187,12 +236,18 @@ class _Head:
         found = np.empty(shown.y.shape)
         for t, (weights, rows) in enumerate(zip(shown.weights, shown.rows, strict=True)):
             places = self.known.places(rows)
-            v = (self.seen.read(weights, places) - self.middle[places]) / self.spread
-            alone = 1.0 + self.error[places]
-            outside = -0.5 * (np.sum(v**2, axis=1) / alone + v.shape[1] * np.log(alone))
-            inside = self.law.some(places).log_density(v, self.pull, self.error[places] + self.noise)
-            found[t] = np.where(self.usable[places], inside - outside, 0.0)
+            if self.equations is not None:
+                found[t] = self.equations.log_ratio(weights, places)
+                continue
+            found[t] = self._log_ratio(self.seen.read(weights, places) - self.middle[places], places)
         return found
+
+    def _log_ratio(self, away: FloatArray, places: Indices) -> FloatArray:
+        """Return the log likelihood ratio of rows whose read-outs are so far away from their means, shape (N,)."""
+        v, alone = away / self.spread[places], 1.0 + self.error[places]
+        outside = -0.5 * (np.sum(v**2, axis=1) / alone + v.shape[1] * np.log(alone))
+        inside = self.law.some(places).log_density(v, self.pull, self.error[places] + self.noise)
+        return np.where(self.usable[places], inside - outside, 0.0)
 
 
 def _mean_of(values: FloatArray, used: Flags) -> FloatArray:
@@ -201,10 +256,41 @@ def _mean_of(values: FloatArray, used: Flags) -> FloatArray:
     return np.asarray(total / np.maximum(used.sum(axis=0), 1)[:, None])
 
 
-def _scale(power: FloatArray, freedom: FloatArray) -> float:
-    """Return the root of pooled variances; 1 where there are none."""
-    total, dof = float(power.sum()), float(freedom.sum())
-    return float(np.sqrt(total / dof)) if total > 0.0 and dof > 0.0 else 1.0
+def scales(power: FloatArray, freedom: FloatArray) -> FloatArray:
+    """Return the roots of variances of which few degrees of freedom tell, each nearer to what all have in common.
+
+    Variances have a scaled inverse chi-squared prior. Its degrees of freedom and scale are those of the logarithms of
+    variances, as Smyth (2004, Statistical Applications in Genetics and Molecular Biology 3, article 3) has them, but
+    from their quartiles: one that is far off keeps its own, and moves no other.
+
+    Parameters
+    ----------
+    power : (R, k) ndarray
+        Sums of squares.
+    freedom : (R, k) ndarray
+        Their degrees of freedom; 0 where there is no sum.
+
+    Examples
+    --------
+    >>> power = np.random.default_rng(1).chisquare(10.0, size=(500, 1))
+    >>> power[7] *= 1e4
+    >>> found = scales(power, np.full((500, 1), 10.0))
+    >>> bool(np.all(np.abs(np.delete(found, 7) - 1.0) < 0.2)), bool(found[7, 0] > 30.0)
+    (True, True)
+    """
+    from scipy.optimize import brentq
+    from scipy.special import digamma, polygamma
+
+    told = (freedom > 0.0) & (power > 0.0)
+    if not told.any():
+        return np.ones(power.shape)
+    half = 0.5 * freedom[told]
+    logs = np.log(power[told] / freedom[told]) - digamma(half) + np.log(half)
+    low, middle, high = np.quantile(logs, [0.25, 0.5, 0.75])
+    rest = max(float(((high - low) / _QUARTILES) ** 2 - polygamma(1, half).mean()), _LEAST_REST)
+    prior = float(brentq(lambda x: polygamma(1, x) - rest, 1e-3, 2.0 / rest + 2.0))
+    usual = float(np.exp(middle + digamma(prior) - np.log(prior)))
+    return np.asarray(np.sqrt((2.0 * prior * usual + power) / (2.0 * prior + freedom)))
 
 
 def _units(kk: FloatArray, kd: FloatArray, dd: FloatArray) -> FloatArray:

@@ -79,6 +79,8 @@ class ShadowFits:
         Targets of the rows that laws are of.
     basis : (K, k) ndarray
         From :func:`~qmis_stats.leak.losses.contrasts`.
+    penalties : (D,) ndarray
+        Of the parameters of each class.
     law : PoolLaw
         How weights vary over subsets of this very pool, along the contrasts.
     """
@@ -88,6 +90,7 @@ class ShadowFits:
     loss: Loss
     y: FloatArray
     basis: FloatArray
+    penalties: FloatArray
     law: PoolLaw
 
     @property
@@ -129,7 +132,7 @@ class ShadowFits:
             design, curvature, squares, fit.penalties, known.n / data.rows, stands_for=data.rows / rows.size
         )
         away = (basis.T @ (plain - plain.mean(axis=0))).reshape(len(plain), -1)
-        return cls(units, plain, fit.loss, y, basis, posterior(law, away))
+        return cls(units, plain, fit.loss, y, basis, fit.penalties, posterior(law, away))
 
 
 def posterior(law: PoolLaw, away: FloatArray) -> PoolLaw:

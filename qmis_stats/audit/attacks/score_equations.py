@@ -1,0 +1,106 @@
+"""Who was trained on, from the equations that exact or finely coded weights of a head solve (Proposition S17.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+
+from qmis_stats.arrays import FloatArray, Indices
+from qmis_stats.audit.attacks.measured_weights import MeasuredWeights
+from qmis_stats.audit.attacks.shadow_fits import ShadowFits, Units
+from qmis_stats.audit.models.base import Weights
+from qmis_stats.leak.fits import FREE, moment_matrix
+
+__all__ = ["ScoreEquations"]
+
+_STEPS = 3
+_LEAST_LEFT = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreEquations:
+    """Memberships of a pool as the unknowns of a linear system with noise, for one release.
+
+    Weights at the minimum solve Σ_j m_j ψ_j x_j + Pθ = 0, with memberships m_j of mean f and variance f(1 − f). About
+    the best guess θ of the weights, y − θ = H⁻¹(−Pθ − Σ_j m_j ψ_j x_j) + error for what the release measures, y. Given
+    all m but one, as independent normal numbers, the log likelihood ratio of that one is explicit.
+
+    Attributes
+    ----------
+    weights : MeasuredWeights
+        What the release tells of the weights.
+    fits : ShadowFits
+        Of the same game, with all rows of the pool.
+    fraction : float
+        f, the share of the pool that is trained on.
+    leverage : (N, k, k) ndarray
+        q of each point.
+    """
+
+    weights: MeasuredWeights
+    fits: ShadowFits
+    fraction: float
+    leverage: FloatArray
+
+    @cached_property
+    def _at_the_mean(self) -> tuple[FloatArray, FloatArray]:
+        return self._answers(self.weights.mean)
+
+    def _answers(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return H⁻¹, of the Hessian that a share f of all points has on average, and H⁻¹(e_a ⊗ x_j), (kD, k, N)."""
+        design, basis = self.fits.law.design, self.fits.basis
+        curvature = self.fits.loss.curvature(self.fits.y, design @ theta.T)
+        hessian = moment_matrix(design, self.fraction * (basis.T @ curvature @ basis))
+        hessian.flat[:: len(hessian) + 1] += np.tile(self.fits.penalties, basis.shape[1])
+        hessian.flat[:: len(hessian) + 1] += FREE * np.trace(hessian) / len(hessian)
+        answer = cho_solve(cho_factor(hessian), np.eye(len(hessian)))
+        return answer, np.stack([block @ design.T for block in np.split(answer, basis.shape[1], axis=1)], axis=1)
+
+    def log_ratio(self, weights: Weights, places: Indices) -> FloatArray:
+        """Return the log likelihood ratio of membership of some rows, given released weights, shape (n,)."""
+        fits, basis, f = self.fits, self.fits.basis, self.fraction
+        mean, root, y = self.weights.mean, self.weights.root, fits.y
+        penalties = fits.penalties * np.append((Units.of(weights).scale / fits.units[0].scale) ** 2, 1.0)
+        varied, measured = f * (1.0 - f), self.weights.deviation(weights)
+        theta = mean + (fits.covariance @ self.weights.read(weights)).reshape(mean.shape)
+        for _ in range(_STEPS):
+            values = fits.law.design @ theta.T
+            psi = fits.loss.gradient(y, values) @ basis
+            answer, moves = self._at_the_mean if fits.loss.name == "squared" else self._answers(theta)
+            along = -np.sum(moves * psi.T, axis=1)
+            # What each member moves the weights, and where they are expected with a share f of all members.
+            moved = self._whole(along)
+            pulled = self._whole(answer @ (basis.T @ (-penalties * theta)).reshape(-1, 1))
+            ahead = pulled[:, 0] + f * moved.sum(axis=1)
+            missed = (mean - theta).ravel() + measured - ahead
+            told, left = _conditioned(root[:, None] * moved, root * missed, varied, places)
+            theta = theta + (ahead + varied * moved @ told).reshape(mean.shape)
+        curved = basis.T @ fits.loss.curvature(y[places], values[places]) @ basis
+        grown = np.linalg.slogdet(np.eye(basis.shape[1]) + curved @ self.leverage[places])[1]
+        size = (1.0 - left) / varied
+        return np.asarray((told[places] + (f - 0.5) * size) / np.maximum(left, _LEAST_LEFT) + grown)
+
+    def _whole(self, along: FloatArray) -> FloatArray:
+        """Return vectors of parameters along the contrasts, (kD, m), as parameters, (KD, m)."""
+        basis = self.fits.basis
+        parts = along.reshape(basis.shape[1], -1)
+        return np.asarray((basis @ parts).reshape(-1, along.shape[1]))
+
+
+def _conditioned(seen: FloatArray, missed: FloatArray, varied: float, places: Indices) -> tuple[FloatArray, FloatArray]:
+    """Return Sᵀ(1 + vSSᵀ)⁻¹ times what was missed, and what is left of the variance v of some memberships, as a share.
+
+    In the smaller of the two dimensions of S, (parameters, points).
+    """
+    parameters, points = seen.shape
+    if points <= parameters:
+        inner = cho_factor(np.eye(points) + varied * seen.T @ seen)
+        some = np.zeros((points, places.size))
+        some[places, np.arange(places.size)] = 1.0
+        return cho_solve(inner, seen.T @ missed), cho_solve(inner, some)[places, np.arange(places.size)]
+    inner = cho_factor(np.eye(parameters) + varied * seen @ seen.T)
+    left = 1.0 - varied * np.sum(seen[:, places] * cho_solve(inner, seen[:, places]), axis=0)
+    return seen.T @ cho_solve(inner, missed), left
