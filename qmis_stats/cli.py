@@ -40,6 +40,9 @@ _PLOTS = (".png", ".svg", ".pdf")
 _ARGUMENTS = {"no_header": "header", "no_axis_check": "check_axes"}
 """What functions call the options that switch something off."""
 
+_NUMBERS = {"integer": "an integer", "float": "a number"}
+"""What options of each of click's types of number allow."""
+
 
 class _Stop(Exception):  # noqa: N818  (ends the command; not always for an error)
     """Ends the command with an exit status and at most one line."""
@@ -51,6 +54,12 @@ class _Stop(Exception):  # noqa: N818  (ends the command; not always for an erro
 
 class _Command(click.Command):
     """A command in whose messages arguments of functions have the names of its options."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        for parameter in self.params:
+            if parameter.type.name in _NUMBERS:
+                parameter.type = _Number(parameter.type)
 
     @property
     def options(self) -> dict[str, str]:
@@ -149,6 +158,20 @@ class _Choice(click.Choice[str]):
         if value not in self.choices:
             raise InputError(_label(param, ctx), value, f"one of {', '.join(self.choices)}")
         return value
+
+
+class _Number(click.ParamType[Any]):
+    """An integer or a number of click's, refused as every other value is."""
+
+    def __init__(self, plain: click.ParamType[Any]) -> None:
+        self.plain, self.name = plain, plain.name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number."""
+        try:
+            return self.plain.convert(value, param, ctx)
+        except click.BadParameter:
+            raise InputError(_label(param, ctx), value, _NUMBERS[self.name]) from None
 
 
 class _Known(click.ParamType[str]):

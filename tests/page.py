@@ -97,7 +97,10 @@ def check_tables(page: Page) -> None:
 
 
 def check_plots(page: Page) -> None:
-    """Every plot has a name, and a table comes before the next one."""
+    """Every plot has a name, scrolls where it would be too small, and a table comes before the next one."""
+    assert page.source.count('<div class="scroll" tabindex="0" role="region" aria-label="Plot: ') == len(
+        page.all("svg")
+    )
     names = [name for name in page.names() if name in ("svg", "table")]
     for svg in page.all("svg"):
         assert svg.attributes["role"] == "img"

@@ -4,7 +4,9 @@ The lowest index wins a tie.  Sums run over blocks of ``PAIR_BLOCK`` in order, e
 that they do not depend on tiles or threads and rounding stays that of a short sum.
 
 A tile of :data:`TILE` points (or sums) meets the others one at a time; tile, scores and counts of the tile stay in the
-nearest cache.  Cells are compared eight at a time, so that the best score and its cell are kept in registers.
+nearest cache.  Three to six cells, the usual case, are compared and added up on vectors of the tile, without an
+address that depends on the cell.  More are compared eight at a time, so that the best score and its cell are kept in
+registers.
 """
 
 from __future__ import annotations
@@ -62,7 +64,7 @@ def _opening(width: int) -> Callable[[Matrix, Cells, Matrix, Matrix], None]:
     return opening
 
 
-_first_eight, _first_four, _first_two, _first = _opening(8), _opening(4), _opening(2), _opening(1)
+_first_eight, _first_four, _first = _opening(8), _opening(4), _opening(1)
 _eight, _four, _two, _one = _step(8), _step(4), _step(2), _step(1)
 
 
@@ -76,9 +78,6 @@ def smallest(best: Matrix, cell: Cells, columns: Matrix, row: Matrix) -> None:
     elif cells >= 4:
         _first_four(best, cell, columns, row)
         j = 4
-    elif cells >= 2:
-        _first_two(best, cell, columns, row)
-        j = 2
     else:
         _first(best, cell, columns, row)
         j = 1
@@ -93,6 +92,50 @@ def smallest(best: Matrix, cell: Cells, columns: Matrix, row: Matrix) -> None:
         j += 2
     if j < cells:
         _one(best, cell, columns, row, j)
+
+
+def _wins_of(width: int) -> Callable[[Matrix, Matrix, Matrix, float], None]:
+    """Return what adds one weight to the winners of a tile; the constant lets the compiler unroll the loops."""
+
+    @inlined
+    def add(block: Matrix, columns: Matrix, row: Matrix, weight: float) -> None:
+        for t in range(TILE):
+            score = columns[0, t] + row[0]
+            winner = 0
+            for j in range(1, width):
+                other = columns[j, t] + row[j]
+                closer = other < score
+                score = other if closer else score
+                winner = j if closer else winner
+            for j in range(width):
+                block[j, t] += weight if winner == j else 0.0
+
+    return add
+
+
+def _rows_of(width: int) -> Callable[[Matrix, Matrix, Matrix, Matrix], None]:
+    """Return what adds the coefficients of the winners to the sums of a tile."""
+
+    @inlined
+    def add(block: Matrix, columns: Matrix, row: Matrix, values: Matrix) -> None:
+        for t in range(TILE):
+            score = columns[0, t] + row[0]
+            winner = 0
+            for j in range(1, width):
+                other = columns[j, t] + row[j]
+                closer = other < score
+                score = other if closer else score
+                winner = j if closer else winner
+            value = values[0]
+            for j in range(1, width):
+                other = values[j]
+                value = other if winner == j else value
+            block[t] += value
+
+    return add
+
+
+_wins_of_three, _wins_of_four, _rows_of_three, _rows_of_four = _wins_of(3), _wins_of(4), _rows_of(3), _rows_of(4)
 
 
 @compiled
@@ -112,17 +155,20 @@ def wins_of_tile(total: Matrix, sums: Matrix, weights: Matrix, columns: Matrix) 
     cell = np.empty(TILE, dtype=np.int64)
     total[:, :] = 0.0
     block = np.empty_like(total)
-    cells = total.shape[1]
+    cells = total.shape[0]
     flat = block.reshape(block.size)
     for begin in range(0, weights.size, PAIR_BLOCK):
         block[:, :] = 0.0
         for r in range(begin, min(begin + PAIR_BLOCK, weights.size)):
-            smallest(best, cell, columns, sums[r])
             weight = weights[r]
-            place = 0
-            for t in range(TILE):
-                flat[place + cell[t]] += weight
-                place += cells
+            if cells == 3:
+                _wins_of_three(block, columns, sums[r], weight)
+            elif cells == 4:
+                _wins_of_four(block, columns, sums[r], weight)
+            else:
+                smallest(best, cell, columns, sums[r])
+                for t in range(TILE):
+                    flat[cell[t] * TILE + t] += weight
         total += block
 
 
@@ -132,10 +178,10 @@ def wins(out: Matrix, sums: Matrix, weights: Matrix, points: Matrix) -> None:
     count, cells = points.shape
     for tile in prange((count + TILE - 1) // TILE):
         start = tile * TILE
-        total = np.empty((TILE, cells))
+        total = np.empty((cells, TILE))
         wins_of_tile(total, sums, weights, tile_columns(points, start))
         stop = min(count, start + TILE)
-        out[start:stop] = total[: stop - start]
+        out[start:stop] = total[:, : stop - start].T
 
 
 @compiled
@@ -145,13 +191,19 @@ def rows_of_tile(total: Matrix, columns: Matrix, points: Matrix, coefficients: M
     cell = np.empty(TILE, dtype=np.int64)
     total[:] = 0.0
     block = np.empty(TILE)
+    cells = points.shape[1]
     for begin in range(0, points.shape[0], PAIR_BLOCK):
         block[:] = 0.0
         for m in range(begin, min(begin + PAIR_BLOCK, points.shape[0])):
-            smallest(best, cell, columns, points[m])
             values = coefficients[m]
-            for t in range(TILE):
-                block[t] += values[cell[t]]
+            if cells == 3:
+                _rows_of_three(block, columns, points[m], values)
+            elif cells == 4:
+                _rows_of_four(block, columns, points[m], values)
+            else:
+                smallest(best, cell, columns, points[m])
+                for t in range(TILE):
+                    block[t] += values[cell[t]]
         total += block
 
 

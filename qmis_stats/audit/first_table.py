@@ -9,7 +9,7 @@ from qmis_stats.audit.lines import Line
 from qmis_stats.audit.quantizers import release_name
 from qmis_stats.audit.wording import metric_name, narrow, number, percent
 from qmis_stats.leak.releases import ReleaseLeak
-from qmis_stats.reporting.tables import Table
+from qmis_stats.reporting.tables import Table, rank_set
 from qmis_stats.validation import checked_level
 
 __all__ = ["first_table", "legend", "whole_table"]
@@ -79,7 +79,7 @@ def _caption(dataset: str, level: float) -> str:
 
 
 def _set(line: Line) -> str:
-    return "" if line.rank_set is None else "-".join(map(str, dict.fromkeys(line.rank_set)))
+    return "" if line.rank_set is None else rank_set(*line.rank_set)
 
 
 def _with(value: str, low: str, high: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from qmis_stats.errors import QmisError
+from qmis_stats.interrupts import held_back
 
 __all__ = ["end_processes", "in_processes"]
 
@@ -49,7 +50,9 @@ def in_processes(
     from joblib import Parallel, delayed
 
     parallel = Parallel(n_jobs=min(jobs, len(work)), return_as="generator" if ordered else "generator_unordered")
-    for outcome in parallel(delayed(_tried)(function, item) for item in work):
+    with held_back():
+        outcomes = parallel(delayed(_tried)(function, item) for item in work)
+    for outcome in outcomes:
         if isinstance(outcome, _Failure):
             raise outcome.error from outcome.cause
         yield outcome

@@ -10,8 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import reduce
 from itertools import accumulate
 from numbers import Rational
+from operator import mul
 from typing import Any
 
 import numpy as np
@@ -65,11 +67,12 @@ def _multinomial_weights(counts: IntArray, masses: list[int]) -> NDArray[np.obje
     """Return (Σ counts)! Π mass_j^count_j / count_j! for each row, as exact integers."""
     size = int(counts[0].sum())
     factorials = np.array(list(accumulate(range(1, size + 1), int.__mul__, initial=1)), dtype=object)
-    weights = np.full(len(counts), factorials[size], dtype=object)
+    # Divided once: nothing costs more than a division of long integers.
+    weights = factorials[size] // reduce(mul, (factorials[column] for column in counts.T))
     for column, mass in zip(counts.T, masses, strict=True):
         powers = np.array([mass**c for c in range(size + 1)], dtype=object)
-        weights = weights // factorials[column] * powers[column]
-    return weights
+        weights = weights * powers[column]
+    return np.asarray(weights, dtype=object)
 
 
 def conditional_cell_probabilities(

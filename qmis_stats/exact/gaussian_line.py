@@ -64,15 +64,21 @@ def _cell_changes(thresholds: FloatArray, n: int, w: FloatArray) -> tuple[FloatA
     return scale, change
 
 
-def _turning_point(thresholds: FloatArray, n: int, low: FloatArray, high: FloatArray, *, rising: bool) -> FloatArray:
-    """Return where each cell's change turns positive (rising) or stops being positive on [low, high]."""
+def _turning_points(
+    thresholds: FloatArray, n: int, low: FloatArray, centre: FloatArray, high: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return where each cell's change turns positive on [low, centre], and where it ends on [centre, high]."""
     # All cells at once; a bracket without a turning point leads to its end, where SciPy's find_root would refuse it.
+    rising = np.array([[True], [False]])
+    start, stop = np.stack([low, centre], axis=1), np.stack([centre, high], axis=1)
     for _ in range(_STEPS):
-        places = np.linspace(low, high, _SECTIONS + 1, axis=-1)
-        turned = (_cell_changes(thresholds, n, places[:, 1:-1])[1] > 0.0) == rising
-        before = np.count_nonzero(~turned, axis=1)[:, None]
-        low, high = (np.take_along_axis(places, at, axis=1)[:, 0] for at in (before, before + 1))
-    return 0.5 * (low + high)
+        places = np.linspace(start, stop, _SECTIONS + 1, axis=-1)
+        inner = places[..., 1:-1]
+        positive = _cell_changes(thresholds, n, inner.reshape(len(inner), -1))[1].reshape(inner.shape) > 0.0
+        before = np.count_nonzero(positive != rising, axis=-1)[..., None]
+        start, stop = (np.take_along_axis(places, at, axis=-1)[..., 0] for at in (before, before + 1))
+    first, last = (0.5 * (start + stop)).T
+    return first, last
 
 
 def log_delta(thresholds: ArrayLike, n: int) -> float:
@@ -111,8 +117,7 @@ def log_delta(thresholds: ArrayLike, n: int) -> float:
     low, high = anchor - _REACH, anchor + _REACH
     # The outer cells' centres are infinite; clipping turns each centre into a bracket of its cell's window.
     centre = np.clip(0.5 * n * (padded[:-1] + padded[1:]), low, high)
-    first = _turning_point(t, n, low, centre, rising=True)
-    last = _turning_point(t, n, centre, high, rising=False)
+    first, last = _turning_points(t, n, low, centre, high)
     nodes, weights = gauss_legendre_panels(np.linspace(first, last, _PANELS + 1, axis=-1), _ORDER)
     scale, change = _cell_changes(t, n, nodes)
     return float(logsumexp(scale - 0.5 * nodes**2, b=weights * change)) - 0.5 * math.log(2.0 * math.pi)

@@ -16,7 +16,7 @@ from qmis_stats.errors import InputError
 from qmis_stats.inference.rank_results import EstimateRanking, rank_estimates
 from qmis_stats.inference.ranks import Comparisons
 from qmis_stats.reporting.notebook import NotebookResult
-from qmis_stats.reporting.tables import Table, estimates, texts
+from qmis_stats.reporting.tables import Table, estimates, rank_set, texts
 from qmis_stats.validation import checked_level, finite_array
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ class Measured(NotebookResult):
                 name + " (*)" * (not inside) for name, inside in zip(self.names, self.in_domain, strict=True)
             ],
             f"{self.figure} {percent}": estimates(frame, ".4f", "estimate", "low", "high"),
-            f"{percent} set of ranks": texts("..".join(map(str, sets[q])) if q in sets else None for q in self.names),
+            f"{percent} set of ranks": texts(rank_set(*sets[q]) if q in sets else None for q in self.names),
         }
         return [Table.of(self.title(), columns)]
 

@@ -9,8 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import solve_triangular
 from scipy.spatial.distance import cdist
-from scipy.stats import chi2
-from scipy.stats import f as fisher
 
 from qmis_stats.arrays import FloatArray
 from qmis_stats.by_value import ByValue
@@ -78,6 +76,8 @@ def residual_area(ratio: ArrayLike, outputs: int) -> FloatArray:
     >>> residual_area([1.0, 0.25], 1).round(4), round(float(1.0 - 2.0 / np.pi * np.arctan(0.5)), 4)
     (array([0.5   , 0.7048]), 0.7048)
     """
+    from scipy.stats import f as fisher  # slow to load
+
     return np.asarray(fisher.sf(np.asarray(ratio, dtype=np.float64), outputs, outputs))
 
 
@@ -89,6 +89,8 @@ def residual_delta(ratio: ArrayLike, outputs: int) -> FloatArray:
     >>> residual_delta([1.0, 0.25], 10).round(4)
     array([0.    , 0.8677])
     """
+    from scipy.stats import chi2  # slow to load
+
     r = np.asarray(ratio, dtype=np.float64)
     below = np.minimum(r, 1.0 - 1e-9)
     cut = outputs * np.log(1.0 / below) / (1.0 / below - 1.0)

@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Table", "estimates", "lines_of", "power_of_ten", "ranges", "shown", "table_of", "texts", "with_ends"]
+__all__ = [
+    "Table",
+    "estimates",
+    "lines_of",
+    "power_of_ten",
+    "ranges",
+    "rank_set",
+    "shown",
+    "table_of",
+    "texts",
+    "with_ends",
+]
 
 
 @dataclass(frozen=True)
@@ -98,6 +109,17 @@ def estimates(frame: pd.DataFrame, spec: str, value: str, low: str = "", high: s
     return [with_ends(*row, spec=spec) for row in zip(frame[value], *ends, strict=True)]
 
 
+def rank_set(low: object, high: object) -> str:
+    """Return a set of ranks by its ends.
+
+    Examples
+    --------
+    >>> rank_set(1, 3)
+    '1..3'
+    """
+    return f"{low}..{high}"
+
+
 def ranges(frame: pd.DataFrame, name: str) -> list[str]:
     """Return sets of ranks, whose ends are in ``<name>_low`` and ``<name>_high``.
 
@@ -108,7 +130,7 @@ def ranges(frame: pd.DataFrame, name: str) -> list[str]:
     ['1..3']
     """
     ends = zip(texts(frame[f"{name}_low"]), texts(frame[f"{name}_high"]), strict=True)
-    return [f"{low}..{high}" if low else "" for low, high in ends]
+    return [rank_set(low, high) if low else "" for low, high in ends]
 
 
 def lines_of(table: Table) -> list[str]:

@@ -19,6 +19,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from qmis_stats.errors import InputError, MissingExtraError
+from qmis_stats.interrupts import held_back
 from qmis_stats.sweep.work import SweepError
 from qmis_stats.validation import whole_number
 
@@ -121,7 +122,8 @@ class Processes(Workers):
 
     def submit(self, task: Task, *arguments: Any) -> Future[Any]:
         """Start a task in one of the processes."""
-        return self._pool.submit(task, *arguments)
+        with held_back():
+            return self._pool.submit(task, *arguments)
 
     def revive(self) -> bool:
         """Replace the pool: one that lost a process answers nothing any more."""

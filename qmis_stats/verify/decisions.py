@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from scipy.special import log_ndtr, stdtr
-from scipy.stats import binomtest
 
 from qmis_stats.results import MISResult
 
@@ -204,4 +203,6 @@ def binomial_decision(hits: int, trials: int, rate: float) -> Statistical:
     >>> binomial_decision(380, 400, 0.95).p_value
     1.0
     """
+    from scipy.stats import binomtest  # slow to load
+
     return Statistical("exact binomial", hits / trials, float(binomtest(hits, trials, rate).pvalue))

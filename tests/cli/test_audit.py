@@ -366,3 +366,21 @@ def test_groups_are_told(qmis: Qmis, tmp_path: Path) -> None:
         assert message in refused.stderr
     bundled = qmis("audit", "bundled:diabetes", "--by", "age", *FAST)
     assert bundled.stderr.startswith("--by = ")
+
+
+def test_groups_are_told_again_after_attacks(qmis: Qmis, tmp_path: Path) -> None:
+    """Where theory is silent, what attacks measured of groups is the answer: the table comes once more, with leaks."""
+    file = tmp_path / "people.csv"
+    table().assign(site=np.where(np.arange(160) % 3 == 0, "far", "near")).to_csv(file, index=False)
+    few = ("--quantizers", "sign", "--runs", "2", "--jobs", "1", "--attacks", "16")
+    result = qmis("audit", file, "--target", "tall", "--by", "site", "--ignore", "site", *few)
+    assert result.exit_code == 0, result.stderr
+    _, silent, measured = (" ".join(part.split()) for part in result.stdout.split("Who leaks most"))
+    for part, words in (
+        (silent, "rows: training records; score: accuracy of the held out;"),
+        (silent, "What each group leaks is not known: theory has no answer, and no attacks have measured it."),
+        (measured, "group rows Δ low high more low high score low high"),
+        (measured, "site = near 106 "),
+        (measured, "rows: the pool of the attacks; more: 2·AUC − 1 less that of the rest, by column;"),
+    ):
+        assert words in part

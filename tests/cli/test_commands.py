@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import Result
 
 import qmis_stats
 import qmis_stats.experiment
 import qmis_stats.verify
+from qmis_stats.cli import cli
 from qmis_stats.reporting.tables import Table
 
 Qmis = Callable[..., Result]
@@ -49,6 +51,16 @@ def test_wrong_usage_is_one_line(arguments: list[str], words: str, qmis: Qmis) -
     assert words in result.stderr
     assert "--help" in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", list(cli.commands.values()), ids=list(cli.commands))
+def test_no_number_is_refused_in_one_line_that_says_what_is_allowed(command: click.Command, qmis: Qmis) -> None:
+    for option in command.params:
+        if option.type.name in ("integer", "float"):
+            refused = qmis(command.name, option.opts[0], "1.5x")
+            allowed = {"integer": "an integer", "float": "a number"}[option.type.name]
+            line = f"{option.opts[0]} = '1.5x': must be {allowed}\n"
+            assert (refused.exit_code, refused.stdout, refused.stderr) == (2, "", line)
 
 
 @pytest.mark.parametrize(

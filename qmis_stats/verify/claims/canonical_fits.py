@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import expit
-from scipy.stats import norm
 
 from qmis_kernels import backend
 from qmis_stats.arrays import FloatArray
@@ -75,6 +74,8 @@ def _learnt(beta: FloatArray, samples: Iterator[_Sample]) -> _Learnt:
 
 def _areas(beta: FloatArray, learnt: _Learnt, samples: Iterator[_Sample]) -> dict[str, tuple[float, float]]:
     """Return the areas of the attacks on estimates and on their signs, with standard errors over fits."""
+    from scipy.stats import norm  # slow to load
+
     s, mean = learnt.spread, learnt.factor * beta
     error = s / math.sqrt(beta.size)
     up, down = norm.cdf(mean / error), norm.cdf(-mean / error)

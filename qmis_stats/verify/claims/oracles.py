@@ -7,8 +7,6 @@ from fractions import Fraction
 from itertools import product
 
 import numpy as np
-from scipy.stats import f as fisher
-from scipy.stats import t as student
 
 from qmis_stats.exact import finite, histogram, quadratic_form
 from qmis_stats.laws import FiniteLaw, GaussianMean, LinearRegression
@@ -82,6 +80,9 @@ def _line(context: Context) -> Evidence:
 
 
 def _regression(context: Context) -> Evidence:
+    from scipy.stats import f as fisher  # slow to load
+    from scipy.stats import t as student
+
     rows = []
     worst = 0.0
     for ratio in (1.001, 1.2, 2.0, 6.0):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.stats import binom
 
 from qmis_stats.arrays import FloatArray
 from qmis_stats.inference.gap_intervals import gap_interval
@@ -36,6 +35,8 @@ _LAWS: tuple[tuple[str, Sampler, float], ...] = (
 
 def _at_least(hits: int, trials: int, rate: float) -> Statistical:
     """Return the exact one-sided binomial test of "the success rate is at least ``rate``"."""
+    from scipy.stats import binom  # slow to load
+
     return Statistical("exact binomial, one-sided", hits / trials, float(binom.cdf(hits, trials, rate)))
 
 

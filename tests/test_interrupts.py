@@ -1,0 +1,42 @@
+"""Ctrl-C reaches the process that a user sees after it has started others, and no worker, ever."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import pytest
+
+from qmis_stats.audit.processes import in_processes
+from qmis_stats.interrupts import held_back
+from qmis_stats.sweep.workers import Processes
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="masks of signals")
+MASK = (signal.SIG_BLOCK, ())
+
+
+def test_workers_of_sweeps_are_started_without_interrupts() -> None:
+    crew = Processes(1)
+    try:
+        assert signal.SIGINT in crew.submit(signal.pthread_sigmask, *MASK).result()
+    finally:
+        crew.close()
+
+
+def test_workers_of_audits_are_started_without_interrupts() -> None:
+    assert all(signal.SIGINT in found for found in in_processes(signal.pthread_sigmask, [MASK, MASK], 2))
+
+
+def test_the_parent_is_interrupted_after_the_start() -> None:
+    started = []
+
+    def start() -> None:
+        with held_back():
+            os.kill(os.getpid(), signal.SIGINT)
+            started.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        start()
+    assert started
+    assert signal.SIGINT not in signal.pthread_sigmask(*MASK)
