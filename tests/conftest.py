@@ -1,5 +1,6 @@
 """One compiled thread a test process: the workers of a parallel run share the cores. Grids, thinned out."""
 
+import gc
 from zlib import crc32
 
 import pytest
@@ -24,3 +25,9 @@ def pytest_collection_modifyitems(items):
         if grid is not None and item.function in begun and crc32(item.name.encode()) % grid.args[0]:
             item.add_marker("long")
         begun.add(getattr(item, "function", None))
+
+
+def pytest_collection_finish():
+    """Take thousands of collected tests out of garbage collection, which would go through them again and again."""
+    gc.collect()
+    gc.freeze()

@@ -53,7 +53,7 @@ def test_the_library_knows_no_options():
 
 
 def test_extras_that_messages_name_are_offered():
-    calls = [node for path in ROOT.rglob("*.py") for node in ast.walk(ast.parse(path.read_text()))]
+    calls = [node for path in ROOT.rglob("*.py") for node in ast.walk(tree_of(path))]
     named = {
         node.args[2].value
         for node in calls
