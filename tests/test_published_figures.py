@@ -123,7 +123,7 @@ def test_histogram(tmp_path):
 SINGLE = [path for path in sorted(EXPERIMENTS.glob("*.toml")) if "\n[grid]" not in path.read_text()]
 
 
-@pytest.mark.grid(3)
+@pytest.mark.grid(6)
 @pytest.mark.parametrize("path", SINGLE, ids=lambda p: p.stem)
 def test_every_experiment_file_is_reproducible(path, tmp_path):
     first, second = (CliRunner().invoke(cli, ["evaluate", str(path), "--json"]) for _ in range(2))
