@@ -202,6 +202,7 @@ SKLEARN = [
 ]
 
 
+@pytest.mark.grid(2)
 @pytest.mark.parametrize(
     ("estimator", "name", "path"), SKLEARN, ids=[f"{type(e).__name__}-{name}" for e, name, _ in SKLEARN]
 )
