@@ -7,6 +7,8 @@ import pytest
 
 import qmis_kernels
 
+collect_ignore = ["user_script.py"]  # it computes; a test runs it
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread():
