@@ -11,10 +11,10 @@ from fractions import Fraction
 from functools import cached_property, reduce
 
 import numpy as np
-from scipy.special import logsumexp
 
 from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import DomainError
+from qmis_stats.numerics import log_sum_exp
 from qmis_stats.tilting import Tilt, solve_tilt
 
 __all__ = [
@@ -298,7 +298,7 @@ class DiscreteIncrement(Increment):
         """Return ``K, K', K''`` at ``s``."""
         x, log_p = self._parts
         terms = log_p + s * x
-        value = float(logsumexp(terms))
+        value = log_sum_exp(terms)
         weights = np.exp(terms - value)
         first = float(weights @ x)
         return value, first, float(weights @ (x - first) ** 2)
@@ -380,7 +380,7 @@ class MixtureIncrement(Increment):
         """Return ``K, K', K''`` at ``s``."""
         log_w, m, v = self._parts
         terms = log_w + s * m + 0.5 * s * s * v
-        value = float(logsumexp(terms))
+        value = log_sum_exp(terms)
         p = np.exp(terms - value)
         slopes = m + s * v
         first = float(p @ slopes)

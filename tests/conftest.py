@@ -1,10 +1,13 @@
 """One compiled thread a test process: the workers of a parallel run share the cores. Grids, thinned out."""
 
+import gc
 from zlib import crc32
 
 import pytest
 
 import qmis_kernels
+
+collect_ignore = ["user_script.py"]  # it computes; a test runs it
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -24,3 +27,9 @@ def pytest_collection_modifyitems(items):
         if grid is not None and item.function in begun and crc32(item.name.encode()) % grid.args[0]:
             item.add_marker("long")
         begun.add(getattr(item, "function", None))
+
+
+def pytest_collection_finish():
+    """Take thousands of collected tests out of garbage collection, which would go through them again and again."""
+    gc.collect()
+    gc.freeze()

@@ -299,7 +299,7 @@ def _experiment_or_one_line(data: Any) -> None:
         assert all(method in METHODS for method in experiment.methods)
 
 
-@settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(damaged())
 def test_damaged_experiments(data: Any) -> None:
     _experiment_or_one_line(data)

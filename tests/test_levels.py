@@ -293,6 +293,7 @@ def test_the_check_refuses_whatever_is_none():
 def test_confidence_levels(name, levels):
     from matplotlib import pyplot
 
+    pyplot.close("all")  # those of other tests
     call = CONFIDENCE[name]
     for level in levels:
         if level is None and name in OPTIONAL:

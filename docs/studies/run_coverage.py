@@ -7,7 +7,6 @@ Rows of the output file are kept, and their settings are not run again, unless `
 
 import argparse
 import csv
-import gc
 import os
 import time
 import zlib
@@ -29,10 +28,9 @@ QUICK = 0.05
 
 
 def prepare() -> None:
-    """Compile, and take what is there out of garbage collection, which ``multipletests`` asks for at every call."""
+    """Compile."""
     for module in (smallest_gap, rank_sets):
         module.measure(replace(module.settings(QUICK)[0], replicates=1), np.random.default_rng(0))
-    gc.freeze()
 
 
 def measured(setting: Setting, seed: int) -> tuple[Setting, list[dict], float]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
+from qmis_stats.inference import holm
 from qmis_stats.inference.rates import fit_dof
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.reporting.tables import Table, texts
@@ -61,9 +62,7 @@ class ExponentComparison(NotebookResult):
     @cached_property
     def holm_pvalues(self) -> FloatArray:
         """Two-sided p-values of the pairs with Holm's correction: those below α hold together at the rate α."""
-        from statsmodels.stats.multitest import multipletests
-
-        return np.asarray(multipletests(self.pvalues, method="holm")[1])
+        return holm.adjusted(self.pvalues)
 
     @property
     def test(self) -> str:

@@ -19,6 +19,7 @@ from qmis_kernels import backend
 from qmis_stats.arrays import Flags, FloatArray, IntArray
 from qmis_stats.by_value import ByValue
 from qmis_stats.errors import InputError
+from qmis_stats.inference.holm import decided as holm_decided
 from qmis_stats.inference.minimum import ROUNDING, bootstrap_quantile
 from qmis_stats.validation import checked_level, checked_seed, whole_number
 
@@ -172,8 +173,6 @@ class Comparisons(ByValue):
 
     def holm(self, level: float) -> Flags:
         """Return the decisions of Holm's procedure on normal p-values: cheap, and blind to dependence."""
-        from statsmodels.stats.multitest import multipletests
-
         error = 1.0 - checked_level(level) - self.screening
         chosen = ~np.eye(len(self.sizes), dtype=bool)
         members = np.broadcast_to(np.array(self.sizes)[:, None], chosen.shape)[chosen]
@@ -182,7 +181,7 @@ class Comparisons(ByValue):
         pvalues = np.minimum(1.0, members * tails)
         result = np.zeros_like(chosen)
         if error > ROUNDING and pvalues.size:
-            result[chosen] = multipletests(pvalues, alpha=error, method="holm")[0]
+            result[chosen] = holm_decided(pvalues, error)
         return result
 
     def _quantile(self, tail: float) -> float:

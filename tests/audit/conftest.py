@@ -20,6 +20,13 @@ def shorten_check(patched: pytest.MonkeyPatch) -> None:
     patched.setattr(audited, "_CHECK_SHADOWS", CHECKED["shadows"])
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _short_check():
+    with pytest.MonkeyPatch.context() as patched:
+        shorten_check(patched)
+        yield
+
+
 @dataclass(frozen=True)
 class Grid:
     """Rounds to multiples of a step."""

@@ -27,7 +27,7 @@ from qmis_stats.audit.models import Logistic
 from qmis_stats.display import attack_table, audit_table, printed
 from qmis_stats.errors import InputError
 from qmis_stats.reporting.tables import lines_of
-from tests.audit.conftest import CHECKED, Grid, ScaledSign, shorten_check
+from tests.audit.conftest import CHECKED, Grid, ScaledSign
 from tests.page import Page, check_readable
 
 QUANTIZERS = (Grid(0.5), ScaledSign())
@@ -43,15 +43,8 @@ def shown_text(content):
     return capture.get()
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _short_check():
-    with pytest.MonkeyPatch.context() as patched:
-        shorten_check(patched)
-        yield
-
-
 @pytest.fixture(scope="module")
-def found(binary, _short_check):
+def found(binary):
     return audit_attacks(binary, MODEL, QUANTIZERS, n=40, trainings=32, seed=2)
 
 

@@ -40,7 +40,7 @@ def same(first, second):
     [
         ("binary", Logistic),
         pytest.param("multiclass", Softmax, marks=pytest.mark.long),
-        ("regression", Linear),
+        pytest.param("regression", Linear, marks=pytest.mark.long),
     ],
 )
 def test_an_audit(name, head, request):

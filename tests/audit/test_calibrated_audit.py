@@ -25,7 +25,6 @@ from qmis_stats.audit.tables import load_table
 from qmis_stats.cli import cli
 from qmis_stats.errors import InputError
 from qmis_stats.quantizers import quantizer
-from tests.audit.conftest import shorten_check
 
 DATA = bundled("diabetes")
 GPTQ = quantizer("gptq-3")
@@ -144,8 +143,7 @@ def test_an_audit_is_the_same_from_the_store_and_from_any_processes(tmp_path) ->
         audit(DATA, head_for(DATA), [GPTQ], store=tmp_path, **{**given, "calibration_rows": 41})
 
 
-def test_an_audit_by_attacks(monkeypatch) -> None:
-    shorten_check(monkeypatch)
+def test_an_audit_by_attacks() -> None:
     found = audit_attacks(DATA, Linear(), [GPTQ], n=60, trainings=16, seed=1, attacks=[LossThreshold()])
     assert found.predicted is None
     assert found.reports["gptq-3"].game["calibration"] == {"source": "training", "rows": 128}

@@ -74,6 +74,7 @@ QUANTIZERS = {
 }
 
 
+@pytest.mark.grid(2)
 @pytest.mark.parametrize("door", [by_audit, by_attacks, by_leakage], ids=lambda door: door.__name__)
 @pytest.mark.parametrize("kind", QUANTIZERS)
 def test_quantizers(binary, door, kind):
@@ -171,6 +172,7 @@ MODELS = {
 }
 
 
+@pytest.mark.grid(2)
 @pytest.mark.parametrize("kind", MODELS)
 def test_models(binary, kind):
     methods, said = MODELS[kind]

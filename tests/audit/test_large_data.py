@@ -122,6 +122,7 @@ class Counting(Logistic):
         return super().losses(weights, X, y)
 
 
+@pytest.mark.grid(2)
 @pytest.mark.parametrize(
     "attack", [LiRA("online"), LiRA("offline"), Discriminator(), LossThreshold()], ids=lambda a: a.name
 )

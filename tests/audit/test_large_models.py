@@ -29,7 +29,9 @@ def scores(game):
     return np.array([result.scores for result in report.results + report.controls])
 
 
-@pytest.mark.parametrize("model", MODELS, ids=["linear", "perceptron"])
+@pytest.mark.parametrize(
+    "model", [MODELS[0], pytest.param(MODELS[1], marks=pytest.mark.long)], ids=["linear", "perceptron"]
+)
 def test_weights_that_are_made_again_give_the_same_scores(model, tmp_path, monkeypatch) -> None:
     kept = played(model)
     expected = {chosen: scores(kept.quantized(chosen)) for chosen in (None, quantizer("uniform-3"))}

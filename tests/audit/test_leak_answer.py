@@ -15,7 +15,6 @@ from qmis_stats.audit.leak_lines import leak_lines
 from qmis_stats.audit.models import MLP, Logistic, SklearnModel
 from qmis_stats.leak.releases import FIGURES
 from qmis_stats.quantizers import quantizer
-from tests.audit.conftest import shorten_check
 
 NAMES = ("sign", "sparse-90", "uniform-8")
 
@@ -187,9 +186,7 @@ def attacked():
     from qmis_stats.audit.attacks import audited
     from qmis_stats.audit.attacks.read_out import ReadOut
 
-    with pytest.MonkeyPatch.context() as patched:
-        shorten_check(patched)
-        return audited.audit_attacks(draw(), Logistic(), [quantizer("sign")], trainings=64, attacks=[ReadOut()], seed=1)
+    return audited.audit_attacks(draw(), Logistic(), [quantizer("sign")], trainings=64, attacks=[ReadOut()], seed=1)
 
 
 def test_an_audit_answers_by_theory():

@@ -5,7 +5,6 @@ import warnings
 
 import numpy as np
 import pytest
-import statsmodels.api as sm
 from sklearn import (
     linear_model,
     metrics,
@@ -69,11 +68,15 @@ def test_ridge_in_the_dual_is_the_same(regression):
 
 
 def test_ordinary_least_squares_agrees_with_statsmodels(regression):
+    import statsmodels.api as sm
+
     fitted = sm.OLS(regression.y, sm.add_constant(regression.X)).fit()
     assert np.allclose(Linear().predict(final(Linear(alpha=0.0), regression), regression.X), fitted.fittedvalues)
 
 
 def test_logistic_regression_agrees_with_statsmodels(binary):
+    import statsmodels.api as sm
+
     fitted = sm.Logit(binary.y, sm.add_constant(binary.X)).fit(disp=False)
     W, b, location, scale = final(Logistic(alpha=0.0), binary)
     assert np.allclose(W[0] / scale, fitted.params[1:], atol=1e-5)
@@ -222,6 +225,7 @@ SKLEARN = [
 ]
 
 
+@pytest.mark.grid(2)
 @pytest.mark.parametrize(
     ("estimator", "name", "path"), SKLEARN, ids=[f"{type(e).__name__}-{name}" for e, name, _ in SKLEARN]
 )

@@ -7,7 +7,6 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-import statsmodels.api as sm
 from scipy import stats
 from sklearn import ensemble, linear_model, model_selection
 from sklearn.compose import TransformedTargetRegressor
@@ -143,6 +142,8 @@ def test_early_stopping_inside_of_ensembles_and_parallel_searches(binary):
 
 @pytest.mark.filterwarnings("ignore")  # of statsmodels, which goes on
 def test_separable_classes_have_no_fit():
+    import statsmodels.api as sm
+
     features = np.random.default_rng(1).normal(size=(80, 3))
     fitted = sm.Logit((features[:, 0] > 0.0).astype(float), features).fit(disp=0, maxiter=20)
     with pytest.raises(DomainError, match="separable classes have no minimum; use a penalty"):
@@ -150,6 +151,8 @@ def test_separable_classes_have_no_fit():
 
 
 def test_weighted_points_are_another_objective():
+    import statsmodels.api as sm
+
     rng = np.random.default_rng(1)
     features = sm.add_constant(rng.normal(size=(80, 3)))
     fitted = sm.GLM(rng.normal(size=80), features, var_weights=rng.random(80)).fit()

@@ -20,32 +20,38 @@ from qmis_stats.experiment import load_experiment
 from qmis_stats.inference.areas import delong
 from qmis_stats.inference.loss_file import load_losses
 from qmis_stats.quantizers.libraries import LIBRARIES
-from tests.sources import tree_of
+from tests.sources import nodes_of
 
 ROOT = Path(qmis_stats.__file__).parent
 SCREENS = {ROOT / "cli.py", ROOT / "display.py"}
 
 
-def texts(tree):
+def nodes_in(text):
+    return list(ast.walk(ast.parse(text)))
+
+
+def texts(nodes):
     """Return the strings of a file that are not documentation, f-strings included, with their lines."""
-    said = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    said = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
     return [
         (node.lineno, node.value)
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in said
     ]
 
 
-def options(tree):
+def options(nodes):
     return [
-        f"{line}: {text}" for line, text in texts(tree) if any(w[:2] == "--" and w[2:3].isalpha() for w in text.split())
+        f"{line}: {text}"
+        for line, text in texts(nodes)
+        if any(w[:2] == "--" and w[2:3].isalpha() for w in text.split())
     ]
 
 
 def test_the_library_knows_no_options():
-    found = {str(path): options(tree_of(path)) for path in ROOT.rglob("*.py") if path not in SCREENS}
+    found = {str(path): options(nodes_of(path)) for path in ROOT.rglob("*.py") if path not in SCREENS}
     assert {path: lines for path, lines in found.items() if lines} == {}
-    assert options(ast.parse('raise InputError("--out", 1, "go on with --resume")')) == [
+    assert options(nodes_in('raise InputError("--out", 1, "go on with --resume")')) == [
         "1: --out",
         "1: go on with --resume",
     ]
@@ -53,7 +59,7 @@ def test_the_library_knows_no_options():
 
 
 def test_extras_that_messages_name_are_offered():
-    calls = [node for path in ROOT.rglob("*.py") for node in ast.walk(ast.parse(path.read_text()))]
+    calls = [node for path in ROOT.rglob("*.py") for node in nodes_of(path)]
     named = {
         node.args[2].value
         for node in calls
@@ -168,18 +174,18 @@ def test_ranks_speak_of_their_options(qmis, tmp_path):
         assert result.stderr.endswith(line)
 
 
-def by_hand(tree, names):
+def by_hand(nodes, names):
     """Return strings that write a setting themselves: ``name=`` at their end or before a value."""
     written = re.compile(rf"\b({'|'.join(names)})=($|['\"\[]|None|True|False|[A-Z]+\b)")
-    return [f"{line}: {text}" for line, text in texts(tree) if " " in text and written.search(text)]
+    return [f"{line}: {text}" for line, text in texts(nodes) if " " in text and written.search(text)]
 
 
 def test_settings_are_written_in_one_way():
     names = {str(p.name) for command in cli.commands.values() for p in command.params} | {"header", "check_axes"}
-    found = {str(path): by_hand(tree_of(path), names) for path in ROOT.rglob("*.py")}
+    found = {str(path): by_hand(nodes_of(path), names) for path in ROOT.rglob("*.py")}
     assert {path: lines for path, lines in found.items() if lines} == {}
-    assert by_hand(ast.parse("""f"leave it out by ignore=[{column!r}]" """), names) == ["1: leave it out by ignore=["]
-    assert by_hand(ast.parse("f'used with smiles={column!r}'"), names) == ["1: used with smiles="]
+    assert by_hand(nodes_in("""f"leave it out by ignore=[{column!r}]" """), names) == ["1: leave it out by ignore=["]
+    assert by_hand(nodes_in("f'used with smiles={column!r}'"), names) == ["1: used with smiles="]
 
 
 def test_files_that_cannot_be_read(tmp_path):

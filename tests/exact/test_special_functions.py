@@ -5,6 +5,7 @@ import math
 import mpmath as mp
 import numpy as np
 import pytest
+from scipy.special import logsumexp
 
 from qmis_stats.numerics import (
     gauss_legendre_panels,
@@ -12,6 +13,7 @@ from qmis_stats.numerics import (
     log_beta_half,
     log_ndtr_difference,
     log_ndtr_ratio,
+    log_sum_exp,
 )
 
 
@@ -43,6 +45,15 @@ def test_log_ndtr_difference(lower: float, upper: float) -> None:
         expected = float(mp.log(mp.ncdf(upper) - mp.ncdf(lower)))
     assert float(log_ndtr_difference(lower, upper)) == pytest.approx(expected, rel=1e-13, abs=1e-14)
     assert float(log_ndtr_difference(-upper, -lower)) == pytest.approx(expected, rel=1e-13, abs=1e-14)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 40])
+def test_log_sum_exp_has_the_bits_of_scipy(size: int) -> None:
+    rng = np.random.default_rng(size)
+    for spread in (1e-9, 1.0, 50.0, 1e4):
+        terms = spread * rng.normal(size=size)
+        for values in (terms, np.round(terms), np.zeros(size)):  # the largest may be there several times
+            assert log_sum_exp(values) == logsumexp(values)
 
 
 @pytest.mark.parametrize("a", [0.5, 1.0, 3.5, 19.9, 20.0, 1e4, 1e9])

@@ -99,9 +99,9 @@ def test_arrays_that_lie_are_refused_before_memory_is_taken(tmp_path, name):
 
 
 def test_an_archive_that_would_fill_memory_is_refused(tmp_path, monkeypatch):
-    """Members that fit one by one count together: 40 of 8 MB, each a few kilobytes in the file."""
+    """Members that fit one by one count together: 20 of 8 MB, each a few kilobytes in the file."""
     data = npy((10, 100_000), data=bytes(8_000_000))
-    bomb = archive(tmp_path / "bomb.npz", **{f"q{i}": data for i in range(40)})
+    bomb = archive(tmp_path / "bomb.npz", **{f"q{i}": data for i in range(20)})
     assert bomb.stat().st_size < 2_000_000
     monkeypatch.setattr(memory, "fits", lambda size: size < 100_000_000)
     with pytest.raises(InputError, match="small enough for memory"):

@@ -70,7 +70,10 @@ def derivatives(x):
         )
 
 
-@pytest.mark.parametrize(("seed", "shift"), [(1, 0.7), (2, 0.0), (3, 2.5), (4, -0.6)])
+@pytest.mark.parametrize(
+    ("seed", "shift"),
+    [(1, 0.7), *(pytest.param(*case, marks=pytest.mark.long) for case in ((2, 0.0), (3, 2.5), (4, -0.6)))],
+)
 def test_constants_against_derivatives_of_the_functional(seed, shift):
     x = sample(seed, 160, shift)
     n = x.size

@@ -1,7 +1,5 @@
 """Coverage in miniature: the measures of the coverage study with few replicates, exact binomial tests, and controls."""
 
-import gc
-
 import numpy as np
 import pytest
 from coverage_study import comparison, laws, one_rival, rank_sets, smallest_gap
@@ -17,15 +15,6 @@ FALSE_ALARM = 1e-9
 QUANTILE = float(ndtri(0.975))
 
 pytestmark = [pytest.mark.grid(2), pytest.mark.statistical]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _short_collections():
-    """``multipletests`` collects garbage at every call: what is there already is left out of it."""
-    measured(rank_sets, setting("ranks", laws.GAUSSIAN, 1, 100, 2, 3, structure="all equal", common=0.0, rivals=1))
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 def too_low(covered: int, replicates: int, coverage: float) -> bool:

@@ -60,13 +60,13 @@ def test_power_with_an_estimated_covariance_by_simulation(noise):
     rng = np.random.default_rng(7)
     truth = -problem.exponent * n - 0.5 * np.log(n)
     rejected, power = 0, []
-    for _ in range(800):
+    for _ in range(400):
         rows = noise * rng.normal(size=(12, 3))
         fit = fit_exponent(n, truth + noise * rng.normal(size=3), covariance=rows.T @ rows / 12, dof=12)
         rejected += exponent_against_indicator(fit, problem).indicator_pvalue < 0.05
     ideal = fit_exponent(n, truth, covariance=noise**2 * np.eye(3), dof=12)
     power = exponent_against_indicator(ideal, problem).power
-    assert abs(rejected - 800 * power) < 6.0 * math.sqrt(800 * power * (1.0 - power))
+    assert abs(rejected - 400 * power) < 6.0 * math.sqrt(400 * power * (1.0 - power))
 
 
 def test_separated_needs_both():

@@ -50,7 +50,7 @@ def test_noncentral_t_of_huge_gaps_finds_its_limits(centre):
 @pytest.mark.statistical
 def test_noncentral_t_is_exact_for_normal_increments_only():
     """Coverage at N = 15 within an exact test at 1e-9, and outside for exponential increments with s = 2."""
-    runs = 400
+    runs = 250
     rng = np.random.default_rng(22)
     normal = wrong = 0
     for _ in range(runs):

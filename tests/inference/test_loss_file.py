@@ -81,13 +81,13 @@ def test_a_header_is_never_evaluated(tmp_path):
 
 
 def test_flipped_bytes_give_an_answer_or_one_line(tmp_path):
-    """2000 random changes of a byte: never another exception."""
+    """1000 random changes of a byte: never another exception."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, q=MATRIX, r=MATRIX)
     whole = buffer.getvalue()
     rng = np.random.default_rng(2)
     refused = 0
-    for _ in range(2000):
+    for _ in range(1000):
         spoiled = bytearray(whole)
         spoiled[rng.integers(len(whole))] = rng.integers(256)
         (tmp_path / "x.npz").write_bytes(spoiled)
@@ -95,4 +95,4 @@ def test_flipped_bytes_give_an_answer_or_one_line(tmp_path):
             load_losses(tmp_path / "x.npz")
         except InputError:
             refused += 1
-    assert refused > 500
+    assert refused > 250

@@ -161,7 +161,7 @@ def test_near_ties_start_at_zero(level):
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("gap", [0.0, 0.02, 0.06])
+@pytest.mark.parametrize("gap", [0.0, pytest.param(0.02, marks=pytest.mark.long), 0.06])
 def test_two_candidates_near_a_tie_are_covered(gap):
     """At least 95 % at any distance from the tie, though the wrong one may look best; a one-sided claim would fail."""
     rng = np.random.default_rng(14)

@@ -9,7 +9,7 @@ from qmis_stats.inference.losses import Losses
 from qmis_stats.inference.ranking import rank, ranking_of
 from qmis_stats.inference.ranks import Comparisons
 
-POINTS, RUNS, MEAN = 400, 250, 0.37
+POINTS, RUNS, MEAN = 400, 150, 0.37
 RNG = np.random.default_rng(31)
 MIDPOINTS = (0.03, -0.04, 0.05, -0.06, 0.09)
 """To both sides of the mean, within two standard errors: which codeword looks best is decided by the sample."""

@@ -76,6 +76,7 @@ def compiled(file: str, architecture: str) -> dict[str, Usage]:
 
 @pytest.mark.parametrize("architecture", [pytest.param("sm_80", marks=pytest.mark.long), "sm_90"])
 @pytest.mark.parametrize("file", FILES)
+@pytest.mark.grid(3)
 def test_compiles_without_spills(file: str, architecture: str) -> None:
     usage = compiled(file, architecture)
     assert set(usage) == {kernel.name for kernel in cuda.kernels().values() if kernel.file == file}

@@ -45,6 +45,7 @@ def contracted(device: HostDevice) -> HostDevice:
     return HostDevice(CONTRACTED)
 
 
+@pytest.mark.grid(2)
 @pytest.mark.parametrize("seed", range(16))
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_random_problems(
@@ -85,6 +86,7 @@ def test_carries(random_call: tuple, first: int, device: HostDevice, same_bits: 
     same_bits(getattr(Table(device), name)(*call), getattr(backend("numba"), name)(*call))
 
 
+@pytest.mark.grid(2)
 @pytest.mark.parametrize("budget", [2**17, None])
 def test_large_problems(
     budget: int | None, large_problem: tuple, device: HostDevice, poisoned: Any, same_bits: Any
@@ -127,6 +129,7 @@ class Counting(HostDevice):
         return self.count(super().upload(array))
 
 
+@pytest.mark.grid(2)
 def test_memory_stays_within_the_budget(large_problem: tuple, device: HostDevice) -> None:
     name, arguments = large_problem
     counting, budget = Counting(), 2**18

@@ -11,7 +11,7 @@ from scipy.special import factorial2
 
 from qmis_kernels import backend
 
-CHUNKS, ROWS, DRAWS = 16, 2**18, 8
+CHUNKS, ROWS, DRAWS = 8, 2**18, 8
 SIZE = CHUNKS * ROWS * DRAWS
 HIGHEST = 8
 

@@ -27,7 +27,7 @@ def t_p_value(estimates: np.ndarray, n: int, factor: np.ndarray) -> float:
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("n", [3, 4, 8, 200])
+@pytest.mark.parametrize("n", [3, 200, *(pytest.param(n, marks=pytest.mark.long) for n in (4, 8))])
 def test_coordinates_follow_student(n: int, factor: np.ndarray, transform: np.ndarray, alpha: float) -> None:
     estimates, _ = backend().regression_sums((1, n), 0, 0, COUNT, n, BETA, transform, NOISE)
     assert t_p_value(estimates, n, factor) > alpha

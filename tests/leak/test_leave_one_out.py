@@ -112,7 +112,9 @@ def test_wide_and_tall_algebra_agree() -> None:
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize(("d", "n", "penalty"), [(40, 80, 0.0), (40, 60, 8.0), (60, 40, 15.0)])
+@pytest.mark.parametrize(
+    ("d", "n", "penalty"), [(40, 80, 0.0), pytest.param(40, 60, 8.0, marks=pytest.mark.long), (60, 40, 15.0)]
+)
 def test_variance_is_that_over_training_sets(d: int, n: int, penalty: float) -> None:
     """The corrected jackknife has the right mean; the plain one, too large by 1/(1 − φ), fails."""
     rng = np.random.default_rng(5)

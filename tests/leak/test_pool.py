@@ -43,7 +43,11 @@ class Pool:
         return (own - 1.0 + np.sqrt((1.0 - own) ** 2 + 4.0 * rest * own)) / (2.0 * rest)
 
 
-@pytest.fixture(scope="module", params=[(0.0, 0.0), (30.0, 1.0)], ids=["equal squares", "unequal squares, ridge"])
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param((0.0, 0.0), marks=pytest.mark.long), (30.0, 1.0)],
+    ids=["equal squares", "unequal squares, ridge"],
+)
 def pool(request) -> Pool:
     ridge, unequal = request.param
     rng = np.random.default_rng(5)

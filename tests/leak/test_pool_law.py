@@ -57,7 +57,7 @@ def test_a_sample_stands_for_its_pool() -> None:
 @pytest.mark.statistical
 @pytest.mark.parametrize("kind", ["logistic", pytest.param("softmax", marks=pytest.mark.long)])
 def test_covariance_over_subsets_for_other_losses(kind: str) -> None:
-    points, width, runs, ridge, f = 300, 12, 800, 3.0, 0.5
+    points, width, runs, ridge, f = 300, 12, 400, 3.0, 0.5
     rng, loss, outputs = np.random.default_rng(2), loss_named(kind), 1 if kind == "logistic" else 3
     X = rng.normal(size=(points, width))
     scores = X @ rng.normal(size=(width, outputs)) / 3.0

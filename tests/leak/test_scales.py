@@ -24,7 +24,14 @@ def fit():
     return fit_from(X, y, np.linalg.solve(X.T @ X + np.eye(WIDTH), X.T @ y), "squared", 1.0)
 
 
-@pytest.mark.parametrize("name", ["sign-scaled:g1", "uniform-3:g1", "nf4:g1:f32", "kmeans-2:g4"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "uniform-3:g1",
+        "kmeans-2:g4",
+        *(pytest.param(name, marks=pytest.mark.long) for name in ("sign-scaled:g1", "nf4:g1:f32")),
+    ],
+)
 def test_scales_of_single_weights_release_them(fit, name: str) -> None:
     found = leakage(fit, [name])
     assert found.auc[0] == pytest.approx(found.auc[1], abs=1e-5)

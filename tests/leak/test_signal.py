@@ -45,6 +45,7 @@ def leaks(correlation: float, ridge: float) -> tuple[float, np.ndarray, np.ndarr
     return pair, tv.mean(axis=0), tv.std(axis=0) / np.sqrt(POINTS)
 
 
+@pytest.mark.grid(3)
 @pytest.mark.parametrize("ridge", [0.0, 1.0, 10.0, 100.0])
 @pytest.mark.parametrize("correlation", [0.0, 0.7, 0.95])
 def test_one_direction_loses_little_where_the_fitted_value_alone_loses_much(correlation: float, ridge: float) -> None:

@@ -25,6 +25,8 @@ CASES = {
     "tilted, random": (tilted, COIN, 40),
     "tilted, nets": (tilted, LINE, 60),
 }
+SLOW = ("likelihood_ratio", "tilted, random")
+"""Their blocks are independent in the same way: sums of `crude`, and other numbers of each block."""
 
 
 def blocks(name, count, seed=3, replicates=2000):
@@ -49,7 +51,9 @@ def test_the_mean_of_blocks_agrees_with_the_exact_value(name):
     assert result.in_domain, result.domain
 
 
-@pytest.mark.parametrize("name", list(CASES))
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.long) if name in SLOW else name for name in CASES]
+)
 @pytest.mark.statistical
 def test_the_pooled_error_is_the_spread_of_the_blocks(name):
     """Independent blocks: the variance among them is the mean of the variances that they state."""

@@ -89,7 +89,7 @@ def conditional_density(d, n, v, x, y):
     ],
 )
 def test_closed_form_is_the_quotient_of_the_densities(d, n):
-    points = draws(d, n, 5, seed=1)
+    points = draws(d, n, 2, seed=1)
     found = np.exp(log_ratio(d, n, *points))
     marginal = multivariate_t(np.zeros(d), np.eye(d) / (n - d + 1), df=n - d + 1)
     for value, v, x, y in zip(found, *points, strict=True):
@@ -410,7 +410,7 @@ def test_crude_of_a_correlated_design_by_brute_force():
 @pytest.mark.parametrize("method", [crude, pytest.param(likelihood_ratio, marks=pytest.mark.long)])
 def test_blocks_are_independent_and_pooled(method):
     problem = Problem(LinearRegression([0.0, 0.1], np.eye(2), 1.0), ThresholdPTQ(Sign()))
-    blocks = [method(problem, 12, replicates=4000, seed=1, block=b) for b in range(4)]
+    blocks = [method(problem, 12, replicates=2000, seed=1, block=b) for b in range(4)]
     assert len({b.log_delta for b in blocks}) == 4
     mean = pooled(blocks)
     assert mean.in_domain

@@ -28,7 +28,7 @@ def undisturbed(tmp_path_factory):
     return results(path)
 
 
-@pytest.fixture(scope="module", params=[2, pytest.param(4, marks=pytest.mark.long)])
+@pytest.fixture(scope="module", params=[1, *(pytest.param(count, marks=pytest.mark.long) for count in (2, 4))])
 def cluster(request):
     distributed = pytest.importorskip("distributed", reason="the extra cluster is not installed")
     with distributed.LocalCluster(
@@ -37,7 +37,7 @@ def cluster(request):
         yield local
 
 
-def test_several_workers_give_the_same_bits(cluster, tmp_path, undisturbed):
+def test_any_number_of_workers_gives_the_same_bits(cluster, tmp_path, undisturbed):
     done = run_sweep(parse_sweep(SWEEP), tmp_path / "a.sqlite", cluster=cluster.scheduler_address)
     assert done.finished == done.cells
     assert results(tmp_path / "a.sqlite") == undisturbed

@@ -224,7 +224,7 @@ def test_inside_the_domain_a_lattice_form_is_close_to_exact():
     """In-domain errors stay below a tenth, over gaps from even to one-sided; the good cases are kept."""
     inside = {sharp: [], sharp2: []}
     good = {sharp: 0, sharp2: 0}
-    for a, b in itertools.product(("3/10", "1/10", "3/100"), ("1/4", "1/10", "3/100", "1/100", "1/1000", "1/1000000")):
+    for a, b in itertools.product(("3/10", "1/10", "3/100"), ("1/4", "1/10", "1/100", "1/1000000")):
         if Fraction(b) >= Fraction(a):
             continue
         law = [a, b, str(1 - Fraction(a) - Fraction(b))]

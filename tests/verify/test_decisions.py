@@ -109,10 +109,10 @@ def test_wrong_exponent_and_prefactor_are_rejected() -> None:
 
 @pytest.mark.statistical
 def test_level_is_kept_by_the_statistical_decision() -> None:
-    """At a level of 1 % the test rejects 1 % of right numbers: 200 of 20 000, standard deviation 14."""
-    z = Context(True, 3).rng("level").standard_normal(20_000)
+    """At a level of 1 % the test rejects 1 % of right numbers: 100 of 10 000, standard deviation 10."""
+    z = Context(True, 3).rng("level").standard_normal(10_000)
     rejected = sum(not Statistical("z", float(v), 2.0 * float(norm.sf(abs(v)))).passed(0.01) for v in z)
-    assert abs(rejected - 200) < 6 * 14.1
+    assert abs(rejected - 100) < 6 * 9.95
 
 
 def test_seeds_differ_between_checks_and_runs() -> None:

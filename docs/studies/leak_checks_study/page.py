@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from leak_checks_study import attacks, order, records
 from leak_checks_study.rows import Row, load
-from statsmodels.stats.multitest import multipletests
 from study_page import minus, render
+
+from qmis_stats.inference.holm import adjusted
 
 TAU, PAIRS, SPEARMAN, DECILE = 0.9, 0.99, 0.9, 0.03
 """Targets."""
@@ -147,7 +148,7 @@ def attack_data(table: Table) -> dict[str, Any]:
         attacks.two_sided(*difference, table.value(test[0], "trainings"))
         for test, difference in zip(tests, differences, strict=True)
     ]
-    corrected = dict(zip(tests, multipletests(p_values, method="holm")[1], strict=True))
+    corrected = dict(zip(tests, adjusted(np.array(p_values)), strict=True))
     sure = [(*test, gap) for test, (gap, _) in zip(tests, differences, strict=True) if corrected[test] < 0.05]
     rows = []
     for name in table.sets:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.special import stdtr
-from statsmodels.stats.multitest import multipletests
+
+from qmis_stats.inference import holm as procedure
 
 FIELDS = (
     "setting", "way", "knob", "release", "reference", "sets", "area", "reference_area", "more", "more_error", "more_p",
@@ -88,5 +89,5 @@ def holm(p: np.ndarray) -> np.ndarray:
     """
     found, tested = np.full_like(p, np.nan), np.isfinite(p)
     if tested.any():
-        found[tested] = multipletests(p[tested], method="holm")[1]
+        found[tested] = procedure.adjusted(p[tested])
     return found
