@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg.blas import dsyrk
 
 from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.audit.attacks.measured_weights import MeasuredWeights
@@ -17,7 +19,13 @@ from qmis_stats.leak.fits import FREE, moment_matrix
 __all__ = ["ScoreEquations"]
 
 _STEPS = 3
+_SETTLED = 0.1
+"""Errors of codes by which a guess of the weights may still move."""
+
 _LEAST_LEFT = 1e-12
+
+_Answers: TypeAlias = tuple[tuple[FloatArray, bool], FloatArray]
+"""A Cholesky factor, and H⁻¹(e_a ⊗ x_j) for contrast a and point j, (kD, k, N)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,18 +54,19 @@ class ScoreEquations:
     leverage: FloatArray
 
     @cached_property
-    def _at_the_mean(self) -> tuple[FloatArray, FloatArray]:
+    def _at_the_mean(self) -> _Answers:
         return self._answers(self.weights.mean)
 
-    def _answers(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return H⁻¹, of the Hessian that a share f of all points has on average, and H⁻¹(e_a ⊗ x_j), (kD, k, N)."""
+    def _answers(self, theta: FloatArray) -> _Answers:
+        """Return the factor of the Hessian that a share f of all points has on average, and what each point moves."""
         design, basis = self.fits.law.design, self.fits.basis
         curvature = self.fits.loss.curvature(self.fits.y, design @ theta.T)
         hessian = moment_matrix(design, self.fraction * (basis.T @ curvature @ basis))
         hessian.flat[:: len(hessian) + 1] += np.tile(self.fits.penalties, basis.shape[1])
         hessian.flat[:: len(hessian) + 1] += FREE * np.trace(hessian) / len(hessian)
-        answer = cho_solve(cho_factor(hessian), np.eye(len(hessian)))
-        return answer, np.stack([block @ design.T for block in np.split(answer, basis.shape[1], axis=1)], axis=1)
+        factor = cho_factor(hessian)
+        moves = cho_solve(factor, np.kron(np.eye(basis.shape[1]), design.T))
+        return factor, moves.reshape(len(hessian), basis.shape[1], len(design))
 
     def log_ratio(self, weights: Weights, places: Indices) -> FloatArray:
         """Return the log likelihood ratio of membership of some rows, given released weights, shape (n,)."""
@@ -66,18 +75,20 @@ class ScoreEquations:
         penalties = fits.penalties * np.append((Units.of(weights).scale / fits.units[0].scale) ** 2, 1.0)
         varied, measured = f * (1.0 - f), self.weights.deviation(weights)
         theta = mean + (fits.covariance @ self.weights.read(weights)).reshape(mean.shape)
+        factor, moves = self._at_the_mean if fits.loss.name == "squared" else self._answers(theta)
         for _ in range(_STEPS):
             values = fits.law.design @ theta.T
             psi = fits.loss.gradient(y, values) @ basis
-            answer, moves = self._at_the_mean if fits.loss.name == "squared" else self._answers(theta)
-            along = -np.sum(moves * psi.T, axis=1)
             # What each member moves the weights, and where they are expected with a share f of all members.
-            moved = self._whole(along)
-            pulled = self._whole(answer @ (basis.T @ (-penalties * theta)).reshape(-1, 1))
+            moved = self._whole(-np.sum(moves * psi.T, axis=1))
+            pulled = self._whole(cho_solve(factor, (basis.T @ (-penalties * theta)).reshape(-1, 1)))
             ahead = pulled[:, 0] + f * moved.sum(axis=1)
             missed = (mean - theta).ravel() + measured - ahead
             told, left = _conditioned(root[:, None] * moved, root * missed, varied, places)
-            theta = theta + (ahead + varied * moved @ told).reshape(mean.shape)
+            step = ahead + varied * moved @ told
+            theta = theta + step.reshape(mean.shape)
+            if np.max(np.abs(root * step)) < _SETTLED:
+                break
         curved = basis.T @ fits.loss.curvature(y[places], values[places]) @ basis
         grown = np.linalg.slogdet(np.eye(basis.shape[1]) + curved @ self.leverage[places])[1]
         size = (1.0 - left) / varied
@@ -97,10 +108,10 @@ def _conditioned(seen: FloatArray, missed: FloatArray, varied: float, places: In
     """
     parameters, points = seen.shape
     if points <= parameters:
-        inner = cho_factor(np.eye(points) + varied * seen.T @ seen)
+        inner = cho_factor(np.eye(points) + dsyrk(varied, seen.T, lower=1), lower=True)
         some = np.zeros((points, places.size))
         some[places, np.arange(places.size)] = 1.0
         return cho_solve(inner, seen.T @ missed), cho_solve(inner, some)[places, np.arange(places.size)]
-    inner = cho_factor(np.eye(parameters) + varied * seen @ seen.T)
+    inner = cho_factor(np.eye(parameters) + dsyrk(varied, seen, lower=1), lower=True)
     left = 1.0 - varied * np.sum(seen[:, places] * cho_solve(inner, seen[:, places]), axis=0)
     return seen.T @ cho_solve(inner, missed), left
