@@ -1,11 +1,9 @@
-"""Six molecular sets, linear heads: what each release leaks by theory, which pairs that tells apart, and attacks.
+"""Six molecular sets, linear heads: what each release leaks by theory, and which pairs of quantizers that tells apart.
 
-Usage: python docs/studies/molecules_leak.py --data FOLDER [--jobs 2]
+Usage: python docs/studies/molecules_leak.py --data FOLDER
 
 FOLDER holds the sets as for molecules.py. One fit on the training half of each set (whole scaffolds are held out, seed
-1) gives the theory. The read-out attack is run on 64 further training runs of random halves, as ``qmis audit`` does,
-and compared with the theory for that game. molecules_leak.csv has a row per set and release; molecules_leak.md is the
-page.
+1) gives molecules_leak.csv, a row per set and release, and molecules_leak.md.
 """
 
 import argparse
@@ -21,7 +19,6 @@ from study_page import render
 from study_rows import grouped, read_rows, write_rows
 
 from qmis_stats.audit import head_for
-from qmis_stats.audit.attacks import ReadOut, audit_attacks
 from qmis_stats.audit.head_leak import head_leak
 from qmis_stats.audit.splits import held_out
 from qmis_stats.audit.training_run import generator
@@ -31,21 +28,16 @@ HERE = Path(__file__).resolve().parent
 SHOWN = ("sign", "sparse-90", "sparse-33", "uniform-3", "nf4", "uniform-8")
 
 
-def rows(chosen: MolecularSet, folder: Path, jobs: int) -> list[dict[str, object]]:
+def rows(chosen: MolecularSet, folder: Path) -> list[dict[str, object]]:
     """Return a row for each release."""
-    data, quantizers = chosen.load(folder), [quantizer(name) for name in DEFAULT_QUANTIZERS]
+    data = chosen.load(folder)
     pool, _ = held_out(data, 0.5, generator(SEED, 0))
     begin = time.perf_counter()
-    leak, reason = head_leak(data, head_for(data), quantizers, pool, seed=SEED)
+    leak, reason = head_leak(data, head_for(data), [quantizer(name) for name in DEFAULT_QUANTIZERS], pool, seed=SEED)
     if leak is None:
         raise SystemExit(f"{chosen.name}: {reason}")
     told, pairs = leak.told_apart()
-    frame, seconds = leak.to_frame().join(leak.reductions().add_prefix("less_")), time.perf_counter() - begin
-    attacked = audit_attacks(data, head_for(data), quantizers, attacks=[ReadOut()], seed=SEED, jobs=jobs)
-    compared = {one.name: one for one in attacked.compared()}
-    measured = {name: report.results[0] for name, report in attacked.reports.items()}
-    assert attacked.predicted is not None
-    theory = dict(zip(attacked.predicted.names, attacked.predicted.auc.tolist(), strict=True))
+    frame = leak.to_frame().join(leak.reductions().add_prefix("less_"))
     return [
         {
             "set": chosen.name,
@@ -53,16 +45,11 @@ def rows(chosen: MolecularSet, folder: Path, jobs: int) -> list[dict[str, object
             "weights": leak.weights,
             "told_apart": told,
             "pairs": pairs,
-            "seconds": seconds,
+            "seconds": time.perf_counter() - begin,
             "quantizer": name,
             **{key: float(row[key]) for key in ("delta", "delta_low", "delta_high", "auc", "tpr_0.01")},
             **{key: float(row[key]) for key in ("less_reduction", "less_low", "less_high")},
             "in_domain": bool(row["in_domain"]),
-            "pool_auc": theory[str(name)],
-            "attack_auc": measured[str(name)].auc,
-            "attack_low": measured[str(name)].auc_interval()[0],
-            "attack_high": measured[str(name)].auc_interval()[1],
-            "agree": compared[str(name)].agree if name in compared else "",
         }
         for name, row in frame.iterrows()
     ]
@@ -73,17 +60,14 @@ def page(folder: Path) -> str:
     found = read_rows(folder / "molecules_leak.csv")
     sets = {name: {row["quantizer"]: row for row in rows} for name, rows in grouped(found, "set").items()}
     told, pairs = (sum(int(by["identity"][key]) for by in sets.values()) for key in ("told_apart", "pairs"))
-    inside = [row for row in found if row["agree"]]
-    agree = sum(row["agree"] == "True" for row in inside)
-    return render("molecules_leak", sets=sets, shown=SHOWN, told=told, pairs=pairs, inside=inside, agree=agree)
+    return render("molecules_leak", sets=sets, shown=SHOWN, told=told, pairs=pairs)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--jobs", type=int, default=2)
     given = parser.parse_args()
-    found = [row for chosen in SETS for row in rows(chosen, given.data, given.jobs)]
+    found = [row for chosen in SETS for row in rows(chosen, given.data)]
     kept = [{k: f"{v:.6g}" if isinstance(v, float) and np.isfinite(v) else str(v) for k, v in r.items()} for r in found]
     write_rows(HERE / "molecules_leak.csv", list(kept[0]), kept)
     (HERE / "molecules_leak.md").write_text(page(HERE))
