@@ -212,7 +212,7 @@ def test_no_name_and_no_number_is_broken(name, binary):
     lines = (dataclasses.replace(first, **wide, **more), dataclasses.replace(reference, **wide))
     shown = shown_text(printed([first_table(lines, "cells", "auroc", 0.95)], []))
     assert max(map(len, shown.splitlines())) <= 80
-    numbers = ["10-15", "0.00024", "0.00011", "1.2e-05", "-50.6", "-151", "-10.3", "-50.1"]
+    numbers = ["10..15", "0.00024", "0.00011", "1.2e-05", "-50.6", "-151", "-10.3", "-50.1"]
     words = shown.split()
     assert [word for word in words if word in numbers] == [*numbers, "-50.6", "-151", "-10.3"]
     assert name in words
