@@ -145,8 +145,8 @@ def audit_attacks(
     work: list[tuple[Any, ...]] = [(_attacked, game, quantizer, ready, level) for quantizer in wanted]
     sizes = {"trainings": _CHECK_TRAININGS, "shadows": _CHECK_SHADOWS}
     check_work = (partial(self_check, attacks, **sizes, seed=seed, level=level),)
-    results = in_processes(_called, [*work, check_work], jobs)
-    *reports, check = [next(results) for _ in (progress or iter)(range(len(wanted) + 1))]
+    results = in_processes(_called, [check_work, *work], jobs)  # the longest first
+    check, *reports = [next(results) for _ in (progress or iter)(range(len(wanted) + 1))]
     if jobs > 1:
         end_processes()
     predicted = _predicted(dataset, model, chosen, game, seed)

@@ -166,13 +166,11 @@ class _Head:
         )
         trained = trained[:, known.rows]
         self.law = replace(self.seen.law, mean=_mean_of(self.seen.fitted, ~trained))
-        self._calibrate(trained)
         self.equations = self._equations()
-        if (
-            self.equations is not None
-            and known.quantizer is not None
-            and not self._told_better(self.equations, trained)
-        ):
+        if self.equations is not None and known.quantizer is None:  # exact: nothing is linearised about anything
+            return
+        self._calibrate(trained)
+        if self.equations is not None and not self._told_better(self.equations, trained):
             self.equations = None
 
     def _told_better(self, equations: ScoreEquations, trained: Flags) -> bool:
