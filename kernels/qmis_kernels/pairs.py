@@ -4,8 +4,8 @@ The lowest index wins a tie.  Sums run over blocks of ``PAIR_BLOCK`` in order, e
 that they do not depend on tiles or threads and rounding stays that of a short sum.
 
 A tile of :data:`TILE` points (or sums) meets the others one at a time; tile, scores and counts of the tile stay in the
-nearest cache.  Three to six cells, the usual case, are compared and added up on vectors of the tile, without an
-address that depends on the cell.  More are compared eight at a time, so that the best score and its cell are kept in
+nearest cache.  Three or four cells, the usual case, are compared and added up on vectors of the tile, without an
+address that depends on the cell.  Others are compared eight at a time, so that the best score and its cell are kept in
 registers.
 """
 
@@ -45,21 +45,31 @@ def _step(width: int) -> Step:
     return step
 
 
+def _nearest(width: int) -> Callable[[Matrix, Matrix, int], tuple[float, int]]:
+    """Return what finds the smallest of ``width`` scores of one t, and its cell; the constant unrolls the loop."""
+
+    @inlined
+    def nearest(columns: Matrix, row: Matrix, t: int) -> tuple[float, int]:
+        smallest = columns[0, t] + row[0]
+        winner = 0
+        for j in range(1, width):
+            score = columns[j, t] + row[j]
+            closer = score < smallest
+            smallest = score if closer else smallest
+            winner = j if closer else winner
+        return smallest, winner
+
+    return nearest
+
+
 def _opening(width: int) -> Callable[[Matrix, Cells, Matrix, Matrix], None]:
     """Return the comparison of a tile with the first ``width`` cells."""
+    nearest = _nearest(width)
 
     @inlined
     def opening(best: Matrix, cell: Cells, columns: Matrix, row: Matrix) -> None:
         for t in range(TILE):
-            smallest = columns[0, t] + row[0]
-            winner = 0
-            for j in range(1, width):
-                score = columns[j, t] + row[j]
-                closer = score < smallest
-                smallest = score if closer else smallest
-                winner = j if closer else winner
-            best[t] = smallest
-            cell[t] = winner
+            best[t], cell[t] = nearest(columns, row, t)
 
     return opening
 
@@ -95,18 +105,13 @@ def smallest(best: Matrix, cell: Cells, columns: Matrix, row: Matrix) -> None:
 
 
 def _wins_of(width: int) -> Callable[[Matrix, Matrix, Matrix, float], None]:
-    """Return what adds one weight to the winners of a tile; the constant lets the compiler unroll the loops."""
+    """Return what adds one weight to the winners of a tile, of ``width`` cells."""
+    nearest = _nearest(width)
 
     @inlined
     def add(block: Matrix, columns: Matrix, row: Matrix, weight: float) -> None:
         for t in range(TILE):
-            score = columns[0, t] + row[0]
-            winner = 0
-            for j in range(1, width):
-                other = columns[j, t] + row[j]
-                closer = other < score
-                score = other if closer else score
-                winner = j if closer else winner
+            winner = nearest(columns, row, t)[1]
             for j in range(width):
                 block[j, t] += weight if winner == j else 0.0
 
@@ -114,22 +119,19 @@ def _wins_of(width: int) -> Callable[[Matrix, Matrix, Matrix, float], None]:
 
 
 def _rows_of(width: int) -> Callable[[Matrix, Matrix, Matrix, Matrix], None]:
-    """Return what adds the coefficients of the winners to the sums of a tile."""
+    """Return what adds the coefficients of the winners to the sums of a tile, of ``width`` cells."""
 
     @inlined
     def add(block: Matrix, columns: Matrix, row: Matrix, values: Matrix) -> None:
         for t in range(TILE):
-            score = columns[0, t] + row[0]
-            winner = 0
-            for j in range(1, width):
-                other = columns[j, t] + row[j]
-                closer = other < score
-                score = other if closer else score
-                winner = j if closer else winner
+            smallest = columns[0, t] + row[0]
             value = values[0]
             for j in range(1, width):
+                score = columns[j, t] + row[j]
                 other = values[j]
-                value = other if winner == j else value
+                closer = score < smallest
+                smallest = score if closer else smallest
+                value = other if closer else value
             block[t] += value
 
     return add

@@ -247,6 +247,13 @@ def moment_matrix(design: FloatArray, blocks: FloatArray) -> FloatArray:
     return matrix.reshape(outputs * width, outputs * width)
 
 
+def penalised(design: FloatArray, blocks: FloatArray, penalties: FloatArray) -> FloatArray:
+    """Return Σ_j B_j ⊗ x_j x_jᵀ + I ⊗ P, with a negligible curvature where there is none, shape (KD, KD)."""
+    matrix = moment_matrix(design, blocks)
+    matrix.flat[:: len(matrix) + 1] += np.tile(penalties, blocks.shape[1]) + FREE * np.trace(matrix) / len(matrix)
+    return matrix
+
+
 def row_blocks(count: int) -> Iterator[slice]:
     """Yield parts of many rows: what is computed from a design by blocks needs no second array of its size.
 

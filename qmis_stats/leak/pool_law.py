@@ -8,7 +8,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from qmis_stats.arrays import FloatArray
-from qmis_stats.leak.fits import FREE, moment_matrix
+from qmis_stats.leak.fits import moment_matrix, penalised
 from qmis_stats.leak.leave_one_out import forms
 
 __all__ = ["LeftOut", "PoolLaw"]
@@ -98,8 +98,7 @@ class PoolLaw:
         for _ in range(_ROUNDS):
             damped = np.linalg.solve(identity + rest * curvature @ leverage, curvature)
             stiffness = stands_for * fraction * 0.5 * (damped + damped.transpose(0, 2, 1))
-            hessian = moment_matrix(design, stiffness)
-            hessian.flat[:: len(hessian) + 1] += np.tile(penalties, k) + FREE * np.trace(hessian) / len(hessian)
+            hessian = penalised(design, stiffness, penalties)
             response = cho_solve(cho_factor(hessian), np.eye(len(hessian)))
             before, leverage = leverage, _leverages(forms(design, response, k), stiffness)
             if np.abs(leverage - before).sum() < _SETTLED * np.abs(leverage).sum():

@@ -90,6 +90,19 @@ def test_exact_weights_of_more_features_than_points_name_their_members() -> None
     assert fine > 0.99 > coarse
 
 
+def test_codes_that_tell_nothing_are_attacked_without_a_warning() -> None:
+    """A mean share of no weights is no number: there are no equations to solve then."""
+
+    class Nothing:
+        name, bits = "nothing", 0.0
+
+        def quantize(self, weights: np.ndarray) -> np.ndarray:
+            return np.zeros_like(weights)
+
+    scores = ReadOut().fit((played := wide().quantized(Nothing())).known)(played.target.shown)
+    assert np.isfinite(scores).all()
+
+
 @pytest.mark.parametrize("kind", ["squared", "logistic"])
 def test_exact_weights_are_read_by_the_equations_that_they_solve(kind: str) -> None:
     """The ratio by its formula, in the units of the training run itself and without any shadow run."""

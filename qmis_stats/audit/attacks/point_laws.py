@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaln
+from scipy.special import digamma, gammaln, polygamma
 
 from qmis_stats.arrays import Flags, FloatArray, Indices
 from qmis_stats.errors import InputError
@@ -29,6 +29,11 @@ __all__ = ["MeanPrior", "Moments", "PointLaw", "VariancePrior", "moderated_varia
 
 _LEAST_SHARE = 1e-12
 _ROUNDS = 50
+_QUARTILES = 1.349
+"""Distance of the quartiles of a standard normal law."""
+
+_LEAST_REST = 0.1
+"""Of the logarithms of variances: with less a prior is so sure that one that is far off would not be seen."""
 
 
 def moderated_variances(squares: FloatArray, dof: FloatArray, weight: float | None = None) -> FloatArray:
@@ -90,8 +95,36 @@ class VariancePrior:
             weight = _moment_weight(squares[known] / dof[known], float(dof[known].mean()), pooled)
         return cls(weight, pooled)
 
+    @classmethod
+    def of_quartiles(cls, squares: FloatArray, dof: FloatArray) -> VariancePrior:
+        """Return a prior that variances which are far off do not move: they keep their own.
+
+        Its degrees of freedom and scale are those of the logarithms of the s², as Smyth (2004, Statistical Applications
+        in Genetics and Molecular Biology 3, article 3) has them, but from their quartiles; the s² and dof are of any
+        shape.
+
+        Examples
+        --------
+        >>> squares, dof = np.random.default_rng(1).chisquare(10.0, size=500), np.full(500, 10.0)
+        >>> squares[7] *= 1e4
+        >>> found = np.sqrt(VariancePrior.of_quartiles(squares, dof).shrunk(squares, dof))
+        >>> bool(np.all(np.abs(np.delete(found, 7) - 1.0) < 0.5)), bool(found[7] > 30.0)
+        (True, True)
+        """
+        from scipy.optimize import brentq
+
+        known = (dof > 0.0) & (squares > 0.0)
+        if not known.any():
+            return cls(math.inf, 1.0)
+        half = 0.5 * dof[known]
+        logs = np.log(squares[known] / dof[known]) - digamma(half) + np.log(half)
+        low, middle, high = np.quantile(logs, [0.25, 0.5, 0.75])
+        rest = max(float(((high - low) / _QUARTILES) ** 2 - polygamma(1, half).mean()), _LEAST_REST)
+        root = float(brentq(lambda x: polygamma(1, x) - rest, 1e-3, 2.0 / rest + 2.0))
+        return cls(2.0 * root, float(np.exp(middle + digamma(root) - np.log(root))))
+
     def shrunk(self, squares: FloatArray, dof: FloatArray) -> FloatArray:
-        """Return the variance of each point."""
+        """Return the variance of each point, in the shape of the sums."""
         if math.isinf(self.weight):
             return np.full(dof.shape, self.pooled)
         with np.errstate(invalid="ignore"):

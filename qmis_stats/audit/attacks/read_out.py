@@ -13,6 +13,7 @@ from qmis_stats.audit.attacks.game import Known, Shown
 from qmis_stats.audit.attacks.lira import LiRA
 from qmis_stats.audit.attacks.measured_weights import MeasuredWeights
 from qmis_stats.audit.attacks.member_law import MemberLaw
+from qmis_stats.audit.attacks.point_laws import VariancePrior
 from qmis_stats.audit.attacks.score_equations import ScoreEquations
 from qmis_stats.audit.attacks.shadow_fits import ShadowFits
 from qmis_stats.audit.data import Dataset
@@ -30,15 +31,10 @@ _PAIRS = 2000
 _SEARCH = 40
 _START = ((1.0, 0.02), (0.7, 0.02), (1.0, 0.1))
 _SMALL = 1e-4
-_LEAST_REST = 0.1
-"""Of the logarithms of variances: with less a prior is so sure that one that is far off would not be seen."""
-
 _FINE = 0.9
 """Share of the variance of weights that codes retain from which on weights are as good as known."""
 
 _LARGEST, _DENSEST = 2e7, 2000
-_QUARTILES = 1.349
-"""Distance of the quartiles of a standard normal law."""
 
 
 @dataclass(frozen=True)
@@ -198,7 +194,8 @@ class _Head:
         parameters, points = fits.law.response.shape[0], fits.y.size * fits.basis.shape[1]
         large = parameters * points > _LARGEST or min(fits.y.size, weights.root.size) > _DENSEST
         sees = to_be_calibrated(self.known.quantizer)
-        if fits.y.size < data.rows or large or sees or float(weights.kept[weights.kept > 0.0].mean()) < _FINE:
+        told = weights.kept[weights.kept > 0.0]
+        if fits.y.size < data.rows or large or sees or not told.size or float(told.mean()) < _FINE:
             return None
         return ScoreEquations(weights, fits, self.known.n / data.rows, self.seen.law.leverage)
 
@@ -212,8 +209,8 @@ class _Head:
         power = np.sum(np.where(trained[:, :, None], 0.0, away**2), axis=0)
         freedom = np.any(self.seen.unit != 0.0, axis=1) * np.maximum(count - 1, 0)[:, None]
         # Estimated second moments err differently along the move and along what the fitted value adds to it.
-        halves = [scales(p, f) for p, f in zip(np.hsplit(power, 2), np.hsplit(freedom, 2), strict=True)]
-        self.spread = np.hstack(halves)
+        halves = zip(np.hsplit(power, 2), np.hsplit(freedom, 2), strict=True)
+        self.spread = np.sqrt(np.hstack([VariancePrior.of_quartiles(*half).shrunk(*half) for half in halves]))
         # The mean of a row over k training runs has an error of its own; one that is always a member has no mean.
         self.usable, self.error = count > 0, 1.0 / np.maximum(count, 1)
         inside, rows = np.nonzero(trained & (count > 0))
@@ -236,10 +233,10 @@ class _Head:
         found = np.empty(shown.y.shape)
         for t, (weights, rows) in enumerate(zip(shown.weights, shown.rows, strict=True)):
             places = self.known.places(rows)
-            if self.equations is not None:
+            if self.equations is None:
+                found[t] = self._log_ratio(self.seen.read(weights, places) - self.middle[places], places)
+            else:
                 found[t] = self.equations.log_ratio(weights, places)
-                continue
-            found[t] = self._log_ratio(self.seen.read(weights, places) - self.middle[places], places)
         return found
 
     def _log_ratio(self, away: FloatArray, places: Indices) -> FloatArray:
@@ -254,43 +251,6 @@ def _mean_of(values: FloatArray, used: Flags) -> FloatArray:
     """Return the mean over the training runs that count for each row, shape (N, …)."""
     total = np.sum(np.where(used[:, :, None], values, 0.0), axis=0)
     return np.asarray(total / np.maximum(used.sum(axis=0), 1)[:, None])
-
-
-def scales(power: FloatArray, freedom: FloatArray) -> FloatArray:
-    """Return the roots of variances of which few degrees of freedom tell, each nearer to what all have in common.
-
-    Variances have a scaled inverse chi-squared prior. Its degrees of freedom and scale are those of the logarithms of
-    variances, as Smyth (2004, Statistical Applications in Genetics and Molecular Biology 3, article 3) has them, but
-    from their quartiles: one that is far off keeps its own, and moves no other.
-
-    Parameters
-    ----------
-    power : (R, k) ndarray
-        Sums of squares.
-    freedom : (R, k) ndarray
-        Their degrees of freedom; 0 where there is no sum.
-
-    Examples
-    --------
-    >>> power = np.random.default_rng(1).chisquare(10.0, size=(500, 1))
-    >>> power[7] *= 1e4
-    >>> found = scales(power, np.full((500, 1), 10.0))
-    >>> bool(np.all(np.abs(np.delete(found, 7) - 1.0) < 0.5)), bool(found[7, 0] > 30.0)
-    (True, True)
-    """
-    from scipy.optimize import brentq
-    from scipy.special import digamma, polygamma
-
-    told = (freedom > 0.0) & (power > 0.0)
-    if not told.any():
-        return np.ones(power.shape)
-    half = 0.5 * freedom[told]
-    logs = np.log(power[told] / freedom[told]) - digamma(half) + np.log(half)
-    low, middle, high = np.quantile(logs, [0.25, 0.5, 0.75])
-    rest = max(float(((high - low) / _QUARTILES) ** 2 - polygamma(1, half).mean()), _LEAST_REST)
-    prior = float(brentq(lambda x: polygamma(1, x) - rest, 1e-3, 2.0 / rest + 2.0))
-    usual = float(np.exp(middle + digamma(prior) - np.log(prior)))
-    return np.asarray(np.sqrt((2.0 * prior * usual + power) / (2.0 * prior + freedom)))
 
 
 def _units(kk: FloatArray, kd: FloatArray, dd: FloatArray) -> FloatArray:

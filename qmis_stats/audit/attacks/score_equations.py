@@ -14,7 +14,7 @@ from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.audit.attacks.measured_weights import MeasuredWeights
 from qmis_stats.audit.attacks.shadow_fits import ShadowFits, Units
 from qmis_stats.audit.models.base import Weights
-from qmis_stats.leak.fits import FREE, moment_matrix
+from qmis_stats.leak.fits import penalised
 
 __all__ = ["ScoreEquations"]
 
@@ -61,9 +61,7 @@ class ScoreEquations:
         """Return the factor of the Hessian that a share f of all points has on average, and what each point moves."""
         design, basis = self.fits.law.design, self.fits.basis
         curvature = self.fits.loss.curvature(self.fits.y, design @ theta.T)
-        hessian = moment_matrix(design, self.fraction * (basis.T @ curvature @ basis))
-        hessian.flat[:: len(hessian) + 1] += np.tile(self.fits.penalties, basis.shape[1])
-        hessian.flat[:: len(hessian) + 1] += FREE * np.trace(hessian) / len(hessian)
+        hessian = penalised(design, self.fraction * (basis.T @ curvature @ basis), self.fits.penalties)
         factor = cho_factor(hessian)
         moves = cho_solve(factor, np.kron(np.eye(basis.shape[1]), design.T))
         return factor, moves.reshape(len(hessian), basis.shape[1], len(design))

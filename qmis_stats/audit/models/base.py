@@ -94,12 +94,10 @@ def scaling(X: FloatArray, standardise: Standardise) -> tuple[FloatArray, FloatA
     for begin in range(0, X.shape[1], _AT_ONCE):
         columns = room[: X.shape[1] - begin].T
         columns[:] = X[:, begin : begin + _AT_ONCE]
-        mean = columns.mean(axis=0)
-        spread = np.asarray(columns.std(axis=0, mean=mean[None, :]))
+        mean, spread = columns.mean(axis=0), columns.std(axis=0)
         chosen = spread > 1e-12 * np.abs(mean)
         if standardise == "auto":
-            flags = (columns[0] == 0.0) | (columns[0] == 1.0)
-            flags[flags] = np.all((columns[:, flags] == 0.0) | (columns[:, flags] == 1.0), axis=0)
+            flags = np.all((columns == 0.0) | (columns == 1.0), axis=0)
             mean, chosen = np.where(flags, 0.0, mean), chosen & ~flags
         location[begin : begin + _AT_ONCE], scale[begin : begin + _AT_ONCE] = mean, np.where(chosen, spread, 1.0)
     return location, scale
