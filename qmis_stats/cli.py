@@ -427,6 +427,13 @@ def rank(
     show_default=True,
     help="A linear head, or a perceptron with one hidden layer.",
 )
+@click.option(
+    "--standardise",
+    type=_Choice(("training", "public")),
+    default="training",
+    show_default=True,
+    help="By the training points, whose locations and scales are then released too, or by public ones: of all DATA.",
+)
 @click.option("--quantizers", metavar="NAME,NAME,...", help="Quantizers to compare.  [default: 15 from 1 to 8 bits]")
 @click.option("--runs", default=10, show_default=True, help="Independent training runs.")
 @click.option("--n", type=int, help="Points in each training subset.  [default: half of the data]")
@@ -476,6 +483,7 @@ def audit(
     ignore: tuple[str, ...],
     task: str | None,
     model: str,
+    standardise: str,
     quantizers: str | None,
     runs: int,
     n: int | None,
@@ -519,6 +527,7 @@ def audit(
     from qmis_stats.audit.answer import answer, checked_margin, chosen_names
     from qmis_stats.audit.audit_page import report_data, write_report
     from qmis_stats.audit.group_lines import shown_releases
+    from qmis_stats.audit.public_units import in_units, public_units
     from qmis_stats.audit.rough_time import RANKING, RELEASES, RUNS, TO_ATTACK, audit_time
     from qmis_stats.quantizers.weights.names import DEFAULT_QUANTIZERS, names_in, quantizer
     from qmis_stats.validation import checked_level
@@ -549,6 +558,11 @@ def audit(
     dataset = _dataset(data, target, options)
     whose = {"calibrate": _calibration(calibrate, dataset, options), "calibration_rows": calibration_rows}
     head, processes = head_for(dataset, model), _processors() if jobs is None else jobs
+    if standardise == "public":
+        units = public_units(dataset)
+        dataset, head = in_units(dataset, units), head_for(dataset, model, standardise="public")
+        if not isinstance(whose["calibrate"], str):
+            whose["calibrate"] = units.apply(whose["calibrate"])
     found = None
     shown: dict[str, Any] = {"margin": margin, "command": _command_line()}
     kept = "--store FOLDER keeps finished training runs" if store is None else "the same command goes on with its store"

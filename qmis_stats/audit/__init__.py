@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from qmis_stats.audit.data import Dataset, from_arrays
     from qmis_stats.audit.models import MLP, Linear, Logistic, Model, SklearnModel, Softmax, TorchModel
     from qmis_stats.audit.public_rows import public_rows
+    from qmis_stats.audit.public_units import in_units, public_units
     from qmis_stats.audit.tables import bundled, load_table
     from qmis_stats.audit.tdc import load_tdc
 
@@ -21,6 +22,7 @@ _HOMES = {
     "models": ("MLP", "Linear", "Logistic", "Model", "SklearnModel", "Softmax", "TorchModel"),
     "audit_result": ("AuditResult",),
     "public_rows": ("public_rows",),
+    "public_units": ("in_units", "public_units"),
     "tables": ("bundled", "load_table"),
     "tdc": ("load_tdc",),
 }
@@ -40,7 +42,9 @@ __all__ = [
     "bundled",
     "from_arrays",
     "head_for",
+    "in_units",
     "load_table",
     "load_tdc",
     "public_rows",
+    "public_units",
 ]

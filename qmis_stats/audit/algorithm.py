@@ -17,7 +17,7 @@ from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.grouped import group_inflation
 from qmis_stats.audit.head_leak import head_leak
 from qmis_stats.audit.loss_leak import trained_leak
-from qmis_stats.audit.models.base import Model
+from qmis_stats.audit.models.base import Model, Standardise
 from qmis_stats.audit.models.calls import checked_model, description_of
 from qmis_stats.audit.models.linear import Linear, Logistic, Softmax
 from qmis_stats.audit.models.mlp import MLP
@@ -28,6 +28,7 @@ from qmis_stats.audit.run_store import RunStore
 from qmis_stats.audit.splits import GIVEN, SUBSETS, further, held_out
 from qmis_stats.audit.subgroups import Subgroups, group_performance
 from qmis_stats.audit.training_run import Run, RunPlan, Visited, generator, judged_of, merged, one_run, probes, shared
+from qmis_stats.audit.unit_moments import units_leak
 from qmis_stats.errors import InputError
 from qmis_stats.foreign import raised_by
 from qmis_stats.inference.indicator import DRAWS, checked_draws, indicator
@@ -45,7 +46,7 @@ _REFERENCE_BITS = 32.0
 _LEAK = 20  # beside the other streams of random numbers
 
 
-def head_for(dataset: Dataset, kind: str = "linear") -> Model:
+def head_for(dataset: Dataset, kind: str = "linear", *, standardise: Standardise = "auto") -> Model:
     """Return a model with default settings for the task of a data set.
 
     Parameters
@@ -54,6 +55,8 @@ def head_for(dataset: Dataset, kind: str = "linear") -> Model:
         Its task decides between ridge, logistic and softmax regression.
     kind : {"linear", "mlp"}
         A linear head, or one hidden layer of 64 units.
+    standardise : {"auto", "all", "none", "public"}
+        As for the models: by the training points, or not.
 
     Raises
     ------
@@ -67,10 +70,10 @@ def head_for(dataset: Dataset, kind: str = "linear") -> Model:
     Linear(alpha=1.0, iterations=200, checkpoints=20, batch=None, standardise='auto')
     """
     if kind == "mlp":
-        return MLP(dataset.task)
+        return MLP(dataset.task, standardise=standardise)
     if kind != "linear":
         raise InputError("kind", kind, "'linear' or 'mlp'")
-    return {"regression": Linear, "binary": Logistic, "multiclass": Softmax}[dataset.task]()
+    return {"regression": Linear, "binary": Logistic, "multiclass": Softmax}[dataset.task](standardise=standardise)
 
 
 def audit(
@@ -309,6 +312,7 @@ def _result(plan: RunPlan, runs: tuple[Run, ...], draws: int, progress: Progress
         result,
         leak=trained_leak(plan, bits) if elsewhere else leak,
         no_leak=no_leak,
+        units=None if elsewhere else units_leak(plan.model, data.X[rows], data.y[rows]),
         leak_rows=rows if data.origin is None else data.origin[rows],
         groups=groups,
         notes=(*notes, *_near_note(leak)),
@@ -346,6 +350,11 @@ def _notes(plan: RunPlan, runs: tuple[Run, ...], visited: dict[str, Visited], ra
     yield from data.notes
     if plan.calibration is not None:
         yield plan.calibration.note(seeing(plan.quantizers))
+    if getattr(plan.model, "transforms", False):
+        yield (
+            "What the transformers of the pipeline learned from the training points, such as means and scales, is "
+            "released beside the weights, and what it leaks is not counted."
+        )
     steps = sum(run.checkpoints for run in runs)
     if plan.subsets == GIVEN:
         yield (

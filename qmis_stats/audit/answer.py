@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qmis_stats.audit.leak_answer import leak_sure, leak_which, may_leak_least
+from qmis_stats.audit.leak_answer import beside_weights, leak_sure, leak_which, may_leak_least
 from qmis_stats.audit.lines import Line
 from qmis_stats.audit.quantizers import IDENTITY
 from qmis_stats.audit.splits import further
@@ -120,6 +120,7 @@ def answer(
         candidates = _not_beaten(ranking, affordable, level)
         which = _which(lines, candidates, affordable, limit)
         sure = _sure(result, lines, candidates, percent, level)
+    which = " ".join([which, *beside_weights(result.units, result.leak, attacks)])
     return Answer(
         choice=candidates[0] if len(candidates) == 1 else None,
         candidates=candidates,

@@ -222,7 +222,7 @@ def _details(result: AuditResult, lines: Sequence[Line], level: float) -> Table:
 def _attacks(attacks: AttackAudit, first: Sequence[str]) -> dict[str, Any]:
     """Return the verdicts, and a table of the releases of first interest and one of the others."""
     remarks, parts = attacks.remarks(), [attacks.parts(names) for names in in_order(attacks.reports, first)]
-    parts[0].append(("solvable model", attacks.check))
+    parts[0] += attacks.last()
     titles = attacks.title(), attacks.title("the other quantizers")
     chosen, others = (attack_table(t, of, wide=True) if of else None for t, of in zip(titles, parts, strict=True))
     return {"legend": remarks[0], "verdicts": remarks[1:], "first": chosen, "others": others, "count": len(parts[1])}

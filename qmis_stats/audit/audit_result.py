@@ -18,6 +18,7 @@ from qmis_stats.audit.performance import Performance
 from qmis_stats.audit.quantizers import IDENTITY
 from qmis_stats.audit.subgroups import Subgroups, family_level
 from qmis_stats.audit.training_run import Run, Visited
+from qmis_stats.audit.unit_moments import UnitsLeak
 from qmis_stats.errors import InputError, setting
 from qmis_stats.inference.indicator import Indicator
 from qmis_stats.inference.losses import Losses
@@ -73,6 +74,9 @@ class AuditResult(NotebookResult):
         Why theory has none.
     leak_rows : ndarray of int or None
         Number, from 0, in what was read of each record that the leak is of.
+    units : UnitsLeak or None
+        What locations and scales of features and target leak beside the weights, in the population; ``None`` where none
+        of the training points are released.
     groups : tuple of Subgroups
         Leak and performance of groups, a column each: of the classes, and of the columns that the data set has for it.
     """
@@ -89,6 +93,7 @@ class AuditResult(NotebookResult):
     leak: ReleaseLeak | None = None
     no_leak: str = ""
     leak_rows: IntArray | None = None
+    units: UnitsLeak | None = None
     groups: tuple[Subgroups, ...] = ()
 
     @property
@@ -417,6 +422,7 @@ class AuditResult(NotebookResult):
             ],
             "leak": None if self.leak is None else self.leak.to_dict(level),
             "no_leak": self.no_leak,
+            "units": None if self.units is None else self.units.to_dict(),
             "groups": self._groups_to_dict(level),
             "pareto": list(self.pareto()),
             "over_runs": None if self.over_runs is None else self.over_runs.to_dict(level),

@@ -115,7 +115,7 @@ def legend(leak: ReleaseLeak | None) -> str:
     privacy = "r: indicator"
     if leak is not None:
         attack, of = ("strongest attack that was run", "of 2 AUC - 1 ") if leak.measured else ("best attack", "")
-        privacy = f"Δ: advantage of the {attack}; AUC and TPR (at FPR 1 %): of it; less: how much less {of}than no "
-        privacy += "quantization, in %" if leak.measured else "quantization, in %; *: outside of the theory's domain"
+        privacy = f"Δ: advantage of the {attack} on the weights; AUC and TPR (at FPR 1 %): of it; less: how much less "
+        privacy += f"{of}than no quantization, in %" + "; *: outside of the theory's domain" * (not leak.measured)
     price = "price: loss against no quantization"
     return f"set: possible ranks, 1 the most private; {privacy}; {price}; {_PARETO}: Pareto set"

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 from scipy.special import stdtrit
 
 from qmis_stats.audit.lines import Line
-from qmis_stats.audit.quantizers import release_name
+from qmis_stats.audit.quantizers import IDENTITY, release_name
 from qmis_stats.audit.wording import interval, listed, number, percent
 from qmis_stats.leak.releases import ReleaseLeak
 from qmis_stats.validation import checked_level
 
 if TYPE_CHECKING:
     from qmis_stats.audit.attacks.side_by_side import AttackAudit
+    from qmis_stats.audit.unit_moments import UnitsLeak
     from qmis_stats.inference.rank_results import RankResults
 
-__all__ = ["attacks_and_theory", "leak_sure", "leak_which", "may_leak_least"]
+__all__ = ["attacks_and_theory", "beside_weights", "leak_sure", "leak_which", "may_leak_least"]
 
 _EXPOSED = 0.8
 _FEW = 3
@@ -134,6 +135,43 @@ def _rest(pool: Sequence[Line]) -> list[str]:
     """Return which of the affordable ones are not shown to protect."""
     nothing = [line.name for line in pool if line.leak is not None and not line.leak.protects]
     return [f"No protection is shown for {listed(nothing)}."] if nothing else []
+
+
+def beside_weights(units: UnitsLeak | None, leak: ReleaseLeak | None, attacks: AttackAudit | None = None) -> list[str]:
+    """Return what is released beside the weights and no quantizer changes, in at most one paragraph.
+
+    Parameters
+    ----------
+    units : UnitsLeak or None
+        Of locations and scales by theory, in the population; ``None`` where none are released.
+    leak : ReleaseLeak or None
+        Of the weights.
+    attacks : AttackAudit, optional
+        What attacks achieved: told of where the leak of the weights is measured.
+
+    Examples
+    --------
+    >>> from qmis_stats.audit.unit_moments import UnitsLeak
+    >>> beside_weights(UnitsLeak(0, True, 2, 0.02, 0.51, 0.012), None)[0][:71]
+    'Not counted: location and scale of the target, which every release holds'
+    """
+    if units is None:
+        return []
+    who = f"locations and scales of {units.features} feature{'s'[: units.features != 1]}"
+    who = "location and scale of the target" if not units.features else who + " and the target" * units.target
+    verb, found, auc = "leak", f"Δ = {number(units.delta)} (AUC {number(units.auc)})", units.auc
+    if leak is not None and leak.measured and attacks is not None and attacks.beside is not None:
+        measured = attacks.beside.results[0]
+        verb, found = "gave an attack", f"an AUC of {number(measured.auc)} {interval(measured.auc_interval())}"
+        auc = measured.auc
+    than = ""
+    if leak is not None:
+        plain = float(leak.auc[leak.names.index(IDENTITY)])
+        than = f", {'more' if auc > plain else 'less'} than the weights without quantization"
+    return [
+        f"Not counted: {who}, which every release holds as they are. By themselves they {verb} {found}{than}. "
+        "Standardised by public ones, a model releases its weights alone."
+    ]
 
 
 def leak_sure(

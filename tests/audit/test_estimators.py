@@ -469,6 +469,7 @@ def test_estimators_made_of_others_are_audited_by_theory():
     result = audit(data, SklearnModel(searched, checkpoints=2), quantizers, runs=2, seed=1, draws=199)
     alone, _ = head_leak(data, SklearnModel(LR(), standardise="all"), quantizers, result.leak_rows, seed=1)
     assert np.allclose(result.leak.estimates, alone.estimates, rtol=1e-4)
+    assert any(note.startswith("What the transformers of the pipeline learned") for note in result.notes)
     voting = SklearnModel(CASES["VotingClassifier(voting='soft')"].estimator)
     found, why = head_leak(data, voting, quantizers, np.arange(120))
     assert found is None

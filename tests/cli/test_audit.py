@@ -385,3 +385,28 @@ def test_groups_are_told_again_after_attacks(qmis: Qmis, tmp_path: Path) -> None
         (measured, "rows: the pool of the attacks; more: 2·AUC − 1 less that of the rest, by column;"),
     ):
         assert words in part
+
+
+def test_public_units_are_those_of_all_rows_for_calibration_too(csv: Path, qmis: Qmis) -> None:
+    """A table that is its own public file calibrates in the units that are trained in."""
+    units = ("--standardise", "public")
+    options = ("audit", csv, "--target", "tall", "--runs", "2", "--jobs", "1", "--attacks", "0", "--json")
+    plain, public = (
+        json.loads(qmis(*options, "--quantizers", "sign", "--standardise", whose).stdout)
+        for whose in ("training", "public")
+    )
+    assert plain["units"]["features"] == 3
+    assert "Not counted" in plain["answer"]["which"]
+    assert public["units"] is None
+    assert "Not counted" not in public["answer"]["which"]
+    assert "Features are in units that are taken to be public." in public["notes"]
+    inputs = table().drop(columns="tall").to_numpy() * [1.0, 100.0, 0.01] + 50.0
+    other, scaled = csv.with_name("other.csv"), csv.with_name("scaled.csv")
+    for file, X in ((other, inputs), (scaled, (inputs - inputs.mean(axis=0)) / inputs.std(axis=0))):
+        table().assign(a=X[:, 0], b=X[:, 1], c=X[:, 2]).to_csv(file, index=False)
+    found = []
+    for file in (other, scaled):
+        result = qmis("audit", file, *options[2:], "--quantizers", "gptq-2", "--calibrate", file, *units)
+        assert result.exit_code == 0, result.stderr
+        found.append([row["auroc"] for row in json.loads(result.stdout)["performance"]])
+    assert found[0] == pytest.approx(found[1], abs=1e-6)

@@ -15,6 +15,7 @@ from qmis_stats.audit.attacks.side_by_side import AttackAudit
 from qmis_stats.audit.attacks.simple import BayesOptimal, LossThreshold
 from qmis_stats.audit.attacks.solvable import Solvable, solvable
 from qmis_stats.audit.attacks.training_measure import per_release
+from qmis_stats.audit.attacks.unit_attack import LocationsAndScales
 from qmis_stats.inference.areas import delong
 from qmis_stats.inference.shares import clopper_pearson
 
@@ -30,6 +31,7 @@ __all__ = [
     "Discriminator",
     "Known",
     "LiRA",
+    "LocationsAndScales",
     "LossThreshold",
     "Rate",
     "ReadOut",

@@ -20,10 +20,12 @@ from qmis_stats.audit.attacks.read_out import ReadOut
 from qmis_stats.audit.attacks.side_by_side import AttackAudit
 from qmis_stats.audit.attacks.simple import BayesOptimal, LossThreshold
 from qmis_stats.audit.attacks.solvable import solvable
+from qmis_stats.audit.attacks.unit_attack import LocationsAndScales
 from qmis_stats.audit.calibration import ROWS, TRAINING, CalibrationSource
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.head_leak import head_leak
 from qmis_stats.audit.models.base import Model
+from qmis_stats.audit.models.units import Standardising
 from qmis_stats.audit.processes import end_processes, in_processes
 from qmis_stats.audit.quantizers import IDENTITY, Quantizer, check_layers, checked_quantizers
 from qmis_stats.inference.ranking import Progress
@@ -151,7 +153,8 @@ def audit_attacks(
         end_processes()
     predicted = _predicted(dataset, model, chosen, game, seed)
     found = dict(zip([*names, IDENTITY], reports, strict=True))
-    return AttackAudit(found, check, level, dataset.groups is not None, predicted, dataset.subgroups)
+    beside = _beside(game, level)
+    return AttackAudit(found, check, level, dataset.groups is not None, predicted, dataset.subgroups, beside)
 
 
 def _predicted(
@@ -162,6 +165,14 @@ def _predicted(
     assert trained is not None
     rows, fraction = np.flatnonzero(trained[0]), game.known.n / dataset.rows
     return head_leak(dataset, model, quantizers, rows, game="pool", fraction=fraction, seed=seed)[0]
+
+
+def _beside(game: AttackGame, level: float) -> AttackReport | None:
+    """Return what the attack on locations and scales finds, where they are made of the training points."""
+    model, first = game.known.model, game.known.shadow.shown.weights[0]
+    if not isinstance(model, Standardising) or not model.released_units(first).made:
+        return None
+    return run_attacks(game, [LocationsAndScales()], level=level)
 
 
 def _called(function: Callable[..., AttackReport], *arguments: Any) -> AttackReport:

@@ -8,8 +8,9 @@ import numpy as np
 
 from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.attacks.game import INSIDE, Known
-from qmis_stats.audit.attacks.shadow_fits import ShadowFits, Units
+from qmis_stats.audit.attacks.shadow_fits import ShadowFits
 from qmis_stats.audit.models.base import Weights
+from qmis_stats.audit.models.units import Units
 from qmis_stats.audit.training_run import generator
 from qmis_stats.quantizers.weights.base import to_be_calibrated
 
@@ -84,11 +85,11 @@ class MeasuredWeights:
         return (*released, np.array([own.centre, own.unit]))
 
     def _codes(self, weights: Weights) -> FloatArray:
-        return np.asarray(weights[0] * Units.of(weights).ratio(self.units))
+        return np.asarray(weights[0] * Units.of_head(weights).ratio(self.units))
 
     def _intercept(self, weights: Weights) -> FloatArray:
         """Return the intercept in the common units, for which the weights are de-quantized one by one."""
-        own = Units.of(weights)
+        own = Units.of_head(weights)
         best = self.mean[:, :-1] + self.kept * self.codes.measured(self._codes(weights))
         return own.intercept(self.units, best / own.ratio(self.units), weights[1])
 

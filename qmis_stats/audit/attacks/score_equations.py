@@ -8,12 +8,13 @@ from typing import TypeAlias
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
-from scipy.linalg.blas import dsyrk
 
 from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.audit.attacks.measured_weights import MeasuredWeights
-from qmis_stats.audit.attacks.shadow_fits import ShadowFits, Units
+from qmis_stats.audit.attacks.memberships import Memberships
+from qmis_stats.audit.attacks.shadow_fits import ShadowFits
 from qmis_stats.audit.models.base import Weights
+from qmis_stats.audit.models.units import Units
 from qmis_stats.leak.fits import penalised
 
 __all__ = ["ScoreEquations"]
@@ -21,8 +22,6 @@ __all__ = ["ScoreEquations"]
 _STEPS = 3
 _SETTLED = 0.1
 """Errors of codes by which a guess of the weights may still move."""
-
-_LEAST_LEFT = 1e-12
 
 _Answers: TypeAlias = tuple[tuple[FloatArray, bool], FloatArray]
 """A Cholesky factor, and H⁻¹(e_a ⊗ x_j) for contrast a and point j, (kD, k, N)."""
@@ -70,8 +69,8 @@ class ScoreEquations:
         """Return the log likelihood ratio of membership of some rows, given released weights, shape (n,)."""
         fits, basis, f = self.fits, self.fits.basis, self.fraction
         mean, root, y = self.weights.mean, self.weights.root, fits.y
-        penalties = fits.penalties * np.append((Units.of(weights).scale / fits.units[0].scale) ** 2, 1.0)
-        varied, measured = f * (1.0 - f), self.weights.deviation(weights)
+        penalties = fits.penalties * np.append((Units.of_head(weights).scale / fits.units[0].scale) ** 2, 1.0)
+        measured = self.weights.deviation(weights)
         theta = mean + (fits.covariance @ self.weights.read(weights)).reshape(mean.shape)
         factor, moves = self._at_the_mean if fits.loss.name == "squared" else self._answers(theta)
         for _ in range(_STEPS):
@@ -82,34 +81,18 @@ class ScoreEquations:
             pulled = self._whole(cho_solve(factor, (basis.T @ (-penalties * theta)).reshape(-1, 1)))
             ahead = pulled[:, 0] + f * moved.sum(axis=1)
             missed = (mean - theta).ravel() + measured - ahead
-            told, left = _conditioned(root[:, None] * moved, root * missed, varied, places)
-            step = ahead + varied * moved @ told
+            members = Memberships(root[:, None] * moved, f)
+            told = members.told(root * missed)
+            step = ahead + members.varied * moved @ told
             theta = theta + step.reshape(mean.shape)
             if np.max(np.abs(root * step)) < _SETTLED:
                 break
         curved = basis.T @ fits.loss.curvature(y[places], values[places]) @ basis
         grown = np.linalg.slogdet(np.eye(basis.shape[1]) + curved @ self.leverage[places])[1]
-        size = (1.0 - left) / varied
-        return np.asarray((told[places] + (f - 0.5) * size) / np.maximum(left, _LEAST_LEFT) + grown)
+        return np.asarray(members.log_ratio(told[places], members.left(places)) + grown)
 
     def _whole(self, along: FloatArray) -> FloatArray:
         """Return vectors of parameters along the contrasts, (kD, m), as parameters, (KD, m)."""
         basis = self.fits.basis
         parts = along.reshape(basis.shape[1], -1)
         return np.asarray((basis @ parts).reshape(-1, along.shape[1]))
-
-
-def _conditioned(seen: FloatArray, missed: FloatArray, varied: float, places: Indices) -> tuple[FloatArray, FloatArray]:
-    """Return Sᵀ(1 + vSSᵀ)⁻¹ times what was missed, and what is left of the variance v of some memberships, as a share.
-
-    In the smaller of the two dimensions of S, (parameters, points).
-    """
-    parameters, points = seen.shape
-    if points <= parameters:
-        inner = cho_factor(np.eye(points) + dsyrk(varied, seen.T, lower=1), lower=True)
-        some = np.zeros((points, places.size))
-        some[places, np.arange(places.size)] = 1.0
-        return cho_solve(inner, seen.T @ missed), cho_solve(inner, some)[places, np.arange(places.size)]
-    inner = cho_factor(np.eye(parameters) + dsyrk(varied, seen, lower=1), lower=True)
-    left = 1.0 - varied * np.sum(seen[:, places] * cho_solve(inner, seen[:, places]), axis=0)
-    return seen.T @ cho_solve(inner, missed), left

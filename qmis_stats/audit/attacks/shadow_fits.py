@@ -12,52 +12,20 @@ from qmis_stats.audit.attacks.game import Known
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.head_leak import head_fit
 from qmis_stats.audit.models.base import Weights
+from qmis_stats.audit.models.units import Units
 from qmis_stats.errors import DomainError
 from qmis_stats.leak.fits import FREE
 from qmis_stats.leak.leave_one_out import leave_one_out
 from qmis_stats.leak.losses import Loss, contrasts, in_basis
 from qmis_stats.leak.pool_law import PoolLaw
 
-__all__ = ["ShadowFits", "Units", "posterior"]
+__all__ = ["ShadowFits", "posterior"]
 
 _PRIORS = (0.0, 16.0)
 """Logarithms of the degrees of freedom of a prior, beside the number of weights."""
 
 _LEFT_OUT = 0.03
 """Share of sums of gradients that varies like the Hessian: 0.3 and 1 find no more on the molecular sets, 0 less."""
-
-
-@dataclass(frozen=True, eq=False)
-class Units:
-    """Units that the weights of one training are in: those of its standardised features and target.
-
-    Attributes
-    ----------
-    location, scale : (p,) ndarray
-        Of the features.
-    centre, unit : float
-        Of the target; 0 and 1 where it is a class.
-    """
-
-    location: FloatArray
-    scale: FloatArray
-    centre: float = 0.0
-    unit: float = 1.0
-
-    @classmethod
-    def of(cls, weights: Weights) -> Units:
-        """Return the units of what a linear head releases."""
-        target = weights[4] if len(weights) > 4 else (0.0, 1.0)
-        return cls(weights[2], weights[3], float(target[0]), float(target[1]))
-
-    def ratio(self, other: Units) -> FloatArray:
-        """Return what weights in these units are multiplied by to have them in others."""
-        return np.asarray(other.scale / self.scale * (self.unit / other.unit))
-
-    def intercept(self, other: Units, W: FloatArray, b: FloatArray) -> FloatArray:
-        """Return the intercept in other units of the weights W and intercept b in these."""
-        moved = b + W @ ((other.location - self.location) / self.scale)
-        return np.asarray((self.centre + self.unit * moved - other.centre) / other.unit)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +78,7 @@ class ShadowFits:
         found, trained, rows = known.plain.shown.weights, known.plain.trained, known.rows
         assert trained is not None
         assert rows is not None
-        units = tuple(Units.of(weights) for weights in found)
+        units = tuple(Units.of_head(weights) for weights in found)
         if len({weights[0].shape for weights in found}) > 1:
             raise DomainError("read-out", "a training has a class missing", "use a larger n")
         plain = np.array([_common(w, own, units[0]) for w, own in zip(found, units, strict=True)])

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["AttackAudit", "Compared", "in_order"]
 
 
+_EVERY = "every release"
+
+
 class Compared(NamedTuple):
     """AUCs of one release by theory and of the read-out attack, and whether they agree."""
 
@@ -45,6 +48,8 @@ class AttackAudit(NotebookResult):
         By quantizer, the last one without quantization (``"identity"``).
     check : AttackReport
         The same attacks where the optimum is known.
+    beside : AttackReport or None
+        The attack on locations and scales, which are the same under every quantizer; ``None`` where none are released.
     level : float
         Of the intervals.
     grouped : bool
@@ -61,6 +66,7 @@ class AttackAudit(NotebookResult):
     grouped: bool = False
     predicted: LeakageResult | None = None
     by: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
+    beside: AttackReport | None = None
 
     def compared(self, level: float | None = None) -> tuple[Compared, ...]:
         """Return AUC by theory and of the read-out attack for every release whose theory is in its domain.
@@ -114,9 +120,13 @@ class AttackAudit(NotebookResult):
 
     def pairs(self) -> Iterator[tuple[str, AttackResult, AttackResult]]:
         """Yield quantizer, result, and result of the same attack where membership is random."""
-        for name, report in self.reports.items():
+        for name, report in self._all().items():
             for result, control in zip(report.results, report.controls, strict=True):
                 yield name, result, control
+
+    def _all(self) -> dict[str, AttackReport]:
+        """Return what was found of each release, and of what is the same in all of them."""
+        return {**self.reports, **({} if self.beside is None else {_EVERY: self.beside})}
 
     def off_chance(self, level: float = FALSE_ALARM) -> tuple[tuple[str, str], ...]:
         """Return (quantizer, attack) whose accuracy under random membership differs from one half significantly.
@@ -168,7 +178,7 @@ class AttackAudit(NotebookResult):
         """Return one row per quantizer, attack and control: accuracy, area and rates with their intervals."""
         import pandas as pd
 
-        frames = {name: report.to_frame() for name, report in self.reports.items()}
+        frames = {name: report.to_frame() for name, report in self._all().items()}
         return pd.concat(frames, names=["quantizer"])
 
     def tables(self, first: Sequence[str] = ()) -> list[Table]:
@@ -180,11 +190,15 @@ class AttackAudit(NotebookResult):
             Quantizers that come first, as far as they were attacked; the others follow, then the solvable problem.
         """
         chosen, others = in_order(self.reports, first)
-        return [attack_table(self.title(), [*self.parts([*chosen, *others]), ("solvable model", self.check)])]
+        return [attack_table(self.title(), [*self.parts([*chosen, *others]), *self.last()])]
 
     def parts(self, names: Sequence[str]) -> list[tuple[str, AttackReport]]:
         """Return what tables call the releases of some quantizers, with what was found of them."""
         return [(release_name(name), self.reports[name]) for name in names]
+
+    def last(self) -> list[tuple[str, AttackReport]]:
+        """Return what tables end with: what is the same in all releases, and the problem whose optimum is known."""
+        return [*([] if self.beside is None else [(_EVERY, self.beside)]), ("solvable model", self.check)]
 
     def title(self, under: str = "") -> str:
         """Return the caption of a table, of all releases or of those that are named."""
@@ -203,6 +217,7 @@ class AttackAudit(NotebookResult):
         return {
             "level": self.level,
             "quantizers": [{"quantizer": name, **report.to_dict()} for name, report in self.reports.items()],
+            "beside": None if self.beside is None else self.beside.to_dict(),
             "solvable": self.check.to_dict(),
             "off_chance": [list(pair) for pair in self.off_chance()],
             "beating_the_optimum": list(self.check.beating()),

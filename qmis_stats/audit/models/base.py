@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, get_args, runtime_checkable
 
 import numpy as np
 from scipy.special import expit, log_softmax, softmax
@@ -13,6 +13,7 @@ from qmis_stats.audit.data import Task
 from qmis_stats.errors import InputError
 
 __all__ = [
+    "STANDARDISE",
     "Model",
     "Standardise",
     "Weights",
@@ -20,6 +21,7 @@ __all__ = [
     "output_losses",
     "output_prediction",
     "scaling",
+    "target_scaling",
 ]
 
 _AT_ONCE = 32
@@ -28,8 +30,10 @@ _AT_ONCE = 32
 Weights: TypeAlias = tuple[FloatArray, ...]
 """All that is released of a model, quantizable or not."""
 
-Standardise = Literal["auto", "all", "none"]
-"""Features that are standardised: those that are not 0 or 1 throughout, all, or none."""
+Standardise = Literal["auto", "all", "none", "public"]
+"""What is standardised: features that are not 0 or 1 throughout, all, none; public: neither features nor target."""
+
+STANDARDISE: tuple[Standardise, ...] = get_args(Standardise)
 
 
 @runtime_checkable
@@ -88,7 +92,7 @@ def scaling(X: FloatArray, standardise: Standardise) -> tuple[FloatArray, FloatA
     if X.ndim != 2:
         raise InputError("X", X.shape, "of shape (N, p): points of more dimensions are for PyTorch modules")
     location, scale = np.zeros(X.shape[1]), np.ones(X.shape[1])
-    if standardise == "none":
+    if standardise in ("none", "public"):
         return location, scale
     room = np.empty((_AT_ONCE, len(X)))  # a copy of all columns would take as much memory as the points
     for begin in range(0, X.shape[1], _AT_ONCE):
@@ -101,6 +105,18 @@ def scaling(X: FloatArray, standardise: Standardise) -> tuple[FloatArray, FloatA
             mean, chosen = np.where(flags, 0.0, mean), chosen & ~flags
         location[begin : begin + _AT_ONCE], scale[begin : begin + _AT_ONCE] = mean, np.where(chosen, spread, 1.0)
     return location, scale
+
+
+def target_scaling(y: FloatArray) -> tuple[float, float]:
+    """Return location and scale of a target of a regression in a training subset.
+
+    Examples
+    --------
+    >>> target_scaling(np.array([1.0, 3.0])), target_scaling(np.array([2.0, 2.0]))
+    ((2.0, 1.0), (2.0, 1.0))
+    """
+    spread = float(np.std(y))
+    return float(np.mean(y)), spread if spread > 0.0 else 1.0
 
 
 def checkpoint_steps(iterations: int, checkpoints: int) -> list[int]:

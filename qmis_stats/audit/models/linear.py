@@ -19,6 +19,7 @@ from scipy.special import expit, softmax
 from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.data import Task
 from qmis_stats.audit.models.base import (
+    STANDARDISE,
     Model,
     Standardise,
     Weights,
@@ -26,7 +27,9 @@ from qmis_stats.audit.models.base import (
     output_losses,
     output_prediction,
     scaling,
+    target_scaling,
 )
+from qmis_stats.audit.models.units import Units
 from qmis_stats.errors import InputError
 from qmis_stats.validation import whole_number
 
@@ -62,8 +65,9 @@ class _LinearHead:
     batch : int, optional
         Size of mini-batches: stochastic gradients with momentum 0.9 and steps that fall as 1/epoch in the second half.
         Without it, accelerated gradient descent on all points, and the minimiser itself as the last checkpoint.
-    standardise : {"auto", "all", "none"}
-        Features that are standardised by the training subset; by default all but those that are 0 or 1 throughout.
+    standardise : {"auto", "all", "none", "public"}
+        Features that are standardised by the training subset; by default all but those that are 0 or 1 throughout. With
+        ``"public"`` the target is not standardised either: both are in units that tell nothing of the subset.
     """
 
     alpha: float = 1.0
@@ -83,8 +87,8 @@ class _LinearHead:
             whole_number("batch", self.batch, 1)
         if not (np.isfinite(self.alpha) and self.alpha >= 0.0):
             raise InputError("alpha", self.alpha, "a finite number of at least 0")
-        if self.standardise not in ("auto", "all", "none"):
-            raise InputError("standardise", self.standardise, "one of auto, all, none")
+        if self.standardise not in STANDARDISE:
+            raise InputError("standardise", self.standardise, f"one of {', '.join(STANDARDISE)}")
 
     def _outputs(self, y: FloatArray) -> int:
         return 1
@@ -98,9 +102,9 @@ class _LinearHead:
 
     def fit_path(self, X: FloatArray, y: FloatArray, rng: np.random.Generator) -> Iterator[Weights]:
         """Train, and yield the weights at each checkpoint: ``(W, intercept, location, scale)``."""
-        location, scale = scaling(X, self.standardise)
-        centre, unit = self._target_scaling(y)
-        target = (y - centre) / unit
+        units = self.units(X, y)
+        location, scale = units.location, units.scale
+        target = (y - units.centre) / units.unit
         if self.batch is None and X.shape[1] > _WIDE * X.shape[0]:
             path = self._in_rows(X, location, scale, target)
         else:
@@ -108,7 +112,15 @@ class _LinearHead:
             Z /= scale
             path = self._descend(Z, target) if self.batch is None else self._stochastic(Z, target, rng)
         for W, b in path:
-            yield self._released(W, b, location, scale, centre, unit)
+            yield self._released(W, b, units)
+
+    def units(self, X: FloatArray, y: FloatArray) -> Units:
+        """Return the units in which it trains on these points."""
+        return Units(*scaling(X, self.standardise), *self._target_scaling(y))
+
+    def released_units(self, weights: Weights) -> Units:
+        """Return the units that a training released."""
+        return Units.of_head(weights)
 
     def _in_rows(
         self, X: FloatArray, location: FloatArray, scale: FloatArray, y: FloatArray
@@ -145,10 +157,8 @@ class _LinearHead:
     def _target_scaling(self, y: FloatArray) -> tuple[float, float]:
         return 0.0, 1.0
 
-    def _released(
-        self, W: FloatArray, b: FloatArray, location: FloatArray, scale: FloatArray, centre: float, unit: float
-    ) -> Weights:
-        return W.T.copy(), b.copy(), location, scale
+    def _released(self, W: FloatArray, b: FloatArray, units: Units) -> Weights:
+        return W.T.copy(), b.copy(), units.location, units.scale
 
     def _gradient(self, Z: FloatArray, y: FloatArray, W: FloatArray, b: FloatArray, ridge: float) -> Weights:
         dW, db = ridge * W, np.zeros_like(b)
@@ -337,13 +347,10 @@ class Linear(_LinearHead):
         return outputs - y[:, None]
 
     def _target_scaling(self, y: FloatArray) -> tuple[float, float]:
-        spread = float(np.std(y))
-        return float(np.mean(y)), spread if spread > 0.0 else 1.0
+        return (0.0, 1.0) if self.standardise == "public" else target_scaling(y)
 
-    def _released(
-        self, W: FloatArray, b: FloatArray, location: FloatArray, scale: FloatArray, centre: float, unit: float
-    ) -> Weights:
-        return W.T.copy(), b.copy(), location, scale, np.array([centre, unit])
+    def _released(self, W: FloatArray, b: FloatArray, units: Units) -> Weights:
+        return (*super()._released(W, b, units), np.array([units.centre, units.unit]))
 
     def _minimum(
         self, Z: FloatArray, y: FloatArray, W: FloatArray, b: FloatArray, ridge: float

@@ -13,13 +13,16 @@ from scipy.special import expit, softmax
 from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.data import TASKS, Task
 from qmis_stats.audit.models.base import (
+    STANDARDISE,
     Standardise,
     Weights,
     checkpoint_steps,
     output_losses,
     output_prediction,
     scaling,
+    target_scaling,
 )
+from qmis_stats.audit.models.units import Units
 from qmis_stats.errors import InputError
 from qmis_stats.validation import whole_number
 
@@ -51,8 +54,8 @@ class MLP:
         Size of the mini-batches.
     checkpoints : int
         At most so many, at the ends of geometric epochs; the last are the final weights.
-    standardise : {"auto", "all", "none"}
-        Features that are standardised by the training subset.
+    standardise : {"auto", "all", "none", "public"}
+        Features that are standardised by the training subset; with ``"public"`` the target is not either.
 
     Examples
     --------
@@ -87,8 +90,8 @@ class MLP:
             raise InputError("learning_rate", self.learning_rate, "a positive number")
         if not (np.isfinite(self.alpha) and self.alpha >= 0.0):
             raise InputError("alpha", self.alpha, "a finite number of at least 0")
-        if self.standardise not in ("auto", "all", "none"):
-            raise InputError("standardise", self.standardise, "one of auto, all, none")
+        if self.standardise not in STANDARDISE:
+            raise InputError("standardise", self.standardise, f"one of {', '.join(STANDARDISE)}")
 
     @property
     def _layers(self) -> int:
@@ -96,13 +99,10 @@ class MLP:
 
     def fit_path(self, X: FloatArray, y: FloatArray, rng: np.random.Generator) -> Iterator[Weights]:
         """Train, and yield the weights at each checkpoint."""
-        location, scale = scaling(X, self.standardise)
-        Z = (X - location) / scale
-        centre, unit = 0.0, 1.0
-        if self.task == "regression":
-            centre, unit = float(y.mean()), float(y.std()) or 1.0
-        t = (y - centre) / unit
-        fixed = (location, scale, np.array([centre, unit]))
+        units = self.units(X, y)
+        Z = (X - units.location) / units.scale
+        t = (y - units.centre) / units.unit
+        fixed = (units.location, units.scale, np.array([units.centre, units.unit]))
         parameters = self._start(X.shape[1], int(y.max()) + 1 if self.task == "multiclass" else 1, rng)
         first = [np.zeros_like(p) for p in parameters]
         second = [np.zeros_like(p) for p in parameters]
@@ -122,6 +122,16 @@ class MLP:
                     p -= rate * m / (np.sqrt(v) + _EPSILON)
             if epoch in steps:
                 yield (*(p.T.copy() for p in parameters), *fixed)
+
+    def units(self, X: FloatArray, y: FloatArray) -> Units:
+        """Return the units in which it trains on these points."""
+        scaled = self.task == "regression" and self.standardise != "public"
+        return Units(*scaling(X, self.standardise), *(target_scaling(y) if scaled else (0.0, 1.0)))
+
+    def released_units(self, weights: Weights) -> Units:
+        """Return the units that a training released."""
+        location, scale, (centre, unit) = weights[-3:]
+        return Units(location, scale, float(centre), float(unit))
 
     def _start(self, inputs: int, outputs: int, rng: np.random.Generator) -> list[FloatArray]:
         """Return weights by He's rule, and biases of zero."""

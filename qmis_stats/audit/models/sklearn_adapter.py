@@ -14,6 +14,7 @@ from scipy.special import expit
 from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.data import TASKS, Task
 from qmis_stats.audit.models.base import (
+    STANDARDISE,
     Standardise,
     Weights,
     output_losses,
@@ -24,6 +25,7 @@ from qmis_stats.audit.models.composite import Carrier, Composite, carrying, mark
 from qmis_stats.audit.models.estimator_losses import deviance, own_losses, power_of
 from qmis_stats.audit.models.estimator_parts import head_arrays, heads, refuse_by_name, searched, seeds
 from qmis_stats.audit.models.estimator_path import earlier, path_of, settled
+from qmis_stats.audit.models.units import Units
 from qmis_stats.errors import InputError
 from qmis_stats.validation import whole_number
 
@@ -74,7 +76,7 @@ class SklearnModel:
         Of classifiers minus the log-likelihood of their own probabilities, or of their scores as if these were
         log-odds where they have none; by default hinge for estimators that are trained by it. Of regressors the squared
         error of the prediction; by default the unit deviance of generalised linear models.
-    standardise : {"auto", "all", "none"}
+    standardise : {"auto", "all", "none", "public"}
         Features that are standardised by the training subset; none by default where there is a pipeline, which has
         transformers of its own.
 
@@ -115,8 +117,8 @@ class SklearnModel:
         losses = own_losses(estimator, regressor)
         if loss is not None and loss not in losses:
             raise InputError("loss", loss, f"one of {', '.join(losses)} for {type(estimator).__name__}")
-        if standardise not in ("auto", "all", "none"):
-            raise InputError("standardise", standardise, "one of auto, all, none")
+        if standardise not in STANDARDISE:
+            raise InputError("standardise", standardise, f"one of {', '.join(STANDARDISE)}")
         self.estimator = estimator
         self._task = chosen
         self.checkpoints = whole_number("checkpoints", checkpoints, 1)
@@ -130,6 +132,11 @@ class SklearnModel:
     def task(self) -> Task:
         """Kind of the target."""
         return self._task
+
+    @property
+    def transforms(self) -> bool:
+        """Whether it has transformers of its own, fitted to the training points: those of a pipeline."""
+        return any(hasattr(part, "steps") for part in (self.estimator, *self.estimator.get_params().values()))
 
     @property
     def path(self) -> str:
@@ -173,10 +180,16 @@ class SklearnModel:
             warnings.simplefilter("ignore", ConvergenceWarning)
             return self._fitted(X, y, seeds(self.estimator, np.random.default_rng(0)))[:3]
 
+    def units(self, X: FloatArray, y: FloatArray) -> Units:
+        """Return the units in which it trains on these points: the target is left to the estimator."""
+        return Units(*self._scaling(X))
+
+    def released_units(self, weights: Weights) -> Units:
+        """Return the units that a training released."""
+        return Units(weights[-2], np.asarray(weights[-1]))
+
     def _scaling(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
-        parts = (self.estimator, *self.estimator.get_params().values())
-        own = self.standardise == "auto" and any(hasattr(part, "steps") for part in parts)
-        return scaling(X, "none" if own else self.standardise)
+        return scaling(X, "none" if self.standardise == "auto" and self.transforms else self.standardise)
 
     def _fitted(
         self, X: FloatArray, y: FloatArray, settings: dict[str, Any]
