@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -33,6 +34,9 @@ _START = ((1.0, 0.02), (0.7, 0.02), (1.0, 0.1))
 _SMALL = 1e-4
 _FINE = 0.9
 """Share of the variance of weights that codes retain from which on weights are as good as known."""
+
+_STEPS = 3
+"""Times that a guess of finely coded weights is improved."""
 
 _LARGEST, _DENSEST = 2e7, 2000
 
@@ -162,33 +166,36 @@ class _Head:
         )
         trained = trained[:, known.rows]
         self.law = replace(self.seen.law, mean=_mean_of(self.seen.fitted, ~trained))
-        self.equations = self._equations()
-        if self.equations is not None and known.quantizer is None:  # exact: nothing is linearised about anything
+        self.equations: ScoreEquations | None = None
+        possible = self._equations()
+        if possible and known.quantizer is None:  # exact: nothing is linearised about anything
+            self.equations = possible[0]
             return
         self._calibrate(trained)
-        if self.equations is not None and not self._told_better(self.equations, trained):
-            self.equations = None
+        if possible:
+            self.equations = self._told_best(possible, trained)
 
-    def _told_better(self, equations: ScoreEquations, trained: Flags) -> bool:
-        """Return whether equations tell the members of the shadow runs better: their law is linear in errors of codes.
+    def _told_best(self, possible: Sequence[ScoreEquations], trained: Flags) -> ScoreEquations | None:
+        """Return the equations that tell the members of the shadow runs best, or ``None`` where the read-out does.
 
-        The mean of a row over runs without it has a part of each of these: of what is left of it that is made good.
+        Their laws are linear in errors of codes, and fit where these are small. The mean of a row over runs without it
+        has a part of each of these: of what is left of it that is made good.
         """
         shown, member = self.known.shadow.shown, self.known.shadow.member
         assert shown.rows is not None
-        count, found = np.sum(~trained, axis=0), np.empty((2, *member.shape))
+        count, found = np.sum(~trained, axis=0), np.empty((1 + len(possible), *member.shape))
         grown = np.where(count > 1, count / np.maximum(count - 1, 1), 1.0)
         for t, (weights, rows) in enumerate(zip(shown.weights, shown.rows, strict=True)):
             places = self.known.places(rows)
             away = self.seen.values[t, places] - self.middle[places]
             away = np.where(trained[t, places], 1.0, grown[places])[:, None] * away
             found[0, t] = self._log_ratio(away, places)
-            found[1, t] = equations.log_ratio(weights, places)
-        usual, new = (float(delong(scores[member], scores[~member])[0][0]) for scores in found)
-        return new > usual
+            found[1:, t] = [equations.log_ratio(weights, places) for equations in possible]
+        areas = [float(delong(scores[member], scores[~member])[0][0]) for scores in found]
+        return (None, *possible)[int(np.argmax(areas))]
 
-    def _equations(self) -> ScoreEquations | None:
-        """Return the equations that finely coded weights solve, where all rows of the pool are at hand."""
+    def _equations(self) -> tuple[ScoreEquations, ...]:
+        """Return the equations that finely coded weights solve, about two guesses, where all of the pool is at hand."""
         data, weights, fits = self.known.source, self.seen.weights, self.seen.fits
         assert isinstance(data, Dataset)
         parameters, points = fits.law.response.shape[0], fits.y.size * fits.basis.shape[1]
@@ -196,8 +203,9 @@ class _Head:
         sees = to_be_calibrated(self.known.quantizer)
         told = weights.kept[weights.kept > 0.0]
         if fits.y.size < data.rows or large or sees or not told.size or float(told.mean()) < _FINE:
-            return None
-        return ScoreEquations(weights, fits, self.known.n / data.rows, self.seen.law.leverage)
+            return ()
+        given = (weights, fits, self.known.n / data.rows, self.seen.law.leverage)
+        return tuple(ScoreEquations(*given, steps) for steps in (1, _STEPS))
 
     def _calibrate(self, trained: Flags) -> None:
         """Fit to the shadow runs: means of rows left out, two scales, and the move and noise of members."""

@@ -19,7 +19,6 @@ from qmis_stats.leak.fits import penalised
 
 __all__ = ["ScoreEquations"]
 
-_STEPS = 3
 _SETTLED = 0.1
 """Errors of codes by which a guess of the weights may still move."""
 
@@ -45,12 +44,23 @@ class ScoreEquations:
         f, the share of the pool that is trained on.
     leverage : (N, k, k) ndarray
         q of each point.
+    steps : int
+        1 takes what was measured as the best guess of the weights; more begin at that of the linear law of the shadow
+        runs and improve it as often, which tells more of coarser codes, and nothing where that law is far off.
     """
 
     weights: MeasuredWeights
     fits: ShadowFits
     fraction: float
     leverage: FloatArray
+    steps: int = 1
+
+    @cached_property
+    def _root(self) -> FloatArray:
+        """Inverse errors of what is measured of each weight; where nothing is told, the mean is a measurement."""
+        varies = np.diag(self.fits.covariance)
+        known = np.divide(1.0, np.sqrt(varies), out=np.zeros_like(varies), where=varies > 0.0)
+        return np.where(self.weights.root > 0.0, self.weights.root, known)
 
     @cached_property
     def _at_the_mean(self) -> _Answers:
@@ -68,12 +78,13 @@ class ScoreEquations:
     def log_ratio(self, weights: Weights, places: Indices) -> FloatArray:
         """Return the log likelihood ratio of membership of some rows, given released weights, shape (n,)."""
         fits, basis, f = self.fits, self.fits.basis, self.fraction
-        mean, root, y = self.weights.mean, self.weights.root, fits.y
+        mean, root, y = self.weights.mean, self._root, fits.y
         penalties = fits.penalties * np.append((Units.of_head(weights).scale / fits.units[0].scale) ** 2, 1.0)
         measured = self.weights.deviation(weights)
-        theta = mean + (fits.covariance @ self.weights.read(weights)).reshape(mean.shape)
+        guess = measured if self.steps == 1 else fits.covariance @ self.weights.read(weights)
+        theta = mean + guess.reshape(mean.shape)
         factor, moves = self._at_the_mean if fits.loss.name == "squared" else self._answers(theta)
-        for _ in range(_STEPS):
+        for _ in range(self.steps):
             values = fits.law.design @ theta.T
             psi = fits.loss.gradient(y, values) @ basis
             # What each member moves the weights, and where they are expected with a share f of all members.
