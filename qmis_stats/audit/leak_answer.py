@@ -239,7 +239,10 @@ def attacks_and_theory(attacks: AttackAudit, level: float) -> list[str]:
         where += f", in which Δ without quantization is {number(theory.delta[-1])} {interval((low, high))} by theory,"
     apart = [one for one in compared if not one.agree]
     if not apart:
-        return [f"{where} agree with the theory for it under all {len(compared)} releases."]
+        inside = f"all {len(compared)} releases"
+        if len(compared) < len(attacks.reports):
+            inside = f"the {len(compared)} of {len(attacks.reports)} releases inside its domain"
+        return [f"{where} agree with the theory for it under {inside}."]
     above = [one for one in apart if one.attacked > one.predicted]
     shown = [f"{release_name(one.name)} {number(one.attacked)} for {number(one.predicted)}" for one in (above or apart)]
     if above:

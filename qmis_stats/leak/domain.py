@@ -21,6 +21,8 @@ _LARGEST_PULL = 0.95
 _LARGEST_JOINT_PULL = 0.15
 _LARGEST_INFLATION = 0.9
 _LARGEST_REPEATED = 0.01
+_FINE, _MOST_EQUATIONS = 0.9, 0.1
+"""Share of the variance that is retained, and equations per point of a pool, from which on the equations tell more."""
 
 
 def objections(
@@ -33,16 +35,21 @@ def objections(
     common = _of_the_fit(fit, found, points, spread)
     size = np.diag(spread.covariance) * np.tile(np.diag(spread.second_moment), fit.outputs)
     size = size.reshape(fit.outputs, -1)[:, : fit.X.shape[1]]
+    columns = int(np.count_nonzero(np.any(fit.design != 0.0, axis=0))) * max(fit.outputs - 1, 1)
+    # The score equations of weights and codes are for the points of a pool (Proposition S17.3).
+    equations = columns * game.fraction / fit.points if game.kind == "pool" else 0.0
+    more = f"in a known pool the {columns} equations that exact weights and fine codes solve tell more than this theory"
     each = []
     for one in kept:
         carried = size * one.share[:, : fit.X.shape[1]]
         carrying = float(carried.sum() ** 2 / np.sum(carried**2)) if np.any(carried > 0.0) else 0.0
         few = f"only about {carrying:.1f} weights carry what the codes tell: the read-out is not normal"
-        each.append((*common, few) if carrying < _FEWEST_WEIGHTS else common)
-    columns = int(np.count_nonzero(np.any(fit.design != 0.0, axis=0)))
-    if game.kind == "pool" and columns * game.fraction >= fit.points:
-        # The score equations are then as many as the pool has points, and give each point's coefficient.
-        each[-1] = (*each[-1], "exact weights, at least as many as the pool has points: membership is read off exactly")
+        reasons = (*common, few) if carrying < _FEWEST_WEIGHTS else common
+        fine = equations > _MOST_EQUATIONS and carried.sum() >= _FINE * size.sum()
+        each.append((*reasons, more) if fine else reasons)
+    if equations >= 1.0:
+        reason = "exact weights, at least as many as the pool has points: membership is read off exactly"
+        each[-1] = (*each[-1][:-1], reason)
     return tuple(each)
 
 

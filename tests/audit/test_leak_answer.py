@@ -175,6 +175,10 @@ def test_attacks_are_held_against_the_theory(attacked):
     pool = attacked.predicted
     [text] = attacks_and_theory(attacked, 0.9)
     assert f"without quantization is {pool.delta[-1]:.3f} [{pool.conf_int(0.9)[-1, 0]:.3f}, " in text
+    assert "under all 2 releases" in text
+    outside = dataclasses.replace(pool, reasons=((), ("more equations than that",)))
+    [text] = attacks_and_theory(dataclasses.replace(attacked, predicted=outside), 0.9)
+    assert text.endswith("under the 1 of 2 releases inside its domain.")
     wrong = dataclasses.replace(attacked.predicted, estimates=attacked.predicted.estimates - 0.3)
     found = dataclasses.replace(attacked, predicted=wrong)
     assert not any(one.agree for one in found.compared())
@@ -186,7 +190,8 @@ def attacked():
     from qmis_stats.audit.attacks import audited
     from qmis_stats.audit.attacks.read_out import ReadOut
 
-    return audited.audit_attacks(draw(), Logistic(), [quantizer("sign")], trainings=64, attacks=[ReadOut()], seed=1)
+    chosen = [quantizer("sign")]
+    return audited.audit_attacks(draw(p=36), Logistic(), chosen, trainings=64, attacks=[ReadOut()], seed=1)
 
 
 def test_an_audit_answers_by_theory():

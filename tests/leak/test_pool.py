@@ -154,3 +154,15 @@ def test_pools_open_the_angle_as_the_proposition_says(ridge: float) -> None:
     own = ((1.0 + q) / (1.0 + (1.0 - f) * q)) ** 2
     own *= 1.0 - n**2 * np.sum(product * product.T) / (points * (1.0 + q) ** 2)
     assert DrawnPools.of(fit, spread, found, game, 0).widened == pytest.approx(1.0 / (part * own), rel=0.05)
+
+
+def test_where_equations_of_fine_codes_tell_more_than_the_theory_it_says_so() -> None:
+    rng = np.random.default_rng(2)
+    for columns, inside in ((16, True), (60, False)):
+        X = rng.normal(size=(200, columns))
+        y = X @ rng.normal(size=columns) + rng.normal(size=200) * 3.0
+        fit = fit_from(X, y, np.linalg.solve(X.T @ X + np.eye(columns), X.T @ y), "squared", 1.0)
+        for game in ("population", "pool"):
+            found = leakage(fit, ["sign", "uniform-8"], game=game, fraction=0.5 * (game == "pool"))
+            told = [any("equations" in reason for reason in reasons) for reasons in found.reasons]
+            assert told == [False, not inside and game == "pool", not inside and game == "pool"]
