@@ -99,7 +99,8 @@ class _Equations:
         if key not in self.found:
             data = self.data
             moments = UnitMoments.of(units, data.X, data.y, data.rows)
-            sums = np.column_stack([moments.columns(data.X, data.y), np.ones(data.rows)]).T
-            members = Memberships(sums / _ERROR, self.known.n / data.rows)
+            sums = np.full((moments.means.size + moments.squares.size + 1, data.rows), 1.0 / _ERROR)
+            np.divide(moments.columns(data.X, data.y).T, _ERROR, out=sums[:-1])
+            members = Memberships(sums, self.known.n / data.rows)
             self.found[key] = moments, members, members.left(np.arange(data.rows))
         return self.found[key]
