@@ -10,6 +10,7 @@ import pytest
 from qmis_stats import leakage
 from qmis_stats.audit import from_arrays
 from qmis_stats.audit.attacks import AttackGame, LiRA, LossThreshold, ReadOut, play, run_attacks
+from qmis_stats.audit.attacks.score_equations import ScoreEquations
 from qmis_stats.audit.attacks.shadow_fits import posterior
 from qmis_stats.audit.models import MLP, Linear, Logistic, Softmax
 from qmis_stats.leak.pool_law import PoolLaw
@@ -88,6 +89,17 @@ def test_exact_weights_of_more_features_than_points_name_their_members() -> None
         for name in ("uniform-8", "uniform-3")
     )
     assert fine > 0.99 > coarse
+
+
+def test_the_control_solves_no_equations_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    solved = ScoreEquations.log_ratio
+    monkeypatch.setattr(ScoreEquations, "log_ratio", lambda *given: calls.append(1) or solved(*given))
+    played = wide()
+    report = run_attacks(played, [ReadOut().prepared(played.known)])
+    assert len(calls) == played.target.shown.trainings + played.calibration.shown.trainings
+    assert np.array_equal(report.controls[0].scores, report.results[0].scores)
+    assert not np.array_equal(report.controls[0].member, report.results[0].member)
 
 
 def test_codes_that_tell_nothing_are_attacked_without_a_warning() -> None:

@@ -185,12 +185,13 @@ class _Head:
         assert shown.rows is not None
         count, found = np.sum(~trained, axis=0), np.empty((1 + len(possible), *member.shape))
         grown = np.where(count > 1, count / np.maximum(count - 1, 1), 1.0)
-        for t, (weights, rows) in enumerate(zip(shown.weights, shown.rows, strict=True)):
+        for t, rows in enumerate(shown.rows):
             places = self.known.places(rows)
             away = self.seen.values[t, places] - self.middle[places]
             away = np.where(trained[t, places], 1.0, grown[places])[:, None] * away
             found[0, t] = self._log_ratio(away, places)
-            found[1:, t] = [equations.log_ratio(weights, places) for equations in possible]
+        for q, equations in enumerate(possible, 1):
+            found[q] = self._by_equations(equations, shown)
         areas = [float(delong(scores[member], scores[~member])[0][0]) for scores in found]
         return (None, *possible)[int(np.argmax(areas))]
 
@@ -237,15 +238,25 @@ class _Head:
 
     def score(self, shown: Shown) -> FloatArray:
         """Return the log likelihood ratio of each point that is shown."""
+        if self.equations is not None:
+            return self._by_equations(self.equations, shown)
         assert shown.rows is not None
         found = np.empty(shown.y.shape)
         for t, (weights, rows) in enumerate(zip(shown.weights, shown.rows, strict=True)):
             places = self.known.places(rows)
-            if self.equations is None:
-                found[t] = self._log_ratio(self.seen.read(weights, places) - self.middle[places], places)
-            else:
-                found[t] = self.equations.log_ratio(weights, places)
+            found[t] = self._log_ratio(self.seen.read(weights, places) - self.middle[places], places)
         return found
+
+    def _by_equations(self, equations: ScoreEquations, shown: Shown) -> FloatArray:
+        """Return the log likelihood ratios by the equations: labels do not enter, so that a control has the same."""
+        rows = shown.rows
+        assert rows is not None
+
+        def found() -> FloatArray:
+            pairs = zip(shown.weights, rows, strict=True)
+            return np.array([equations.log_ratio(weights, self.known.places(some)) for weights, some in pairs])
+
+        return shown.once(("score equations", id(self.seen), equations.steps), found)
 
     def _log_ratio(self, away: FloatArray, places: Indices) -> FloatArray:
         """Return the log likelihood ratio of rows whose read-outs are so far away from their means, shape (N,)."""
