@@ -13,7 +13,6 @@ from qmis_stats.audit.models.base import Model, Weights
 from qmis_stats.audit.models.linear import last_only, losses_together
 from qmis_stats.errors import InputError, QmisError
 from qmis_stats.foreign import blamed, raised_by, returned_numbers, steps_of
-from qmis_stats.validation import instance_of
 
 __all__ = [
     "checked_model",
@@ -45,7 +44,8 @@ def checked_model(model: Any, dataset: Dataset) -> None:
     ...
     qmis_stats.errors.InputError: model = 'ridge': must be an object with task, fit_path, quantizable, losses, ...
     """
-    instance_of(Dataset, "dataset", dataset, READ_BY)
+    if not isinstance(dataset, Dataset):  # here, since a data set is handed on to few functions
+        raise InputError("dataset", dataset, f"a Dataset; {READ_BY}")
     with raised_by(_who(model), but=(QmisError,)):
         whole = not isinstance(model, type) and all(hasattr(model, name) for name in _NEEDED)
         task = model.task if whole else None
