@@ -122,8 +122,8 @@ lint: typecheck words
 
 # Spelling, and the words of docs/wording: some not in any file, some not in prose, where they are no names of arguments.
 words: $(VENV)/.test-installed
-	$(BIN)/codespell -D - -D docs/wording/everywhere.txt README.md docs qmis_stats paper_figures kernels
-	$(BIN)/codespell -D docs/wording/prose.txt README.md docs/*.md docs/guides/*.md docs/api/*.md
+	$(BIN)/codespell -D - -D docs/wording/everywhere.txt README.md CHANGELOG.md docs qmis_stats paper_figures kernels
+	$(BIN)/codespell -D docs/wording/prose.txt README.md CHANGELOG.md docs/*.md docs/guides/*.md docs/api/*.md
 
 typecheck: $(VENV)/.test-installed
 	$(BIN)/mypy

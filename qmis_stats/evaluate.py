@@ -11,7 +11,7 @@ from qmis_stats.errors import DomainError, DomainWarning, InputError
 from qmis_stats.laws import LinearRegression
 from qmis_stats.problem import Problem
 from qmis_stats.results import MISResult, MISSeries
-from qmis_stats.validation import sample_size
+from qmis_stats.validation import instance_of, sample_size
 
 __all__ = ["METHODS", "mis"]
 
@@ -121,8 +121,7 @@ def mis(
     >>> mis(problem, [50, 100], "exact").log_delta.round(4)
     array([ -9.3578, -15.9561])
     """
-    if not isinstance(problem, Problem):
-        raise InputError("problem", problem, "a Problem")
+    instance_of(Problem, "problem", problem)
     sizes = _sizes(n)
     if method not in METHODS:
         raise InputError("method", method, f"one of {', '.join(METHODS)}")

@@ -17,7 +17,7 @@ from qmis_stats.errors import InputError
 from qmis_stats.laws import FiniteLaw, GeneralizedLinear, Law, LinearRegression, ParametricLaw, Thresholds
 from qmis_stats.laws.finite import Rational, exact_rational
 from qmis_stats.quantizers import ScalarQuantizer
-from qmis_stats.validation import finite_array, nonnegative_number
+from qmis_stats.validation import finite_array, instance_of, nonnegative_number
 
 __all__ = [
     "CodebookERM",
@@ -175,6 +175,7 @@ class ThresholdPTQ(Procedure):
         center: ArrayLike | None = None,
         ridge: float = 0.0,
     ) -> None:
+        instance_of(ScalarQuantizer, "procedure.quantizer", quantizer, "such as Sign() or Uniform(3)")
         self.quantizer = quantizer
         self.exponent = _exponent(exponent)
         self.center = None if center is None else finite_array("procedure.center", center, 1, "(d,)")

@@ -18,6 +18,7 @@ __all__ = [
     "checked_significance",
     "covariance_matrix",
     "finite_array",
+    "instance_of",
     "nonnegative_number",
     "positive_number",
     "real_number",
@@ -79,6 +80,21 @@ def covariance_matrix(field: str, value: ArrayLike, dimension: int) -> FloatArra
         raise InputError(field, value, f"of variances from {1.0 / LARGEST_VARIANCE:g} to {LARGEST_VARIANCE:g}")
     matrix.flags.writeable = False
     return matrix
+
+
+def instance_of(kind: type, field: str, value: object, how: str = "") -> None:
+    """Refuse what is no object of a kind, such as the name of a file in the place of what the file holds.
+
+    Examples
+    --------
+    >>> instance_of(dict, "grid", "a.toml", "load_grid reads one")
+    Traceback (most recent call last):
+    ...
+    qmis_stats.errors.InputError: grid = 'a.toml': must be a dict; load_grid reads one
+    """
+    if not isinstance(value, kind):
+        article = "an" if kind.__name__[0] in "AEIO" else "a"
+        raise InputError(field, value, f"{article} {kind.__name__}{how and f'; {how}'}")
 
 
 def real_number(field: str, value: Any, allowed: str = "a number") -> float:

@@ -13,7 +13,7 @@ from qmis_kernels import memory
 from qmis_stats.arrays import FloatArray, Indices, IntArray
 from qmis_stats.audit.audit_result import AuditResult
 from qmis_stats.audit.calibration import ROWS, TRAINING, CalibrationSource, calibration_data, seeing
-from qmis_stats.audit.data import Dataset
+from qmis_stats.audit.data import READ_BY, Dataset
 from qmis_stats.audit.grouped import group_inflation
 from qmis_stats.audit.head_leak import head_leak
 from qmis_stats.audit.loss_leak import trained_leak
@@ -34,7 +34,7 @@ from qmis_stats.foreign import raised_by
 from qmis_stats.inference.indicator import DRAWS, checked_draws, indicator
 from qmis_stats.inference.ranking import Progress, Ranking, rank
 from qmis_stats.leak.leakage_result import LeakageResult
-from qmis_stats.validation import whole_number
+from qmis_stats.validation import instance_of, whole_number
 
 __all__ = ["IDENTIFY", "audit", "head_for"]
 
@@ -61,7 +61,7 @@ def head_for(dataset: Dataset, kind: str = "linear", *, standardise: Standardise
     Raises
     ------
     InputError
-        If the kind is unknown.
+        If ``dataset`` is no data set, or the kind is unknown.
 
     Examples
     --------
@@ -69,6 +69,7 @@ def head_for(dataset: Dataset, kind: str = "linear", *, standardise: Standardise
     >>> head_for(bundled("diabetes"))
     Linear(alpha=1.0, iterations=200, checkpoints=20, batch=None, standardise='auto')
     """
+    instance_of(Dataset, "dataset", dataset, READ_BY)
     if kind == "mlp":
         return MLP(dataset.task, standardise=standardise)
     if kind != "linear":

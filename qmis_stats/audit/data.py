@@ -21,6 +21,7 @@ __all__ = [
     "CLASS",
     "FEWEST_ROWS",
     "MOST_CLASSES",
+    "READ_BY",
     "TASKS",
     "Dataset",
     "Task",
@@ -33,6 +34,9 @@ __all__ = [
 
 Task = Literal["regression", "binary", "multiclass"]
 TASKS: tuple[Task, ...] = ("regression", "binary", "multiclass")
+
+READ_BY = "load_table reads one from a file, from_arrays takes arrays"
+"""How to come by a data set, for messages."""
 
 FEWEST_ROWS = 20
 """Ten evaluation points are the fewest that carry a variance, and something has to be trained on."""

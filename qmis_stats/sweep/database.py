@@ -28,7 +28,10 @@ from qmis_stats.sweep.format import VERSION, check_format, check_types, migrate
 from qmis_stats.sweep.lock import Lock
 from qmis_stats.sweep.rows import COLUMNS, BlockRow, CellRow, SessionRow, fraction_text
 
-__all__ = ["Progress", "Store", "telling"]
+__all__ = ["OPENED_BY", "Progress", "Store", "telling"]
+
+OPENED_BY = "Store(path, read_only=True) opens a file"
+"""How to come by a store, for messages."""
 
 _CELL = ", ".join(CellRow._fields)
 _SESSION = ", ".join(SessionRow._fields)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from qmis_stats.errors import InputError
 from qmis_stats.reporting.frame_file import SUFFIXES, check_frame_file, write_frame
 from qmis_stats.sweep.cell import spelt
-from qmis_stats.sweep.database import Store, telling
+from qmis_stats.sweep.database import OPENED_BY, Store, telling
 from qmis_stats.sweep.rows import COLUMNS
+from qmis_stats.validation import instance_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +26,7 @@ def to_frame(store: Store) -> pd.DataFrame:
     """
     import pandas as pd
 
+    instance_of(Store, "store", store, OPENED_BY)
     with telling(store.path):
         records = [_record(specification, values, seconds) for specification, *values, seconds in store.rows()]
     frame = pd.DataFrame.from_records(records)

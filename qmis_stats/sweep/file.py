@@ -20,6 +20,7 @@ from qmis_stats.experiment.schema import Table
 from qmis_stats.experiment.shown import shown
 from qmis_stats.sweep.adaptive import Adaptive
 from qmis_stats.sweep.cell import Cell, cells_of
+from qmis_stats.validation import instance_of
 
 __all__ = ["LARGEST_GRID", "Sweep", "load_sweep", "parse_sweep"]
 
@@ -107,6 +108,7 @@ def parse_sweep(data: Mapping[str, Any], path: str = "<memory>") -> Sweep:
     >>> len(sweep.cells)
     12
     """
+    instance_of(Mapping, "data", data, "load_sweep reads a file")
     grid, rule = data.get("grid", {}), data.get("adaptive")
     rest = {key: value for key, value in data.items() if key not in ("grid", "adaptive")}
     axes = _axes(path, grid)

@@ -18,6 +18,7 @@ from qmis_stats.sweep.file import Sweep
 from qmis_stats.sweep.versions import versions
 from qmis_stats.sweep.work import Done, Item, compute
 from qmis_stats.sweep.workers import Workers, lost, workers
+from qmis_stats.validation import instance_of
 
 __all__ = ["run_sweep"]
 
@@ -65,7 +66,8 @@ def run_sweep(
     Raises
     ------
     InputError
-        If the store cannot be used: no room, no permission, another sweep, another format, cells without ``resume``.
+        If ``sweep`` is no sweep, or the store cannot be used: no room, no permission, another sweep, another format,
+        cells without ``resume``.
     SweepError
         If the workers cannot compute. What was stored is safe.
 
@@ -83,6 +85,7 @@ def run_sweep(
     ...     run_sweep(sweep, f"{folder}/results.sqlite").finished
     3
     """
+    instance_of(Sweep, "sweep", sweep, "load_sweep reads one from a file, parse_sweep makes one of tables")
     crew = workers(jobs, cluster, sweep.backend)
     try:
         with Store(path) as store:

@@ -17,8 +17,9 @@ from qmis_stats.reporting.pages import render_page, write_files
 from qmis_stats.reporting.tables import Table, shown
 from qmis_stats.results import CONFIDENCE_LEVEL
 from qmis_stats.sweep.cell import Entry
-from qmis_stats.sweep.database import Store, telling
+from qmis_stats.sweep.database import OPENED_BY, Store, telling
 from qmis_stats.sweep.summary import LARGEST_TABLE, Series, Summary, SweptCell, summarize
+from qmis_stats.validation import instance_of
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -93,6 +94,7 @@ def write_report(store: Store, directory: str | os.PathLike[str]) -> list[Path]:
     InputError
         If the store cannot be read, or the folder cannot be written.
     """
+    instance_of(Store, "store", store, OPENED_BY)
     with telling(store.path):
         summary = summarize(store)
         contents = {

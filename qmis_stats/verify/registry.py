@@ -91,7 +91,8 @@ def chosen_claims(statements: Sequence[str] = (), keys: Sequence[str] = ()) -> t
     known = [claim.key for claim in CLAIMS]
     for key in keys:
         if key not in known:
-            raise InputError("keys", key, f"the key of a claim{did_you_mean(key, known)}")
+            hint = did_you_mean(key, known) or "; qmis verify --list shows them"
+            raise InputError("keys", key, f"the key of a claim{hint}")
     if not (labels or keys):
         return CLAIMS
     return tuple(claim for claim in CLAIMS if claim.statement in labels or claim.key in keys)

@@ -22,7 +22,7 @@ from qmis_stats.audit.attacks.simple import BayesOptimal, LossThreshold
 from qmis_stats.audit.attacks.solvable import solvable
 from qmis_stats.audit.attacks.unit_attack import LocationsAndScales
 from qmis_stats.audit.calibration import ROWS, TRAINING, CalibrationSource
-from qmis_stats.audit.data import Dataset
+from qmis_stats.audit.data import READ_BY, Dataset
 from qmis_stats.audit.head_leak import head_leak
 from qmis_stats.audit.models.base import Model
 from qmis_stats.audit.models.units import Standardising
@@ -34,7 +34,7 @@ from qmis_stats.leak.leakage_result import LeakageResult
 from qmis_stats.problem import Problem
 from qmis_stats.procedures import ThresholdPTQ
 from qmis_stats.quantizers import Sign
-from qmis_stats.validation import checked_level, whole_number
+from qmis_stats.validation import checked_level, instance_of, whole_number
 
 __all__ = ["ATTACKS", "audit_attacks", "self_check"]
 
@@ -118,6 +118,7 @@ def audit_attacks(
     >>> list(found.reports), found.off_chance(), found.check.beating()
     (['sign', 'identity'], (), ())
     """
+    instance_of(Dataset, "dataset", dataset, READ_BY)
     checked_level(level)
     whole_number("jobs", jobs, 1)
     chosen = checked_quantizers(quantizers)

@@ -32,7 +32,7 @@ from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Model, Weights
 from qmis_stats.audit.models.calls import last_weights
 from qmis_stats.audit.processes import in_processes
-from qmis_stats.audit.quantizers import Quantizer, check_layers
+from qmis_stats.audit.quantizers import Quantizer, check_layers, checked_quantizers
 from qmis_stats.audit.training_run import generator
 from qmis_stats.errors import InputError, QmisError
 from qmis_stats.foreign import raised_by
@@ -225,7 +225,7 @@ def play(
     ((8, 2), [32, 32, 32, 32, 32, 32])
     """
     settings = GameSettings(source, model, n, seed)
-    check_layers([] if quantizer is None else [quantizer], model)
+    check_layers([] if quantizer is None else checked_quantizers([quantizer]), model)
     whole_number("members", members, 1)
     whole_number("jobs", jobs, 1)
     for name, value in (("trainings", trainings), ("shadows", shadows), ("calibrations", calibrations)):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from qmis_stats.arrays import FloatArray
-from qmis_stats.audit.data import Dataset
+from qmis_stats.audit.data import READ_BY, Dataset
 from qmis_stats.audit.models.base import Model, Weights
 from qmis_stats.audit.models.linear import last_only, losses_together
 from qmis_stats.errors import InputError, QmisError
@@ -34,7 +34,7 @@ def _who(model: object) -> str:
 
 
 def checked_model(model: Any, dataset: Dataset) -> None:
-    """Refuse what is no model, or one for another task than that of the data set.
+    """Refuse what is no data set, no model, or a model for another task than that of the data set.
 
     Examples
     --------
@@ -44,6 +44,8 @@ def checked_model(model: Any, dataset: Dataset) -> None:
     ...
     qmis_stats.errors.InputError: model = 'ridge': must be an object with task, fit_path, quantizable, losses, ...
     """
+    if not isinstance(dataset, Dataset):  # here, since a data set is handed on to few functions
+        raise InputError("dataset", dataset, f"a Dataset; {READ_BY}")
     with raised_by(_who(model), but=(QmisError,)):
         whole = not isinstance(model, type) and all(hasattr(model, name) for name in _NEEDED)
         task = model.task if whole else None
