@@ -152,8 +152,8 @@ def beside_weights(units: UnitsLeak | None, leak: ReleaseLeak | None, attacks: A
     Examples
     --------
     >>> from qmis_stats.audit.unit_moments import UnitsLeak
-    >>> beside_weights(UnitsLeak(0, True, 2, 0.02, 0.51, 0.012), None)[0][:71]
-    'Not counted: location and scale of the target, which every release holds'
+    >>> beside_weights(UnitsLeak(0, True, 2, 0.02, 0.51, 0.012), None)[0].split('. ')[0]
+    'Not counted: location and scale of the target, which every release holds as they are'
     """
     if units is None:
         return []

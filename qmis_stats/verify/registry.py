@@ -91,7 +91,7 @@ def chosen_claims(statements: Sequence[str] = (), keys: Sequence[str] = ()) -> t
     known = [claim.key for claim in CLAIMS]
     for key in keys:
         if key not in known:
-            hint = did_you_mean(key, known) or "; qmis verify --list shows them"
+            hint = did_you_mean(key, known) or f", such as {known[0]}"
             raise InputError("keys", key, f"the key of a claim{hint}")
     if not (labels or keys):
         return CLAIMS

@@ -194,7 +194,7 @@ def test_verify_lists_claims_and_checks_none(qmis: Qmis, monkeypatch: pytest.Mon
     for arguments, line in (
         (["S99"], "statement = 'S99': must be one of S1, "),
         (["--claim", "sharp.ordr"], "--claim = 'sharp.ordr': must be the key of a claim; did you mean sharp.order?"),
-        (["--claim", "best"], "--claim = 'best': must be the key of a claim; qmis verify --list shows them"),
+        (["--claim", "best"], "--claim = 'best': must be the key of a claim, such as definition.three_faces"),
     ):
         refused = qmis("verify", *arguments)
         assert (refused.exit_code, refused.stdout) == (2, "")
