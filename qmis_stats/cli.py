@@ -557,12 +557,13 @@ def audit(
     }
     dataset = _dataset(data, target, options)
     whose = {"calibrate": _calibration(calibrate, dataset, options), "calibration_rows": calibration_rows}
-    head, processes = head_for(dataset, model), _processors() if jobs is None else jobs
     if standardise == "public":
         units = public_units(dataset)
-        dataset, head = in_units(dataset, units), head_for(dataset, model, standardise="public")
+        dataset = in_units(dataset, units)
         if not isinstance(whose["calibrate"], str):
             whose["calibrate"] = units.apply(whose["calibrate"])
+    head = head_for(dataset, model, standardise="public" if standardise == "public" else "auto")
+    processes = _processors() if jobs is None else jobs
     found = None
     shown: dict[str, Any] = {"margin": margin, "command": _command_line()}
     kept = "--store FOLDER keeps finished training runs" if store is None else "the same command goes on with its store"

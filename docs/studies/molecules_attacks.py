@@ -7,7 +7,6 @@ with the quantizers of ``DEFAULT_QUANTIZERS`` and seed 1: molecules_attacks.csv 
 written after every set; molecules_attacks.md is the page. Sets in the table are not attacked again without --fresh.
 """
 
-import argparse
 import os
 import time
 from pathlib import Path
@@ -15,14 +14,14 @@ from pathlib import Path
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from molecules import SEED, SETS, MolecularSet
+from set_by_set import run
 from study_page import render
-from study_rows import grouped, read_rows, six_digits, write_rows
+from study_rows import grouped, read_rows
 
 from qmis_stats.audit import head_for
 from qmis_stats.audit.attacks import audit_attacks
 from qmis_stats.quantizers import DEFAULT_QUANTIZERS, quantizer
 
-HERE = Path(__file__).resolve().parent
 POINTS, TRAININGS = 200, 40
 SHOWN = ("sign", "sparse-90", "sparse-33", "uniform-3", "nf4", "uniform-8")
 
@@ -71,20 +70,5 @@ def page(folder: Path) -> str:
     return render("molecules_attacks", sets=sets, missing=missing, shown=SHOWN, told=told, pairs=pairs, attacks=attacks)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--fresh", action="store_true")
-    given = parser.parse_args()
-    table = HERE / "molecules_attacks.csv"
-    kept = read_rows(table) if table.exists() and not given.fresh else []
-    done = grouped(kept, "set")
-    for chosen in (one for one in SETS if one.name not in done):
-        kept += six_digits(rows(chosen, given.data, given.jobs))
-        write_rows(table, list(kept[0]), kept)
-        (HERE / "molecules_attacks.md").write_text(page(HERE))
-
-
 if __name__ == "__main__":
-    main()
+    run("molecules_attacks", __doc__.splitlines()[0], rows, page)

@@ -8,16 +8,16 @@ and compared with the theory for that game. molecules_leak.csv has a row per set
 set; molecules_leak.md is the page. Sets in the table are not computed again without --fresh.
 """
 
-import argparse
 import os
 import time
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from molecules import SEED, SETS, MolecularSet
+from molecules import SEED, MolecularSet
+from set_by_set import run
 from study_page import render
-from study_rows import grouped, read_rows, six_digits, write_rows
+from study_rows import grouped, read_rows
 
 from qmis_stats.audit import Dataset, head_for
 from qmis_stats.audit.attacks import ReadOut, audit_attacks
@@ -26,7 +26,6 @@ from qmis_stats.audit.splits import held_out
 from qmis_stats.audit.training_run import generator
 from qmis_stats.quantizers import DEFAULT_QUANTIZERS, quantizer
 
-HERE = Path(__file__).resolve().parent
 SHOWN = ("sign", "sparse-90", "sparse-33", "uniform-3", "nf4", "uniform-8")
 
 
@@ -112,20 +111,5 @@ def _gap(row: dict[str, str]) -> float:
     return float(row["attack_auc"]) - float(row["pool_auc"])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--fresh", action="store_true")
-    given = parser.parse_args()
-    table = HERE / "molecules_leak.csv"
-    kept = read_rows(table) if table.exists() and not given.fresh else []
-    done = grouped(kept, "set")
-    for chosen in (one for one in SETS if one.name not in done):
-        kept += six_digits(rows(chosen, given.data, given.jobs))
-        write_rows(table, list(kept[0]), kept)
-        (HERE / "molecules_leak.md").write_text(page(HERE))
-
-
 if __name__ == "__main__":
-    main()
+    run("molecules_leak", __doc__.splitlines()[0], rows, page)

@@ -40,10 +40,10 @@ class UnitMoments:
     def of(cls, units: Units, X: FloatArray, y: FloatArray, most: int) -> UnitMoments:
         """Return at most so many of those that units are, in terms of some points.
 
-        A location of 0 with a scale of 1 was not made of points; nor was a scale of 1, that of a constant column.
+        A scale of 1, that of a constant column, was not made of points.
         """
         location, scale = units.moments
-        made = np.flatnonzero((location != 0.0) | (scale != 1.0))[:most]
+        made = np.flatnonzero(units.made)[:most]
         centre, spread = np.zeros(location.size), np.zeros(location.size)
         for column in made:
             values = _column(X, y, column)
@@ -133,10 +133,8 @@ def units_leak(model: Model, X: FloatArray, y: FloatArray, fraction: float = 0.0
     # Of a known pool the others are a share of points that stay; in the population they are as many fresh ones.
     squares = share / (fraction * (1.0 - fraction) * np.maximum(1.0 - share, _LEAST)) if fraction else share
     delta, auc, *rates = map(float, shift_figures(np.sqrt(squares)))
-    made = units.moments[0] != 0.0
-    return UnitsLeak(
-        int(made[:-1].sum()), bool(made[-1]), columns.shape[1], delta, auc, rates[REPORTED_FPR.index(0.01)]
-    )
+    *features, target = units.made.tolist()
+    return UnitsLeak(sum(features), target, columns.shape[1], delta, auc, rates[REPORTED_FPR.index(0.01)])
 
 
 def _leverages(columns: FloatArray) -> FloatArray:

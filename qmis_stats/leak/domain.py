@@ -39,17 +39,16 @@ def objections(
     # The score equations of weights and codes are for the points of a pool (Proposition S17.3).
     equations = columns * game.fraction / fit.points if game.kind == "pool" else 0.0
     more = f"in a known pool the {columns} equations that exact weights and fine codes solve tell more than this theory"
+    exact = "exact weights, at least as many as the pool has points: membership is read off exactly"
     each = []
     for one in kept:
         carried = size * one.share[:, : fit.X.shape[1]]
         carrying = float(carried.sum() ** 2 / np.sum(carried**2)) if np.any(carried > 0.0) else 0.0
         few = f"only about {carrying:.1f} weights carry what the codes tell: the read-out is not normal"
         reasons = (*common, few) if carrying < _FEWEST_WEIGHTS else common
-        fine = equations > _MOST_EQUATIONS and carried.sum() >= _FINE * size.sum()
-        each.append((*reasons, more) if fine else reasons)
-    if equations >= 1.0:
-        reason = "exact weights, at least as many as the pool has points: membership is read off exactly"
-        each[-1] = (*each[-1][:-1], reason)
+        if equations > _MOST_EQUATIONS and carried.sum() >= _FINE * size.sum():
+            reasons = (*reasons, exact if one is kept[-1] and equations >= 1.0 else more)
+        each.append(reasons)
     return tuple(each)
 
 

@@ -132,8 +132,8 @@ def test_what_was_not_made_of_points_leaks_nothing():
     for model in (head_for(public, standardise="public"), head_for(public, "mlp", standardise="public")):
         assert units_leak(model, public.X, public.y) is None
         [*_, weights] = model.fit_path(public.X[:100], public.y[:100], np.random.default_rng(1))
-        assert not model.released_units(weights).made
-    assert not Units(np.zeros(2), np.ones(2)).made
+        assert not model.released_units(weights).made.any()
+    assert not Units(np.zeros(2), np.ones(2)).made.any()
 
 
 def test_more_moments_than_half_of_the_points_are_not_used():

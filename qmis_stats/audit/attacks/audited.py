@@ -171,7 +171,7 @@ def _predicted(
 def _beside(game: AttackGame, level: float) -> AttackReport | None:
     """Return what the attack on locations and scales finds, where they are made of the training points."""
     model, first = game.known.model, game.known.shadow.shown.weights[0]
-    if not isinstance(model, Standardising) or not model.released_units(first).made:
+    if not isinstance(model, Standardising) or not model.released_units(first).made.any():
         return None
     return run_attacks(game, [LocationsAndScales()], level=level)
 

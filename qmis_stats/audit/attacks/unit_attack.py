@@ -66,20 +66,18 @@ class _Equations:
 
     def __init__(self, known: Known, data: Dataset, model: Standardising) -> None:
         self.known, self.data, self.model = known, data, model
-        location, scale = model.units(data.X, data.y).moments
-        self.made = ((location != 0.0) | (scale != 1.0))[:-1]
-        self.found: dict[bytes, tuple[UnitMoments, Memberships, FloatArray]] = {}
+        self.made = model.units(data.X, data.y).made[:-1]
+        self.found: dict[bytes, tuple[UnitMoments, Memberships, FloatArray, FloatArray]] = {}
 
     def score(self, shown: Shown) -> FloatArray:
         """Return the log likelihood ratio of each point that is shown."""
         assert shown.rows is not None
-        found, n = np.empty(shown.y.shape), self.known.n
+        found = np.empty(shown.y.shape)
         for t, (weights, rows) in enumerate(zip(shown.weights, shown.rows, strict=True)):
             units = self.model.released_units(weights)
-            moments, members, left = self._of(units)
-            averages = np.append(moments.averages(units), 1.0)
-            missed = n * averages - members.fraction * _ERROR * members.moves.sum(axis=1)
-            ratio = members.log_ratio(members.told(missed / _ERROR), left)
+            moments, members, expected, left = self._of(units)
+            seen = self.known.n * np.append(moments.averages(units), 1.0) / _ERROR
+            ratio = members.log_ratio(members.told(seen - expected), left)
             found[t] = np.where(self._never(units), -np.inf, ratio)[rows]
         return found
 
@@ -93,7 +91,8 @@ class _Equations:
             never |= ~(there if constant != 0.0 else there | (values == 1.0))
         return never
 
-    def _of(self, units: Units) -> tuple[UnitMoments, Memberships, FloatArray]:
+    def _of(self, units: Units) -> tuple[UnitMoments, Memberships, FloatArray, FloatArray]:
+        """Return moments, equations for memberships, what they are expected to add up to, and what they leave open."""
         location, scale = units.moments
         key = np.packbits([location != 0.0, scale != 1.0]).tobytes()
         if key not in self.found:
@@ -102,5 +101,6 @@ class _Equations:
             sums = np.full((moments.means.size + moments.squares.size + 1, data.rows), 1.0 / _ERROR)
             np.divide(moments.columns(data.X, data.y).T, _ERROR, out=sums[:-1])
             members = Memberships(sums, self.known.n / data.rows)
-            self.found[key] = moments, members, members.left(np.arange(data.rows))
+            expected = members.fraction * sums.sum(axis=1)
+            self.found[key] = moments, members, expected, members.left(np.arange(data.rows))
         return self.found[key]

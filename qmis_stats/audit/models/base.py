@@ -13,10 +13,10 @@ from qmis_stats.audit.data import Task
 from qmis_stats.errors import InputError
 
 __all__ = [
-    "STANDARDISE",
     "Model",
     "Standardise",
     "Weights",
+    "check_standardise",
     "checkpoint_steps",
     "output_losses",
     "output_prediction",
@@ -32,8 +32,6 @@ Weights: TypeAlias = tuple[FloatArray, ...]
 
 Standardise = Literal["auto", "all", "none", "public"]
 """What is standardised: features that are not 0 or 1 throughout, all, none; public: neither features nor target."""
-
-STANDARDISE: tuple[Standardise, ...] = get_args(Standardise)
 
 
 @runtime_checkable
@@ -73,6 +71,20 @@ class Model(Protocol):
     def describe(self) -> dict[str, Any]:
         """Return JSON-ready data that identifies the model and its training: stored results belong to it."""
         ...
+
+
+def check_standardise(value: str) -> None:
+    """Refuse what is no way to standardise.
+
+    Examples
+    --------
+    >>> check_standardise("some")
+    Traceback (most recent call last):
+    ...
+    qmis_stats.errors.InputError: standardise = 'some': must be one of auto, all, none, public
+    """
+    if value not in (ways := get_args(Standardise)):
+        raise InputError("standardise", value, f"one of {', '.join(ways)}")
 
 
 def scaling(X: FloatArray, standardise: Standardise) -> tuple[FloatArray, FloatArray]:

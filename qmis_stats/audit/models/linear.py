@@ -19,10 +19,10 @@ from scipy.special import expit, softmax
 from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.data import Task
 from qmis_stats.audit.models.base import (
-    STANDARDISE,
     Model,
     Standardise,
     Weights,
+    check_standardise,
     checkpoint_steps,
     output_losses,
     output_prediction,
@@ -87,8 +87,7 @@ class _LinearHead:
             whole_number("batch", self.batch, 1)
         if not (np.isfinite(self.alpha) and self.alpha >= 0.0):
             raise InputError("alpha", self.alpha, "a finite number of at least 0")
-        if self.standardise not in STANDARDISE:
-            raise InputError("standardise", self.standardise, f"one of {', '.join(STANDARDISE)}")
+        check_standardise(self.standardise)
 
     def _outputs(self, y: FloatArray) -> int:
         return 1

@@ -13,9 +13,9 @@ from scipy.special import expit, softmax
 from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.data import TASKS, Task
 from qmis_stats.audit.models.base import (
-    STANDARDISE,
     Standardise,
     Weights,
+    check_standardise,
     checkpoint_steps,
     output_losses,
     output_prediction,
@@ -90,8 +90,7 @@ class MLP:
             raise InputError("learning_rate", self.learning_rate, "a positive number")
         if not (np.isfinite(self.alpha) and self.alpha >= 0.0):
             raise InputError("alpha", self.alpha, "a finite number of at least 0")
-        if self.standardise not in STANDARDISE:
-            raise InputError("standardise", self.standardise, f"one of {', '.join(STANDARDISE)}")
+        check_standardise(self.standardise)
 
     @property
     def _layers(self) -> int:

@@ -14,9 +14,9 @@ from scipy.special import expit
 from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.data import TASKS, Task
 from qmis_stats.audit.models.base import (
-    STANDARDISE,
     Standardise,
     Weights,
+    check_standardise,
     output_losses,
     output_prediction,
     scaling,
@@ -117,8 +117,7 @@ class SklearnModel:
         losses = own_losses(estimator, regressor)
         if loss is not None and loss not in losses:
             raise InputError("loss", loss, f"one of {', '.join(losses)} for {type(estimator).__name__}")
-        if standardise not in STANDARDISE:
-            raise InputError("standardise", standardise, f"one of {', '.join(STANDARDISE)}")
+        check_standardise(standardise)
         self.estimator = estimator
         self._task = chosen
         self.checkpoints = whole_number("checkpoints", checkpoints, 1)

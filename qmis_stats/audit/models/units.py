@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from qmis_stats.arrays import FloatArray
+from qmis_stats.arrays import Flags, FloatArray
 from qmis_stats.audit.models.base import Weights
 
 __all__ = ["Standardising", "Units"]
@@ -42,10 +42,10 @@ class Units:
         return np.append(self.location, self.centre), np.append(self.scale, self.unit)
 
     @property
-    def made(self) -> bool:
-        """Whether any of them are of points: a location of 0 with a scale of 1 is not."""
+    def made(self) -> Flags:
+        """Which columns, the target last, have those of points, shape (p + 1,): 0 with a scale of 1 is not."""
         location, scale = self.moments
-        return bool(np.any((location != 0.0) | (scale != 1.0)))
+        return np.asarray((location != 0.0) | (scale != 1.0))
 
     def apply(self, X: FloatArray) -> FloatArray:
         """Return features in these units, shape (N, p)."""
