@@ -15,7 +15,7 @@ from qmis_stats.audit.attacks.base import Attack, Scorer
 from qmis_stats.audit.attacks.game import AttackGame, Shown
 from qmis_stats.errors import InputError, QmisError
 from qmis_stats.foreign import raised_by
-from qmis_stats.validation import checked_level
+from qmis_stats.validation import checked_level, instance_of, objects
 
 __all__ = ["accuracy_threshold", "rate_threshold", "run_attacks"]
 
@@ -140,6 +140,8 @@ def run_attacks(
     >>> report.beating(), report.off_chance()
     ((), ())
     """
+    instance_of(AttackGame, "game", game, "play plays one")
+    attacks = objects(Attack, "attacks", attacks, "such as [ReadOut()]")
     names = [attack.name for attack in attacks]
     if not names or len(set(names)) < len(names):
         raise InputError("attacks", names, "at least one, with different names")

@@ -22,7 +22,7 @@ from qmis_stats.laws import FiniteLaw, GaussianMean
 from qmis_stats.numerics import log_ndtr_difference
 from qmis_stats.problem import Problem
 from qmis_stats.procedures import LossTable
-from qmis_stats.validation import sample_size
+from qmis_stats.validation import instance_of, sample_size
 
 __all__ = ["CellQuantizer", "MeanModel", "Solvable", "TableModel", "solvable"]
 
@@ -182,6 +182,7 @@ def solvable(problem: Problem, n: int) -> Solvable:
     >>> case.log_ratio((np.array([0.25]),), np.array([[1.0], [-1.0]]), np.zeros(2)).round(4).tolist()
     [0.232, -0.3026]
     """
+    instance_of(Problem, "problem", problem)
     n = sample_size(n)
     problem = problem.at(n)
     if isinstance(problem.law, FiniteLaw) and isinstance(problem.procedure, LossTable):
