@@ -240,8 +240,8 @@ def _gaussian(
         high = np.array([e[c + 1] for e, c in zip(edges, cells, strict=True)])
         centre, precision = (X - mean) / scale / n, n / np.sqrt(n - 1.0)
         member = log_ndtr_difference(precision * (low - centre), precision * (high - centre), precision * (high - low))
-        stranger = log_ndtr_difference(np.sqrt(n) * low, np.sqrt(n) * high, np.sqrt(n) * (high - low))
-        return np.asarray((member - stranger).sum(axis=1))
+        non_member = log_ndtr_difference(np.sqrt(n) * low, np.sqrt(n) * high, np.sqrt(n) * (high - low))
+        return np.asarray((member - non_member).sum(axis=1))
 
     delta = exact(problem, n).delta if d == 1 else None
     return Solvable(sampler, MeanModel(), CellQuantizer(thresholds, levels), n, log_ratio, delta)
