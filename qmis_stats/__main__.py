@@ -1,5 +1,21 @@
-"""``python -m qmis_stats`` is the command ``qmis``."""
+"""Where ``qmis`` and ``python -m qmis_stats`` start: Ctrl-C shows no traceback, also while the commands are loaded."""
 
-from qmis_stats.cli import main
+from __future__ import annotations
 
-main()
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Load the commands and run the one that is asked for."""
+    try:
+        from qmis_stats.cli import main as command
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+    command()
+
+
+if __name__ == "__main__":
+    main()

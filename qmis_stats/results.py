@@ -17,7 +17,7 @@ from qmis_stats.reporting.decay_plot import DecayPoint, decay_plot
 from qmis_stats.reporting.figures import INK, axes_or_new
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.reporting.tables import Table, power_of_ten, shown, table_of
-from qmis_stats.validation import checked_level
+from qmis_stats.validation import checked_level, real_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -205,6 +205,7 @@ class MISResult(NotebookResult):
     linear: LinearEstimate | None = None
 
     def __post_init__(self) -> None:
+        real_number("log_delta", self.log_delta)
         if math.isnan(self.log_delta) or (self.std_error is not None and math.isnan(self.std_error)):
             raise ArithmeticError(f"method {self.method} produced a NaN at n = {self.n}; please report this problem")
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import operator
-from typing import Any
+import os
+from collections.abc import Iterable
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,14 +19,18 @@ __all__ = [
     "checked_share",
     "checked_significance",
     "covariance_matrix",
+    "file_name",
     "finite_array",
     "instance_of",
     "nonnegative_number",
+    "objects",
     "positive_number",
     "real_number",
     "sample_size",
     "whole_number",
 ]
+
+T = TypeVar("T")
 
 _SYMMETRY_TOLERANCE = 1e-12
 
@@ -95,6 +101,40 @@ def instance_of(kind: type, field: str, value: object, how: str = "") -> None:
     if not isinstance(value, kind):
         article = "an" if kind.__name__[0] in "AEIO" else "a"
         raise InputError(field, value, f"{article} {kind.__name__}{how and f'; {how}'}")
+
+
+def file_name(field: str, value: object) -> str:
+    """Return the path of a file or folder as text, or refuse what is none, such as a number or an open file.
+
+    Examples
+    --------
+    >>> file_name("file", 3)
+    Traceback (most recent call last):
+    ...
+    qmis_stats.errors.InputError: file = 3: must be a path: a str or a Path
+    """
+    name = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+    if not isinstance(name, str):
+        raise InputError(field, value, "a path: a str or a Path")
+    return name
+
+
+def objects(kind: type, field: str, value: Iterable[T], how: str = "") -> tuple[T, ...]:
+    """Return a sequence of objects of a kind, or refuse what holds others, or is one of them or its name.
+
+    Examples
+    --------
+    >>> objects(str, "keys", "sharp.order", "such as ['sharp.order']")
+    Traceback (most recent call last):
+    ...
+    qmis_stats.errors.InputError: keys = 'sharp.order': must be a sequence of str; such as ['sharp.order']
+    """
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise InputError(field, value, f"a sequence of {kind.__name__}{how and f'; {how}'}")
+    found = tuple(value)
+    for one in found:
+        instance_of(kind, field, one, how)
+    return found
 
 
 def real_number(field: str, value: Any, allowed: str = "a number") -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
 import threading
 
@@ -44,3 +45,18 @@ def test_the_parent_is_interrupted_after_the_start() -> None:
         signal.signal(signal.SIGINT, usual)
     assert started
     assert signal.SIGINT not in signal.pthread_sigmask(*MASK)
+
+
+def test_an_interrupt_while_the_commands_are_loaded_is_one_line() -> None:
+    script = """
+import sys
+class Interrupted:
+    def find_spec(self, name, path=None, target=None):
+        if name == "qmis_stats.cli":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupted())
+from qmis_stats.__main__ import main
+main()
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "interrupted\n")

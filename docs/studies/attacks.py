@@ -30,8 +30,8 @@ def table(title: str, report: AttackReport) -> None:
         low, high = result.accuracy_interval()
         auc_low, auc_high = result.auc_interval()
         print(
-            f"| {result.name} | {result.accuracy:.4f} ({low:.4f} to {high:.4f}) "
-            f"| {result.auc:.4f} ({auc_low:.4f} to {auc_high:.4f}) | {control.accuracy:.4f} |"
+            f"| {result.name} | {result.accuracy:.4f} [{low:.4f}, {high:.4f}] "
+            f"| {result.auc:.4f} [{auc_low:.4f}, {auc_high:.4f}] | {control.accuracy:.4f} |"
         )
     print("\n" + "\n".join(report.verdicts()))
 

@@ -172,8 +172,8 @@ def by_scales(scales: np.ndarray, rows: int, points: np.ndarray, public: np.ndar
     return moved @ inverse @ found - 0.5 * np.sum((moved @ inverse) * moved, axis=1)
 
 
-def area(members: np.ndarray, strangers: np.ndarray) -> float:
-    ahead = members[:, None] - strangers[None]
+def area(members: np.ndarray, non_members: np.ndarray) -> float:
+    ahead = members[:, None] - non_members[None]
     return float(np.mean(ahead > 0.0) + 0.5 * np.mean(ahead == 0.0))
 
 

@@ -81,7 +81,7 @@ def centroids(weights: np.ndarray, edges: list[np.ndarray], mean: np.ndarray, er
 
 
 def trainings(setting: Setting, runs: int, seed: int) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
-    """Return estimates (R, d), and features and targets of members and of strangers, (R, m, d) and (R, m)."""
+    """Return estimates (R, d), and features and targets of members and of non-members, (R, m, d) and (R, m)."""
     law, shown = setting.law, min(SHOWN, setting.n)
     root = np.linalg.cholesky(law.covariance)
     weights = np.empty((runs, setting.d))

@@ -64,9 +64,9 @@ class Side:
 class Played:
     """Trainings that are attacked, and what the attacker knows of their law.
 
-    ``sides`` are members and strangers of each training. ``of_pool`` is what C and G are in this very pool, where C
+    ``sides`` are members and non-members of each training. ``of_pool`` is what C and G are in this very pool, where C
     depends on the residuals of its points, and not on the second moments of the features alone. ``missed`` is the mean
-    square of what trainings miss on strangers of the pool.
+    square of what trainings miss on non-members of the pool.
     """
 
     mean: np.ndarray

@@ -158,8 +158,8 @@ def predicted_area(residuals, ratio):
     scale = np.maximum(mu[:, None], 1e-9)
     # The log likelihood ratio of a point is N(±mu²/2, mu²); the area compares a member with another non-member.
     members = norm.cdf((grid - 0.5 * mu[:, None] ** 2) / scale).mean(axis=0)
-    strangers = norm.cdf((grid + 0.5 * mu[:, None] ** 2) / scale).mean(axis=0)
-    return float(np.trapezoid(1.0 - members, strangers))
+    non_members = norm.cdf((grid + 0.5 * mu[:, None] ** 2) / scale).mean(axis=0)
+    return float(np.trapezoid(1.0 - members, non_members))
 
 
 def attacked(setting, scale, chosen):

@@ -13,7 +13,7 @@ FAMILIES = {
     "plane": "Gaussian mean in the plane",
     "regression": "linear regression",
     "finite": "finite law, three atoms",
-    "thresholds": "uniform and Lloyd–Max, 1–4 bits",
+    "thresholds": "uniform and Lloyd–Max, 1 to 4 bits",
 }
 SIZES = (7, 40, 200, 2000)
 POINTS = (500, 5000, 50000)

@@ -85,5 +85,5 @@ class Exposure(Launcher):
             self._download([found], [here])
             tv[:, some] = here
         self._download(totals, masses)
-        members, strangers = (np.ascontiguousarray(mass.transpose(1, 0, 2)) for mass in masses)
-        return transposed(tv), members, strangers
+        members, non_members = (np.ascontiguousarray(mass.transpose(1, 0, 2)) for mass in masses)
+        return transposed(tv), members, non_members

@@ -363,8 +363,8 @@ def exposure_integrals(
     columns = first.shape[1]
     tv = np.empty((columns, n))
     members = np.zeros((columns, count, RATIO_BINS), dtype=np.int64)
-    strangers = np.zeros_like(members)
+    non_members = np.zeros_like(members)
     correlation, move = (np.ascontiguousarray(values.T) for values in (first, second))
-    exposure.exposure_columns(tv, members, strangers, int(loss), *points, given, correlation, move, share, part)
-    inside, outside = (np.ascontiguousarray(mass.transpose(1, 0, 2)) for mass in (members, strangers))
+    exposure.exposure_columns(tv, members, non_members, int(loss), *points, given, correlation, move, share, part)
+    inside, outside = (np.ascontiguousarray(mass.transpose(1, 0, 2)) for mass in (members, non_members))
     return np.ascontiguousarray(tv.T), inside, outside

@@ -214,7 +214,7 @@ def counted(mass: float) -> int:
 
 @compiled
 def expose(
-    members: Integers, strangers: Integers, loss: int, a: float, s: float, q: float, y: float, mean: float,
+    members: Integers, non_members: Integers, loss: int, a: float, s: float, q: float, y: float, mean: float,
     cross: float, square: float, c: float, e: float, weight: float,
 ) -> float:  # fmt: skip
     """Add the masses of one point to its histograms, and return the total variation of the two laws."""
@@ -235,12 +235,12 @@ def expose(
         else:
             height = member_height(w, loss, a, s, q, y, mean, cross, square, c, e)
         member = width * INVERSE_SQRT_2PI * exponential(height)
-        stranger = width * INVERSE_SQRT_2PI * exp(-0.5 * w * w)
+        non_member = width * INVERSE_SQRT_2PI * exp(-0.5 * w * w)
         place = ratio_bin(height + 0.5 * w * w)
         members[place] += counted(weight * member)
-        strangers[place] += counted(weight * stranger)
-        outside += stranger
-        gap = member - stranger
+        non_members[place] += counted(weight * non_member)
+        outside += non_member
+        gap = member - non_member
         distance += max(gap, 0.0)
         if before * gap < 0.0:
             # A straight line between the nodes crosses zero: the trapezium is too large by this triangle, and too
@@ -248,13 +248,13 @@ def expose(
             step = abs(gap - before)
             distance += step / 12.0 - 0.5 * abs(before * gap) / step
         before = gap
-    strangers[0] += counted(weight * max(1.0 - outside, 0.0))
+    non_members[0] += counted(weight * max(1.0 - outside, 0.0))
     return min(max(distance, 0.0), 1.0)
 
 
 @parallel
 def exposure_columns(
-    tv: Vector, members: Integers, strangers: Integers, loss: int, a: Vector, s: Vector, q: Vector, y: Vector,
+    tv: Vector, members: Integers, non_members: Integers, loss: int, a: Vector, s: Vector, q: Vector, y: Vector,
     moments: Vector, c: Vector, e: Vector, weight: Vector, group: Integers,
 ) -> None:  # fmt: skip
     """Write total variations (columns, points) and add masses (columns, groups, bins), a column by itself."""
@@ -263,7 +263,7 @@ def exposure_columns(
             g = group[i]
             tv[k, i] = expose(
                 members[k, g],
-                strangers[k, g],
+                non_members[k, g],
                 loss,
                 a[i],
                 s[i],

@@ -16,6 +16,7 @@ from qmis_stats.audit.splits import further
 from qmis_stats.audit.wording import interval, listed, metric_name, number
 from qmis_stats.errors import InputError
 from qmis_stats.json_values import json_ready
+from qmis_stats.validation import instance_of
 
 if TYPE_CHECKING:
     from qmis_stats.audit.attacks.side_by_side import AttackAudit
@@ -28,6 +29,7 @@ __all__ = [
     "Line",
     "answer",
     "checked_margin",
+    "checked_result",
     "chosen_names",
 ]
 
@@ -103,6 +105,7 @@ def answer(
         If the margin is negative or not finite.
     """
     checked_margin(margin)
+    checked_result(result)
     result = result.with_attacks(attacks)
     *lines, reference = result.table_lines(level)
     affordable = tuple(line.name for line in lines if line.price_interval[1] <= margin)
@@ -138,6 +141,19 @@ def _not_beaten(ranking: RankResults | None, names: Sequence[str], level: float)
     below = ranking.significantly_below(level)
     places = [q for q in ranking.order() if ranking.names[q] in names]
     return tuple(ranking.names[q] for q in places if not below[q, places].any())
+
+
+def checked_result(result: AuditResult) -> None:
+    """Refuse what is no result of an audit, such as the name of its report.
+
+    Raises
+    ------
+    InputError
+        If it is another object.
+    """
+    from qmis_stats.audit.audit_result import AuditResult
+
+    instance_of(AuditResult, "result", result, "audit returns one")
 
 
 def chosen_names(result: AuditResult, found: Answer) -> tuple[str, ...]:

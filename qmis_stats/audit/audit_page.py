@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qmis_stats.audit.answer import MARGIN, Answer, answer, chosen_names
+from qmis_stats.audit.answer import MARGIN, Answer, answer, checked_result, chosen_names
 from qmis_stats.audit.attacks.attack_report import attack_table
 from qmis_stats.audit.attacks.side_by_side import in_order
 from qmis_stats.audit.first_table import legend, whole_table
@@ -70,6 +70,7 @@ def report_data(
     attacks : AttackAudit, optional
         From :func:`~qmis_stats.audit.attacks.audited.audit_attacks`.
     """
+    checked_result(result)
     result = result.with_attacks(attacks)
     found = {"answer": {**answer(result, level, margin, attacks).to_dict(), "margin": margin}, "command": command}
     return {**found, **result.to_dict(level), "attacks": None if attacks is None else attacks.to_dict()}
@@ -84,6 +85,7 @@ def report_html(
     attacks: AttackAudit | None = None,
 ) -> str:
     """Return the page; it needs no network and no script. Parameters as for :func:`report_data`."""
+    checked_result(result)
     result = result.with_attacks(attacks)
     lines = result.table_lines(level)
     found = answer(result, level, margin, attacks)

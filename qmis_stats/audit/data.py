@@ -16,6 +16,7 @@ from qmis_stats.audit.values import labels, nearly, numbers, refuse_nearly_numbe
 from qmis_stats.by_value import ByValue
 from qmis_stats.errors import InputError, setting
 from qmis_stats.leak.groups import group_names
+from qmis_stats.validation import instance_of
 
 __all__ = [
     "CLASS",
@@ -98,6 +99,8 @@ class Dataset(ByValue):
 
     def __post_init__(self) -> None:
         """Check shapes, finiteness and the target."""
+        for given, array in (("X", self.X), ("y", self.y)):
+            instance_of(np.ndarray, f"{self.name}: {given}", array, "from_arrays takes other sequences")
         if self.X.ndim < 2 or 0 in self.X.shape[1:]:
             raise InputError(f"{self.name}: X", self.X.shape, "of shape (N, p), with p of at least 1")
         if self.y.shape != (self.X.shape[0],):

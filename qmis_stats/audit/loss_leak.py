@@ -33,22 +33,22 @@ class LossLeak(MeasuredLeak):
 
     Attributes
     ----------
-    strangers : int
+    non_members : int
         Held-out points.
     """
 
-    strangers: int
+    non_members: int
 
     def source(self) -> str:
         """Return where the figures come from, a clause."""
         return (
-            f"Measured on this one model by the losses of its {self.points} training points and of {self.strangers} "
+            f"Measured on this one model by the losses of its {self.points} training points and of {self.non_members} "
             "held-out ones, a weak lower bound: attacks that train models of their own find more"
         )
 
     def title(self) -> str:
         """Return the caption of the table."""
-        return f"What the losses of {self.points} training points and {self.strangers} others tell"
+        return f"What the losses of {self.points} training points and {self.non_members} others tell"
 
     def remarks(self) -> list[str]:
         """Return what has to be known to read the numbers."""
@@ -57,7 +57,7 @@ class LossLeak(MeasuredLeak):
 
 def loss_leak(
     members: Mapping[str, FloatArray],
-    strangers: Mapping[str, FloatArray],
+    non_members: Mapping[str, FloatArray],
     bits: Mapping[str, float],
     groups: tuple[Indices, Indices] | None = None,
     level: float = 0.95,
@@ -70,7 +70,7 @@ def loss_leak(
 
     Parameters
     ----------
-    members, strangers : dict of str to (n,) and (m,) ndarray
+    members, non_members : dict of str to (n,) and (m,) ndarray
         Losses under each quantizer, on the same points; the last without quantization (``"identity"``).
     bits : dict of str to float
         Bits per weight.
@@ -86,7 +86,7 @@ def loss_leak(
     InputError
         If there are fewer than 20 independent points of either kind.
     """
-    inside, outside = (-np.array(list(part.values())) for part in (members, strangers))
+    inside, outside = (-np.array(list(part.values())) for part in (members, non_members))
     n, m = inside.shape[1], outside.shape[1]
     own, other = groups if groups is not None else (np.arange(n), n + np.arange(m))
     codes = np.unique(np.concatenate([own, other]), return_inverse=True)[1]
@@ -114,7 +114,7 @@ def loss_leak(
         reasons=tuple(() for _ in names),
         points=n,
         level=checked_level(level),
-        strangers=m,
+        non_members=m,
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.columns import as_numbers, cleaned
-from qmis_stats.audit.data import Dataset, whole_rows
+from qmis_stats.audit.data import READ_BY, Dataset, whole_rows
 from qmis_stats.audit.molecules import molecules
 from qmis_stats.audit.parquet import read_parquet
 from qmis_stats.audit.stored_arrays import read_points
@@ -20,6 +20,7 @@ from qmis_stats.audit.text_tables import Dialect, read_text
 from qmis_stats.audit.values import numbers
 from qmis_stats.audit.wording import listed
 from qmis_stats.errors import InputError
+from qmis_stats.validation import file_name, instance_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +76,8 @@ def public_rows(
     ...     public_rows(file, data).tolist()
     [[41.0, 1.0], [36.0, 0.0]]
     """
-    file = there(Path(path))
+    file = there(Path(file_name("path", path)))
+    instance_of(Dataset, "data", data, READ_BY)
     dialect = Dialect(separator, decimal, header, missing_values)
     if file.suffix.lower() in (".npy", ".npz"):
         X = numbers(f"{file.name}: rows", read_points(file))

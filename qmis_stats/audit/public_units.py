@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from qmis_stats.audit.data import Dataset
+from qmis_stats.audit.data import READ_BY, Dataset
 from qmis_stats.audit.models.base import scaling, target_scaling
 from qmis_stats.audit.models.units import Units
+from qmis_stats.validation import instance_of
 
 __all__ = ["in_units", "public_units"]
 
@@ -24,6 +25,7 @@ def public_units(dataset: Dataset) -> Units:
     >>> units.location.shape, round(units.centre, 1)
     ((10,), 152.1)
     """
+    instance_of(Dataset, "dataset", dataset, READ_BY)
     target = target_scaling(dataset.y) if dataset.task == "regression" else (0.0, 1.0)
     return Units(*scaling(dataset.X, "auto"), *target)
 
@@ -48,6 +50,8 @@ def in_units(dataset: Dataset, units: Units) -> Dataset:
     >>> head_for(data, standardise="public").standardise
     'public'
     """
+    instance_of(Dataset, "dataset", dataset, READ_BY)
+    instance_of(Units, "units", units, "public_units makes them of a data set")
     what = "Features and target are in units that are taken to be public, and errors are told in them."
     if dataset.task != "regression":
         what = "Features are in units that are taken to be public."

@@ -29,6 +29,7 @@ from qmis_stats.audit.text_tables import TEXT_SUFFIXES, Dialect, read_text
 from qmis_stats.audit.values import labels, numerals
 from qmis_stats.audit.wording import listed
 from qmis_stats.errors import InputError, did_you_mean, setting
+from qmis_stats.validation import file_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,7 +125,7 @@ def load_table(
     >>> data.name, data.task, data.features, data.classes
     ('heights', 'binary', ('age',), ('no', 'yes'))
     """
-    file = there(Path(path))
+    file = there(Path(file_name("path", path)))
     title = file.stem if name is None else name
     dialect = Dialect(separator, decimal, header, missing_values)
     if file.suffix.lower() in (".npy", ".npz"):

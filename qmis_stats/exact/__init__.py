@@ -14,7 +14,7 @@ from qmis_stats.procedures import ReleasedHistogram
 from qmis_stats.results import REPORTED_FPR, MISResult, ROCCurve
 from qmis_stats.scores import CanonicalIncrement, CanonicalScores, FiniteScores, QuadraticScores
 from qmis_stats.scores.base import ScoreModel
-from qmis_stats.validation import sample_size
+from qmis_stats.validation import instance_of, sample_size
 
 __all__ = ["canonical_pair", "exact", "finite", "gaussian_line", "histogram", "quadratic_form"]
 
@@ -49,6 +49,7 @@ def exact(problem: Problem, n: int) -> MISResult:
     >>> exact(Problem(FiniteLaw(["1/2", "1/2"]), LossTable([[0, 1], [1, 0]])), 3).fraction
     Fraction(1, 4)
     """
+    instance_of(Problem, "problem", problem)
     n = sample_size(n)
     problem = problem.at(n)
     if isinstance(problem.procedure, ReleasedHistogram):

@@ -34,6 +34,7 @@ _PANELS = 12
 _ORDER = 16
 # An endpoint is a zero of the integrand: its error enters squared, and SECTIONS^(-STEPS) = 2^(-40) is ample.
 _SECTIONS = 16
+_INNER = np.arange(1.0, _SECTIONS)
 _STEPS = 10
 _LARGEST_STANDARDISED = 1e150
 
@@ -72,11 +73,12 @@ def _turning_points(
     rising = np.array([[True], [False]])
     start, stop = np.stack([low, centre], axis=1), np.stack([centre, high], axis=1)
     for _ in range(_STEPS):
-        places = np.linspace(start, stop, _SECTIONS + 1, axis=-1)
-        inner = places[..., 1:-1]
+        step = (stop - start) / _SECTIONS
+        inner = start[..., None] + step[..., None] * _INNER
         positive = _cell_changes(thresholds, n, inner.reshape(len(inner), -1))[1].reshape(inner.shape) > 0.0
-        before = np.count_nonzero(positive != rising, axis=-1)[..., None]
-        start, stop = (np.take_along_axis(places, at, axis=-1)[..., 0] for at in (before, before + 1))
+        before = np.count_nonzero(positive != rising, axis=-1)
+        stop = np.where(before + 1 < _SECTIONS, start + step * (before + 1), stop)
+        start = start + step * before
     first, last = (0.5 * (start + stop)).T
     return first, last
 

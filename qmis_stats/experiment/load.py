@@ -15,6 +15,7 @@ from qmis_stats.errors import InputError
 from qmis_stats.experiment.refusal import ExperimentError, refusal
 from qmis_stats.experiment.schema import ExperimentTable
 from qmis_stats.problem import Problem
+from qmis_stats.validation import file_name
 
 __all__ = ["Experiment", "load_experiment", "parse_experiment", "read_tables", "validated"]
 
@@ -84,7 +85,7 @@ def load_experiment(path: str | os.PathLike[str]) -> Experiment:
     ...     load_experiment(file).n
     (3, 5)
     """
-    return parse_experiment(read_tables(path), os.fspath(path))
+    return parse_experiment(read_tables(path), str(path))
 
 
 def read_tables(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -95,7 +96,7 @@ def read_tables(path: str | os.PathLike[str]) -> dict[str, Any]:
     ExperimentError
         If the file cannot be read or is not TOML.
     """
-    name = os.fspath(path)
+    name = file_name("path", path)
     return _parse(name, _read(name))
 
 

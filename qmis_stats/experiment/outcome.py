@@ -17,6 +17,7 @@ from qmis_stats.reporting.decay_plot import decay_plot
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.reporting.tables import Table
 from qmis_stats.results import MISResult, domain_remarks, frame_of
+from qmis_stats.validation import instance_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -133,6 +134,7 @@ def run_experiment(experiment: Experiment) -> Outcome:
     >>> outcome.to_dict()["results"][0]["fraction"]
     '1/4'
     """
+    instance_of(Experiment, "experiment", experiment, "load_experiment reads one from a file")
     problem, path = experiment.problem, experiment.path
     adaptive = problem.procedure.size_adaptive
     sizes = experiment.n if adaptive else experiment.n[:1]

@@ -36,9 +36,9 @@ def placements(scores: FloatArray, among: FloatArray) -> FloatArray:
 
 def delong(
     members: ArrayLike,
-    strangers: ArrayLike,
+    non_members: ArrayLike,
     member_clusters: ArrayLike | None = None,
-    stranger_clusters: ArrayLike | None = None,
+    non_member_clusters: ArrayLike | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """Return the areas under the ROC curves of K scores of the same points, and their (K, K) covariance.
 
@@ -46,11 +46,11 @@ def delong(
     ----------
     members : (K, M) or (M,) array_like
         Scores of members; large means "member".
-    strangers : (K, N) or (N,) array_like
+    non_members : (K, N) or (N,) array_like
         Scores of non-members.
     member_clusters : (M,) array_like of int, optional
         Training of each member; without clusters all points are independent.
-    stranger_clusters : (N,) array_like of int, optional
+    non_member_clusters : (N,) array_like of int, optional
         Training of each non-member, in the numbering of ``member_clusters``.
 
     Returns
@@ -69,17 +69,17 @@ def delong(
     >>> area.round(4).tolist(), covariance.round(4).tolist()
     ([0.8889], [[0.0247]])
     """
-    high, low = (np.atleast_2d(np.asarray(s, dtype=np.float64)) for s in (members, strangers))
+    high, low = (np.atleast_2d(np.asarray(s, dtype=np.float64)) for s in (members, non_members))
     if high.ndim != 2 or low.ndim != 2 or high.shape[0] != low.shape[0] or min(high.shape[1], low.shape[1]) < 2:
-        raise InputError("members, strangers", (high.shape, low.shape), "of shapes (K, M) and (K, N), with M, N ≥ 2")
+        raise InputError("members, non_members", (high.shape, low.shape), "of shapes (K, M) and (K, N), with M, N ≥ 2")
     if np.isnan(high).any() or np.isnan(low).any():
         raise InputError("scores", float("nan"), "numbers, none of them NaN")
-    if (member_clusters is None) != (stranger_clusters is None):
+    if (member_clusters is None) != (non_member_clusters is None):
         raise InputError("clusters", None, "given for members and non-members, or for neither")
     of_high, of_low = (
         (np.arange(high.shape[1]), high.shape[1] + np.arange(low.shape[1]))
         if member_clusters is None
-        else (np.asarray(member_clusters), np.asarray(stranger_clusters))
+        else (np.asarray(member_clusters), np.asarray(non_member_clusters))
     )
     if of_high.shape != high.shape[1:] or of_low.shape != low.shape[1:]:
         raise InputError("clusters", (of_high.shape, of_low.shape), f"{high.shape[1:]} and {low.shape[1:]}")

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from qmis_stats.errors import InputError
 from qmis_stats.inference.array_file import open_archive, read_header, read_values, write_archive
+from qmis_stats.validation import file_name, instance_of
 
 __all__ = ["load_losses", "save_losses"]
 
@@ -42,7 +43,7 @@ def load_losses(path: str | os.PathLike[str]) -> dict[str, np.ndarray[Any, np.dt
     ...     {name: array.shape for name, array in load_losses(file).items()}
     {'sign': (2, 30), 'ternary': (4, 30)}
     """
-    file = Path(path)
+    file = Path(file_name("path", path))
     with open_archive(file) as (archive, members):
         return {entry.filename.removesuffix(".npy"): _array(file, archive, entry) for entry in members}
 
@@ -58,7 +59,8 @@ def save_losses(path: str | os.PathLike[str], losses: Mapping[str, ArrayLike]) -
     ...     list(load_losses(Path(folder, "losses.npz")))
     ['file']
     """
-    write_archive(Path(path), losses)
+    instance_of(Mapping, "losses", losses, "arrays by the names of their quantizers")
+    write_archive(Path(file_name("path", path)), losses)
 
 
 def _array(file: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray[Any, np.dtype[Any]]:

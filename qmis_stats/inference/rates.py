@@ -18,13 +18,13 @@ from numpy.typing import ArrayLike
 
 from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
-from qmis_stats.validation import checked_level, covariance_matrix, finite_array
+from qmis_stats.results import MISResult
+from qmis_stats.validation import checked_level, covariance_matrix, finite_array, objects
 
 if TYPE_CHECKING:
     from statsmodels.regression.linear_model import RegressionResults
     from statsmodels.stats.contrast import ContrastResults
 
-    from qmis_stats.results import MISResult
 
 __all__ = [
     "LackOfFit",
@@ -78,6 +78,7 @@ def series(results: Sequence[MISResult]) -> tuple[FloatArray, FloatArray, FloatA
     >>> series([MISResult("tilted", 10, -1.0, 0.1), MISResult("tilted", 20, -2.0, 0.1)])[1]
     array([-1., -2.])
     """
+    results = objects(MISResult, "results", results, "mis returns one per n")
     errors = [None if r.std_error is None else r.std_error * _student_deviation(r.dof) for r in results]
     if any(e is None or not 0.0 < e < np.inf for e in errors):
         raise InputError("results", [r.method for r in results], "Monte Carlo results with positive standard errors")

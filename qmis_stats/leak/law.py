@@ -32,14 +32,14 @@ class Exposures:
         TV of the read-out with and without the point among the members, averaged over the nodes.
     deviation : (n, Q) ndarray
         Its standard deviation over the nodes.
-    members, strangers : (groups, Q, bins) ndarray
+    members, non_members : (groups, Q, bins) ndarray
         Masses of the log ratio under membership and without, by groups of points.
     """
 
     exposure: FloatArray
     deviation: FloatArray
     members: FloatArray
-    strangers: FloatArray
+    non_members: FloatArray
 
 
 def exposures(
@@ -64,7 +64,7 @@ def exposures(
     nodes, n = centre.shape[:2]
     groups = int(group.max()) + 1
     if fit.outputs > 1:
-        tv, members, strangers = softmax_exposures(fit, points, signals, group, groups)
+        tv, members, non_members = softmax_exposures(fit, points, signals, group, groups)
     else:
         from qmis_kernels import backend as table
 
@@ -79,15 +79,15 @@ def exposures(
             given = (here, *own, moments[k], c, e, np.full(n, weight[k]), group, groups)
             tv[k], inside, outside = kernels.exposure_integrals(*given)
             masses = masses + np.array([inside, outside])
-        members, strangers = np.asarray(masses * _UNIT, dtype=np.float64)
+        members, non_members = np.asarray(masses * _UNIT, dtype=np.float64)
     mean: FloatArray = np.tensordot(weight, tv, axes=1)
     tv -= mean  # in place: of many points this is the largest array
     tv *= tv
     spread = np.sqrt(np.maximum(np.tensordot(weight, tv, axes=1), 0.0))
-    return Exposures(mean, spread, members, strangers)
+    return Exposures(mean, spread, members, non_members)
 
 
-def figures(delta: FloatArray, members: FloatArray, strangers: FloatArray) -> FloatArray:
+def figures(delta: FloatArray, members: FloatArray, non_members: FloatArray) -> FloatArray:
     """Return Δ, the area under the ROC curve, and true positive rates at RATES, from masses (..., bins).
 
     The attack calls members the points of the largest ratios, over all points together (Neyman and Pearson).
@@ -96,7 +96,7 @@ def figures(delta: FloatArray, members: FloatArray, strangers: FloatArray) -> Fl
     ----------
     delta : (...) ndarray
         Mean exposures.
-    members, strangers : (..., bins) ndarray
+    members, non_members : (..., bins) ndarray
         Masses of the log ratio.
 
     Returns
@@ -109,7 +109,7 @@ def figures(delta: FloatArray, members: FloatArray, strangers: FloatArray) -> Fl
     array([0.5 , 0.75])
     """
     inside = members / members.sum(axis=-1, keepdims=True)
-    outside = strangers / strangers.sum(axis=-1, keepdims=True)
+    outside = non_members / non_members.sum(axis=-1, keepdims=True)
     below = np.cumsum(outside, axis=-1) - outside
     area = np.sum(inside * (below + 0.5 * outside), axis=-1)
     rates = np.empty((*np.shape(delta), len(RATES)))
@@ -122,7 +122,7 @@ def figures(delta: FloatArray, members: FloatArray, strangers: FloatArray) -> Fl
 
 def whole_figures(law: Exposures) -> FloatArray:
     """Return the figures of all points, (Q, F)."""
-    return figures(law.exposure.mean(axis=0), law.members.sum(axis=0), law.strangers.sum(axis=0))
+    return figures(law.exposure.mean(axis=0), law.members.sum(axis=0), law.non_members.sum(axis=0))
 
 
 def figures_without_each(law: Exposures, group: Indices) -> FloatArray:
@@ -131,4 +131,4 @@ def figures_without_each(law: Exposures, group: Indices) -> FloatArray:
     size = np.bincount(group, minlength=count).astype(np.float64)
     total = np.array([np.bincount(group, column, count) for column in law.exposure.T]).T
     means = (total.sum(axis=0) - total) / (size.sum() - size)[:, None]
-    return figures(means, law.members.sum(axis=0) - law.members, law.strangers.sum(axis=0) - law.strangers)
+    return figures(means, law.members.sum(axis=0) - law.members, law.non_members.sum(axis=0) - law.non_members)

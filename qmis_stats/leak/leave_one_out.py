@@ -12,6 +12,7 @@ from qmis_stats.by_value import ByValue
 from qmis_stats.errors import DomainError
 from qmis_stats.leak.fits import Fit, free_penalties, hessian_matrix, moment_matrix, positive_factor, row_blocks
 from qmis_stats.leak.losses import contrasts
+from qmis_stats.validation import instance_of
 
 __all__ = ["LeaveOneOut", "aspect", "leave_one_out"]
 
@@ -100,6 +101,7 @@ def leave_one_out(fit: Fit) -> LeaveOneOut:
     >>> bool(np.isclose(found.value[0, 0], X[0] @ without))
     True
     """
+    instance_of(Fit, "fit", fit, "fit_from makes one of arrays")
     design = fit.design
     values = design @ fit.parameters.T
     psi, w = fit.loss.gradient(fit.y, values), fit.loss.curvature(fit.y, values)

@@ -84,7 +84,7 @@ def softmax_exposures(
     net, double = _net(fit.outputs), _net(2 * fit.outputs)
     tv = np.empty((nodes, n, len(signals)))
     members = np.zeros((groups, len(signals), edges.size - 1))
-    strangers = np.zeros_like(members)
+    non_members = np.zeros_like(members)
     for start in range(0, n, _BLOCK):
         rows = slice(start, min(n, start + _BLOCK))
         q, y, whole = points.leverage[rows], fit.y[rows], signals[0].variance[rows]
@@ -103,9 +103,9 @@ def softmax_exposures(
                 unexplained = gram - slope @ whole @ slope.transpose(0, 2, 1)
                 inside, outside = _log_ratios(seen, unexplained, gram, double)
                 tv[a, rows, k] = np.mean(np.maximum(-np.expm1(-inside), 0.0), axis=0)
-                for masses, ratio in ((members, inside), (strangers, outside)):
+                for masses, ratio in ((members, inside), (non_members, outside)):
                     _add(masses[:, k], ratio, weight[a], group[rows], edges)
-    return tv, members, strangers
+    return tv, members, non_members
 
 
 def _gram(parts: FloatArray) -> FloatArray:

@@ -59,6 +59,8 @@ def write_files(directory: str | os.PathLike[str], contents: Mapping[str, str]) 
     InputError
         If the folder cannot be written.
     """
+    if not isinstance(directory, (str, os.PathLike)):
+        raise InputError("directory", directory, "a path: a str or a Path")
     folder = Path(directory)
     try:
         folder.mkdir(parents=True, exist_ok=True)

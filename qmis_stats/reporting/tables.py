@@ -65,13 +65,15 @@ def shown(value: object, spec: str = ".6g") -> str:
     >>> [shown(v) for v in (1.0 / 3.0, 12, True, None, float("nan"), "sign")]
     ['0.333333', '12', 'yes', '', '', 'sign']
     """
-    import pandas as pd
-
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:{spec}}"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return "" if value is None or value is pd.NA else str(value)
+    if value is None or isinstance(value, str):
+        return value or ""
+    import pandas as pd
+
+    return "" if value is pd.NA else str(value)
 
 
 def texts(values: Iterable[object], spec: str = ".6g") -> list[str]:

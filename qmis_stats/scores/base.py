@@ -171,10 +171,17 @@ def fixed_order_dot(features: FloatArray, coefficients: FloatArray) -> FloatArra
     >>> fixed_order_dot(np.array([[1.0, 2.0]]), np.array([[3.0, 4.0], [5.0, 6.0]]))
     array([[11., 17.]])
     """
-    out = np.zeros((features.shape[0], coefficients.shape[0]))
-    for p in range(features.shape[1]):
-        out += features[:, p, None] * coefficients[None, :, p]
-    return out
+    columns = np.ascontiguousarray(features.T)
+    if columns.shape[1] < coefficients.shape[0]:
+        out = np.zeros((columns.shape[1], coefficients.shape[0]))
+        for column, factors in zip(columns, coefficients.T, strict=True):
+            out += column[:, None] * factors
+        return out
+    out = np.zeros((coefficients.shape[0], columns.shape[1]))  # long rows are added up faster than short ones
+    for cell, factors in zip(out, coefficients, strict=True):
+        for column, factor in zip(columns, factors, strict=True):
+            cell += column * factor
+    return np.ascontiguousarray(out.T)
 
 
 def rotation_to(direction: FloatArray) -> FloatArray:

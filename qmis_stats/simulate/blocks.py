@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from qmis_stats.errors import InputError
 from qmis_stats.results import LinearEstimate, MISResult
 from qmis_stats.simulate.verdict import doubts, is_balanced
+from qmis_stats.validation import objects
 
 __all__ = ["pooled"]
 
@@ -46,6 +47,7 @@ def pooled(blocks: Sequence[MISResult]) -> MISResult:
     >>> r.replicates, abs(r.log_delta - math.log(3 / 16)) < 6 * r.std_error
     (4000, True)
     """
+    blocks = objects(MISResult, "blocks", blocks, "of one simulation")
     if not blocks:
         raise InputError("blocks", [], "at least one result")
     first, count = blocks[0], len(blocks)

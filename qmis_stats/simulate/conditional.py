@@ -14,7 +14,7 @@ from qmis_stats.problem import Problem
 from qmis_stats.results import LinearEstimate, MISResult
 from qmis_stats.simulate.memory import fit_points
 from qmis_stats.simulate.settings import Settings
-from qmis_stats.validation import sample_size
+from qmis_stats.validation import instance_of, sample_size
 
 __all__ = ["conditional"]
 
@@ -61,6 +61,7 @@ def conditional(
     >>> -66.9 < r.log_delta < -66.6
     True
     """
+    instance_of(Problem, "problem", problem)
     n = sample_size(n)
     settings = Settings(replicates, seed, backend, block=block)
     thresholds = problem.at(n).line_thresholds

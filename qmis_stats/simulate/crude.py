@@ -12,7 +12,7 @@ from qmis_stats.simulate.memory import fit_sums
 from qmis_stats.simulate.random_sums import estimate_from_random_sums, random_result
 from qmis_stats.simulate.regression_crude import crude_regression
 from qmis_stats.simulate.settings import Settings
-from qmis_stats.validation import sample_size
+from qmis_stats.validation import instance_of, sample_size
 
 __all__ = ["crude"]
 
@@ -63,6 +63,7 @@ def crude(
     >>> abs(r.log_delta - math.log(3 / 16)) < 6 * r.std_error
     True
     """
+    instance_of(Problem, "problem", problem)
     n, settings = sample_size(n), Settings(replicates, seed, backend, block=block)
     problem = problem.at(n)
     if isinstance(problem.law, LinearRegression) and problem.thresholds is not None and problem.law.dimension > 1:

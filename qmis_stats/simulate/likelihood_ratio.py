@@ -11,7 +11,7 @@ from qmis_stats.simulate.memory import fit_pairs
 from qmis_stats.simulate.regression_ratio import quantized_leak
 from qmis_stats.simulate.settings import Settings
 from qmis_stats.simulate.unbiased import unbiased_result
-from qmis_stats.validation import sample_size
+from qmis_stats.validation import instance_of, sample_size
 
 __all__ = ["likelihood_ratio"]
 
@@ -63,6 +63,7 @@ def likelihood_ratio(
     >>> 0.05 < r.delta < 0.15
     True
     """
+    instance_of(Problem, "problem", problem)
     n = sample_size(n)
     settings = Settings(replicates, seed, backend, block=block)
     product = problem.at(n).product

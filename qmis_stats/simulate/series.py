@@ -23,7 +23,7 @@ from qmis_stats.simulate.memory import fit_sums
 from qmis_stats.simulate.scramblings import SCRAMBLINGS
 from qmis_stats.simulate.settings import Settings
 from qmis_stats.simulate.tilted import Sampling, nets_pay, result_and_scramblings, simulate_design
-from qmis_stats.validation import sample_size, whole_number
+from qmis_stats.validation import instance_of, sample_size, whole_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -165,6 +165,7 @@ def tilted_series(
     >>> s.dof, bool(s.correlation.min() > 0.8)
     (31, True)
     """
+    instance_of(Problem, "problem", problem)
     sizes = [sample_size(size) for size in n]
     if sampling not in get_args(Sampling):
         raise InputError("sampling", sampling, f"one of {', '.join(get_args(Sampling))}")

@@ -32,7 +32,7 @@ from qmis_stats.simulate.scramblings import (
 )
 from qmis_stats.simulate.settings import Settings
 from qmis_stats.simulate.verdict import doubts
-from qmis_stats.validation import sample_size
+from qmis_stats.validation import instance_of, sample_size
 
 __all__ = ["Sampling", "nets_pay", "result_and_scramblings", "simulate_design", "tilted"]
 
@@ -92,6 +92,7 @@ def tilted(
     >>> round(r.log_delta / math.log(10), 1), r.std_error < 0.01
     (-99.8, True)
     """
+    instance_of(Problem, "problem", problem)
     n, settings = sample_size(n), Settings(replicates, seed, backend, block=block)
     if sampling not in get_args(Sampling):
         raise InputError("sampling", sampling, f"one of {', '.join(get_args(Sampling))}")

@@ -27,6 +27,7 @@ from qmis_stats.sweep.cell import Cell
 from qmis_stats.sweep.format import VERSION, check_format, check_types, migrate
 from qmis_stats.sweep.lock import Lock
 from qmis_stats.sweep.rows import COLUMNS, BlockRow, CellRow, SessionRow, fraction_text
+from qmis_stats.validation import file_name
 
 __all__ = ["OPENED_BY", "Progress", "Store", "telling"]
 
@@ -141,7 +142,7 @@ class Store:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, read_only: bool = False) -> None:
-        self.path = os.fspath(path)
+        self.path = file_name("path", path)
         place = Path(self.path)
         if place.is_dir():
             raise InputError("store", self.path, "a file that qmis sweep has made: this is a folder")

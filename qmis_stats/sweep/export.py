@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from qmis_stats.reporting.frame_file import SUFFIXES, check_frame_file, write_fr
 from qmis_stats.sweep.cell import spelt
 from qmis_stats.sweep.database import OPENED_BY, Store, telling
 from qmis_stats.sweep.rows import COLUMNS
-from qmis_stats.validation import instance_of
+from qmis_stats.validation import file_name, instance_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +58,8 @@ def check_export(path: Path) -> None:
         raise InputError("export", str(path), "a file in a folder that exists")
 
 
-def export(store: Store, path: Path) -> None:
+def export(store: Store, path: str | os.PathLike[str]) -> None:
     """Write the table of a store to a ``.csv`` or ``.parquet`` file, whole or not at all."""
-    check_export(path)
-    write_frame(to_frame(store), path)
+    file = Path(file_name("path", path))
+    check_export(file)
+    write_frame(to_frame(store), file)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from qmis_stats.errors import InputError
 from qmis_stats.sweep.database import Progress, Store
+from qmis_stats.validation import file_name
 
 __all__ = ["merge_stores"]
 
@@ -53,11 +54,14 @@ def merge_stores(path: str | os.PathLike[str], sources: Sequence[str | os.PathLi
     ...     merge_stores(f"{folder}/all.sqlite", [f"{folder}/50.sqlite", f"{folder}/100.sqlite"]).finished
     2
     """
+    if isinstance(sources, str) or not isinstance(sources, Iterable):
+        raise InputError("sources", sources, "a sequence of paths")
+    file = Path(file_name("path", path))
     with contextlib.ExitStack() as opened:
         others = [opened.enter_context(Store(source, read_only=True)) for source in sources]
         for other in others:
-            if Path(path).exists() and Path(path).samefile(other.path):
+            if file.exists() and file.samefile(other.path):
                 raise InputError("store", other.path, "another store than the one that it is merged into")
-        store = opened.enter_context(Store(path))
+        store = opened.enter_context(Store(file))
         store.absorb(others)
         return store.progress()

@@ -13,7 +13,7 @@ from qmis_stats.errors import DomainError
 from qmis_stats.laws import FiniteLaw
 from qmis_stats.problem import Problem
 from qmis_stats.results import MISResult
-from qmis_stats.validation import sample_size
+from qmis_stats.validation import instance_of, sample_size
 
 __all__ = ["certificate", "collision_bound", "worst_case_constant"]
 
@@ -42,6 +42,7 @@ def certificate(problem: Problem, n: int) -> MISResult:
     >>> round(certificate(problem, 50).log_delta, 6) == round(math.log(2) - 50 / 8, 6)
     True
     """
+    instance_of(Problem, "problem", problem)
     n = sample_size(n)
     problem = problem.at(n)
     if not problem.faces and problem.scores is None:

@@ -25,7 +25,7 @@ from qmis_stats.theory.certificates import worst_case_constant
 from qmis_stats.theory.limit_cells import cell_centroids, centroids, line_edges
 from qmis_stats.theory.points import normal_rule
 from qmis_stats.theory.retained import CellMoments, cell_moments
-from qmis_stats.validation import sample_size
+from qmis_stats.validation import instance_of, sample_size
 
 __all__ = ["critical", "mean_norm", "product_moments", "unquantized"]
 
@@ -70,6 +70,7 @@ def critical(problem: Problem, n: int) -> MISResult:
     >>> round(critical(problem, 100).delta * 10 * math.pi, 12)
     1.0
     """
+    instance_of(Problem, "problem", problem)
     n = sample_size(n)
     problem = problem.at(n)
     if isinstance(problem.procedure, ReleasedHistogram):

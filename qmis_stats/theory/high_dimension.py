@@ -15,7 +15,7 @@ from qmis_stats.numerics import gauss_legendre_panels
 from qmis_stats.problem import Problem
 from qmis_stats.results import REPORTED_FPR, MISResult, ROCCurve
 from qmis_stats.theory.retained import cell_moments
-from qmis_stats.validation import sample_size
+from qmis_stats.validation import instance_of, sample_size
 
 __all__ = ["Signal", "gaussian_roc", "high_dimension", "signal"]
 
@@ -68,6 +68,7 @@ def signal(problem: Problem, n: int) -> Signal:
     >>> round(signal(problem, 100).retained * math.pi, 12)
     2.0
     """
+    instance_of(Problem, "problem", problem)
     n = sample_size(n)
     product = problem.at(n).product
     if product is None:
@@ -131,6 +132,7 @@ def high_dimension(problem: Problem, n: int) -> MISResult:
     >>> round(high_dimension(problem, 500).delta, 4)
     0.16
     """
+    instance_of(Problem, "problem", problem)
     n = sample_size(n)
     found = signal(problem, n)
     product = problem.at(n).product

@@ -13,7 +13,7 @@ from qmis_stats.problem import Problem
 from qmis_stats.results import MISResult
 from qmis_stats.theory.critical import product_moments
 from qmis_stats.theory.high_dimension import signal
-from qmis_stats.validation import sample_size
+from qmis_stats.validation import instance_of, sample_size
 
 __all__ = ["mixed"]
 
@@ -52,6 +52,7 @@ def mixed(problem: Problem, n: int) -> MISResult:
     >>> round(mixed(problem, 100).delta, 4)
     0.0542
     """
+    instance_of(Problem, "problem", problem)
     n = sample_size(n)
     product = problem.at(n).product
     if product is None or not product.independent or product.influence != "gaussian":

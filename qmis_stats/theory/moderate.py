@@ -6,7 +6,7 @@ import math
 
 from qmis_stats.problem import Problem
 from qmis_stats.results import MISResult
-from qmis_stats.validation import sample_size
+from qmis_stats.validation import instance_of, sample_size
 
 __all__ = ["moderate"]
 
@@ -39,6 +39,7 @@ def moderate(problem: Problem, n: int) -> MISResult:
     >>> round(moderate(problem, 1000).log_delta, 9)
     -20.0
     """
+    instance_of(Problem, "problem", problem)
     n = sample_size(n)
     problem = problem.at(n)
     problem.refuse_heavy("moderate")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import logsumexp, ndtri
@@ -29,7 +30,7 @@ _MOST_TILTS = 16
 
 
 def normal_rule(rank: int) -> tuple[FloatArray, FloatArray]:
-    """Return nodes (M, rank) and weights (M,) for N(0, I_rank).
+    """Return nodes (M, rank) and weights (M,) for N(0, I_rank); both are read-only.
 
     The trapezoidal rule in one dimension and polar coordinates in two (their error is negligible for smooth
     integrands and of second order in the step at kinks), a scrambled Sobol sequence with a fixed seed above.
@@ -40,6 +41,17 @@ def normal_rule(rank: int) -> tuple[FloatArray, FloatArray]:
     >>> round(float(w @ x[:, 0] ** 2), 10)
     1.0
     """
+    return _kept_rule(rank)
+
+
+@lru_cache(maxsize=4)  # every n of a series asks for the same few ranks
+def _kept_rule(rank: int) -> tuple[FloatArray, FloatArray]:
+    nodes, weights = _rule_of(rank)
+    nodes.flags.writeable = weights.flags.writeable = False
+    return nodes, weights
+
+
+def _rule_of(rank: int) -> tuple[FloatArray, FloatArray]:
     if rank == 0:
         return np.zeros((1, 0)), np.ones(1)
     if rank == 1:

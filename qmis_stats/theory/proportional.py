@@ -14,7 +14,7 @@ from qmis_stats.theory.correlated_cells import CoordinateCells, coordinate_cells
 from qmis_stats.theory.proximal_ratio import MemberPoints, read_out_law
 from qmis_stats.theory.shift_information import ShiftInformation, shift_information, unquantized_information
 from qmis_stats.theory.state_evolution import EstimateLaw, LeastSquaresLaw, estimate_law
-from qmis_stats.validation import nonnegative_number, sample_size
+from qmis_stats.validation import instance_of, nonnegative_number, sample_size
 
 __all__ = ["proportional", "unquantized_fit"]
 
@@ -81,6 +81,7 @@ def proportional(problem: Problem, n: int) -> MISResult:
     >>> round(result.delta, 4), round(result.details["mean_factor"], 4)
     (0.1186, 1.4758)
     """
+    instance_of(Problem, "problem", problem)
     n = sample_size(n)
     law, procedure = problem.law, problem.procedure
     if not isinstance(law, (LinearRegression, GeneralizedLinear)):

@@ -95,11 +95,11 @@ def read_out_law(family: Family, points: MemberPoints, retained: float) -> ReadO
         else:
             missed = (w[part, :, None] - c * moved[part, None, :]) ** 2
             density[part] = np.exp(-0.5 / (1.0 - retained) * missed) @ masses / math.sqrt(1.0 - retained)
-    stranger = np.exp(-0.5 * w * w)
+    non_member = np.exp(-0.5 * w * w)
     ratio = np.log(np.maximum(density, _LEAST)) + 0.5 * w * w
     scale = (points.weight * width / math.sqrt(2.0 * math.pi))[:, None]
-    delta = float(np.sum(scale[:, 0] * _excess(density - stranger)))
-    return ReadOutLaw(delta, _roc(ratio.ravel(), (scale * density).ravel(), (scale * stranger).ravel()))
+    delta = float(np.sum(scale[:, 0] * _excess(density - non_member)))
+    return ReadOutLaw(delta, _roc(ratio.ravel(), (scale * density).ravel(), (scale * non_member).ravel()))
 
 
 def _members(family: Family, points: MemberPoints, c: float) -> tuple[FloatArray, FloatArray]:
@@ -135,9 +135,9 @@ def _excess(gap: FloatArray) -> FloatArray:
     return np.asarray(np.sum(np.maximum(gap, 0.0), axis=1) + np.sum(kinks, axis=1))
 
 
-def _roc(ratio: FloatArray, members: FloatArray, strangers: FloatArray) -> ROCCurve:
+def _roc(ratio: FloatArray, members: FloatArray, non_members: FloatArray) -> ROCCurve:
     order = np.argsort(-ratio)
-    inside, outside = members[order] / members.sum(), strangers[order]
+    inside, outside = members[order] / members.sum(), non_members[order]
     left = max(1.0 - float(outside.sum()), 0.0)  # non-members where no member is
     # Half of a node's mass lies on either side of it.
     tpr, fpr = np.cumsum(inside) - 0.5 * inside, np.cumsum(outside) - 0.5 * outside

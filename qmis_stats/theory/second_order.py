@@ -26,7 +26,7 @@ from qmis_stats.theory.sharp import (
 )
 from qmis_stats.theory.total_variation import scaled_ratio
 from qmis_stats.tilting import Tilt
-from qmis_stats.validation import sample_size
+from qmis_stats.validation import instance_of, sample_size
 
 __all__ = ["sharp2"]
 
@@ -80,6 +80,7 @@ def sharp2(problem: Problem, n: int) -> MISResult:
     >>> round(sharp2(problem, 50).log_delta, 4)
     -9.3579
     """
+    instance_of(Problem, "problem", problem)
     n = sample_size(n)
     problem = problem.at(n)
     problem.refuse_heavy("sharp2")

@@ -23,7 +23,7 @@ from qmis_stats.scores.base import ScoreModel
 from qmis_stats.theory.points import Component, expectation
 from qmis_stats.theory.total_variation import log_mean_tilt_distance, scaled_ratio
 from qmis_stats.tilting import Tilt
-from qmis_stats.validation import sample_size
+from qmis_stats.validation import instance_of, sample_size
 
 __all__ = [
     "SMALLEST_N",
@@ -202,6 +202,7 @@ def sharp(problem: Problem, n: int) -> MISResult:
     >>> round(sharp(problem, 50).log_delta, 4)
     -9.3611
     """
+    instance_of(Problem, "problem", problem)
     n = sample_size(n)
     problem = problem.at(n)
     problem.refuse_heavy("sharp")

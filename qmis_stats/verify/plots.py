@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from qmis_stats.reporting.figures import COLOURS, INK, MARKERS, STYLE, inline_svg
@@ -10,9 +11,11 @@ from qmis_stats.verify.evidence import Plot, Series
 
 if TYPE_CHECKING:
     from markupsafe import Markup
+    from matplotlib.axis import Axis
 
 __all__ = ["numbers", "svg"]
 
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _LARGEST_MARKER, _SMALLEST_MARKER = 8.0, 3.5
 
 
@@ -41,8 +44,10 @@ def svg(plot: Plot, name: str) -> Markup:
             _draw(axes, series, next(colours), next(markers), size)
         if plot.x_log:
             axes.set_xscale("log")
+            _plain_powers(axes.xaxis)
         if plot.y_log:
             axes.set_yscale("log")
+            _plain_powers(axes.yaxis)
         axes.set_xlabel(plot.x_label)
         axes.set_ylabel(plot.y_label)
         if len(plot.series) > 3:
@@ -68,6 +73,19 @@ def numbers(plot: Plot) -> Table:
             rows.append([*row, "" if series.error is None else shown(float(series.error[i]))] if errors else row)
     columns = ["series", plot.x_label, plot.y_label, *["standard error"] * errors]
     return Table(plot.title, columns, rows)
+
+
+def _plain_powers(axis: Axis) -> None:
+    """Label a logarithmic axis with 10⁻³ in plain text: what Matplotlib sets as a formula takes a third of the time."""
+    from matplotlib.ticker import LogFormatterSciNotation
+
+    class Plain(LogFormatterSciNotation):
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            text = super().__call__(x, pos).replace(r"$\mathdefault{", "").replace("}$", "").replace(r"\times", " · ")
+            return re.sub(r"\^\{(-?\d+)\}", lambda power: power[1].translate(_RAISED), text)
+
+    axis.set_major_formatter(Plain())
+    axis.set_minor_formatter(Plain())
 
 
 def _draw(axes: object, series: Series, colour: str, marker: str, size: float) -> None:

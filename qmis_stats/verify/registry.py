@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qmis_stats.errors import InputError, did_you_mean
+from qmis_stats.validation import objects
 from qmis_stats.verify.claims import (
     calibration,
     canonical_fits,
@@ -84,6 +85,8 @@ def chosen_claims(statements: Sequence[str] = (), keys: Sequence[str] = ()) -> t
     >>> [claim.key for claim in chosen_claims(["S5"], ["sharp.order"])]
     ['sharp.order', 'certificates.finite', 'certificates.lines']
     """
+    statements = objects(str, "statements", statements, "such as ['S4']")
+    keys = objects(str, "keys", keys, "such as ['sharp.order']")
     labels = [label.upper() for label in statements]
     for given, label in zip(statements, labels, strict=True):
         if label not in STATEMENTS:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 
 from qmis_stats.reporting.progress import steps
-from qmis_stats.validation import checked_seed, instance_of
+from qmis_stats.validation import checked_seed, objects
 from qmis_stats.verify.checked import CheckedClaim
 from qmis_stats.verify.decisions import Statistical
 from qmis_stats.verify.evidence import Claim, Context
@@ -56,8 +56,7 @@ def run_verification(
         from qmis_stats.verify.registry import CLAIMS
 
         claims = CLAIMS
-    for claim in claims:
-        instance_of(Claim, "claims", claim, "chosen_claims finds them by statement and key")
+    claims = objects(Claim, "claims", claims, "chosen_claims finds them by statement and key")
     from threadpoolctl import threadpool_limits
 
     context = Context(quick, checked_seed(seed))

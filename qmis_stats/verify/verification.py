@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from qmis_stats.json_values import json_text
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.reporting.tables import Table
+from qmis_stats.validation import file_name
 from qmis_stats.verify.checked import CheckedClaim
 from qmis_stats.verify.decisions import FAMILY_WISE_RATE, level_per_check
 from qmis_stats.verify.statements import STATEMENTS
@@ -178,7 +179,7 @@ class Report(NotebookResult):
             "report.html": render(
                 self.checked,
                 self.level,
-                _theory_from(Path(directory)),
+                _theory_from(Path(file_name("directory", directory))),
                 verdict=self.verdict(),
                 quick=self.quick,
                 seed=self.seed,

@@ -79,12 +79,12 @@ def test_clustered_shares_cover_and_pooling_would_not():
     assert binomtest(pooled, rounds, 0.94, alternative="less").pvalue < ALARM
 
 
-def brute_force(members, strangers, member_clusters, stranger_clusters):
+def brute_force(members, non_members, member_clusters, non_member_clusters):
     """Obuchowski's covariance from the matrix of comparisons, written with loops."""
-    kernel = np.array([(h[:, None] > w) + 0.5 * (h[:, None] == w) for h, w in zip(members, strangers, strict=True)])
+    kernel = np.array([(h[:, None] > w) + 0.5 * (h[:, None] == w) for h, w in zip(members, non_members, strict=True)])
     scores, m, n = kernel.shape
     areas = kernel.mean(axis=(1, 2))
-    clusters = sorted({*member_clusters, *stranger_clusters})
+    clusters = sorted({*member_clusters, *non_member_clusters})
     covariance = np.zeros((scores, scores))
     for a in range(scores):
         for b in range(scores):
@@ -94,12 +94,12 @@ def brute_force(members, strangers, member_clusters, stranger_clusters):
                 for k, name in ((a, "a"), (b, "b")):
                     part["m" + name] = sum(kernel[k, i].mean() - areas[k] for i in range(m) if member_clusters[i] == c)
                     part["s" + name] = sum(
-                        kernel[k, :, j].mean() - areas[k] for j in range(n) if stranger_clusters[j] == c
+                        kernel[k, :, j].mean() - areas[k] for j in range(n) if non_member_clusters[j] == c
                     )
                 for x in "ms":
                     for y in "ms":
                         sums[x + y] += part[x + "a"] * part[y + "b"]
-            i10, i01, i = len(set(member_clusters)), len(set(stranger_clusters)), len(clusters)
+            i10, i01, i = len(set(member_clusters)), len(set(non_member_clusters)), len(clusters)
             covariance[a, b] = (
                 i10 / (i10 - 1) * sums["mm"] / m**2
                 + i01 / (i01 - 1) * sums["ss"] / n**2
@@ -112,27 +112,27 @@ def brute_force(members, strangers, member_clusters, stranger_clusters):
 @pytest.mark.parametrize("clustered", [False, True])
 def test_delong_is_the_covariance_of_the_u_statistic(decimals, clustered):
     rng = np.random.default_rng(2)
-    members, strangers = rng.normal(1.0, 1.5, (3, 17)).round(decimals), rng.normal(0.0, 1.5, (3, 23)).round(decimals)
+    members, non_members = rng.normal(1.0, 1.5, (3, 17)).round(decimals), rng.normal(0.0, 1.5, (3, 23)).round(decimals)
     of_members = rng.integers(0, 6, 17) if clustered else np.arange(17)
-    of_strangers = rng.integers(0, 7, 23) if clustered else 17 + np.arange(23)
-    expected = brute_force(members, strangers, of_members.tolist(), of_strangers.tolist())
-    found = delong(members, strangers, *((of_members, of_strangers) if clustered else ()))
+    of_non_members = rng.integers(0, 7, 23) if clustered else 17 + np.arange(23)
+    expected = brute_force(members, non_members, of_members.tolist(), of_non_members.tolist())
+    found = delong(members, non_members, *((of_members, of_non_members) if clustered else ()))
     for mine, reference in zip(found, expected, strict=True):
         np.testing.assert_allclose(mine, reference, rtol=1e-12, atol=1e-15)
 
 
 def test_delong_without_clusters_is_the_sample_variance_of_placements():
     rng = np.random.default_rng(3)
-    members, strangers = rng.normal(0.5, 1.0, 30), rng.normal(size=25)
-    kernel = members[:, None] > strangers
+    members, non_members = rng.normal(0.5, 1.0, 30), rng.normal(size=25)
+    kernel = members[:, None] > non_members
     expected = np.var(kernel.mean(axis=1), ddof=1) / 30 + np.var(kernel.mean(axis=0), ddof=1) / 25
-    assert delong(members, strangers)[1][0, 0] == pytest.approx(expected, rel=1e-12)
+    assert delong(members, non_members)[1][0, 0] == pytest.approx(expected, rel=1e-12)
 
 
 def test_the_area_is_mann_whitney_s_with_ties_and_infinities():
     rng = np.random.default_rng(4)
-    members, strangers = rng.integers(0, 4, 50).astype(float), rng.integers(-1, 3, 40).astype(float)
-    assert delong(members, strangers)[0][0] == mannwhitneyu(members, strangers).statistic / 2000.0
+    members, non_members = rng.integers(0, 4, 50).astype(float), rng.integers(-1, 3, 40).astype(float)
+    assert delong(members, non_members)[0][0] == mannwhitneyu(members, non_members).statistic / 2000.0
     assert delong(np.zeros(5), np.zeros(4))[0][0] == 0.5
     assert delong([math.inf, 1.0], [-math.inf, -math.inf])[0][0] == 1.0
 
@@ -148,18 +148,18 @@ def test_perfect_separation_has_an_interval():
 def test_clustered_areas_cover_and_ignoring_clusters_would_not():
     rng = np.random.default_rng(5)
     rounds, clusters, width = 1200, 60, 5
-    # Every training moves its members together: score = 1 + a + noise for members, noise for strangers.
+    # Every training moves its members together: score = 1 + a + noise for members, noise for non-members.
     area = 0.5 * (1.0 + math.erf(1.0 / math.sqrt(3.0) / math.sqrt(2.0)))
     of = np.repeat(np.arange(clusters), width)
     covered = naive = 0
     found, variances = np.empty(rounds), np.empty(rounds)
     for i in range(rounds):
         moved = 1.0 + np.repeat(rng.normal(size=clusters), width)
-        members, strangers = moved + rng.normal(size=of.size), rng.normal(size=of.size)
-        (found[i],), ((variances[i],),) = delong(members, strangers, of, of)
+        members, non_members = moved + rng.normal(size=of.size), rng.normal(size=of.size)
+        (found[i],), ((variances[i],),) = delong(members, non_members, of, of)
         low, high = area_interval(found[i], variances[i], clusters)
         covered += low <= area <= high
-        low, high = area_interval(found[i], delong(members, strangers)[1][0, 0], of.size)
+        low, high = area_interval(found[i], delong(members, non_members)[1][0, 0], of.size)
         naive += low <= area <= high
     z = (found.mean() - area) / (found.std() / math.sqrt(rounds))
     assert abs(z) < 6.0
@@ -198,7 +198,7 @@ def test_refusals():
         clopper_pearson(3, 2)
     with pytest.raises(InputError, match="level"):
         clopper_pearson(1, 2, 1.0)
-    for members, strangers, clusters in (
+    for members, non_members, clusters in (
         ([1.0], [1.0, 2.0], ()),
         ([1.0, math.nan], [1.0, 2.0], ()),
         (np.ones((2, 3)), np.ones((1, 3)), ()),
@@ -207,4 +207,4 @@ def test_refusals():
         ([1.0, 2.0], [1.0, 2.0], ([0, 0], [0, 1])),
     ):
         with pytest.raises(InputError):
-            delong(members, strangers, *clusters)
+            delong(members, non_members, *clusters)

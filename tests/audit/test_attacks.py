@@ -130,7 +130,7 @@ def test_an_attack_with_the_answers_is_caught():
 
 
 class Peeking:
-    """An attack that knows which points are strangers without looking at the weights."""
+    """An attack that knows which points are non-members without looking at the weights."""
 
     name, threshold = "peeking", None
 
@@ -144,7 +144,7 @@ def test_the_control_with_exchanged_weights_finds_a_flawed_game():
 
     def sampler(rng, k):
         points = rng.normal(size=(k, 1))
-        points[20:] *= 3.0  # strangers come from another law
+        points[20:] *= 3.0  # non-members come from another law
         calls.append(k)
         return points, np.zeros(k)
 

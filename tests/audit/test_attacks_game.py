@@ -29,7 +29,7 @@ def regression(rows=80, columns=12, seed=1):
     return from_arrays(X, X @ rng.normal(size=columns) + noise, name="uneven")
 
 
-def test_members_were_trained_on_and_strangers_were_not():
+def test_members_were_trained_on_and_non_members_were_not():
     data = regression()
     game = play(data, Linear(), quantizer("sign"), 30, trainings=12, shadows=5, calibrations=5, members=3, seed=2)
     for part in (game.known.shadow, game.calibration, game.target):

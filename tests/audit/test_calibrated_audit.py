@@ -103,8 +103,8 @@ def test_gptq_in_a_game_is_gptq_on_the_points_of_each_training() -> None:
             chosen = np.array([rows[row.tobytes()] for row in one])
             if isinstance(whose, str):
                 assert np.all(part.trained[t, chosen] == (whose == "training"))
-                strangers = part.shown.rows[t][~part.member[t]]
-                assert not set(chosen) & set(strangers)
+                non_members = part.shown.rows[t][~part.member[t]]
+                assert not set(chosen) & set(non_members)
             else:
                 assert np.all((chosen >= 5) & (chosen < 90))
             W, _, location, scale = plain[t][:4]

@@ -85,7 +85,7 @@ def test_an_audit_measures_a_model_that_was_trained_elsewhere(held):
     inside, outside = (model.losses(weights, data.X[rows], data.y[rows]) for rows in (slice(held, None), slice(held)))
     assert result.leak.auc[-1] == pytest.approx(np.mean(inside[:, None] < outside), abs=1e-12)
     assert result.leak.points == 40
-    assert result.leak.strangers == 30
+    assert result.leak.non_members == 30
     assert result.to_dict()["leak"]["measured"]
     with pytest.raises(InputError, match="no records: theory has no answer, the model was trained elsewhere"):
         result.records()

@@ -75,7 +75,7 @@ def test_ratios_and_masses_against_a_grid(loss: int, a: float, s: float, q: floa
     np.testing.assert_allclose(
         ratios, np.log(inside[chosen] / outside[chosen]), rtol=0.0, atol=1e-6 if loss == 0 else 6e-3
     )
-    tv, members, strangers = table.exposure_integrals(*points, moments, [[c]], [[e]], [1.0], [0], 1)
+    tv, members, non_members = table.exposure_integrals(*points, moments, [[c]], [[e]], [1.0], [0], 1)
     step = w[1] - w[0]
     np.testing.assert_allclose(
         tv[0, 0], np.sum(np.maximum(inside - outside, 0.0)) * step, rtol=0.0, atol=3e-4 if loss == 0 else 1e-3
@@ -84,11 +84,11 @@ def test_ratios_and_masses_against_a_grid(loss: int, a: float, s: float, q: floa
     edges = exposure_bins()
     middle = 0.5 * (edges[1:] + edges[:-1])
     ratio = np.log(np.maximum(inside, 1e-300) / np.maximum(outside, 1e-300))
-    for mass, density in ((members, inside), (strangers, outside)):
+    for mass, density in ((members, inside), (non_members, outside)):
         expected = float(np.sum(density * expit(ratio))) * step
         assert float(mass[0, 0] @ expit(middle)) * UNIT == pytest.approx(expected, abs=2e-3)
     assert members.sum() * UNIT == pytest.approx(1.0, abs=2e-3)
-    assert strangers.sum() * UNIT == pytest.approx(1.0, abs=1e-9)
+    assert non_members.sum() * UNIT == pytest.approx(1.0, abs=1e-9)
 
 
 def test_a_wrong_law_is_seen() -> None:

@@ -60,9 +60,9 @@ def test_areas_and_advantages_are_those_of_scaled_chi_squares():
     for outputs in (1, 2, 7):
         for ratio in (0.05, 0.5, 0.95):
             grid = np.linspace(0.0, 60.0 * outputs, 400_001)
-            strangers, members = chi2.cdf(grid, outputs), chi2.cdf(grid / ratio, outputs)
-            assert abs(residual_delta(ratio, outputs) - np.max(members - strangers)) < 1e-6
-            under = np.sum(np.diff(strangers) * 0.5 * (members[1:] + members[:-1]))
+            non_members, members = chi2.cdf(grid, outputs), chi2.cdf(grid / ratio, outputs)
+            assert abs(residual_delta(ratio, outputs) - np.max(members - non_members)) < 1e-6
+            under = np.sum(np.diff(non_members) * 0.5 * (members[1:] + members[:-1]))
             assert abs(residual_area(ratio, outputs) - under) < 1e-3
     assert residual_area(1.0, 5) == pytest.approx(0.5)
     assert residual_delta(1.0, 5) == 0.0

@@ -112,7 +112,7 @@ def test_both_sides_of_the_likelihood_ratio_of_several_classes_tell_the_same() -
     law = exposures(fit, points_of(fit, found, Game()), [signal], np.zeros(200, dtype=np.int64))
     edges = exposure_bins()
     middle = 0.5 * (edges[1:] + edges[:-1])
-    outside = np.sum(law.strangers[0, 0] * np.maximum(-np.expm1(middle), 0.0)) / law.strangers.sum()
+    outside = np.sum(law.non_members[0, 0] * np.maximum(-np.expm1(middle), 0.0)) / law.non_members.sum()
     assert outside == pytest.approx(law.exposure.mean(), abs=0.01)
 
 

@@ -268,7 +268,7 @@ def test_pairs_have_the_laws_of_samples(d, n):
     assert abs(np.mean(own) - np.mean(expected)) < Z * error
     free = np.concatenate([p.independent for p in pairs])
     assert abs(z_score(y * np.sum(free * x, axis=1))) < Z
-    assert abs(z_score(y * np.sum(v * x, axis=1))) > Z  # members are not strangers
+    assert abs(z_score(y * np.sum(v * x, axis=1))) > Z  # members are not non-members
 
 
 @pytest.mark.statistical
@@ -297,7 +297,7 @@ def test_one_coefficient_against_the_exact_oracle(n, gap):
     assert result.in_domain
     assert abs(result.log_delta - log_delta) < Z * result.std_error
     assert abs(result.log_delta - log_delta - math.log(1.3)) > Z * result.std_error
-    # An attack at its best between members and strangers: a concave curve with the greatest height Δ.
+    # An attack at its best between members and non-members: a concave curve with the greatest height Δ.
     spread = Z * result.delta * result.std_error
     area = result.roc.auc - 0.5
     assert 0.5 * result.delta - spread < area < result.delta - 0.5 * result.delta**2 + spread

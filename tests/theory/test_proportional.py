@@ -93,13 +93,13 @@ def exact_pair_distance(d: int, n: int, slices: int = 160, points: int = 601) ->
     inside, outside = beta_law.ppf(u, d / 2, (n - d) / 2), betaprime.ppf(u, d / 2, (n - d + 1) / 2)
     e = np.linspace(-6.5, 6.5, points)[:, None]
     w = np.linspace(-8.0, 8.0, points)[None] * math.sqrt(d / (n - d - 1))
-    stranger, member = np.zeros((1, points)), np.zeros((points, points))
+    non_member, member = np.zeros((1, points)), np.zeros((points, points))
     for h, g in zip(inside, outside, strict=True):
-        stranger += np.exp(-0.5 * w * w / g) / math.sqrt(2.0 * math.pi * g) / slices
+        non_member += np.exp(-0.5 * w * w / g) / math.sqrt(2.0 * math.pi * g) / slices
         v = h * (1.0 - h)
         member += np.exp(-0.5 * (w - h * e) ** 2 / v) / math.sqrt(2.0 * math.pi * v) / slices
     density = np.exp(-0.5 * e * e) / math.sqrt(2.0 * math.pi)
-    return 0.5 * float(np.sum(density * np.abs(member - stranger))) * (e[1, 0] - e[0, 0]) * (w[0, 1] - w[0, 0])
+    return 0.5 * float(np.sum(density * np.abs(member - non_member))) * (e[1, 0] - e[0, 0]) * (w[0, 1] - w[0, 0])
 
 
 @pytest.mark.parametrize(("d", "n"), [(64, 96), (64, 128), (64, 256)])
@@ -184,7 +184,7 @@ def attack(law: LinearRegression, n: int, ridge: float, edges: np.ndarray | None
     """Area of an attack that learns everything from shadow trainings; one that sees fitted values alone; its error.
 
     Half of the runs are shadows: they give the mean of the estimate, the regression of estimates on released levels,
-    and the covariances of noise and read-outs of members and strangers. Nothing comes from the formulas but the two
+    and the covariances of noise and read-outs of members and non-members. Nothing comes from the formulas but the two
     directions: those of Cov(θ̂)x and of the estimate's shift, (cΣ + ridge)⁻¹x with c from leverages.
     """
     d, rng = law.dimension, np.random.default_rng([5, n, int(ridge)])

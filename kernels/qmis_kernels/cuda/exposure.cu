@@ -29,8 +29,8 @@ extern "C" __global__ void read_out_rows(double* out, long long rows, const doub
     }
 }
 
-// tv[k, i], and masses added to members[k, g, bin] and strangers[k, g, bin].
-extern "C" __global__ void exposure_items(double* tv, long long* members, long long* strangers, long long rows,
+// tv[k, i], and masses added to members[k, g, bin] and non_members[k, g, bin].
+extern "C" __global__ void exposure_items(double* tv, long long* members, long long* non_members, long long rows,
                                           long long columns, long long groups, long long loss, const double* a,
                                           const double* s, const double* q, const double* y, const double* moments,
                                           const double* c, const double* e, const double* weight,
@@ -45,18 +45,18 @@ extern "C" __global__ void exposure_items(double* tv, long long* members, long l
         const double centre = e[item] * d.mean;
         const long long first = (k * groups + group[i]) * RATIO_BINS;
         unsigned long long* inside = (unsigned long long*)members + first;
-        unsigned long long* beside = (unsigned long long*)strangers + first;
+        unsigned long long* beside = (unsigned long long*)non_members + first;
         double outside = 0.0, distance = 0.0, before = 0.0;
         for (long long j = -GRID_HALF; j <= GRID_HALF; ++j) {
             const double w = centre + width * (double)j;
             const double height = read_out_height(w, point, d, normal, correlation, e[item]);
             const double member = width * INVERSE_SQRT_2PI * exponential(height);
-            const double stranger = width * INVERSE_SQRT_2PI * exp(-0.5 * w * w);
+            const double non_member = width * INVERSE_SQRT_2PI * exp(-0.5 * w * w);
             const long long place = ratio_bin(height + 0.5 * w * w);
             atomicAdd(inside + place, counted(weight[i] * member));
-            atomicAdd(beside + place, counted(weight[i] * stranger));
-            outside += stranger;
-            const double gap = member - stranger;
+            atomicAdd(beside + place, counted(weight[i] * non_member));
+            outside += non_member;
+            const double gap = member - non_member;
             distance += larger(gap, 0.0);
             if (before * gap < 0.0) {
                 const double step = fabs(gap - before);

@@ -263,7 +263,7 @@ def exposure_integrals(
     Returns
     -------
     tv : ndarray of float64, shape (N, Q)
-    members, strangers : ndarray of int64, shape (groups, Q, bins)
+    members, non_members : ndarray of int64, shape (groups, Q, bins)
         Weighted masses of the log ratio with and without membership, in units of 2^-40: sums are exact in any order.
         The edges of the bins are those of :func:`qmis_kernels.exposure_bins`.
 
@@ -279,7 +279,7 @@ def exposure_integrals(
     n, columns = first.shape
     tv = np.empty((n, columns))
     members = np.zeros((count, columns, constants.RATIO_BINS), dtype=np.int64)
-    strangers = np.zeros_like(members)
+    non_members = np.zeros_like(members)
     normal = _nearly_linear(loss, *points, given[:, 0])
     for k in range(columns):
         correlation, move = _capped(first[:, k], normal), second[:, k]
@@ -290,17 +290,17 @@ def exposure_integrals(
             w = centre + width * j
             height = _height(w, normal, loss, points, given, correlation, move)
             member = width * constants.INVERSE_SQRT_2PI * _exponential(height)
-            stranger = width * constants.INVERSE_SQRT_2PI * exp(-0.5 * w * w)
+            non_member = width * constants.INVERSE_SQRT_2PI * exp(-0.5 * w * w)
             place = _bins(height + 0.5 * w * w)
             _add(members[:, k], part, place, share * member)
-            _add(strangers[:, k], part, place, share * stranger)
-            outside = outside + stranger
-            gap = member - stranger
+            _add(non_members[:, k], part, place, share * non_member)
+            outside = outside + non_member
+            gap = member - non_member
             distance = distance + np.maximum(gap, 0.0)
             crossed = before * gap < 0.0
             step = np.where(crossed, np.abs(gap - before), 1.0)
             distance = distance + np.where(crossed, step / 12.0 - 0.5 * np.abs(before * gap) / step, 0.0)
             before = gap
-        _add(strangers[:, k], part, np.zeros_like(part), share * np.maximum(1.0 - outside, 0.0))
+        _add(non_members[:, k], part, np.zeros_like(part), share * np.maximum(1.0 - outside, 0.0))
         tv[:, k] = np.minimum(np.maximum(distance, 0.0), 1.0)
-    return tv, members, strangers
+    return tv, members, non_members

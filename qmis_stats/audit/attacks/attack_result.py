@@ -185,14 +185,14 @@ class AttackResult(NotebookResult):
         effective number of points.
         """
         members = self.scores[self.member].reshape(self.trainings, -1)
-        strangers = self.scores[~self.member].reshape(self.trainings, -1)
+        non_members = self.scores[~self.member].reshape(self.trainings, -1)
         return tuple(
             Rate(
                 nominal,
                 cut,
                 resolved,
                 clustered_share(members >= cut, self.level),
-                clustered_share(strangers >= cut, self.level),
+                clustered_share(non_members >= cut, self.level),
             )
             for nominal, cut, resolved in self.cuts
         )

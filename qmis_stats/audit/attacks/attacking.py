@@ -15,7 +15,7 @@ from qmis_stats.audit.attacks.base import Attack, Scorer
 from qmis_stats.audit.attacks.game import AttackGame, Shown
 from qmis_stats.errors import InputError, QmisError
 from qmis_stats.foreign import raised_by
-from qmis_stats.validation import checked_level
+from qmis_stats.validation import checked_level, instance_of, objects
 
 __all__ = ["accuracy_threshold", "rate_threshold", "run_attacks"]
 
@@ -45,14 +45,14 @@ def _midway(values: FloatArray, place: int) -> float:
     return float(0.5 * (values[place - 1] + values[place]))
 
 
-def rate_threshold(strangers: FloatArray, rate: float) -> tuple[float, bool]:
+def rate_threshold(non_members: FloatArray, rate: float) -> tuple[float, bool]:
     """Return a threshold that at most this share of non-members reaches, and whether it is resolved.
 
     Of the smallest score that will do and the next one below, it is midway.
 
     Parameters
     ----------
-    strangers : ndarray
+    non_members : ndarray
         Scores of non-members.
     rate : float
         Share. It is resolved by at least 1/rate non-members; else the threshold lies above all of them.
@@ -62,11 +62,11 @@ def rate_threshold(strangers: FloatArray, rate: float) -> tuple[float, bool]:
     >>> rate_threshold(np.arange(10.0), 0.2), rate_threshold(np.arange(10.0), 0.01)[1]
     ((7.5, True), False)
     """
-    values, counts = np.unique(strangers, return_counts=True)
-    reached = np.cumsum(counts[::-1])[::-1] / strangers.size
+    values, counts = np.unique(non_members, return_counts=True)
+    reached = np.cumsum(counts[::-1])[::-1] / non_members.size
     fits = np.flatnonzero(reached <= rate * (1.0 + 1e-12))
     above = float(np.nextafter(values[-1], math.inf))
-    return _midway(values, int(fits[0])) if fits.size else above, bool(strangers.size * rate >= 1.0 - 1e-12)
+    return _midway(values, int(fits[0])) if fits.size else above, bool(non_members.size * rate >= 1.0 - 1e-12)
 
 
 def _scored(attack: Attack, scorer: Scorer, shown: Shown) -> FloatArray:
@@ -140,6 +140,8 @@ def run_attacks(
     >>> report.beating(), report.off_chance()
     ((), ())
     """
+    instance_of(AttackGame, "game", game, "play plays one")
+    attacks = objects(Attack, "attacks", attacks, "such as [ReadOut()]")
     names = [attack.name for attack in attacks]
     if not names or len(set(names)) < len(names):
         raise InputError("attacks", names, "at least one, with different names")

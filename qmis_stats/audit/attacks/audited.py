@@ -34,7 +34,7 @@ from qmis_stats.leak.leakage_result import LeakageResult
 from qmis_stats.problem import Problem
 from qmis_stats.procedures import ThresholdPTQ
 from qmis_stats.quantizers import Sign
-from qmis_stats.validation import checked_level, instance_of, whole_number
+from qmis_stats.validation import checked_level, instance_of, objects, whole_number
 
 __all__ = ["ATTACKS", "audit_attacks", "self_check"]
 
@@ -222,6 +222,8 @@ def self_check(
     (0.5738, ())
     """
     checked_level(level)
+    attacks = objects(Attack, "attacks", attacks, "such as [ReadOut()]")
+    shadows = whole_number("shadows", shadows, 0)
     case = solvable(Problem(GaussianMean(np.zeros(1), np.eye(1)), ThresholdPTQ(Sign())), _CHECK_SIZE)
     game = play(
         case.sampler,

@@ -22,7 +22,7 @@ from qmis_stats.laws import FiniteLaw, GaussianMean
 from qmis_stats.numerics import log_ndtr_difference
 from qmis_stats.problem import Problem
 from qmis_stats.procedures import LossTable
-from qmis_stats.validation import sample_size
+from qmis_stats.validation import instance_of, sample_size
 
 __all__ = ["CellQuantizer", "MeanModel", "Solvable", "TableModel", "solvable"]
 
@@ -182,6 +182,7 @@ def solvable(problem: Problem, n: int) -> Solvable:
     >>> case.log_ratio((np.array([0.25]),), np.array([[1.0], [-1.0]]), np.zeros(2)).round(4).tolist()
     [0.232, -0.3026]
     """
+    instance_of(Problem, "problem", problem)
     n = sample_size(n)
     problem = problem.at(n)
     if isinstance(problem.law, FiniteLaw) and isinstance(problem.procedure, LossTable):
@@ -239,8 +240,8 @@ def _gaussian(
         high = np.array([e[c + 1] for e, c in zip(edges, cells, strict=True)])
         centre, precision = (X - mean) / scale / n, n / np.sqrt(n - 1.0)
         member = log_ndtr_difference(precision * (low - centre), precision * (high - centre), precision * (high - low))
-        stranger = log_ndtr_difference(np.sqrt(n) * low, np.sqrt(n) * high, np.sqrt(n) * (high - low))
-        return np.asarray((member - stranger).sum(axis=1))
+        non_member = log_ndtr_difference(np.sqrt(n) * low, np.sqrt(n) * high, np.sqrt(n) * (high - low))
+        return np.asarray((member - non_member).sum(axis=1))
 
     delta = exact(problem, n).delta if d == 1 else None
     return Solvable(sampler, MeanModel(), CellQuantizer(thresholds, levels), n, log_ratio, delta)

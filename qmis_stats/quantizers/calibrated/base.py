@@ -15,6 +15,7 @@ from qmis_stats.errors import InputError
 from qmis_stats.quantizers.weights.base import WeightQuantizer, WithoutCodes, to_be_calibrated, weight_tensor
 from qmis_stats.quantizers.weights.grouped import Grouped
 from qmis_stats.quantizers.weights.uniform import UniformSymmetric
+from qmis_stats.validation import instance_of
 
 __all__ = ["Calibrated", "CalibratedQuantizer", "Grid", "layer_inputs", "scaled", "second_moment", "sees_data"]
 
@@ -67,6 +68,7 @@ class CalibratedQuantizer(WithoutCodes):
     """What names begin with, a hyphen at the end."""
 
     def __post_init__(self) -> None:
+        instance_of(WeightQuantizer, "grid", self.grid, "such as quantizer('uniform-4')")
         inner = self.grid.inner if isinstance(self.grid, Grouped) else self.grid
         rounded = isinstance(self.grid, Grouped) and self.grid.scale is not None
         if not isinstance(inner, UniformSymmetric) or rounded or self.per_channel:

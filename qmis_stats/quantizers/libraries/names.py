@@ -9,6 +9,7 @@ from qmis_stats.errors import InputError
 from qmis_stats.quantizers.libraries.arrays import Gguf, OnnxRuntime
 from qmis_stats.quantizers.libraries.base import LibraryQuantizer
 from qmis_stats.quantizers.libraries.tensors import BitsAndBytes, Hqq, Quanto, Torch, TorchAO
+from qmis_stats.validation import instance_of
 
 __all__ = ["LIBRARIES", "installed_libraries", "library_quantizer"]
 
@@ -37,6 +38,7 @@ def library_quantizer(name: str) -> LibraryQuantizer:
     ...
     qmis_stats.errors.InputError: quantizer = 'quanto:qint3': must be quanto: and qint2, qint4 or qint8
     """
+    instance_of(str, "quantizer", name, "such as 'quanto:qint4'")
     library, _, kind = name.partition(":")
     if library not in LIBRARIES or not re.fullmatch(r"[\w-]{1,40}", kind, re.ASCII):
         raise InputError("quantizer", name, f"one of {', '.join(LIBRARIES)}, a colon, and a kind of this library")

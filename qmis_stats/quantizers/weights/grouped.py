@@ -12,7 +12,7 @@ from qmis_stats.errors import InputError
 from qmis_stats.quantizers.weights.base import WeightQuantizer, blocks_of_rows, weight_tensor
 from qmis_stats.quantizers.weights.faces import Faces
 from qmis_stats.quantizers.weights.scales import DOUBLE, SCALES, kept
-from qmis_stats.validation import whole_number
+from qmis_stats.validation import instance_of, whole_number
 
 __all__ = ["Grouped"]
 
@@ -55,6 +55,7 @@ class Grouped(WeightQuantizer):
     scale: str | None = None
 
     def __post_init__(self) -> None:
+        instance_of(WeightQuantizer, "inner", self.inner, "such as quantizer('uniform-4')")
         whole_number("block", self.block, 1, 2**40)
         if self.per_channel or self.inner.per_channel:
             raise InputError("per_channel", True, "False where blocks are given: blocks never leave their row")

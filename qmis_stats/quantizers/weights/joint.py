@@ -13,6 +13,7 @@ from qmis_stats.arrays import FloatArray, IntArray
 from qmis_stats.errors import InputError
 from qmis_stats.quantizers.weights.base import GroupCells, WeightQuantizer, to_be_calibrated, weight_tensor
 from qmis_stats.quantizers.weights.mixed import Mixed
+from qmis_stats.validation import objects
 
 __all__ = ["JointRelease"]
 
@@ -47,6 +48,7 @@ class JointRelease(WeightQuantizer):
     parts: tuple[WeightQuantizer, ...]
 
     def __post_init__(self) -> None:
+        objects(WeightQuantizer, "parts", self.parts, "such as quantizer('sign')")
         names = [one.name for one in self.parts]
         joint = any(isinstance(one, (JointRelease, Mixed)) or one.name == "identity" for one in self.parts)
         joint = joint or any(map(to_be_calibrated, self.parts))

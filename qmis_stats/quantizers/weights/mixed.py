@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from qmis_stats.errors import InputError
 from qmis_stats.quantizers.weights.base import WeightQuantizer, WithoutCodes
+from qmis_stats.validation import objects
 
 __all__ = ["FIRST", "LAST", "Mixed"]
 
@@ -50,6 +51,9 @@ class Mixed(WithoutCodes):
     def __post_init__(self) -> None:
         if isinstance(self.choices, Mapping):
             object.__setattr__(self, "choices", tuple(self.choices.items()))
+        choices = objects(tuple, "choices", self.choices, "pairs of a pattern and a quantizer, or a dictionary")
+        if any(len(pair) != 2 for pair in choices):
+            raise InputError("choices", choices, "pairs of a pattern and a quantizer, or a dictionary")
         patterns = [pattern for pattern, _ in self.choices]
         if self.per_channel or not patterns or len(set(patterns)) < len(patterns):
             raise InputError("choices", patterns, "one quantizer for each of some different patterns")

@@ -87,7 +87,7 @@ CLAIMS = (
         "Certificates hold on random finite problems",
         "A lower bound on MIS that needs no asymptotics.",
         "Δₙ ≤ 1 − Σₖ P(T=k)² ≤ 2 Σ_f e^{−n I_f}",
-        "finite laws, 2–4 atoms, 2–6 codewords, n from 2 to 12, ties included",
+        "finite laws, 2 to 4 atoms, 2 to 6 codewords, n from 2 to 12, ties included",
         "Exact: inequalities of fractions (the second in floating point, rounding 1e-12).",
         _finite_laws,
     ),

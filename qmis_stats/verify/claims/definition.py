@@ -109,7 +109,7 @@ CLAIMS = (
         "Δ is the total variation between what is released with its training point and with a fresh one; it equals "
         "the mean shortfall of the likelihood ratio, and the largest advantage of any membership attack.",
         "Δₙ = ½ Σₖ E|P(T=k | Z₁) − P(T=k)| = E_prod(1 − Λ)₊ = max (TPR − FPR),  accuracy = (1 + Δₙ)/2",
-        "finite laws, 2–3 atoms, 2–4 codewords, n from 2 to 5, integer losses with ties",
+        "finite laws, 2 to 3 atoms, 2 to 4 codewords, n from 2 to 5, integer losses with ties",
         "Exact: equality of fractions. The left side goes through all mⁿ samples and shares no code with the oracle.",
         _three_faces,
         scale="plain",
@@ -120,7 +120,7 @@ CLAIMS = (
         "Δ lies between 0 and 1 − 1/K",
         "A released codeword out of K can say at most so much about one training point.",
         "0 ≤ Δₙ ≤ 1 − Σₖ P(T=k)² ≤ 1 − 1/K",
-        "finite laws, 2–4 atoms, 2–6 codewords, n from 2 to 14",
+        "finite laws, 2 to 4 atoms, 2 to 6 codewords, n from 2 to 14",
         "Exact: inequality of fractions.",
         _bound,
         scale="plain",

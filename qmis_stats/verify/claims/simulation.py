@@ -233,7 +233,8 @@ CLAIMS = (
         "Estimates and their standard errors, against exact fractions. Excluded, before anything is simulated: "
         f"problems with R·Δ < {_FEWEST_EVENTS} (for tilted simulation only where a face has no proper tilt).",
         "z = (Δ̂ − Δ)/se(Δ̂) ~ N(0, 1)",
-        f"finite laws, 2–4 atoms, 2–6 codewords, n from 2 to 20, ties included; R = {_REPLICATES}, five seeds each",
+        "finite laws, 2 to 4 atoms, 2 to 6 codewords, n from 2 to 20, ties included; "
+        f"R = {_REPLICATES}, five seeds each",
         "Statistical: Kolmogorov–Smirnov, chi-square of Σz², and the largest |z|. Wrong standard errors and "
         "a bias must "
         "be rejected.",
