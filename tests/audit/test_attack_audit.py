@@ -164,6 +164,7 @@ def test_n_is_at_most_half_and_groups_are_mentioned(binary):
     assert "against the group" in found.verdicts()[-1]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_page_has_all_of_it(found, binary):
     result = audit(binary, head_for(binary), QUANTIZERS, runs=2, seed=2)
     page = report_html(result, attacks=found)
@@ -191,6 +192,7 @@ def test_the_page_has_all_of_it(found, binary):
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("undrawn")
 def test_what_was_audited_and_what_was_attacked_may_differ(found, binary, tmp_path):
     """Fewer quantizers attacked, or others: the report has the rows that there are."""
     for chosen in ((Grid(0.5), Grid(0.1), Grid(0.02)), (ScaledSign(),), (Grid(0.1),)):

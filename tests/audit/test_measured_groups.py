@@ -161,6 +161,7 @@ def perceptron():
     return data, result, attacks
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_an_audit_without_theory_tells_groups_from_attacks(perceptron):
     data, result, attacks = perceptron
     assert "no attacks have measured it" in who_leaks_most(result, group_lines(result, ("identity",)))
