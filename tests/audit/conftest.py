@@ -13,7 +13,7 @@ from qmis_stats.audit.attacks import audited
 from qmis_stats.audit.data import from_arrays
 
 ROOT = Path(__file__).resolve().parents[2]
-CHECKED = {"trainings": 50, "shadows": 10}
+CHECKED = {"trainings": 24, "shadows": 10}
 
 
 def shorten_check(patched: pytest.MonkeyPatch) -> None:
