@@ -328,6 +328,14 @@ class DiscreteIncrement(Increment):
             return -math.inf
         return math.log(mass.numerator) - math.log(mass.denominator)
 
+    def tilt(self) -> Tilt:
+        """Return the tilt, found once: several routes ask for it."""
+        return self._tilt
+
+    @cached_property
+    def _tilt(self) -> Tilt:
+        return self.numerical_tilt()
+
     def numerical_tilt(self) -> Tilt:
         """Return the tilt; a face that no single value can cross is unreachable unless ties cross."""
         if min(self.values) >= 0:

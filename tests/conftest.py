@@ -7,6 +7,7 @@ import pytest
 
 import qmis_kernels
 
+gc.disable()  # while tests are collected: nothing of them is garbage
 collect_ignore = ["user_script.py"]  # it computes; a test runs it
 
 
@@ -33,3 +34,4 @@ def pytest_collection_finish():
     """Take thousands of collected tests out of garbage collection, which would go through them again and again."""
     gc.collect()
     gc.freeze()
+    gc.enable()

@@ -14,6 +14,7 @@ from qmis_stats.audit.models.calls import last_weights
 from qmis_stats.audit.quantizers import IDENTITY, Quantizer
 from qmis_stats.errors import QmisError
 from qmis_stats.reporting.time_left import Stage, TimeLeft
+from qmis_stats.threads import one_thread
 
 __all__ = ["RANKING", "RELEASES", "RUNS", "TO_ATTACK", "audit_time"]
 
@@ -80,13 +81,11 @@ def audit_time(
 
 def _one_training(dataset: Dataset, model: Model, n: int) -> float | None:
     """Return the seconds of a training to attack, ``None`` where these points cannot be trained on."""
-    from threadpoolctl import threadpool_limits
-
     rng = np.random.default_rng(0)
     rows = rng.permutation(dataset.rows)[:n]
     begin = time.perf_counter()
     try:
-        with threadpool_limits(limits=1):
+        with one_thread():
             last_weights(model, dataset.X[rows], dataset.y[rows], rng)
     except QmisError:
         return None

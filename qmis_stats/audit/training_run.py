@@ -18,6 +18,7 @@ from qmis_stats.audit.models.base import Model, Weights
 from qmis_stats.audit.models.calls import checkpoints_of, losses_of_each, mask_of, predictions_of
 from qmis_stats.audit.quantizers import IDENTITY, Quantizer
 from qmis_stats.audit.splits import GIVEN, subset
+from qmis_stats.threads import one_thread
 
 __all__ = [
     "Run",
@@ -240,8 +241,6 @@ def shared(run: Run, name: str, whole: Visited) -> None:
 
 def one_run(plan: RunPlan, number: int, save: Callable[[Run], None] | None = None) -> Run:
     """Train on the subset of one run and return what it visited, saved; with one thread, so that no number changes."""
-    from threadpoolctl import threadpool_limits
-
     begin = time.perf_counter()
     data, model = plan.dataset, plan.model
     rows = training_rows(plan, number)
@@ -256,7 +255,7 @@ def one_run(plan: RunPlan, number: int, save: Callable[[Run], None] | None = Non
     keepers = {name: _Keeper(plan.candidates) for name in words}
     latest: dict[str, Weights] = {}
     count = 0
-    with threadpool_limits(limits=1):
+    with one_thread():
         for weights in checkpoints_of(model, data.X[rows], data.y[rows], generator(plan.seed, _FIT, number)):
             mask = mask_of(model, weights)
             marks = {}

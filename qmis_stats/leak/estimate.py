@@ -117,6 +117,7 @@ def leakage(
     fit = fit_of(fitted, X, y)
     if fit.points < LEAST_POINTS:
         raise InputError("X", fit.X.shape, f"at least {LEAST_POINTS} training points")
+    group = _groups(fit.points, groups, seed)
     found = leave_one_out(fit)
     spread = scatter(fit, found)
     # Cells are counted in the errors of the game: within a pool fits vary less, and codes retain less of it.
@@ -130,7 +131,6 @@ def leakage(
     points = points_of(fit, found, played)
     kept = retained(fit, spread, chosen, seed)
     readings = [pools.read_out(one) for one in kept]
-    group = _groups(fit.points, groups, seed)
     law = exposures(fit, points, [directions.signal(one) for one in readings], group, backend)
     estimates, covariance, dof = Uncertainty(fit, found, spread, points, played, directions, readings).of(
         law, group, seed, backend

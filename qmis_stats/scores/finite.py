@@ -98,6 +98,17 @@ class FiniteScores(ScoreModel):
 
     def increment(self, cell: int, other: int) -> Increment:
         """Return the rational law of the difference; a tie counts as crossed when ``cell`` has the lower index."""
+        found = self._increments.get((cell, other))
+        if found is None:
+            found = self._increments[cell, other] = self._increment(cell, other)
+        return found
+
+    @cached_property
+    def _increments(self) -> dict[tuple[int, int], Increment]:
+        """Increments that were asked for, with the tilts that they have found."""
+        return {}
+
+    def _increment(self, cell: int, other: int) -> Increment:
         masses: dict[Fraction, Fraction] = {}
         for x, y, p in zip(self.losses[cell], self.losses[other], self.probabilities, strict=True):
             masses[x - y] = masses.get(x - y, Fraction(0)) + p

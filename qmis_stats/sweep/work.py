@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
 
 from qmis_stats.errors import BackendUnavailableError, DomainError, DomainWarning, InputError, QmisError
 from qmis_stats.evaluate import mis
@@ -19,6 +18,7 @@ from qmis_stats.results import MISResult
 from qmis_stats.sweep.adaptive import Block
 from qmis_stats.sweep.cell import Cell
 from qmis_stats.sweep.versions import versions
+from qmis_stats.threads import one_thread
 
 __all__ = ["Done", "Item", "SweepError", "compute"]
 
@@ -109,13 +109,6 @@ def _stored(result: MISResult) -> MISResult:
 
 
 @cache
-def _libraries() -> Any:
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
-
-
-@cache
 def _keep_memory() -> None:
     """Let a worker keep the memory of a block for the next one.
 
@@ -138,7 +131,7 @@ def _one_thread() -> Iterator[None]:
     before = qmis_kernels.threads()
     qmis_kernels.set_threads(1)
     try:
-        with _libraries().limit(limits=1):
+        with one_thread():
             yield
     finally:
         qmis_kernels.set_threads(before)

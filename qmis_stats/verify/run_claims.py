@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 
 from qmis_stats.reporting.progress import steps
+from qmis_stats.threads import one_thread
 from qmis_stats.validation import checked_seed, objects
 from qmis_stats.verify.checked import CheckedClaim
 from qmis_stats.verify.decisions import Statistical
@@ -57,13 +58,11 @@ def run_verification(
 
         claims = CLAIMS
     claims = objects(Claim, "claims", claims, "chosen_claims finds them by statement and key")
-    from threadpoolctl import threadpool_limits
 
     context = Context(quick, checked_seed(seed))
     checked: list[CheckedClaim] = []
     # Products of BLAS are short here: its threads wait for each other, and the last bits depend on their number.
-    one_thread = threadpool_limits(limits=1, user_api="blas")
-    with one_thread, steps("claims") if progress else nullcontext() as tell:
+    with one_thread("blas"), steps("claims") if progress else nullcontext() as tell:
         for claim in claims:
             if tell is not None:
                 tell(len(checked), len(claims), f"{claim.statement} {claim.title} ({claim.key})")

@@ -66,7 +66,7 @@ def test_one_trial_a_cluster_is_the_exact_interval_and_copies_count_once():
 @pytest.mark.statistical
 def test_clustered_shares_cover_and_pooling_would_not():
     rng = np.random.default_rng(1)
-    rounds, clusters, width, share = 1500, 60, 8, 0.3
+    rounds, clusters, width, share = 800, 60, 8, 0.3
     covered = pooled = 0
     for _ in range(rounds):
         chances = rng.beta(share * 2.0, (1.0 - share) * 2.0, size=(clusters, 1))
@@ -147,7 +147,7 @@ def test_perfect_separation_has_an_interval():
 @pytest.mark.statistical
 def test_clustered_areas_cover_and_ignoring_clusters_would_not():
     rng = np.random.default_rng(5)
-    rounds, clusters, width = 1200, 60, 5
+    rounds, clusters, width = 700, 60, 5
     # Every training moves its members together: score = 1 + a + noise for members, noise for non-members.
     area = 0.5 * (1.0 + math.erf(1.0 / math.sqrt(3.0) / math.sqrt(2.0)))
     of = np.repeat(np.arange(clusters), width)

@@ -114,7 +114,7 @@ def test_controls_change_what_they_say():
 def test_lira_beats_one_threshold_where_points_are_unevenly_hard():
     data = regression()
     model = Linear(alpha=0.1, checkpoints=1)
-    game = play(data, model, None, 30, trainings=1000, shadows=80, calibrations=60, members=4, seed=7)
+    game = play(data, model, None, 30, trainings=600, shadows=80, calibrations=60, members=4, seed=7)
     attacks = [LossThreshold(), LiRA(), LiRA("offline"), Discriminator()]
     report = run_attacks(game, attacks, control="weights")
     for name, errors in (("LiRA online", 6.0), ("LiRA offline", 3.0), ("discriminator, logistic", 6.0)):

@@ -76,7 +76,7 @@ def test_groups_add_up_to_the_whole(leak):
 
 def test_intervals_hold_together_and_narrower_ones_do_not():
     """AUCs and their differences, at a false alarm rate of 1e-9: intervals of half the width must be seen to fail."""
-    rng, games = np.random.default_rng(2), 120
+    rng, games = np.random.default_rng(2), 80
     truth = {kind: norm.cdf(np.array(list(SHIFTS.values())) / np.sqrt(2.25 + extra)) for kind, extra in GAPS.items()}
     areas = np.column_stack([truth["sign"], truth["identity"]])  # (groups, releases)
     gap = 2.0 * (areas[0] - areas[1])
@@ -156,11 +156,12 @@ def perceptron():
     X[site == "south", 0] *= 20.0
     data = from_arrays(X, y.astype(int), name="sites", by={"site": site})
     model, chosen = MLP("binary", hidden=(8,), epochs=150), [quantizer("uniform-4")]
-    result = audit(data, model, chosen, runs=2, seed=1)
+    result = audit(data, model, chosen, runs=2, seed=1, draws=199)
     attacks = audit_attacks(data, model, chosen, n=120, trainings=48, attacks=[LossThreshold()], seed=1)
     return data, result, attacks
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_an_audit_without_theory_tells_groups_from_attacks(perceptron):
     data, result, attacks = perceptron
     assert "no attacks have measured it" in who_leaks_most(result, group_lines(result, ("identity",)))

@@ -87,6 +87,7 @@ def test_means_of_gaps_are_covered_where_means_of_indicators_are_not():
     assert covered["indicator"] < 0.88 * rounds
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_an_audit_says_whether_runs_agree(binary):
     found = audit(binary, head_for(binary), (Grid(0.5), Grid(0.1), ScaledSign()), runs=3, seed=1)
     runs = found.over_runs

@@ -95,6 +95,7 @@ def test_caveats_and_settings_are_there(page, result):
         assert " ".join(note.split()) in text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_files(result, tmp_path):
     written = write_report(result, tmp_path / "new", 0.9, margin=0.5)
     assert [path.name for path in written] == ["report.json", "report.html"]
@@ -184,6 +185,7 @@ def test_the_points_that_it_takes_are_those_of_the_test(result, level):
     assert said > 3
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_nothing_but_single_codewords(binary):
     found = audit(binary, head_for(binary), (Constant(),), runs=2, seed=1)
     assert found.ranking is None

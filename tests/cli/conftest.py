@@ -7,6 +7,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from qmis_stats.cli import cli
+from tests.audit.conftest import undrawn
+
+__all__ = ["undrawn"]
 
 
 @pytest.fixture

@@ -191,7 +191,7 @@ def test_two_values_without_variation_of_the_influence():
 def test_lower_limits_err_at_their_rate_for_skewed_increments():
     """Exponential tail to the left, s = 1, N = 200: exact binomial tests at 1e-9; the plain normal limit fails them."""
     rng = np.random.default_rng(9)
-    runs, tail = 5000, 0.025
+    runs, tail = 3000, 0.025
     adjusted = plain = 0
     for _ in range(runs):
         x = 2.0 - rng.exponential(size=200)

@@ -165,7 +165,7 @@ def test_one_fit_predicts_the_attack_on_each_group():
     The attack knows the law: coefficients, and the variance and leverage of each fitted value. Groups whose
     predictions are exchanged fail.
     """
-    d, n, runs, shown = 48, 224, 400, 64
+    d, n, runs, shown = 48, 224, 300, 64
     rng = np.random.default_rng(8)
     beta = rng.normal(size=d) / np.sqrt(d)
     larger = np.arange(n) % 4 == 0
@@ -179,7 +179,7 @@ def test_one_fit_predicts_the_attack_on_each_group():
         games.append([(X[:shown], noise[:shown], X[:shown] @ error), (other, fresh, other @ error)])
         errors.append(np.mean(error**2))
         traces.append(np.trace(np.linalg.inv(X[1:].T @ X[1:])) / d)
-        if r < 8:
+        if r < 6:
             fits.append(leakage(fit_from(X, X @ beta + noise, beta + error, "squared"), []).by_group(larger))
     variance, response = np.mean(errors), np.mean(traces)
 

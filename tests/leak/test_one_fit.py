@@ -25,7 +25,7 @@ def uneven(n: int, d: int, rng: np.random.Generator) -> np.ndarray:
 @pytest.mark.statistical
 def test_variances_are_right_where_leverages_differ() -> None:
     """Least squares: C = E (XᵀX)⁻¹. One factor 1 − φ of the jackknife makes less of it."""
-    n, d, fits, designs = 60, 20, 200, 2000
+    n, d, fits, designs = 60, 20, 120, 1000
     rng = np.random.default_rng(21)
     truth = np.zeros((d, d))
     for _ in range(designs):
@@ -91,11 +91,11 @@ def test_aspect_and_variances_of_weights_of_correlated_features() -> None:
     sigma = 0.7 ** np.abs(np.subtract.outer(np.arange(d), np.arange(d)))
     root = np.linalg.cholesky(sigma).T
     beta = rng.normal(size=d) / np.sqrt(d)
-    response, weights = np.zeros((d, d)), np.empty((2000, d))
-    for k in range(2000):
+    response, weights = np.zeros((d, d)), np.empty((1000, d))
+    for k in range(1000):
         X = rng.normal(size=(n, d)) @ root
         inverse = np.linalg.inv(X.T @ X + ridge * np.eye(d))
-        response += inverse / 2000
+        response += inverse / 1000
         weights[k] = inverse @ X.T @ (X @ beta + rng.normal(size=n))
     product = sigma @ response
     truth = d * np.sum(product * product.T) / np.trace(product) ** 2

@@ -158,9 +158,9 @@ def test_pools_open_the_angle_as_the_proposition_says(ridge: float) -> None:
 
 def test_where_equations_of_fine_codes_tell_more_than_the_theory_it_says_so() -> None:
     rng = np.random.default_rng(2)
-    for columns, inside in ((16, True), (60, False)):
-        X = rng.normal(size=(200, columns))
-        y = X @ rng.normal(size=columns) + rng.normal(size=200) * 3.0
+    for columns, inside in ((10, True), (36, False)):
+        X = rng.normal(size=(120, columns))
+        y = X @ rng.normal(size=columns) + rng.normal(size=120) * 3.0
         fit = fit_from(X, y, np.linalg.solve(X.T @ X + np.eye(columns), X.T @ y), "squared", 1.0)
         for game in ("population", "pool"):
             found = leakage(fit, ["sign", "uniform-8"], game=game, fraction=0.5 * (game == "pool"))

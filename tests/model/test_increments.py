@@ -1,6 +1,8 @@
 """Increments against mpmath: generating functions, derivatives and tilts."""
 
+import copy
 import math
+import pickle
 from fractions import Fraction
 
 import mpmath as mp
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
+from qmis_stats import FiniteLaw, LossTable, Problem
 from qmis_stats.errors import DomainError, InputError
 from qmis_stats.increments import (
     DiscreteIncrement,
@@ -201,3 +204,15 @@ def test_an_increment_from_outside_brings_its_quadrature():
 
     expected = log_mean_tilt_distance(GaussianIncrement(0.5, 1.0))
     assert log_mean_tilt_distance(WithNodes()) == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_increment_of_two_codewords_and_its_tilt_are_found_once(monkeypatch):
+    problem = Problem(FiniteLaw(["1/2", "1/3", "1/6"]), LossTable([[0, 1, 2], [1, 0, 1], [2, 1, 0]]))
+    scores = problem.scores
+    first = scores.increment(2, 0)
+    tilt = first.tilt()
+    monkeypatch.setattr("qmis_stats.increments.solve_tilt", lambda *_, **__: pytest.fail("solved again"))
+    assert scores.increment(2, 0).tilt() is tilt
+    assert scores.increment(0, 2) != first
+    assert copy.deepcopy(first) == first
+    assert pickle.loads(pickle.dumps(problem)) == problem

@@ -23,9 +23,9 @@ def exact_rate(mu: float, fpr: float) -> float:
 @pytest.mark.statistical
 @pytest.mark.parametrize(("mu", "size"), [pytest.param(0.4, 100_000, marks=pytest.mark.long), (2.0, 4_000)])
 def test_coverage_of_the_intervals(mu: float, size: int) -> None:
-    """The share of 250 intervals that hold the truth is compatible with at least 0.93; 1.05 times the truth is not."""
+    """The share of 150 intervals that hold the truth is compatible with at least 0.93; 1.05 times the truth is not."""
     rng = np.random.default_rng(3)
-    repeats, hits, wrong = 250, 0, 0
+    repeats, hits, wrong = 150, 0, 0
     for _ in range(repeats):
         roc = empirical_roc(*normal_ratios(mu, size, rng))
         for fpr, (tpr, low, high) in roc.tpr_at.items():

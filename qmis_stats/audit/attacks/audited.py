@@ -34,6 +34,7 @@ from qmis_stats.leak.leakage_result import LeakageResult
 from qmis_stats.problem import Problem
 from qmis_stats.procedures import ThresholdPTQ
 from qmis_stats.quantizers import Sign
+from qmis_stats.threads import one_thread
 from qmis_stats.validation import checked_level, instance_of, objects, whole_number
 
 __all__ = ["ATTACKS", "audit_attacks", "self_check"]
@@ -181,9 +182,7 @@ def _called(function: Callable[..., AttackReport], *arguments: Any) -> AttackRep
 
 
 def _attacked(game: AttackGame, quantizer: Quantizer | None, attacks: Sequence[Attack], level: float) -> AttackReport:
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1):
+    with one_thread():
         return run_attacks(game.quantized(quantizer), attacks, level=level)
 
 

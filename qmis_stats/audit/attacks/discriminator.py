@@ -16,6 +16,7 @@ from qmis_stats.audit.attacks.statistic import chosen_statistic, of_losses
 from qmis_stats.audit.models.base import Model, Weights
 from qmis_stats.audit.models.calls import losses_of
 from qmis_stats.errors import InputError
+from qmis_stats.threads import one_thread
 
 __all__ = ["Discriminator", "Features", "default_features"]
 
@@ -110,19 +111,17 @@ class Discriminator:
 
     def fit(self, known: Known) -> Scorer:
         """Return the fitted log odds of membership."""
-        from threadpoolctl import threadpool_limits
-
         released = known.shadow.shown.weights
         count, total = len(released), _total(released)
         mean = tuple(t / count for t in total)
         own = (tuple((t - w) / (count - 1.0) for t, w in zip(total, ws, strict=True)) for ws in released)
         classifier = self._classifier(known.seed)
-        with threadpool_limits(limits=1):
+        with one_thread():
             classifier.fit(self._table(known, known.shadow.shown, own), known.shadow.member.ravel())
 
         def score(shown: Shown) -> FloatArray:
             table = self._table(known, shown, [mean] * shown.trainings)
-            with threadpool_limits(limits=1):
+            with one_thread():
                 if hasattr(classifier, "decision_function"):
                     odds = classifier.decision_function(table)
                 else:

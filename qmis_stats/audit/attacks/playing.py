@@ -37,6 +37,7 @@ from qmis_stats.audit.training_run import generator
 from qmis_stats.errors import InputError, QmisError
 from qmis_stats.foreign import raised_by
 from qmis_stats.inference.ranking import Progress
+from qmis_stats.threads import one_thread
 from qmis_stats.validation import whole_number
 
 __all__ = ["play"]
@@ -96,9 +97,7 @@ _Training: TypeAlias = tuple[int, int, int]
 
 
 def _several(game: GameSettings, store: TrainingStore | None, wanted: list[_Training]) -> list[_One]:
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1):
+    with one_thread():
         return [_one(game, store, role, number, members) for role, number, members in wanted]
 
 
