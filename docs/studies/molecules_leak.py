@@ -26,6 +26,7 @@ from qmis_stats.audit.splits import held_out
 from qmis_stats.audit.training_run import generator
 from qmis_stats.quantizers import DEFAULT_QUANTIZERS, quantizer
 
+CLOSE = 0.01
 SHOWN = ("sign", "sparse-90", "sparse-33", "uniform-3", "nf4", "uniform-8")
 
 
@@ -86,6 +87,7 @@ def page(folder: Path) -> str:
     apart = [row for row in compared if row["agree"] == "False"]
     above, below = ([row for row in apart if (_gap(row) > 0.0) == wanted] for wanted in (True, False))
     by_set = grouped(apart, "set")
+    outside = [row for row in found if not row["agree"]]
     return render(
         "molecules_leak",
         sets=sets,
@@ -97,6 +99,10 @@ def page(folder: Path) -> str:
         above=above,
         below=below,
         apart=by_set,
+        outside=outside,
+        close=sum(abs(_gap(row)) <= CLOSE for row in outside),
+        close_by=CLOSE,
+        furthest=(min(map(_gap, outside), default=0.0), max(map(_gap, outside), default=0.0)),
         gaps={name: max(abs(_gap(row)) for row in rows) for name, rows in by_set.items()},
     )
 

@@ -228,6 +228,11 @@ HERMITE_WEIGHTS = (
 )
 GRID_HALF = 16  # nodes on each side of the centre of a member's law
 GRID_STEP = 0.375  # in standard deviations of that law
+PAIR_LINES = 7  # of a pair of read-outs: lines on each side of the centre
+PAIR_LINE_STEP = 0.75
+PAIR_HALF = 10  # nodes on each side of the centre of a line
+PAIR_STEP = 0.5
+PAIR_REACH = 27.5  # squared standard deviations from the centre, within which nodes count
 RATIO_BINS = 1024  # uniform in asinh(L / RATIO_UNIT), for |L| up to 40
 RATIO_UNIT = 0.02
 RATIO_REACH = 8.294049702602022  # asinh(40 / RATIO_UNIT)

@@ -59,11 +59,21 @@ def read_outs(n: int, w: ArrayLike, moments: ArrayLike, c: ArrayLike, e: ArrayLi
 
 
 def exposures(
-    n: int, moments: ArrayLike, c: ArrayLike, e: ArrayLike, weight: ArrayLike, group: ArrayLike, groups: int
-) -> tuple[Matrix, Matrix, Matrix, Matrix, Integers, int]:
-    """Return moments, correlations, moves, weights, groups and their number."""
+    n: int,
+    moments: ArrayLike,
+    c: ArrayLike,
+    e: ArrayLike,
+    weight: ArrayLike,
+    group: ArrayLike,
+    groups: int,
+    beside: ArrayLike | None,
+) -> tuple[Matrix, Matrix, Matrix, Matrix, Matrix, Integers, int]:
+    """Return moments, correlations, moves, those beside, weights, groups and their number."""
     given = _moments(moments, n)
     first, second = _correlations(c, e, (n, None))
+    third = np.zeros(first.shape) if beside is None else checks.array("beside", beside, first.shape)
+    if not np.isfinite(third).all():
+        raise ValueError("beside: must be finite")
     share = checks.array("weight", weight, (n,))
     if not ((share >= 0.0) & (share <= 1.0)).all():
         raise ValueError("weight: must lie in [0, 1]")
@@ -72,4 +82,4 @@ def exposures(
     if part.shape != (n,) or (n and not (part.min() >= 0 and part.max() < count)):
         raise ValueError(f"group: must be {n} integers from 0 to {count - 1}")
     checks.room("exposure_integrals", (2 * count + n // RATIO_BINS + 1, first.shape[1], RATIO_BINS), "groups")
-    return given, first, second, share, part, count
+    return given, first, second, third, share, part, count

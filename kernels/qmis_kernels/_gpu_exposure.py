@@ -63,19 +63,21 @@ class Exposure(Launcher):
         weight: ArrayLike,
         group: ArrayLike,
         groups: int,
+        beside: ArrayLike | None = None,
     ) -> tuple[Matrix, Integers, Integers]:
         """Return total variations, (N, Q), and masses of the log ratio, (groups, Q, bins)."""
         points = _exposure_checks.points(a, s, q, y, loss)
         n = points[0].size
-        given, first, second, share, part, count = _exposure_checks.exposures(n, moments, c, e, weight, group, groups)
+        checked = _exposure_checks.exposures(n, moments, c, e, weight, group, groups, beside)
+        given, first, second, third, share, part, count = checked
         columns = first.shape[1]
         tv = np.empty((columns, n))
         masses = [np.zeros((columns, count, RATIO_BINS), dtype=np.int64) for _ in range(2)]
         totals = [self.device.upload(mass) for mass in masses]
-        for begin, rows in spans(n, 8 * (10 + 3 * columns), self.budget):
+        for begin, rows in spans(n, 8 * (10 + 4 * columns), self.budget):
             some = slice(begin, begin + rows)
             own = [self.device.upload(values[some].copy()) for values in (*points, given)]
-            moves = [self.device.upload(transposed(values[some])) for values in (first, second)]
+            moves = [self.device.upload(transposed(values[some])) for values in (first, second, third)]
             rest = [self.device.upload(values[some].copy()) for values in (share, part)]
             found = self.device.allocate((columns, rows), np.float64)
             self._launch(

@@ -16,6 +16,7 @@ from qmis_kernels import (
     add_one,
     contrasts,
     exposure,
+    exposure_masses,
     gamma,
     likelihood,
     logistic,
@@ -355,16 +356,20 @@ def exposure_integrals(
     weight: ArrayLike,
     group: ArrayLike,
     groups: int,
+    beside: ArrayLike | None = None,
 ) -> tuple[Matrix, Integers, Integers]:
     """Return total variations, (N, Q), and masses of the log ratio, (groups, Q, bins)."""
     points = exposure_checks.points(a, s, q, y, loss)
     n = points[0].size
-    given, first, second, share, part, count = exposure_checks.exposures(n, moments, c, e, weight, group, groups)
+    checked = exposure_checks.exposures(n, moments, c, e, weight, group, groups, beside)
+    given, first, second, third, share, part, count = checked
     columns = first.shape[1]
     tv = np.empty((columns, n))
     members = np.zeros((columns, count, RATIO_BINS), dtype=np.int64)
     non_members = np.zeros_like(members)
-    correlation, move = (np.ascontiguousarray(values.T) for values in (first, second))
-    exposure.exposure_columns(tv, members, non_members, int(loss), *points, given, correlation, move, share, part)
+    correlation, move, other = (np.ascontiguousarray(values.T) for values in (first, second, third))
+    exposure_masses.exposure_columns(
+        tv, members, non_members, int(loss), *points, given, correlation, move, other, share, part
+    )
     inside, outside = (np.ascontiguousarray(mass.transpose(1, 0, 2)) for mass in (members, non_members))
     return np.ascontiguousarray(tv.T), inside, outside

@@ -1,4 +1,4 @@
-"""What a member's read-out looks like beside a non-member's: proximal points, log likelihood ratios, their masses."""
+"""What a member's read-out looks like beside a non-member's: proximal points and log likelihood ratios."""
 
 from __future__ import annotations
 
@@ -10,21 +10,14 @@ from qmis_kernels._constants import (
     BENT,
     CENTRE_STEPS,
     EXPONENT_SHIFT,
-    GRID_HALF,
-    GRID_STEP,
     HERMITE,
     HERMITE_NODES,
     HERMITE_WEIGHTS,
-    INVERSE_SQRT_2PI,
     LARGEST_CORRELATION,
     LARGEST_EXPONENT,
     LEAST_VARIANCE,
-    MASS_UNIT,
     NEWTON_STEPS,
     PROXIMAL_TOLERANCE,
-    RATIO_BINS,
-    RATIO_REACH,
-    RATIO_UNIT,
 )
 from qmis_kernels.elementary import exp, log
 
@@ -194,85 +187,3 @@ def ratio_rows(
     for i in prange(a.size):
         mean, cross, square = moments[i, 0], moments[i, 1], moments[i, 2]
         out[i] = log_ratio(w[i], loss, a[i], s[i], q[i], y[i], mean, cross, square, c[i], e[i])
-
-
-@inlined
-def ratio_bin(ratio: float) -> int:
-    """Return the bin of a log ratio."""
-    x = abs(ratio) / RATIO_UNIT
-    size = log(x + np.sqrt(x * x + 1.0))
-    place = RATIO_REACH + size if ratio >= 0.0 else RATIO_REACH - size
-    number = np.int64(np.floor(place * (RATIO_BINS / (2.0 * RATIO_REACH))))
-    return min(max(number, np.int64(0)), np.int64(RATIO_BINS - 1))  # type: ignore[return-value]
-
-
-@inlined
-def counted(mass: float) -> int:
-    """Return a mass in fixed-point units."""
-    return np.int64(np.floor(mass * MASS_UNIT + 0.5))  # type: ignore[return-value]
-
-
-@compiled
-def expose(
-    members: Integers, non_members: Integers, loss: int, a: float, s: float, q: float, y: float, mean: float,
-    cross: float, square: float, c: float, e: float, weight: float,
-) -> float:  # fmt: skip
-    """Add the masses of one point to its histograms, and return the total variation of the two laws."""
-    normal = nearly_linear(loss, a, s, q, y, mean)
-    if not normal:
-        c = min(c, LARGEST_CORRELATION)
-    variance = max(1.0 + 2.0 * c * e * cross + e * e * square, LEAST_VARIANCE)
-    deviation = np.sqrt(variance)
-    centre = e * mean
-    width = GRID_STEP * deviation
-    outside = 0.0
-    distance = 0.0
-    before = 0.0
-    for j in range(-GRID_HALF, GRID_HALF + 1):
-        w = centre + width * j
-        if normal:
-            height = normal_height(w, centre, variance)
-        else:
-            height = member_height(w, loss, a, s, q, y, mean, cross, square, c, e)
-        member = width * INVERSE_SQRT_2PI * exponential(height)
-        non_member = width * INVERSE_SQRT_2PI * exp(-0.5 * w * w)
-        place = ratio_bin(height + 0.5 * w * w)
-        members[place] += counted(weight * member)
-        non_members[place] += counted(weight * non_member)
-        outside += non_member
-        gap = member - non_member
-        distance += max(gap, 0.0)
-        if before * gap < 0.0:
-            # A straight line between the nodes crosses zero: the trapezium is too large by this triangle, and too
-            # small by what it misses of a slope that does not vanish at its end.
-            step = abs(gap - before)
-            distance += step / 12.0 - 0.5 * abs(before * gap) / step
-        before = gap
-    non_members[0] += counted(weight * max(1.0 - outside, 0.0))
-    return min(max(distance, 0.0), 1.0)
-
-
-@parallel
-def exposure_columns(
-    tv: Vector, members: Integers, non_members: Integers, loss: int, a: Vector, s: Vector, q: Vector, y: Vector,
-    moments: Vector, c: Vector, e: Vector, weight: Vector, group: Integers,
-) -> None:  # fmt: skip
-    """Write total variations (columns, points) and add masses (columns, groups, bins), a column by itself."""
-    for k in prange(tv.shape[0]):
-        for i in range(a.size):
-            g = group[i]
-            tv[k, i] = expose(
-                members[k, g],
-                non_members[k, g],
-                loss,
-                a[i],
-                s[i],
-                q[i],
-                y[i],
-                moments[i, 0],
-                moments[i, 1],
-                moments[i, 2],
-                c[k, i],
-                e[k, i],
-                weight[i],
-            )

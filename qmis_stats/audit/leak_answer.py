@@ -170,8 +170,18 @@ def beside_weights(units: UnitsLeak | None, leak: ReleaseLeak | None, attacks: A
         than = f", {'more' if auc > plain else 'less'} than the weights without quantization"
     return [
         f"Not counted: {who}, which every release holds as they are. By themselves they {verb} {found}{than}. "
-        "Standardised by public ones, a model releases its weights alone."
+        f"{_together(attacks)}Standardised by public ones, a model releases its weights alone."
     ]
+
+
+def _together(attacks: AttackAudit | None) -> str:
+    """Return what an attack on all that is released reached in the known pool, over releases."""
+    if attacks is None or not attacks.whole:
+        return ""
+    areas = {release_name(name): report.results[0].auc for name, report in attacks.whole.items()}
+    (least, low), (most, high) = (chosen(areas.items(), key=lambda one: one[1]) for chosen in (min, max))
+    ends = f"{number(low)} ({least}) to {number(high)} ({most})" if len(areas) > 1 else number(high)
+    return f"Together with the weights they gave an attack that knows the pool an AUC of {ends}. "
 
 
 def leak_sure(

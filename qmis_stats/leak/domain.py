@@ -22,7 +22,7 @@ _LARGEST_JOINT_PULL = 0.15
 _LARGEST_INFLATION = 0.9
 _LARGEST_REPEATED = 0.01
 _FINE, _MOST_EQUATIONS = 0.9, 0.1
-"""Share of the variance that is retained, and equations per point of a pool, from which on the equations tell more."""
+"""Share of the variance that is retained, and equations per point of a pool, from which on their law is not normal."""
 
 
 def objections(
@@ -38,7 +38,10 @@ def objections(
     columns = int(np.count_nonzero(np.any(fit.design != 0.0, axis=0))) * max(fit.outputs - 1, 1)
     # The score equations of weights and codes are for the points of a pool (Proposition S17.3).
     equations = columns * game.fraction / fit.points if game.kind == "pool" else 0.0
-    more = f"in a known pool the {columns} equations that exact weights and fine codes solve tell more than this theory"
+    more = (
+        f"in a known pool exact weights and fine codes solve {columns} equations for who was drawn: what these tell is "
+        "not normal, and the figures are approximate"
+    )
     exact = "exact weights, at least as many as the pool has points: membership is read off exactly"
     each = []
     for one in kept:

@@ -10,7 +10,7 @@ import numpy as np
 from qmis_stats.arrays import FloatArray, Indices, IntArray
 from qmis_stats.leak.fits import Fit
 from qmis_stats.leak.posterior import Points
-from qmis_stats.leak.signal import PointSignal, best_direction
+from qmis_stats.leak.signal import PointSignal, statistics
 from qmis_stats.leak.softmax_law import softmax_exposures
 from qmis_stats.results import REPORTED_FPR
 
@@ -72,11 +72,11 @@ def exposures(
         own = (np.sqrt(points.variance[:, 0, 0]), points.leverage[:, 0, 0], fit.y, fit.loss.code)
         moments = [kernels.proximal_moments(here, *own) for here in centre[:, :, 0]]
         repeat, together = np.tile(np.arange(n), nodes), np.concatenate(moments)
-        c, e = np.array([best_direction(one, together, repeat) for one in signals]).transpose(1, 2, 0)
+        c, e, f = np.array([statistics(one, together, repeat) for one in signals]).transpose(1, 2, 0)
         tv = np.empty((nodes, n, len(signals)))
         masses: IntArray = np.zeros((2, 1, 1, 1), dtype=np.int64)
         for k, here in enumerate(centre[:, :, 0]):
-            given = (here, *own, moments[k], c, e, np.full(n, weight[k]), group, groups)
+            given = (here, *own, moments[k], c, e, np.full(n, weight[k]), group, groups, f)
             tv[k], inside, outside = kernels.exposure_integrals(*given)
             masses = masses + np.array([inside, outside])
         members, non_members = np.asarray(masses * _UNIT, dtype=np.float64)

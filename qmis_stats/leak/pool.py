@@ -81,9 +81,9 @@ class DrawnPools:
         return cls(spread, drawn)
 
     @property
-    def widened(self) -> float:
-        """Return by what factor tr ΣC tr ΣGC⁻¹G is larger in a pool: the squared secant of the angle of Cx and Gx."""
-        return float(np.mean([one.secant for one in self.drawn])) / self.spread.secant if self.drawn else 1.0
+    def widened(self) -> float | None:
+        """By what factor tr ΣC tr ΣGC⁻¹G is larger in a pool: the squared secant of the angle of Cx and Gx."""
+        return float(np.mean([one.secant for one in self.drawn])) / self.spread.secant if self.drawn else None
 
     @cached_property
     def _variance_ratios(self) -> list[FloatArray]:

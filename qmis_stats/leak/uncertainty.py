@@ -20,7 +20,7 @@ from qmis_stats.leak.signal import Directions
 __all__ = ["Uncertainty"]
 
 _FEWEST_GROUPS = 10
-_SLOPE_POINTS = 128
+_SLOPE_POINTS, _SLOPE_PAIRS = 128, 64
 _NOTHING = 1e-9
 _MOVES = 3
 
@@ -98,8 +98,9 @@ class Uncertainty:
         (k, Q, F). All by differences on some of the points.
         """
         rng = np.random.default_rng([seed, 0x510E])
-        whole = self.fit.points <= _SLOPE_POINTS
-        chosen = np.sort(rng.permutation(self.fit.points)[:_SLOPE_POINTS])
+        most = _SLOPE_PAIRS if self.directions.pair else _SLOPE_POINTS
+        whole = self.fit.points <= most
+        chosen = np.sort(rng.permutation(self.fit.points)[:most])
         few, part = self.points.some(chosen), self.fit.some(chosen)
         nobody = np.zeros(chosen.size, dtype=np.int64)
         shares = np.array([one.share for one in self.readings])

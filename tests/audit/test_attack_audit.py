@@ -90,7 +90,7 @@ def test_it_can_be_read_and_stored(found):
     assert data["off_chance"] == data["beating_the_optimum"] == []
     frame = found.to_frame()
     assert frame.index.names == ["quantizer", "attack"]
-    assert len(frame) == 2 * 3 * len(ATTACKS) + 2  # and locations and scales, which are the same in all
+    assert len(frame) == 2 * 3 * (len(ATTACKS) + 1) + 2  # all that is released; locations and scales, the same in all
     assert data["beside"]["results"][0]["attack"] == "locations and scales"
     text = str(found)
     assert "no attack exceeds it" in text

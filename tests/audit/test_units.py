@@ -12,10 +12,11 @@ from scipy.stats import multivariate_normal
 
 from qmis_stats.audit import MLP, SklearnModel, audit, bundled, from_arrays, head_for, in_units, public_units
 from qmis_stats.audit.answer import answer
-from qmis_stats.audit.attacks import LocationsAndScales, audit_attacks, play, run_attacks
+from qmis_stats.audit.attacks import LocationsAndScales, LossThreshold, ReadOut, audit_attacks, play, run_attacks
 from qmis_stats.audit.attacks.memberships import Memberships
+from qmis_stats.audit.leak_answer import beside_weights
 from qmis_stats.audit.models.units import Units
-from qmis_stats.audit.unit_moments import UnitMoments, units_leak
+from qmis_stats.audit.unit_moments import UnitMoments, UnitsLeak, units_leak
 from qmis_stats.errors import InputError
 from qmis_stats.leak.shifts import shift_figures
 from qmis_stats.quantizers import quantizer
@@ -179,8 +180,6 @@ def test_an_audit_says_what_is_released_beside_the_weights():
 
 
 def test_attacks_of_an_audit_look_beside_the_weights_where_there_is_something():
-    from qmis_stats.audit.attacks import LossThreshold
-
     data = bundled("diabetes")
     public = in_units(data, public_units(data))
     options = {"n": 60, "trainings": 16, "attacks": [LossThreshold()], "seed": 1}
@@ -188,3 +187,34 @@ def test_attacks_of_an_audit_look_beside_the_weights_where_there_is_something():
     assert found.beside["locations and scales"].auc > 0.5
     assert "every release" in str(found)
     assert audit_attacks(public, head_for(public, standardise="public"), [], **options).beside is None
+
+
+def test_an_attack_on_all_that_is_released_adds_up_what_weights_and_units_tell():
+    data = bundled("breast_cancer")
+    options = {"trainings": 64, "members": 32, "attacks": [ReadOut(), LossThreshold()], "seed": 1}
+    found = audit_attacks(data, head_for(data), [quantizer("sign")], **options)
+    assert list(found.whole) == ["sign", "identity"]
+    whole, units = found.whole["identity"], found.beside["locations and scales"]
+    [result] = whole.results
+    weights = found.reports["identity"]["read-out"]
+    assert [one.name for one in found.reports["identity"].results] == ["read-out", "loss threshold"]
+    never = np.isneginf(units.scores)
+    np.testing.assert_array_equal(result.scores, np.where(never, -np.inf, weights.scores + units.scores))
+    np.testing.assert_array_equal(result.member, weights.member)
+    # Two standard errors of differences between paired AUCs are about 0.02.
+    assert result.auc > max(weights.auc, units.auc) + 0.02
+    assert found.whole["sign"].results[0].auc < result.auc
+    # Thresholds are those of the calibration training runs.
+    assert result.rehearsal.scores.shape != result.scores.shape
+    assert abs(result.accuracy - 0.5) > abs(whole.controls[0].accuracy - 0.5)
+    assert found.off_chance() == ()
+    table = str(found)
+    assert table.count("all that is released") == 2
+    assert found.to_dict()["whole"]["sign"]["results"][0]["attack"] == "all that is released"
+    # Comparison with theory and the measured leak are of the weights alone.
+    assert {one.attacked for one in found.compared()} == {
+        report["read-out"].auc for name, report in found.reports.items() if name in {c.name for c in found.compared()}
+    }
+    said = beside_weights(UnitsLeak(30, True, 61, 0.17, 0.62, 0.2), None, found)[0]
+    least = found.whole["sign"].results[0].auc
+    assert f"knows the pool an AUC of {least:.3f} (sign) to {result.auc:.3f} (no quantization)" in said

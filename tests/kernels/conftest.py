@@ -223,6 +223,7 @@ def exposure_problem(rng: Rng) -> tuple:
         rng.uniform(0.0, 1.0, n),
         rng.integers(0, groups, n),
         groups,
+        rng.normal(size=(n, columns)) * rng.integers(0, 2, (n, columns)),
     )
 
 

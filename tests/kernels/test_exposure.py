@@ -91,6 +91,46 @@ def test_ratios_and_masses_against_a_grid(loss: int, a: float, s: float, q: floa
     assert non_members.sum() * UNIT == pytest.approx(1.0, abs=1e-9)
 
 
+@pytest.mark.parametrize(("c", "e", "f"), [(0.4, 0.3, 0.8), (0.8, 0.5, 1.5), (0.95, 0.9, 0.3), (0.0, 0.0, 1.0)])
+@pytest.mark.parametrize(("loss", "a", "s", "q", "y"), CASES)
+def test_pairs_against_a_grid(loss: int, a: float, s: float, q: float, y: float, c: float, e: float, f: float) -> None:
+    """The laws of two read-outs by plain sums over t, on a grid of both."""
+    t = np.linspace(-8.0, 8.0, 401)
+    mass = norm.pdf(t) * (t[1] - t[0])
+    moved = np.array([(proximal(loss, a + s * x, q, y) - a - s * x) / s for x in t])
+    spread, middle = np.sqrt(1.0 - c * c), float(mass @ moved)
+    w, v = (np.linspace(-9.0, 9.0, 361) + 0.5 * size * middle for size in (e, f))
+    first = norm.pdf(w[:, None], c * t + e * moved, spread)
+    inside = (first * mass) @ norm.pdf(v[:, None], f * moved, 1.0).T
+    outside = np.outer(norm.pdf(w), norm.pdf(v))
+    area = (w[1] - w[0]) * (v[1] - v[0])
+    table, points = backend(), [*arrays(a, s, q, y), loss]
+    given = table.proximal_moments(*points), [[c]], [[e]], [1.0], [0], 1
+    tv, members, others = table.exposure_integrals(*points, *given, [[f]])
+    expected = np.sum(np.maximum(inside - outside, 0.0)) * area
+    np.testing.assert_allclose(tv[0, 0], expected, rtol=0.0, atol=2.5e-3 if c > 0.0 else 1.5e-2)
+    edges = exposure_bins()
+    tops = 0.5 * (edges[1:] + edges[:-1])
+    ratio = np.log(np.maximum(inside, 1e-300) / np.maximum(outside, 1e-300))
+    for found, density in ((members, inside), (others, outside)):
+        assert float(found[0, 0] @ expit(tops)) * UNIT == pytest.approx(
+            float(np.sum(density * expit(ratio))) * area, abs=2e-3
+        )
+    assert members.sum() * UNIT == pytest.approx(1.0, abs=2e-3)
+    assert others.sum() * UNIT == pytest.approx(1.0, abs=1e-9)
+    # The pair tells at least what the first read-out tells alone.
+    alone, *_ = table.exposure_integrals(*points, *given)
+    assert tv[0, 0] > alone[0, 0] - 2e-3
+
+
+def test_a_second_read_out_that_membership_hardly_moves_tells_nothing_more() -> None:
+    for loss, a, s, q, y in CASES:
+        points = [*arrays(a, s, q, y), loss]
+        given = backend().proximal_moments(*points), [[0.7]], [[0.6]], [1.0], [0], 1
+        alone, pair = (backend().exposure_integrals(*points, *given, [[f]])[0] for f in (0.0, 1e-6))
+        np.testing.assert_allclose(pair, alone, rtol=0.0, atol=1e-3)
+
+
 def test_a_wrong_law_is_seen() -> None:
     """Without the move of the point itself the total variation is far from that of the grid."""
     loss, a, s, q, y, c, e = 1, -1.2, 1.4, 3.0, 1.0, 0.8, 0.9
@@ -154,6 +194,9 @@ def test_wrong_shapes_get_one_line() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             backend().exposure_integrals(*points, moments, c, c, weight, group, 1)
+    for beside, message in (([[np.nan]], "beside: must be finite"), ([[0.0, 0.0]], "beside")):
+        with pytest.raises(ValueError, match=message):
+            backend().exposure_integrals(*points, moments, [[0.5]], [[0.5]], [1.0], [0], 1, beside)
 
 
 @pytest.mark.parametrize("u", [-400.0, -3.0, 0.0, 4.0, 300.0])

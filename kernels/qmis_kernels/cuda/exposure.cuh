@@ -151,6 +151,49 @@ __device__ inline double read_out_height(double w, const ExposedPoint& p, const 
     return normal ? normal_height(w, e * d.mean, member_variance(d, c, e)) : member_height(w, p, d, c, e);
 }
 
+// A pair of read-outs, the second one f D and noise of variance one.
+__device__ inline double pair_height(double w, double v, const ExposedPoint& p, const ProximalMoments& d, double c,
+                                     double e, double f) {
+    const double noise = 1.0 - c * c;
+    const double scale = p.q / p.s;
+    const double sharpness = 1.0 / noise;
+    const double variance = larger(1.0 + 2.0 * d.cross + d.square, 1e-14);
+    const double along = (1.0 + d.cross) / variance;
+    double b = (c - e) * along + e;
+    double g = f * (1.0 - along);
+    double m = d.mean + variance * (b * (w - e * d.mean) + noise * g * (v - f * d.mean)) /
+                            (b * b * variance + noise * (1.0 + variance * g * g));
+    double t = 0.0, rise = 0.0, missed = 0.0, beside = 0.0;
+    for (long long step = 0; step <= CENTRE_STEPS; ++step) {
+        const Slopes slopes = derivatives(p.loss, p.y, p.a + p.s * m);
+        t = m + scale * slopes.first;
+        rise = 1.0 + p.q * slopes.second;
+        b = (c - e) * rise + e;
+        g = f * (1.0 - rise);
+        missed = w - c * t - e * (m - t);
+        beside = v - f * (m - t);
+        if (step < CENTRE_STEPS) {
+            m += (b * missed * sharpness + g * beside - t * rise) / (rise * rise + b * b * sharpness + g * g);
+        }
+    }
+    const double precision = rise * rise + b * b * sharpness + g * g;
+    const double height = -0.5 * t * t - 0.5 * missed * missed * sharpness - 0.5 * beside * beside;
+    const double deviation = 1.0 / sqrt(precision);
+    double total = 0.0;
+    for (long long k = 0; k < HERMITE; ++k) {
+        const double z = HERMITE_NODES[k];
+        const double x = m + deviation * z;
+        const Slopes slopes = derivatives(p.loss, p.y, p.a + p.s * x);
+        t = x + scale * slopes.first;
+        missed = w - c * t - e * (x - t);
+        beside = v - f * (x - t);
+        const double exponent =
+            0.5 * z * z - 0.5 * t * t - 0.5 * missed * missed * sharpness - 0.5 * beside * beside - height;
+        total += HERMITE_WEIGHTS[k] * (1.0 + p.q * slopes.second) * exp(smaller(exponent - EXPONENT_SHIFT, 0.0));
+    }
+    return log(larger(total, 1e-300)) + EXPONENT_SHIFT + height - 0.5 * log(precision * noise);
+}
+
 __device__ inline long long ratio_bin(double ratio) {
     const double x = fabs(ratio) / RATIO_UNIT;
     const double size = log(x + sqrt(x * x + 1.0));

@@ -19,7 +19,8 @@ count : int
 from qmis_kernels.reference.add_one import add_one_wins
 from qmis_kernels.reference.chi_square import gammas
 from qmis_kernels.reference.contrasts import group_contrasts
-from qmis_kernels.reference.exposure import exposure_integrals, proximal_moments, read_out_ratios
+from qmis_kernels.reference.exposure import proximal_moments, read_out_ratios
+from qmis_kernels.reference.exposure_masses import exposure_integrals
 from qmis_kernels.reference.gaussian import gaussian_sums
 from qmis_kernels.reference.generator import philox, uniforms
 from qmis_kernels.reference.likelihood import product_log_ratios

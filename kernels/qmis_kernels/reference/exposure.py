@@ -1,8 +1,6 @@
-"""What a member's read-out looks like beside a non-member's: proximal points, log likelihood ratios, their masses."""
+"""What a member's read-out looks like beside a non-member's: proximal points and log likelihood ratios."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,23 +11,23 @@ from qmis_kernels._checks import room
 from qmis_kernels.reference.arrays import Matrix
 from qmis_kernels.reference.elementary import exp, log
 
-Integers = NDArray[np.int64]
 
-
-def _exponential(v: Matrix) -> Matrix:
+def exponential(v: Matrix) -> Matrix:
+    """Return e^v, v capped at 700."""
     small = exp(-np.minimum(np.abs(v), constants.LARGEST_EXPONENT))
     result: Matrix = np.where(v <= 0.0, exp(np.minimum(v, 0.0)), 1.0 / small)
     return result
 
 
-def _derivatives(loss: int, y: Matrix, v: Matrix) -> tuple[Matrix, Matrix]:
+def derivatives(loss: int, y: Matrix, v: Matrix) -> tuple[Matrix, Matrix]:
+    """Return the first and second derivative of the loss with respect to the fitted value."""
     if loss == 0:
         return v - y, np.ones_like(v)
     if loss == 1:
         t = exp(-np.abs(v))
         p = np.where(v >= 0.0, 1.0 / (1.0 + t), t / (1.0 + t))
         return p - y, t / ((1.0 + t) * (1.0 + t))
-    mean = _exponential(v)
+    mean = exponential(v)
     return mean - y, mean
 
 
@@ -44,13 +42,13 @@ def _proximal(loss: int, u: Matrix, q: Matrix, y: Matrix) -> Matrix:
         ratio = np.where(inside & (q > 0.0), top, 1.0) / np.where(inside & (q > 0.0), q, 1.0)
         high = np.where(inside, np.minimum(top, np.maximum(0.0, log(ratio))), top)
         low = np.minimum(u, high)
-        slope = _derivatives(loss, y, low)[0]
+        slope = derivatives(loss, y, low)[0]
         low = np.where(slope > 0.0, low - q * slope, low)
         v = high.copy()
     active = q > 0.0
     moved = high - low
     for _ in range(constants.NEWTON_STEPS):
-        slope, curvature = _derivatives(loss, y, v)
+        slope, curvature = derivatives(loss, y, v)
         missed = v - u + q * slope
         high = np.where(active & (missed > 0.0), v, high)
         low = np.where(active & ~(missed > 0.0), v, low)
@@ -104,10 +102,11 @@ def _moments(loss: int, a: Matrix, s: Matrix, q: Matrix, y: Matrix) -> Matrix:
     return np.column_stack([mean, cross, np.maximum(square - mean * mean, 0.0)])
 
 
-def _nearly_linear(loss: int, a: Matrix, s: Matrix, q: Matrix, y: Matrix, mean: Matrix) -> NDArray[np.bool_]:
+def nearly_linear(loss: int, a: Matrix, s: Matrix, q: Matrix, y: Matrix, mean: Matrix) -> NDArray[np.bool_]:
+    """Return whether the proximal map is linear over the points that count: a member's read-out is normal then."""
     if loss == 0:
         return np.ones(a.shape, dtype=np.bool_)
-    here, above, below = (_derivatives(loss, y, a + s * at)[1] for at in (mean, mean + 1.0, mean - 1.0))
+    here, above, below = (derivatives(loss, y, a + s * at)[1] for at in (mean, mean + 1.0, mean - 1.0))
     bent = q * (np.abs(above - here) + np.abs(here - below))
     return np.asarray(bent < constants.BENT * (1.0 + q * here))
 
@@ -128,7 +127,7 @@ def _member_height(w: Matrix, loss: int, points: tuple[Matrix, ...], moments: Ma
     m = mean + variance * b / (b * b * variance + noise) * (w - e * mean)
 
     def bend(m: Matrix) -> tuple[Matrix, Matrix, Matrix, Matrix]:
-        slope, curvature = _derivatives(loss, y, a + s * m)
+        slope, curvature = derivatives(loss, y, a + s * m)
         t = m + scale * slope
         rise = 1.0 + q * curvature
         return t, rise, (c - e) * rise + e, w - c * t - e * (m - t)
@@ -149,10 +148,11 @@ def _member_height(w: Matrix, loss: int, points: tuple[Matrix, ...], moments: Ma
     return found
 
 
-def _height(
+def height_of(
     w: Matrix, normal: NDArray[np.bool_], loss: int, points: tuple[Matrix, ...], moments: Matrix, c: Matrix, e: Matrix
 ) -> Matrix:
-    height = _normal_height(w, e * moments[:, 0], _variance(moments, c, e))
+    """Return the log density of a member's read-outs at w, plus log(2 pi) / 2."""
+    height = _normal_height(w, e * moments[:, 0], variance_of(moments, c, e))
     bent = np.flatnonzero(~normal)
     if bent.size:
         some = tuple(part[bent] for part in points)
@@ -160,13 +160,15 @@ def _height(
     return height
 
 
-def _variance(moments: Matrix, c: Matrix, e: Matrix) -> Matrix:
+def variance_of(moments: Matrix, c: Matrix, e: Matrix) -> Matrix:
+    """Return the variance of a member's read-outs."""
     _, cross, square = moments.T
     variance: Matrix = np.maximum(1.0 + 2.0 * c * e * cross + e * e * square, constants.LEAST_VARIANCE)
     return variance
 
 
-def _capped(c: Matrix, normal: NDArray[np.bool_]) -> Matrix:
+def capped(c: Matrix, normal: NDArray[np.bool_]) -> Matrix:
+    """Return correlations, less than 1 where the proximal map is bent."""
     return np.where(normal, c, np.minimum(c, constants.LARGEST_CORRELATION))
 
 
@@ -209,98 +211,6 @@ def read_out_ratios(
     """
     points = checks.points(a, s, q, y, loss)
     values, given, first, second = checks.read_outs(points[0].size, w, moments, c, e)
-    normal = _nearly_linear(loss, *points, given[:, 0])
-    height = _height(values, normal, loss, points, given, _capped(first, normal), second)
+    normal = nearly_linear(loss, *points, given[:, 0])
+    height = height_of(values, normal, loss, points, given, capped(first, normal), second)
     return height + 0.5 * values * values
-
-
-def _bins(ratio: Matrix) -> Integers:
-    x = np.abs(ratio) / constants.RATIO_UNIT
-    size = log(x + np.sqrt(x * x + 1.0))
-    place = np.where(ratio >= 0.0, constants.RATIO_REACH + size, constants.RATIO_REACH - size)
-    number = np.floor(place * (constants.RATIO_BINS / (2.0 * constants.RATIO_REACH))).astype(np.int64)
-    return np.clip(number, 0, constants.RATIO_BINS - 1)
-
-
-def _add(total: Integers, group: Integers, place: Integers, mass: Matrix) -> None:
-    """Add masses, in fixed-point units, to the bins of their groups."""
-    indices: Any = (group, place)
-    np.add.at(total, indices, np.floor(mass * constants.MASS_UNIT + 0.5).astype(np.int64))
-
-
-def exposure_integrals(
-    a: ArrayLike,
-    s: ArrayLike,
-    q: ArrayLike,
-    y: ArrayLike,
-    loss: int,
-    moments: ArrayLike,
-    c: ArrayLike,
-    e: ArrayLike,
-    weight: ArrayLike,
-    group: ArrayLike,
-    groups: int,
-) -> tuple[Matrix, Integers, Integers]:
-    """Return the total variation of each point's two laws, and the masses of their log ratio.
-
-    Over an equispaced grid of a member's law; the kink of the total variation is crossed on a straight line.  Errors of
-    a total variation are about 1e-4; for bent read-outs 99 % are within 3e-3, and up to 1e-2 where c is near 1 and q is
-    several units.
-
-    Parameters
-    ----------
-    a, s, q, y, loss, moments
-        See :func:`read_out_ratios`.
-    c, e : array_like, shape (N, Q)
-        As there, for each of Q quantizers.
-    weight : array_like, shape (N,)
-        In [0, 1].
-    group : array_like of int, shape (N,)
-        Group of each point, below ``groups``.
-    groups : int
-        At least 1.
-
-    Returns
-    -------
-    tv : ndarray of float64, shape (N, Q)
-    members, non_members : ndarray of int64, shape (groups, Q, bins)
-        Weighted masses of the log ratio with and without membership, in units of 2^-40: sums are exact in any order.
-        The edges of the bins are those of :func:`qmis_kernels.exposure_bins`.
-
-    Examples
-    --------
-    >>> points = [0.0], [1.0], [1.0], [2.0], 0
-    >>> tv, *_ = exposure_integrals(*points, proximal_moments(*points), [[1.0]], [[1.0]], [1.0], [0], 1)
-    >>> tv.round(2)
-    array([[0.55]])
-    """
-    points = checks.points(a, s, q, y, loss)
-    given, first, second, share, part, count = checks.exposures(points[0].size, moments, c, e, weight, group, groups)
-    n, columns = first.shape
-    tv = np.empty((n, columns))
-    members = np.zeros((count, columns, constants.RATIO_BINS), dtype=np.int64)
-    non_members = np.zeros_like(members)
-    normal = _nearly_linear(loss, *points, given[:, 0])
-    for k in range(columns):
-        correlation, move = _capped(first[:, k], normal), second[:, k]
-        width = constants.GRID_STEP * np.sqrt(_variance(given, correlation, move))
-        centre = move * given[:, 0]
-        outside, distance, before = (np.zeros(n) for _ in range(3))
-        for j in range(-constants.GRID_HALF, constants.GRID_HALF + 1):
-            w = centre + width * j
-            height = _height(w, normal, loss, points, given, correlation, move)
-            member = width * constants.INVERSE_SQRT_2PI * _exponential(height)
-            non_member = width * constants.INVERSE_SQRT_2PI * exp(-0.5 * w * w)
-            place = _bins(height + 0.5 * w * w)
-            _add(members[:, k], part, place, share * member)
-            _add(non_members[:, k], part, place, share * non_member)
-            outside = outside + non_member
-            gap = member - non_member
-            distance = distance + np.maximum(gap, 0.0)
-            crossed = before * gap < 0.0
-            step = np.where(crossed, np.abs(gap - before), 1.0)
-            distance = distance + np.where(crossed, step / 12.0 - 0.5 * np.abs(before * gap) / step, 0.0)
-            before = gap
-        _add(non_members[:, k], part, np.zeros_like(part), share * np.maximum(1.0 - outside, 0.0))
-        tv[:, k] = np.minimum(np.maximum(distance, 0.0), 1.0)
-    return tv, members, non_members

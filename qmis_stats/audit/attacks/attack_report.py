@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from qmis_stats.audit.attacks.attack_result import AttackResult
@@ -50,6 +50,14 @@ class AttackReport(NotebookResult):
             if result.name == name:
                 return result
         raise InputError("attack", name, f"one of {', '.join(r.name for r in self.results)}")
+
+    def only(self, name: str) -> AttackReport | None:
+        """Return the report of one attack, or ``None`` where it was not run."""
+        places = [place for place, result in enumerate(self.results) if result.name == name]
+        if not places:
+            return None
+        results, controls = (tuple(some[p] for p in places if some) for some in (self.results, self.controls))
+        return replace(self, results=results, controls=controls)
 
     def beating(self, level: float = FALSE_ALARM) -> tuple[str, ...]:
         """Return the attacks whose accuracy exceeds (1 + Δ)/2 significantly: one that does sees too much.

@@ -17,7 +17,7 @@ from qmis_stats.errors import InputError, QmisError
 from qmis_stats.foreign import raised_by
 from qmis_stats.validation import checked_level, instance_of, objects
 
-__all__ = ["accuracy_threshold", "rate_threshold", "run_attacks"]
+__all__ = ["accuracy_threshold", "rate_threshold", "run_attacks", "together"]
 
 
 def accuracy_threshold(scores: FloatArray, member: Flags) -> float:
@@ -85,14 +85,65 @@ def _result(
 ) -> AttackResult:
     with raised_by(f"attack {attack.name!r}", but=(QmisError,)):
         scorer = attack.fit(game.known)
-    calibration = _scored(attack, scorer, game.calibration.shown)
-    member = game.calibration.member
-    threshold = accuracy_threshold(calibration, member) if attack.threshold is None else attack.threshold
-    cuts = tuple((rate, *rate_threshold(calibration[~member], rate)) for rate in rates)
-    rows, shown = game.calibration.shown.rows, game.target.shown
-    rehearsal = AttackResult(attack.name, calibration, member, threshold, cuts, delta, game.control, level, rows=rows)
-    scores = _scored(attack, scorer, shown)
-    return replace(rehearsal, scores=scores, member=game.target.member, rehearsal=rehearsal, rows=shown.rows)
+    calibration, scores = (_scored(attack, scorer, part.shown) for part in (game.calibration, game.target))
+    of = AttackResult(
+        attack.name,
+        calibration,
+        game.calibration.member,
+        math.nan,
+        (),
+        delta,
+        game.control,
+        level,
+        rows=game.calibration.shown.rows,
+    )
+    return _judged(
+        of, replace(of, scores=scores, member=game.target.member, rows=game.target.shown.rows), attack.threshold, rates
+    )
+
+
+def _judged(
+    calibration: AttackResult, target: AttackResult, threshold: float | None, rates: Sequence[float]
+) -> AttackResult:
+    """Return the result on target runs, with thresholds fixed on the calibration training runs."""
+    scores, member = calibration.scores, calibration.member
+    cuts = tuple((rate, *rate_threshold(scores[~member], rate)) for rate in rates)
+    chosen = accuracy_threshold(scores, member) if threshold is None else threshold
+    rehearsal = replace(calibration, threshold=chosen, cuts=cuts)
+    return replace(target, threshold=chosen, cuts=cuts, rehearsal=rehearsal)
+
+
+def together(name: str, first: AttackReport, second: AttackReport) -> AttackReport:
+    """Return the attack on what two attacks look at, by the sum of their log likelihood ratios.
+
+    It is the ratio of both where what they see is independent given the point; elsewhere it is an attack all the same.
+
+    Parameters
+    ----------
+    name : str
+        Of the attack.
+    first, second : AttackReport
+        Of one attack each against the same training runs, whose scores are log likelihood ratios.
+    """
+
+    def summed(one: AttackResult, other: AttackResult) -> AttackResult:
+        assert one.rehearsal is not None
+        assert other.rehearsal is not None
+        parts = [
+            replace(mine, name=name, scores=_sum(mine.scores, theirs.scores), rehearsal=None)
+            for mine, theirs in ((one.rehearsal, other.rehearsal), (one, other))
+        ]
+        return _judged(parts[0], parts[1], None, [nominal for nominal, *_ in one.cuts])
+
+    pairs = ((first.results, second.results), (first.controls, second.controls))
+    results, controls = (tuple(summed(*both) for both in zip(*kind, strict=True)) for kind in pairs)
+    return replace(first, results=results, controls=controls, delta=None)
+
+
+def _sum(first: FloatArray, second: FloatArray) -> FloatArray:
+    """Return the sum of log ratios, where who cannot be a member for one is none."""
+    never = np.isneginf(first) | np.isneginf(second)
+    return np.where(never, -np.inf, np.where(never, 0.0, first) + np.where(never, 0.0, second))
 
 
 def run_attacks(

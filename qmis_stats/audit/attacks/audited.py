@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from qmis_stats.audit.attacks.attack_report import AttackReport
-from qmis_stats.audit.attacks.attacking import run_attacks
+from qmis_stats.audit.attacks.attacking import run_attacks, together
 from qmis_stats.audit.attacks.base import Attack, Preparable
 from qmis_stats.audit.attacks.discriminator import Discriminator
 from qmis_stats.audit.attacks.game import AttackGame
@@ -42,6 +42,7 @@ __all__ = ["ATTACKS", "audit_attacks", "self_check"]
 ATTACKS: tuple[Attack, ...] = (ReadOut(), LossThreshold(), LiRA("offline"), Discriminator())
 """Attacks of an audit unless told otherwise."""
 
+_WHOLE = "all that is released"
 _FEWEST, _MEMBERS = 16, 16
 _CHECK_SIZE, _CHECK_TRAININGS, _CHECK_SHADOWS = 5, 2000, 50
 
@@ -156,7 +157,8 @@ def audit_attacks(
     predicted = _predicted(dataset, model, chosen, game, seed)
     found = dict(zip([*names, IDENTITY], reports, strict=True))
     beside = _beside(game, level)
-    return AttackAudit(found, check, level, dataset.groups is not None, predicted, dataset.subgroups, beside)
+    whole = {} if beside is None else _whole(found, beside)
+    return AttackAudit(found, check, level, dataset.groups is not None, predicted, dataset.subgroups, beside, whole)
 
 
 def _predicted(
@@ -175,6 +177,12 @@ def _beside(game: AttackGame, level: float) -> AttackReport | None:
     if not isinstance(model, Standardising) or not model.released_units(first).made.any():
         return None
     return run_attacks(game, [LocationsAndScales()], level=level)
+
+
+def _whole(found: Mapping[str, AttackReport], beside: AttackReport) -> dict[str, AttackReport]:
+    """Return what the read-out of each release finds together with the locations and scales."""
+    alone = {name: report.only(ReadOut.name) for name, report in found.items()}
+    return {name: together(_WHOLE, report, beside) for name, report in alone.items() if report is not None}
 
 
 def _called(function: Callable[..., AttackReport], *arguments: Any) -> AttackReport:

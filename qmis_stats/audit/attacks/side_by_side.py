@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -50,6 +50,9 @@ class AttackAudit(NotebookResult):
         The same attacks where the optimum is known.
     beside : AttackReport or None
         The attack on locations and scales, which are the same under every quantizer; ``None`` where none are released.
+    whole : dict of str to AttackReport
+        By quantizer, the attack on all that is released, weights by the read-out beside locations and scales; empty
+        where there are none, or no read-out was run.
     level : float
         Of the intervals.
     grouped : bool
@@ -67,6 +70,7 @@ class AttackAudit(NotebookResult):
     predicted: LeakageResult | None = None
     by: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
     beside: AttackReport | None = None
+    whole: Mapping[str, AttackReport] = field(default_factory=dict)
 
     def compared(self, level: float | None = None) -> tuple[Compared, ...]:
         """Return AUC by theory and of the read-out attack for every release whose theory is in its domain.
@@ -126,7 +130,16 @@ class AttackAudit(NotebookResult):
 
     def _all(self) -> dict[str, AttackReport]:
         """Return what was found of each release, and of what is the same in all of them."""
-        return {**self.reports, **({} if self.beside is None else {_EVERY: self.beside})}
+        each = {name: self._of(name) for name in self.reports}
+        return {**each, **({} if self.beside is None else {_EVERY: self.beside})}
+
+    def _of(self, name: str) -> AttackReport:
+        """Return what was found of one release, of all of it too."""
+        report = self.reports[name]
+        if name not in self.whole:
+            return report
+        more = self.whole[name]
+        return replace(report, results=(*report.results, *more.results), controls=(*report.controls, *more.controls))
 
     def off_chance(self, level: float = FALSE_ALARM) -> tuple[tuple[str, str], ...]:
         """Return (quantizer, attack) whose accuracy under random membership differs from one half significantly.
@@ -194,7 +207,7 @@ class AttackAudit(NotebookResult):
 
     def parts(self, names: Sequence[str]) -> list[tuple[str, AttackReport]]:
         """Return what tables call the releases of some quantizers, with what was found of them."""
-        return [(release_name(name), self.reports[name]) for name in names]
+        return [(release_name(name), self._of(name)) for name in names]
 
     def last(self) -> list[tuple[str, AttackReport]]:
         """Return what tables end with: what is the same in all releases, and the problem whose optimum is known."""
@@ -218,6 +231,7 @@ class AttackAudit(NotebookResult):
             "level": self.level,
             "quantizers": [{"quantizer": name, **report.to_dict()} for name, report in self.reports.items()],
             "beside": None if self.beside is None else self.beside.to_dict(),
+            "whole": {name: report.to_dict() for name, report in self.whole.items()},
             "solvable": self.check.to_dict(),
             "off_chance": [list(pair) for pair in self.off_chance()],
             "beating_the_optimum": list(self.check.beating()),
@@ -240,4 +254,5 @@ def in_order(attacked: Collection[str], first: Sequence[str]) -> tuple[list[str]
 
 def _read_out(report: AttackReport) -> AttackResult | None:
     """Return the attack of the theory, where it was run."""
-    return next((result for result in report.results if result.name == ReadOut.name), None)
+    found = report.only(ReadOut.name)
+    return None if found is None else found.results[0]
