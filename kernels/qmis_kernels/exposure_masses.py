@@ -211,11 +211,11 @@ def exposure_columns(
             mean, cross, square = moments[i, 0], moments[i, 1], moments[i, 2]
             if f[k, i] == 0.0:
                 tv[k, i] = expose(
-                    members[k, g], non_members[k, g], loss, a[i], s[i], q[i], y[i], mean, cross, square, c[k, i], e[k, i],
-                    weight[i],
+                    members[k, g], non_members[k, g], loss, a[i], s[i], q[i], y[i], mean, cross, square, c[k, i],
+                    e[k, i], weight[i],
                 )  # fmt: skip
             else:
                 tv[k, i] = expose_pair(
-                    members[k, g], non_members[k, g], loss, a[i], s[i], q[i], y[i], mean, cross, square, c[k, i], e[k, i],
-                    f[k, i], weight[i],
+                    members[k, g], non_members[k, g], loss, a[i], s[i], q[i], y[i], mean, cross, square, c[k, i],
+                    e[k, i], f[k, i], weight[i],
                 )  # fmt: skip
