@@ -67,7 +67,8 @@ def statistics(signal: PointSignal, moments: FloatArray, repeat: Indices) -> tup
     """Return (c, e, f) of the statistics that an attack reads, each of shape (n,): f is 0 where it is one.
 
     In a population one loses little, see :func:`best_direction`. A known pool opens the angle of the two directions
-    (Proposition S17.2): one between them misses up to a seventh of Δ on molecular fingerprints, and both are read.
+    (Proposition S17.2), and both are read: one between them misses an eighth of Δ on the fingerprints of Caco-2 under
+    coarse codes, and nearly half of it on the bundled breast cancer set without quantization.
 
     Parameters
     ----------
