@@ -27,6 +27,7 @@ __all__ = [
     "positive_number",
     "real_number",
     "sample_size",
+    "score_array",
     "whole_number",
 ]
 
@@ -60,6 +61,30 @@ def finite_array(field: str, value: ArrayLike, ndim: int, shape: str) -> FloatAr
     if not np.all(np.isfinite(array)):
         raise InputError(field, value, "finite, without NaN or infinite entries")
     array.flags.writeable = False
+    return array
+
+
+def score_array(field: str, value: ArrayLike) -> FloatArray:
+    """Return scores or log ratios as a float array; infinite ones are allowed.
+
+    Raises
+    ------
+    InputError
+        If it is not numeric or empty, or a score is NaN.
+
+    Examples
+    --------
+    >>> score_array("scores", [1, -np.inf])
+    array([  1., -inf])
+    """
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(field, value, "an array of numbers") from None
+    if array.size == 0:
+        raise InputError(field, value, "at least one number")
+    if np.isnan(array).any():
+        raise InputError(field, float("nan"), "numbers, none of them NaN")
     return array
 
 

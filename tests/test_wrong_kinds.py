@@ -7,7 +7,7 @@ import pytest
 from qmis_stats import CodebookERM, GaussianMean, InputError, ThresholdPTQ, load_experiment, mis
 from qmis_stats.audit import audit, bundled, head_for, in_units, load_table, public_rows, public_units
 from qmis_stats.audit.answer import answer
-from qmis_stats.audit.attacks import audit_attacks, play, run_attacks, self_check, solvable
+from qmis_stats.audit.attacks import audit_attacks, clopper_pearson, delong, play, run_attacks, self_check, solvable
 from qmis_stats.audit.audit_page import report_html
 from qmis_stats.audit.audit_page import write_report as write_audit
 from qmis_stats.exact import exact
@@ -16,7 +16,7 @@ from qmis_stats.inference.loss_file import load_losses
 from qmis_stats.leak import leave_one_out
 from qmis_stats.quantizers import quantizer
 from qmis_stats.quantizers.calibrated import GPTQ
-from qmis_stats.simulate import pooled, tilted, tilted_series
+from qmis_stats.simulate import empirical_roc, pooled, tilted, tilted_series
 from qmis_stats.sweep import (
     Store,
     export,
@@ -56,6 +56,11 @@ SIGNS = [quantizer("sign")]
         (lambda: load_table(3, "age"), "path = 3: must be a path: a str or a Path"),
         (lambda: load_losses(b"losses.npz"), "path = b'losses.npz': must be a path: a str or a Path"),
         (lambda: public_rows(3, DATA), "path = 3: must be a path: a str or a Path"),
+        (lambda: clopper_pearson("3", 10), "successes = '3': must be a number"),
+        (lambda: delong("x", [0.1, 0.2]), "members = 'x': must be an array of numbers"),
+        (lambda: delong([0.1, 0.2], []), "non_members = []: must be at least one number"),
+        (lambda: empirical_roc(["x"], [0.0]), "independent = ['x']: must be an array of numbers"),
+        (lambda: empirical_roc([0.0], [float("nan")]), "member = nan: must be numbers, none of them NaN"),
         (lambda: Store(3), "path = 3: must be a path: a str or a Path"),
         (lambda: merge_stores("all.sqlite", "a.sqlite"), "sources = 'a.sqlite': must be a sequence of paths"),
         (lambda: merge_stores(3, []), "path = 3: must be a path: a str or a Path"),

@@ -16,7 +16,7 @@ from scipy.special import stdtrit
 
 from qmis_stats.arrays import FloatArray, IntArray
 from qmis_stats.errors import InputError
-from qmis_stats.validation import checked_level
+from qmis_stats.validation import checked_level, score_array
 
 __all__ = ["area_interval", "cluster_sums", "delong", "placements"]
 
@@ -69,11 +69,10 @@ def delong(
     >>> area.round(4).tolist(), covariance.round(4).tolist()
     ([0.8889], [[0.0247]])
     """
-    high, low = (np.atleast_2d(np.asarray(s, dtype=np.float64)) for s in (members, non_members))
+    given = (("members", members), ("non_members", non_members))
+    high, low = (np.atleast_2d(score_array(field, scores)) for field, scores in given)
     if high.ndim != 2 or low.ndim != 2 or high.shape[0] != low.shape[0] or min(high.shape[1], low.shape[1]) < 2:
         raise InputError("members, non_members", (high.shape, low.shape), "of shapes (K, M) and (K, N), with M, N ≥ 2")
-    if np.isnan(high).any() or np.isnan(low).any():
-        raise InputError("scores", float("nan"), "numbers, none of them NaN")
     if (member_clusters is None) != (non_member_clusters is None):
         raise InputError("clusters", None, "given for members and non-members, or for neither")
     of_high, of_low = (

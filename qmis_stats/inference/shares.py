@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qmis_stats.errors import InputError
-from qmis_stats.validation import checked_level
+from qmis_stats.validation import checked_level, real_number
 
 __all__ = ["clopper_pearson"]
 
@@ -28,6 +28,7 @@ def clopper_pearson(successes: float, trials: float, level: float = 0.95) -> tup
     >>> [round(limit, 4) for limit in clopper_pearson(0, 10)]
     [0.0, 0.3085]
     """
+    successes, trials = real_number("successes", successes), real_number("trials", trials)
     if not 0.0 <= successes <= trials or not trials > 0.0:
         raise InputError("successes", (successes, trials), "between 0 and a positive number of trials")
     from statsmodels.stats.proportion import proportion_confint  # slow to load

@@ -9,7 +9,7 @@ from scipy.special import ndtri
 
 from qmis_stats.arrays import FloatArray
 from qmis_stats.results import REPORTED_FPR, ROCCurve
-from qmis_stats.validation import checked_level
+from qmis_stats.validation import checked_level, score_array
 
 __all__ = ["empirical_roc"]
 
@@ -40,8 +40,8 @@ def empirical_roc(independent: FloatArray, member: FloatArray, level: float = 0.
 
     Raises
     ------
-    ValueError
-        If an array is empty, or the level is not above 0.5 and below 1.
+    InputError
+        If an array is empty or has a NaN, or the level is not above 0.5 and below 1.
 
     Examples
     --------
@@ -52,8 +52,7 @@ def empirical_roc(independent: FloatArray, member: FloatArray, level: float = 0.
     True
     """
     checked_level(level)
-    if independent.size == 0 or member.size == 0:
-        raise ValueError("independent and member: must hold at least one log ratio each")
+    independent, member = score_array("independent", independent), score_array("member", member)
     descending = -np.sort(-member)
     grid = np.unique(np.concatenate((np.linspace(0.0, 1.0, _CURVE_POINTS), np.logspace(-5, 0, _CURVE_POINTS))))
     passed = _log_false_positives(descending)

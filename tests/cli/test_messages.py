@@ -198,7 +198,7 @@ def test_files_that_cannot_be_read(tmp_path):
 
 
 def test_no_number_is_said_to_be_without_nan():
-    with pytest.raises(InputError, match=r"^scores = nan: must be numbers, none of them NaN$"):
+    with pytest.raises(InputError, match=r"^members = nan: must be numbers, none of them NaN$"):
         delong([0.1, float("nan")], [0.2, 0.3])
     with pytest.raises(InputError, match="missing='drop' leaves them out"):
         from_arrays([[float("nan")]] + [[float(i)] for i in range(30)], [0, 1] * 15 + [0])
