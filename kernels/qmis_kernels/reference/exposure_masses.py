@@ -212,6 +212,7 @@ def exposure_integrals(
 
     Examples
     --------
+    >>> from qmis_kernels.reference import proximal_moments
     >>> points = [0.0], [1.0], [1.0], [2.0], 0
     >>> tv, *_ = exposure_integrals(*points, proximal_moments(*points), [[1.0]], [[1.0]], [1.0], [0], 1)
     >>> tv.round(2)
