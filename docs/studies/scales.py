@@ -6,8 +6,8 @@ writes ``docs/studies/scales.csv`` and ``docs/studies/scales.md``, in about 15 m
 run replace their rows, and Caco-2 needs the folder of the molecular sets. The attack knows the mean weights over
 training sets and their second moments as the theory has them, from those of the features. Of each training it reads
 what is released and nothing else: codes, scales in their format, which weights a scale that is a largest magnitude may
-be, and combinations that scales are. On Caco-2 a second attack knows the covariance of the weights over halves of this
-very pool.
+be, and combinations that scales are; on Caco-2, a known pool, it reads both directions. There a second attack knows the
+covariance of the weights over halves of this very pool.
 """
 
 from __future__ import annotations
@@ -232,8 +232,18 @@ def measured(name: str, theta: np.ndarray, mean: np.ndarray, errors: np.ndarray)
     return middle / share, share, rows, (kept(scales, form) if form and len(rows) else scales) - rows @ mean
 
 
-def attacked(played: Played, names: tuple[str, ...]) -> dict[str, tuple[float, float]]:
-    """Return the AUC of the attack on each quantizer, and its standard error."""
+def of_pairs(
+    v: np.ndarray, w: np.ndarray, moments: np.ndarray, c: np.ndarray, e: np.ndarray, f: np.ndarray
+) -> np.ndarray:
+    """Return the log likelihood ratios of pairs of read-outs: as the proximal map is linear, a member's are normal."""
+    mean, cross, square = moments.T
+    first, both, second = 1.0 + 2.0 * c * e * cross + e**2 * square, f * (c * cross + e * square), 1.0 + f**2 * square
+    a, b, size = v - e * mean, w - f * mean, first * second - both**2
+    return 0.5 * (v**2 + w**2 - (second * a**2 - 2.0 * both * a * b + first * b**2) / size - np.log(size))
+
+
+def attacked(played: Played, names: tuple[str, ...], pair: bool) -> dict[str, tuple[float, float]]:
+    """Return the AUC of the attack on each quantizer, and its standard error: by one read-out, or by both."""
     runs = len(played.weights)
     mean, C, G = played.mean, played.C, played.G
     errors = np.sqrt(np.diag(C))
@@ -267,12 +277,15 @@ def attacked(played: Played, names: tuple[str, ...]) -> dict[str, tuple[float, f
             gram = np.array([kk, kd, dd])[:, :, None, None]
             signal = PointSignal(gram, law[1][:, None, None] ** 2, law[2][:, None, None])
             c, first, second = signal.scalars()
+            beside = np.where(second > 0.0, 1.0 / np.sqrt(np.maximum(dd - kd**2 / kk, 1e-300)), 0.0)
+            reads = by_k / np.sqrt(kk), (by_d - by_k * kd / kk) * beside
+            if pair:
+                scores.append(of_pairs(*reads, moment, c, first, second))
+                continue
             if angle is None:
                 along, _ = best_direction(signal, moment, np.arange(c.size))
                 angle = float(np.arccos(np.clip(along[0] / c[0], -1.0, 1.0)))
-            turn = np.where(second > 0.0, np.sin(angle) / np.sqrt(np.maximum(dd - kd**2 / kk, 1e-300)), 0.0)
-            read = by_k * (np.cos(angle) / np.sqrt(kk) - turn * kd / kk) + by_d * turn
-            move = np.cos(angle) * first + np.sin(angle) * second
+            read, move = (np.cos(angle) * one + np.sin(angle) * other for one, other in (reads, (first, second)))
             scores.append(kernels.read_out_ratios(read, *law, CODE, moment, np.cos(angle) * c, move))
         found[name] = area(*(part.reshape(runs, SHOWN) for part in scores))
     return found
@@ -281,11 +294,12 @@ def attacked(played: Played, names: tuple[str, ...]) -> dict[str, tuple[float, f
 def rows_of(name: str, seed: int, data: Path | None) -> list[dict]:
     design = DESIGNS[name]
     played, areas, retained = design.played(seed, data), [], []
-    found, of_pool = attacked(played, design.names), dict.fromkeys(design.names, ("", ""))
+    chosen, (game, fraction) = [*design.names, *(CodesAlone(one) for one in design.names)], design.game
+    pair = game == "pool"
+    found, of_pool = attacked(played, design.names, pair), dict.fromkeys(design.names, ("", ""))
     if played.of_pool:
         C, G = played.of_pool
-        of_pool = attacked(replace(played, C=C, G=G), design.names)
-    chosen, (game, fraction) = [*design.names, *(CodesAlone(one) for one in design.names)], design.game
+        of_pool = attacked(replace(played, C=C, G=G), design.names, pair)
     for fit in design.fits(seed, data):
         result = leakage(fit, chosen, game=game, fraction=fraction)
         areas.append(result.auc)
