@@ -51,6 +51,16 @@ def counted(mass: float) -> int:
 
 
 @inlined
+def add_node(
+    members: Integers, non_members: Integers, weight: float, member: float, non_member: float, ratio: float
+) -> None:
+    """Add the masses of a node to the bin of its log ratio."""
+    place = ratio_bin(ratio)
+    members[place] += counted(weight * member)
+    non_members[place] += counted(weight * non_member)
+
+
+@inlined
 def crossing(before: float, gap: float) -> float:
     """Return what a total variation gains where the densities cross between two nodes: 0 where they do not.
 
@@ -87,9 +97,7 @@ def expose(
             height = member_height(w, loss, a, s, q, y, mean, cross, square, c, e)
         member = width * INVERSE_SQRT_2PI * exponential(height)
         non_member = width * INVERSE_SQRT_2PI * exp(-0.5 * w * w)
-        place = ratio_bin(height + 0.5 * w * w)
-        members[place] += counted(weight * member)
-        non_members[place] += counted(weight * non_member)
+        add_node(members, non_members, weight, member, non_member, height + 0.5 * w * w)
         outside += non_member
         gap = member - non_member
         distance += max(gap, 0.0)
@@ -184,9 +192,7 @@ def expose_pair(
             size = 0.5 * (w * w + v * v)
             member = area * exponential(height)
             non_member = area * exp(-size)
-            place = ratio_bin(height + size)
-            members[place] += counted(weight * member)
-            non_members[place] += counted(weight * non_member)
+            add_node(members, non_members, weight, member, non_member, height + size)
             outside += non_member
             gap = member - non_member
             distance += max(gap, 0.0)

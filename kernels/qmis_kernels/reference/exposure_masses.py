@@ -66,39 +66,19 @@ class _Found:
         return np.minimum(np.maximum(self.distance, 0.0), 1.0)
 
 
-def _alone(
-    total: tuple[Integers, Integers],
-    loss: int,
-    points: Points,
-    given: Matrix,
-    normal: NDArray[np.bool_],
-    moves: Points,
-    share: Matrix,
-    part: Integers,
-) -> Matrix:
+def _alone(found: _Found, loss: int, points: Points, given: Matrix, normal: NDArray[np.bool_], moves: Points) -> None:
     correlation, move, _ = moves
     width = constants.GRID_STEP * np.sqrt(variance_of(given, correlation, move))
     centre = move * given[:, 0]
-    found = _Found(total, share, part)
     for j in range(-constants.GRID_HALF, constants.GRID_HALF + 1):
         w = centre + width * j
         height = height_of(w, normal, loss, points, given, correlation, move)
         member = width * constants.INVERSE_SQRT_2PI * exponential(height)
         non_member = width * constants.INVERSE_SQRT_2PI * exp(-0.5 * w * w)
         found.add(member, non_member, height + 0.5 * w * w)
-    return found.finished()
 
 
-def _pair(
-    total: tuple[Integers, Integers],
-    loss: int,
-    points: Points,
-    given: Matrix,
-    normal: NDArray[np.bool_],
-    moves: Points,
-    share: Matrix,
-    part: Integers,
-) -> Matrix:
+def _pair(found: _Found, loss: int, points: Points, given: Matrix, normal: NDArray[np.bool_], moves: Points) -> None:
     c, e, f = moves
     mean, cross, square = given.T
     second = np.maximum(1.0 + f * f * square, constants.LEAST_VARIANCE)
@@ -109,12 +89,11 @@ def _pair(
     top = 0.5 * log(first * second)
     bent = np.flatnonzero(~normal)
     some, moved = tuple(values[bent] for values in points), given[bent]
-    found = _Found(total, share, part)
     for i in range(-constants.PAIR_LINES, constants.PAIR_LINES + 1):
         v = f * mean + across * i
         centre = e * mean + slope * (across * i)
         away = constants.PAIR_LINE_STEP * i * (constants.PAIR_LINE_STEP * i)
-        found.before = np.zeros(share.size)
+        found.before = np.zeros(c.size)
         for j in range(-constants.PAIR_HALF, constants.PAIR_HALF + 1):
             far = away + constants.PAIR_STEP * j * (constants.PAIR_STEP * j)
             if far > constants.PAIR_REACH:
@@ -125,7 +104,6 @@ def _pair(
                 height[bent] = _pair_height(w[bent], v[bent], loss, some, moved, c[bent], e[bent], f[bent])
             size = 0.5 * (w * w + v * v)
             found.add(area * exponential(height), area * exp(-size), height + size)
-    return found.finished()
 
 
 def _pair_height(
@@ -232,5 +210,7 @@ def exposure_integrals(
             rows = np.flatnonzero(some)
             own, moved = tuple(values[rows] for values in points), given[rows]
             moves = capped(first[rows, k], normal[rows]), second[rows, k], third[rows, k]
-            tv[rows, k] = law(total, loss, own, moved, normal[rows], moves, share[rows], part[rows])
+            found = _Found(total, share[rows], part[rows])
+            law(found, loss, own, moved, normal[rows], moves)
+            tv[rows, k] = found.finished()
     return tv, members, non_members
