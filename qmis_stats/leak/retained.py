@@ -515,7 +515,7 @@ class ReadOut:
     expected: FloatArray
 
 
-def read_out(spread: Scatter, kept: Retained) -> ReadOut:
+def read_out(spread: Scatter, kept: Retained, *, each: bool = False) -> ReadOut:
     """Return what the codes of all weights tell of the directions of each point (Statement S16).
 
     A code that retains ρ_i of its weight is a noisy measurement with precision Λ_i = ρ_i/((1 − ρ_i)C_ii) (Bussgang),
@@ -527,6 +527,8 @@ def read_out(spread: Scatter, kept: Retained) -> ReadOut:
         C, G and Σ.
     kept : Retained
         ρ_i of the parameters.
+    each : bool
+        Whether directions are read for each point, however many there are.
     """
     share = kept.share.ravel()
     root = np.sqrt(share / ((1.0 - share) * np.diag(spread.covariance)))
@@ -541,8 +543,8 @@ def read_out(spread: Scatter, kept: Retained) -> ReadOut:
         k, d = (solve_triangular(lower, measured(m), lower=True) for m in (spread.covariance, spread.response))
         products = [k.T @ k, k.T @ d, d.T @ d]
         expected = np.array([spread.trace(m) for m in products])
-        if len(spread.rows) <= _MANY:
-            along = np.array([forms(spread.rows, m, spread.outputs) for m in products])
+        if each or len(spread.rows) <= _MANY:
+            along = np.array([forms(spread.rows, m, spread.outputs, symmetric=m is not products[1]) for m in products])
         else:  # with so many points the directions of one differ little from those of another
             ratio = expected / max(expected[0], _LEAST)
             along = forms(spread.rows, products[0], spread.outputs) * ratio[:, None, None, None]

@@ -167,8 +167,7 @@ def _predicted(
     """Return what theory says of the game that is played, from its first shadow training."""
     trained = game.known.shadow.trained
     assert trained is not None
-    rows, fraction = np.flatnonzero(trained[0]), game.known.n / dataset.rows
-    return head_leak(dataset, model, quantizers, rows, game="pool", fraction=fraction, seed=seed)[0]
+    return head_leak(dataset, model, quantizers, np.flatnonzero(trained[0]), pool=True, seed=seed)[0]
 
 
 def _beside(game: AttackGame, level: float) -> AttackReport | None:
