@@ -8,7 +8,7 @@ import numpy as np
 
 from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
-from qmis_stats.leak.fits import Fit, hessian_solver
+from qmis_stats.leak.fits import FREE, Fit, hessian_solver
 from qmis_stats.leak.game import Game
 from qmis_stats.leak.leave_one_out import LeaveOneOut, forms
 from qmis_stats.leak.losses import contrasts, in_basis, proximal
@@ -112,6 +112,8 @@ class KnownPool:
         scale = wanted / float(np.trace(law.left_out.variance[:n], axis1=1, axis2=2).mean())
         law = replace(law, covariance=scale * law.covariance, squares=scale * law.squares)
         covariance, response = (in_basis(m, basis.T) for m in (law.covariance, law.response))
+        # Features that no point of the pool has: their weights do not vary.
+        covariance = covariance + FREE * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
         moment = design.T @ design / len(design)
         pool = replace(spread, covariance=covariance, response=response, second_moment=moment, rows=design)
         variance, leverage = (basis @ m[:n] @ basis.T for m in (law.left_out.variance, law.left_out.leverage))

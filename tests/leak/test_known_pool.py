@@ -67,6 +67,17 @@ def test_an_audit_knows_the_other_points_whatever_the_head() -> None:
     np.testing.assert_allclose(found[0].auc, found[1].auc, atol=1e-3)
 
 
+def test_a_feature_that_no_point_has_changes_nothing() -> None:
+    """Fingerprints have such bits."""
+    y, rows = NUMBERS - NUMBERS.mean(), np.arange(60)
+    found = []
+    for features in (X, np.column_stack([X, np.zeros(120)])):
+        A, b = features[rows], y[rows]
+        fit = fit_from(A, b, np.linalg.solve(A.T @ A + np.eye(A.shape[1]), A.T @ b), "squared", 1.0)
+        found.append(leakage(fit, [], pool=(features[60:], y[60:])).auc[0])
+    assert found[1] == pytest.approx(found[0], abs=2e-3)
+
+
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
 def test_proximal_values_are_fitted_values_with_the_point(loss: Loss) -> None:
     rng, size = np.random.default_rng(2), 3 if loss.name == "softmax" else 1

@@ -23,6 +23,7 @@ from scipy.stats import spearmanr
 from qmis_kernels import backend
 from qmis_stats import leakage
 from qmis_stats.leak import Fit, fit_from
+from qmis_stats.leak.fits import FREE
 from qmis_stats.leak.losses import loss_named
 from qmis_stats.leak.pool_law import PoolLaw
 from qmis_stats.leak.signal import PointSignal
@@ -158,7 +159,8 @@ def read_outs(
     pool: Pool, name: str, weights: np.ndarray, member: np.ndarray, law: PoolLaw
 ) -> tuple[np.ndarray, Law, float]:
     """Return each record's two statistics in each run, (R, N, 2), their law, and the share ρ that the codes retain."""
-    C, others = law.covariance, law.left_out
+    others, size = law.left_out, len(law.covariance)
+    C = law.covariance + FREE * np.trace(law.covariance) / size * np.eye(size)  # for features that no record has
     mean, centre = weights.mean(axis=0), mean_where(weights @ law.design.T, ~member)
     read, share = measurements(name, weights, mean, np.sqrt(np.diag(C)))
     inverse = np.linalg.inv(C + np.diag((1.0 - share) / share * np.diag(C)))
