@@ -20,7 +20,7 @@ _BITS = int(np.float64(TO_INTEGER).view(np.int64))
 @inlined
 def whole(x: float) -> int:
     """Return a whole number below 2^51 in size as an integer: vectors of 256 bits have no instruction for it."""
-    return np.float64(x + TO_INTEGER).view(np.int64) - _BITS  # type: ignore[no-any-return]
+    return np.float64(x + TO_INTEGER).view(np.int64) - _BITS  # type: ignore[return-value]
 
 
 @inlined

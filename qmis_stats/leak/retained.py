@@ -16,7 +16,7 @@ from scipy.special import ndtr
 from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.errors import DomainError
 from qmis_stats.foreign import raised_by, returned_numbers
-from qmis_stats.leak.fits import FREE, Fit, determined, hessian_matrix, row_blocks
+from qmis_stats.leak.fits import FREE, Fit, determined, hessian_matrix, inverse_of, moment_matrix
 from qmis_stats.leak.influence import Influence, influence_of
 from qmis_stats.leak.leave_one_out import LeaveOneOut, forms
 from qmis_stats.leak.losses import contrasts, in_basis
@@ -91,6 +91,11 @@ class Scatter:
         """Standard deviations of the parameters, shape (K, D)."""
         return np.sqrt(np.diag(self.covariance)).reshape(self.outputs, -1)
 
+    @property
+    def large(self) -> bool:
+        """Whether averages over probes stand for traces."""
+        return self.outputs == 1 and len(self.covariance) > _DENSE
+
     @cached_property
     def probes(self) -> FloatArray:
         """Rows with the second moment Σ: their averages stand for traces where matrices are large."""
@@ -99,11 +104,44 @@ class Scatter:
         upper = cholesky(self.second_moment + ridge)
         return np.asarray(rng.standard_normal((_PROBES, upper.shape[0])) @ upper)
 
+    def _images(self, some: FloatArray) -> tuple[FloatArray, FloatArray]:
+        return (some @ self.covariance).T, (some @ self.response).T
+
     @cached_property
-    def images(self) -> tuple[tuple[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]:
-        """C and G times the rows, and times the probes."""
-        rows, probes = ((self.covariance @ some.T, self.response @ some.T) for some in (self.rows, self.probes))
-        return rows, probes
+    def of_rows(self) -> tuple[FloatArray, FloatArray]:
+        """C and G times the rows, for one fitted value per point, (D, n) each."""
+        return self._images(self.rows)
+
+    @cached_property
+    def of_probes(self) -> tuple[FloatArray, FloatArray]:
+        """C and G times the probes."""
+        return self._images(self.probes)
+
+    @property
+    def own(self) -> tuple[FloatArray, FloatArray]:
+        """(I ⊗ xᵀ)C(I ⊗ x) and (I ⊗ xᵀ)G(I ⊗ x) of each row, (n, K, K) each."""
+        if self.large:
+            varied, moved = (np.einsum("nd,nd->n", some.T, self.rows)[:, None, None] for some in self.of_rows)
+        else:
+            varied, moved = (forms(self.rows, some, self.outputs) for some in (self.covariance, self.response))
+        return varied, moved
+
+    @property
+    def directions(self) -> float:
+        """In how many directions fitted values vary, tr(ΣC)²/tr(ΣC)(ΣC)."""
+        if self.large:
+            product = self.second_moment @ self.covariance
+            squared = float(np.sum(product * product.T))
+        else:
+            squared = self.trace(self.moments[0])
+        return self.trace(self.covariance) ** 2 / squared
+
+    @cached_property
+    def moments(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """CΣC, CΣG and GΣG, with a Σ for each of the fitted values."""
+        blocks = np.kron(np.eye(self.outputs), self.second_moment)
+        varied, moved = blocks @ self.covariance, blocks @ self.response
+        return self.covariance @ varied, self.covariance @ moved, self.response @ moved
 
     def trace(self, matrix: FloatArray) -> float:
         """Return tr (I ⊗ Σ)M: the expectation of tr (I ⊗ xᵀ)M(I ⊗ x) over points."""
@@ -145,7 +183,7 @@ def scatter(fit: Fit, found: LeaveOneOut) -> Scatter:
     spread = fit.X.std(axis=0)
     spread = np.where(spread > 0.0, spread, 1.0)
     centre = fit.X.mean(axis=0)
-    correlation, shrunk, products = _correlations(fit.X, centre, spread, fit.outputs == 1 and spread.size <= _MATCHED)
+    correlation, shrunk, sample = _correlations(fit.X, centre, spread)
     stiffness = np.linalg.solve(np.eye(fit.outputs) + found.curvature @ found.leverage, found.curvature)
 
     def made(correlation: FloatArray) -> Scatter:
@@ -155,8 +193,8 @@ def scatter(fit: Fit, found: LeaveOneOut) -> Scatter:
         return _equivalents(fit, found, moment, stiffness.sum(axis=0))
 
     one = made(correlation)
-    if products is not None:
-        sizes, sample = spread**2, products / fit.points
+    if fit.outputs == 1 and spread.size <= _MATCHED:
+        sizes = spread**2
         level = np.eye(spread.size) * (np.trace(sample) / spread.size)
         wanted = _weighted_variances(fit, found, sizes)
 
@@ -172,16 +210,20 @@ def scatter(fit: Fit, found: LeaveOneOut) -> Scatter:
     return replace(one, influence=influence_of(fit, found, *_held(fit, one)))
 
 
-def _correlations(
-    X: FloatArray, centre: FloatArray, spread: FloatArray, plain: bool
-) -> tuple[FloatArray, float, FloatArray | None]:
-    """Return the correlations of Ledoit and Wolf, their share that is shrunk, and if wanted the plain products."""
-    from sklearn.covariance import ledoit_wolf
-
+def _correlations(X: FloatArray, centre: FloatArray, spread: FloatArray) -> tuple[FloatArray, float, FloatArray]:
+    """Return the correlations of Ledoit and Wolf (2004), their share that is shrunk, and the plain ones."""
     standard = X - centre
     standard /= spread
-    correlation, shrunk = ledoit_wolf(standard, assume_centered=True)
-    return correlation, float(shrunk), standard.T @ standard if plain else None
+    points, width = standard.shape
+    sample = standard.T @ standard / points
+    squares = np.einsum("nd,nd->n", standard, standard)
+    level = float(np.trace(sample)) / width
+    apart = float(np.sum(sample**2)) - width * level**2
+    noise = (float(np.sum(squares**2)) / points - float(np.sum(sample**2))) / points
+    shrunk = min(noise / apart, 1.0) if apart > 0.0 and noise > 0.0 else 0.0
+    correlation = (1.0 - shrunk) * sample
+    correlation.flat[:: width + 1] += shrunk * level
+    return correlation, shrunk, sample
 
 
 def _held(fit: Fit, made: Scatter) -> tuple[float, float]:
@@ -197,7 +239,7 @@ def _equivalents(fit: Fit, found: LeaveOneOut, moment: FloatArray, damped: Float
     outputs = fit.outputs
     hessian = np.kron(determined(0.5 * (damped + damped.T)), moment)
     hessian.flat[:: hessian.shape[0] + 1] += np.tile(fit.penalties, outputs) + FREE * np.trace(hessian) / len(hessian)
-    response = cho_solve(cho_factor(hessian), np.eye(len(hessian)))
+    response = inverse_of(cho_factor(hessian))
     if outputs > 1:  # gradients of classes sum to zero: no point moves all of them together
         alone = np.eye(outputs) - 1.0 / outputs
         response = np.kron(alone, np.eye(len(moment))) @ response
@@ -217,10 +259,9 @@ def _weighted_variances(fit: Fit, found: LeaveOneOut, sizes: FloatArray) -> floa
     squares = ((1.0 + w * q) * psi) ** 2 - w**2 * found.variance[:, 0, 0]
     hessian = hessian_matrix(fit.design, found.curvature, fit.penalties)
     hessian.flat[:: len(hessian) + 1] += FREE * np.trace(hessian) / len(hessian)
-    factor, design, variances = cho_factor(hessian), fit.design, np.zeros(sizes.size)
-    for rows in row_blocks(fit.points):
-        variances += cho_solve(factor, design[rows].T)[: sizes.size] ** 2 @ squares[rows]
-    return float(sizes @ variances)
+    inverse = inverse_of(cho_factor(hessian))
+    variances = np.sum((inverse @ moment_matrix(fit.design, squares[:, None, None])) * inverse, axis=1)
+    return float(sizes @ variances[: sizes.size])
 
 
 @dataclass(frozen=True, eq=False)
@@ -528,39 +569,47 @@ def read_out(spread: Scatter, kept: Retained) -> ReadOut:
     kept : Retained
         ρ_i of the parameters.
     """
-    share = kept.share.ravel()
+    share = np.maximum(kept.share.ravel(), _LEAST)
     root = np.sqrt(share / ((1.0 - share) * np.diag(spread.covariance)))
     varying = np.sum((kept.combined @ spread.covariance) * kept.combined, axis=1)
     rows = kept.combined / np.sqrt(_CLOSE * np.maximum(varying, _LEAST))[:, None]
 
     def measured(matrix: FloatArray) -> FloatArray:
-        return np.concatenate([root[:, None] * matrix, rows @ matrix])
+        scaled = root[:, None] * matrix
+        return np.concatenate([scaled, rows @ matrix]) if len(rows) else scaled
 
-    lower = cholesky(np.eye(root.size + len(rows)) + measured(measured(spread.covariance).T), lower=True)
-    if root.size <= _DENSE or spread.outputs > 1:
-        k, d = (solve_triangular(lower, measured(m), lower=True) for m in (spread.covariance, spread.response))
+    def solved(matrix: FloatArray, trans: str = "N") -> FloatArray:
+        return np.asarray(solve_triangular(lower, matrix, trans, lower=True, overwrite_b=True, check_finite=False))
+
+    noisy = measured(measured(spread.covariance).T)
+    noisy.flat[:: len(noisy) + 1] += 1.0
+    lower = cholesky(noisy, lower=True, overwrite_a=True, check_finite=False)
+    before = spread.trace(spread.covariance)
+    if spread.large:
+        k, d = (solved(measured(m)) for m in spread.of_probes)
+        expected = _inner(k, d).mean(axis=1)
+        # The traces are exact for C itself: what probes miss of it they miss of its parts alike.
+        expected = expected * (before / float(np.mean(np.sum(spread.probes.T * spread.of_probes[0], axis=0))))
+        # V = C − CK⁻¹C is R⁻¹ times what the measurements of C become.
+        slopes = np.mean((solved(k, "T")[: root.size] / root[:, None]) ** 2, axis=1)
+    else:
+        inverse = inverse_of((lower, True))
+        seen = [measured(measured(m).T) for m in spread.moments]
+        expected = np.array([np.sum(inverse * m) for m in seen])
+        slopes = np.sum((inverse @ seen[0]) * inverse, axis=1)[: root.size] / root**2
+    if spread.large or (spread.outputs == 1 and len(spread.rows) <= _MANY):
+        k, d = (solved(measured(m)) for m in spread.of_rows)
+        along = _inner(k, d)[:, :, None, None]
+    elif spread.outputs == 1:  # with so many points the directions of one differ little from those of another
+        k = solved(measured(spread.covariance))
+        ratio = expected / max(expected[0], _LEAST)
+        along = forms(spread.rows, k.T @ k, 1) * ratio[:, None, None, None]
+    else:
+        k, d = (solved(measured(m)) for m in (spread.covariance, spread.response))
         products = [k.T @ k, k.T @ d, d.T @ d]
         expected = np.array([spread.trace(m) for m in products])
-        if len(spread.rows) <= _MANY:
-            along = np.array([forms(spread.rows, m, spread.outputs) for m in products])
-        else:  # with so many points the directions of one differ little from those of another
-            ratio = expected / max(expected[0], _LEAST)
-            along = forms(spread.rows, products[0], spread.outputs) * ratio[:, None, None, None]
-        left = spread.covariance - products[0]
-        slopes = np.diag(left @ np.kron(np.eye(spread.outputs), spread.second_moment) @ left)
-        before = spread.trace(spread.covariance)
-    else:
-        of_rows, of_probes = spread.images
-        k, d = (solve_triangular(lower, measured(m), lower=True) for m in of_rows)
-        along = _inner(k, d)[:, :, None, None]
-        k, d = (solve_triangular(lower, measured(m), lower=True) for m in of_probes)
-        expected, before = _inner(k, d).mean(axis=1), spread.trace(spread.covariance)
-        # The traces are exact for C itself: what probes miss of it they miss of its parts alike.
-        expected = expected * (before / float(np.mean(np.sum(spread.probes.T * of_probes[0], axis=0))))
-        again = solve_triangular(lower, k, lower=True, trans="T")
-        rest = of_probes[0] - spread.covariance @ (root[:, None] * again[: root.size] + rows.T @ again[root.size :])
-        slopes = np.mean(rest**2, axis=1)
-    # dρ/dρ_i = (VΣV)_ii dΛ_i/dρ_i / tr ΣC, with V = C − CK⁻¹C.
+        along = np.array([forms(spread.rows, m, spread.outputs) for m in products])
+    # dρ/dρ_i = (VΣV)_ii dΛ_i/dρ_i / tr ΣC.
     per_share = slopes / ((1.0 - share) ** 2 * np.diag(spread.covariance)) / before
     parts = (kept.first, kept.second, kept.truth, kept.again)
     first, second, truth, again = (part.reshape(len(part), -1) @ per_share for part in parts)
