@@ -89,7 +89,7 @@ def repeated_rows(X: FloatArray, y: FloatArray) -> float:
     >>> repeated_rows(np.array([[1.0], [2.0], [1.0]]), np.array([0.0, 0.0, 0.0]))
     0.3333333333333333
     """
-    marks = set()
+    marks: set[bytes] = set()
     for rows in row_blocks(len(X)):
         # Zeros of both signs are the same value.
         marks.update(blake2b(row, digest_size=16).digest() for row in np.column_stack([X[rows], y[rows]]) + 0.0)

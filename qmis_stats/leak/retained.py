@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,6 +29,7 @@ _NODE_WEIGHTS = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()
 _CLOSE = 1e-9
 _DENSE = 1500
 _PROBES = 256
+_CLEARLY = 30.0
 _MANY = 20_000
 _LEAST = 1e-300
 _MATCHED = 600
@@ -77,6 +78,8 @@ class Scatter:
         K.
     influence : Influence
         Of each point on the scale of C, on leverages, and on the length of the mean fitted values.
+    probes : (P, D) ndarray
+        Rows with the second moment Σ: their averages stand for traces where matrices are large.
     """
 
     covariance: FloatArray
@@ -85,6 +88,7 @@ class Scatter:
     rows: FloatArray
     outputs: int
     influence: Influence
+    probes: FloatArray
 
     @property
     def errors(self) -> FloatArray:
@@ -95,14 +99,6 @@ class Scatter:
     def large(self) -> bool:
         """Whether averages over probes stand for traces."""
         return self.outputs == 1 and len(self.covariance) > _DENSE
-
-    @cached_property
-    def probes(self) -> FloatArray:
-        """Rows with the second moment Σ: their averages stand for traces where matrices are large."""
-        rng = np.random.default_rng(0x9B0B)
-        ridge = FREE * float(np.trace(self.second_moment)) * np.eye(len(self.second_moment))
-        upper = cholesky(self.second_moment + ridge)
-        return np.asarray(rng.standard_normal((_PROBES, upper.shape[0])) @ upper)
 
     def _images(self, some: FloatArray) -> tuple[FloatArray, FloatArray]:
         return (some @ self.covariance).T, (some @ self.response).T
@@ -129,12 +125,16 @@ class Scatter:
     @property
     def directions(self) -> float:
         """In how many directions fitted values vary, tr(ΣC)²/tr(ΣC)(ΣC)."""
-        if self.large:
-            product = self.second_moment @ self.covariance
-            squared = float(np.sum(product * product.T))
-        else:
-            squared = self.trace(self.moments[0])
-        return self.trace(self.covariance) ** 2 / squared
+        whole = self.trace(self.covariance) ** 2
+        if not self.large:
+            return whole / self.trace(self.moments[0])
+        # Of two probes (xᵀCz)² is tr(ΣC)(ΣC) on average; only few directions are counted exactly.
+        seen = self.probes @ self.of_probes[0]
+        about = float(np.mean(seen[~np.eye(len(seen), dtype=bool)] ** 2))
+        if whole > _CLEARLY * about:
+            return whole / about
+        product = self.second_moment @ self.covariance
+        return whole / float(np.vdot(product, product.T))
 
     @cached_property
     def moments(self) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -147,7 +147,7 @@ class Scatter:
         """Return tr (I ⊗ Σ)M: the expectation of tr (I ⊗ xᵀ)M(I ⊗ x) over points."""
         width = self.second_moment.shape[0]
         blocks = matrix.reshape(self.outputs, width, self.outputs, width)
-        return float(sum(np.sum(blocks[k, :, k] * self.second_moment) for k in range(self.outputs)))
+        return float(sum(np.vdot(blocks[k, :, k], self.second_moment) for k in range(self.outputs)))
 
     @property
     def secant(self) -> float:
@@ -245,9 +245,15 @@ def _equivalents(fit: Fit, found: LeaveOneOut, moment: FloatArray, damped: Float
         response = np.kron(alone, np.eye(len(moment))) @ response
     covariance = response @ np.kron(found.gradient.T @ found.gradient, moment) @ response
     nothing = Influence(*np.zeros((3, fit.points)))
-    made = Scatter(0.5 * (covariance + covariance.T), response, moment, fit.design, outputs, nothing)
+    made = Scatter(0.5 * (covariance + covariance.T), response, moment, fit.design, outputs, nothing, _probes(moment))
     measured = float(np.mean(np.trace(found.variance, axis1=1, axis2=2)))
     return replace(made, covariance=made.covariance * (measured / made.trace(made.covariance)))
+
+
+def _probes(moment: FloatArray) -> FloatArray:
+    rng = np.random.default_rng(0x9B0B)
+    upper = cholesky(moment + FREE * float(np.trace(moment)) * np.eye(len(moment)))
+    return np.asarray(rng.standard_normal((_PROBES, len(moment))) @ upper)
 
 
 def _weighted_variances(fit: Fit, found: LeaveOneOut, sizes: FloatArray) -> float:
@@ -483,15 +489,16 @@ def cell_share(
     """
     low, high = ((np.asarray(end) - means) / errors for end in np.asarray(bounds))
     total = _beyond(-low) + _beyond(high)
-    below, density = low, _density(low)
+    below, density, tail = low, _density(low), ndtr(-np.abs(low))
     for edge in (*edges, None):
         above = high if edge is None else np.clip((edge - means) / errors, low, high)
+        ahead, rest = _density(above), ndtr(-np.abs(above))
         # Both ends on one side: the difference of the smaller tails.
-        mass = np.where(below > 0.0, ndtr(-below) - ndtr(-above), ndtr(above) - ndtr(below))
-        ahead = _density(above)
-        step = density - ahead
-        total += np.divide(step * step, mass, out=np.zeros_like(total), where=mass > 1e-14)
-        below, density = above, ahead
+        mass = np.where((below > 0.0) == (above > 0.0), np.abs(tail - rest), 1.0 - tail - rest)
+        density -= ahead
+        density *= density
+        total += np.divide(density, mass, out=np.zeros_like(total), where=mass > 1e-14)
+        below, density, tail = above, ahead, rest
     return total
 
 
@@ -578,7 +585,7 @@ def read_out(spread: Scatter, kept: Retained) -> ReadOut:
         scaled = root[:, None] * matrix
         return np.concatenate([scaled, rows @ matrix]) if len(rows) else scaled
 
-    def solved(matrix: FloatArray, trans: str = "N") -> FloatArray:
+    def solved(matrix: FloatArray, trans: Literal["N", "T"] = "N") -> FloatArray:
         return np.asarray(solve_triangular(lower, matrix, trans, lower=True, overwrite_b=True, check_finite=False))
 
     noisy = measured(measured(spread.covariance).T)
@@ -623,7 +630,8 @@ def read_out(spread: Scatter, kept: Retained) -> ReadOut:
 
 
 def _inner(k: FloatArray, d: FloatArray) -> FloatArray:
-    return np.array([np.sum(k * k, axis=0), np.sum(k * d, axis=0), np.sum(d * d, axis=0)])
+    """Return the inner products of columns, of k with k, of k with d, and of d with d."""
+    return np.array([np.einsum("nd,nd->n", a.T, b.T) for a, b in ((k, k), (k, d), (d, d))])
 
 
 def share_moves(found: Sequence[ReadOut], without: FloatArray) -> FloatArray:
