@@ -16,7 +16,7 @@ from qmis_stats.leak.retained import Retained, Scatter
 __all__ = ["objections", "repeated_rows"]
 
 _FEWEST_DIRECTIONS = 10.0
-_FEWEST_WEIGHTS = 10.0
+_FEWEST_WEIGHTS = 20.0
 _LARGEST_PULL = 0.95
 _LARGEST_JOINT_PULL = 0.15
 _LARGEST_INFLATION = 0.9
