@@ -105,8 +105,10 @@ def best_direction(signal: PointSignal, moments: FloatArray, repeat: Indices) ->
 
     def separation(angle: float) -> float:
         along, e = c * np.cos(angle), first * np.cos(angle) + second * np.sin(angle)
-        shift, size = (e[repeat] * mean) ** 2, 1.0 + 2.0 * (along * e)[repeat] * cov + e[repeat] ** 2 * var
-        divergence = shift * (1.0 + 1.0 / size) + size + 1.0 / size - 2.0
+        moved = e[repeat]
+        shift, size = (moved * mean) ** 2, 1.0 + 2.0 * (along * e)[repeat] * cov + moved**2 * var
+        inverse = 1.0 / size
+        divergence = shift * (1.0 + inverse) + size + inverse - 2.0
         return float(np.mean(np.sqrt(np.maximum(divergence, 0.0))))
 
     angle = max(_ANGLES, key=separation)
