@@ -13,9 +13,10 @@ import numpy as np
 from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
 from qmis_stats.inference import holm
-from qmis_stats.inference.rates import fit_dof
+from qmis_stats.inference.rates import checked_fit, fit_dof
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.reporting.tables import Table, texts
+from qmis_stats.validation import objects
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,9 +144,12 @@ def compare_exponents(fits: Sequence[RegressionResults], names: Sequence[str] | 
     from scipy.stats import f as f_law
     from scipy.stats import t as student
 
+    fits = objects(object, "fits", fits, "of fit_exponent")
+    for fit in fits:
+        checked_fit(fit)
     if len(fits) < 2:
         raise InputError("fits", len(fits), "at least two fits")
-    labels = tuple(names) if names is not None else tuple(f"fit {i + 1}" for i in range(len(fits)))
+    labels = objects(str, "names", names) if names is not None else tuple(f"fit {i + 1}" for i in range(len(fits)))
     if len(labels) != len(fits) or len(set(labels)) != len(fits):
         raise InputError("names", labels, f"{len(fits)} different names")
     exponents = np.array([-float(np.asarray(fit.params)[1]) for fit in fits])

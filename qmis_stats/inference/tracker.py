@@ -100,7 +100,10 @@ class Tracker:
 
     def _checked(self, quantizer: str, losses: ArrayLike) -> FloatArray:
         field = f"losses of {quantizer!r}"
-        values = np.asarray(losses)
+        try:
+            values = np.asarray(losses)
+        except ValueError:
+            raise InputError(field, losses, "numbers of shape (N,)") from None
         if values.dtype.kind not in "fiub" or values.ndim != 1:
             raise InputError(field, f"{values.dtype} of shape {values.shape}", "numbers of shape (N,)")
         if self._points is not None and values.size != self._points:
