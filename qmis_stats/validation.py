@@ -26,6 +26,7 @@ __all__ = [
     "instance_of",
     "nonnegative_number",
     "objects",
+    "one_of",
     "positive_number",
     "real_number",
     "sample_size",
@@ -189,11 +190,27 @@ def objects(kind: type, field: str, value: Iterable[T], how: str = "") -> tuple[
     qmis_stats.errors.InputError: keys = 'sharp.order': must be a sequence of str; such as ['sharp.order']
     """
     if isinstance(value, str) or not isinstance(value, Iterable):
-        raise InputError(field, value, f"a sequence of {kind.__name__}{how and f'; {how}'}")
+        of = "" if kind is object else f" of {kind.__name__}"
+        raise InputError(field, value, f"a sequence{of}{how and f'; {how}'}")
     found = tuple(value)
     for one in found:
         instance_of(kind, field, one, how)
     return found
+
+
+def one_of(field: str, value: object, choices: Iterable[str]) -> None:
+    """Refuse what is none of several names, arrays and lists included.
+
+    Examples
+    --------
+    >>> one_of("method", ["crude"], ("crude", "tilted"))
+    Traceback (most recent call last):
+    ...
+    qmis_stats.errors.InputError: method = ['crude']: must be one of crude, tilted
+    """
+    names = tuple(choices)
+    if not isinstance(value, str) or value not in names:
+        raise InputError(field, value, f"one of {', '.join(names)}")
 
 
 def real_number(field: str, value: Any, allowed: str = "a number") -> float:

@@ -17,18 +17,31 @@ from qmis_stats import (
     Sign,
     ThresholdPTQ,
     Tracker,
+    gap_interval,
     indicator,
     load_experiment,
     mis,
     rank,
 )
-from qmis_stats.audit import audit, bundled, head_for, in_units, load_table, public_rows, public_units
+from qmis_stats.audit import (
+    MLP,
+    Linear,
+    Logistic,
+    audit,
+    bundled,
+    from_arrays,
+    head_for,
+    in_units,
+    load_table,
+    public_rows,
+    public_units,
+)
 from qmis_stats.audit.answer import answer
 from qmis_stats.audit.attacks import audit_attacks, clopper_pearson, delong, play, run_attacks, self_check, solvable
 from qmis_stats.audit.audit_page import report_html
 from qmis_stats.audit.audit_page import write_report as write_audit
 from qmis_stats.environment import environment_table
-from qmis_stats.exact import exact
+from qmis_stats.exact import exact, gaussian_line, histogram, quadratic_form
 from qmis_stats.experiment import run_experiment
 from qmis_stats.inference.areas import area_interval, placements
 from qmis_stats.inference.comparison import compare_exponents
@@ -49,7 +62,7 @@ from qmis_stats.inference.rates import (
 )
 from qmis_stats.inference.runs import run_means
 from qmis_stats.leak import leave_one_out
-from qmis_stats.quantizers import quantizer
+from qmis_stats.quantizers import ptq_indicator, quantizer
 from qmis_stats.quantizers.calibrated import GPTQ
 from qmis_stats.results import domain_remarks, error_interval, frame_of, log1mexp, shown_mis
 from qmis_stats.simulate import empirical_roc, pooled, tilted, tilted_series
@@ -88,9 +101,11 @@ from qmis_stats.verify.registry import chosen_claims
 SIZES = [50.0, 100.0, 200.0, 400.0]
 FIT = fit_exponent(SIZES, [-0.1 * n for n in SIZES], [0.01] * 4)
 LOSSES = np.random.default_rng(1).normal(size=(3, 40))
+PROBLEM = Problem(GaussianMean([0.3], [[1.0]]), ThresholdPTQ(Sign()))
 NORMAL = LinearRegression([1.0, 0.5], np.eye(2), 1.0)
 LOGISTIC = LogisticRegression([1.0, 0.5], np.eye(2))
 CELLS = coordinate_cells([[0.0], [0.0]], [1.0, 0.5], [0.2, 0.2])
+TABLE = Path(__file__).parent / "figures" / "reference" / "synthetic.csv"
 NAN = float("nan")
 DATA = bundled("diabetes")
 HEAD = head_for(DATA)
@@ -120,6 +135,42 @@ SIGNS = [quantizer("sign")]
         (lambda: clopper_pearson("3", 10), "successes = '3': must be a number"),
         (lambda: delong("x", [0.1, 0.2]), "members = 'x': must be an array of numbers"),
         (lambda: delong([0.1, 0.2], []), "non_members = []: must be at least one number"),
+        (lambda: empirical_roc(1.0, [0.0]), "independent = (): must be of shape (R,)"),
+        (lambda: tilted_series(PROBLEM, 50), "n = 50: must be a sequence; such as [100, 200]"),
+        (lambda: tilted(PROBLEM, 50, backend=np.zeros(2)), "backend = array([0., 0.]): must be one of auto, numba"),
+        (lambda: mis(PROBLEM, 50, ["exact", "sharp"]), "method = ['exact', 'sharp']: must be one of auto, "),
+        (lambda: gaussian_line.log_delta("0", 50), "thresholds = '0': must be a list of numbers of shape (m,), not ()"),
+        (lambda: quadratic_form.log_delta("1", 1.0, 50), "alpha = '1': must be a positive number"),
+        (lambda: histogram.delta(0.5, 50), "probabilities = 0.5: must be a sequence"),
+        (lambda: Linear("1"), "alpha = '1': must be a number of at least zero"),
+        (lambda: MLP("binary", learning_rate=None), "learning_rate = None: must be a positive number"),
+        (lambda: Logistic(standardise=["all"]), "standardise = ['all']: must be one of auto, all, none, public"),
+        (lambda: from_arrays(DATA.X, DATA.y, features=3), "features = 3: must be a sequence"),
+        (
+            lambda: from_arrays(DATA.X, DATA.y, groups="id"),
+            "data: groups = 'shape ()': must be one value per row",
+        ),
+        (
+            lambda: from_arrays(DATA.X, DATA.y, by=["sex"]),
+            "by = ['sex']: must be a Mapping; from names of columns",
+        ),
+        (lambda: from_arrays(DATA.X, DATA.y, notes="x"), "notes = 'x': must be a sequence of str"),
+        (lambda: from_arrays(DATA.X, DATA.y, name=3), "name = 3: must be a str"),
+        (lambda: load_table(TABLE, "y", columns=[1]), "columns = 1: must be a str"),
+        (lambda: load_table(TABLE, "y", ignore=3), "ignore = 3: must be a sequence of str"),
+        (lambda: load_table(TABLE, "y", by=None), "by = None: must be a sequence of str"),
+        (lambda: load_table(TABLE, "y", groups=["id"]), "groups = ['id']: must be a str; the name of a column"),
+        (lambda: load_table(TABLE, "y", separator=3), "separator = 3: must be a str"),
+        (lambda: load_table(TABLE, "y", missing_values=9), "missing_values = 9: must be a sequence; such as ['n/a']"),
+        (
+            lambda: audit(DATA, HEAD, SIGNS, evaluation=[[1], [2, 3]]),
+            "evaluation = [[1], [2, 3]]: must be a share ",
+        ),
+        (lambda: bundled(["diabetes"]), "name = ['diabetes']: must be one of "),
+        (lambda: ptq_indicator(SIGNS[0], [1.0, 2.0], [[1.0], [0.0, 1.0]]), "covariance = [[1.0], [0.0, 1.0]]: must be"),
+        (lambda: ptq_indicator(SIGNS[0], [1.0, 10**400], [1.0, 1.0]), "weights = [1.0, 1000000"),
+        (lambda: gap_interval(LOSSES[0], method=["bca"]), "method = ['bca']: must be one of adjusted, delta,"),
+        (lambda: Tracker().indicator(["sign"]), "quantizer = ['sign']: must be one of those recorded: none yet"),
         (lambda: empirical_roc(["x"], [0.0]), "independent = ['x']: must be an array of numbers"),
         (lambda: empirical_roc([0.0], [float("nan")]), "member = nan: must be numbers, none of them NaN"),
         (lambda: Store(3), "path = 3: must be a path: a str or a Path"),
@@ -163,7 +214,7 @@ SIGNS = [quantizer("sign")]
         (lambda: fit_exponent(SIZES, SIZES, SIZES, prefactor="no"), "prefactor = 'no': must be a bool"),
         (lambda: fit_power(SIZES, SIZES, covariance=np.eye(4), dof="4"), "dof = '4': must be an integer from 4 to"),
         (lambda: fit_power(SIZES, [1, 2, 3, 10**400], SIZES), "log_delta = [1, 2, 3, 1000000"),
-        (lambda: compare_exponents("fits.json"), "fits = 'fits.json': must be a sequence of object; of fit_exponent"),
+        (lambda: compare_exponents("fits.json"), "fits = 'fits.json': must be a sequence; fit_exponent returns one"),
         (lambda: compare_exponents([FIT, None]), "fit = None: must be what fit_exponent or fit_power returns"),
         (lambda: compare_exponents([FIT, FIT], [1, 2]), "names = 1: must be a str"),
         (lambda: exponent_against_indicator(FIT, "a.toml"), "problem = 'a.toml': must be a Problem"),

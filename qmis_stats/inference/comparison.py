@@ -144,7 +144,7 @@ def compare_exponents(fits: Sequence[RegressionResults], names: Sequence[str] | 
     from scipy.stats import f as f_law
     from scipy.stats import t as student
 
-    fits = objects(object, "fits", fits, "of fit_exponent")
+    fits = objects(object, "fits", fits, "fit_exponent returns one")
     for fit in fits:
         checked_fit(fit)
     if len(fits) < 2:

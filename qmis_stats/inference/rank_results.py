@@ -15,7 +15,7 @@ from qmis_stats.inference.ranks import Comparisons, ranks_from
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.reporting.summary import Summary
 from qmis_stats.reporting.tables import Table, estimates, ranges, texts
-from qmis_stats.validation import checked_level, finite_array, objects
+from qmis_stats.validation import checked_level, finite_array, objects, one_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,8 +77,7 @@ class RankResults(NotebookResult):
         InputError
             If the level or the kind is not allowed.
         """
-        if kind not in KINDS:
-            raise InputError("kind", kind, f"one of {', '.join(KINDS)}")
+        one_of("kind", kind, KINDS)
         if kind == "holm":
             return ranks_from(self.comparisons.holm(level))
         return self.comparisons.rank_sets(level, simultaneous=kind == "simultaneous")

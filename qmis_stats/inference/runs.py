@@ -22,7 +22,7 @@ from qmis_stats.inference.rank_results import EstimateRanking, rank_estimates
 from qmis_stats.inference.run_table import RunTable, run_table
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.reporting.tables import Table, estimates, texts
-from qmis_stats.validation import checked_level
+from qmis_stats.validation import checked_level, one_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -220,8 +220,7 @@ def run_means(
     array([[0.845, 1.255],
            [1.175, 1.625]])
     """
-    if method not in get_args(RunMethod):
-        raise InputError("method", method, f"one of {', '.join(get_args(RunMethod))}")
+    one_of("method", method, get_args(RunMethod))
     table = run_table(values, names, std_errors)
     if method == "cluster" and not table.complete:
         raise InputError("values", "missing cells", "complete with method = cluster; use method = mixedlm")

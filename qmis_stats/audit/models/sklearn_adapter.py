@@ -27,7 +27,7 @@ from qmis_stats.audit.models.estimator_parts import head_arrays, heads, refuse_b
 from qmis_stats.audit.models.estimator_path import earlier, path_of, settled
 from qmis_stats.audit.models.units import Units
 from qmis_stats.errors import InputError
-from qmis_stats.validation import whole_number
+from qmis_stats.validation import one_of, whole_number
 
 __all__ = ["SklearnModel"]
 
@@ -108,8 +108,8 @@ class SklearnModel:
         standardise: Standardise = "auto",
     ) -> None:
         regressor = _is_regressor(estimator)
-        if task is not None and task not in TASKS:
-            raise InputError("task", task, f"one of {', '.join(TASKS)}")
+        if task is not None:
+            one_of("task", task, TASKS)
         chosen: Task = task or ("regression" if regressor else "binary")
         if (chosen == "regression") != regressor:
             raise InputError("task", chosen, f"that of {type(estimator).__name__}")

@@ -20,6 +20,7 @@ from qmis_stats.audit.models.stored_release import StoredRelease
 from qmis_stats.audit.models.torch_states import Entries, entries, merged, tensors
 from qmis_stats.errors import InputError, extra_module
 from qmis_stats.foreign import reason_of
+from qmis_stats.validation import one_of
 
 __all__ = ["TorchModel"]
 
@@ -116,8 +117,7 @@ class TorchModel:
         torch = _torch()
         if not isinstance(module, torch.nn.Module):
             raise InputError("module", type(module).__name__, "a torch.nn.Module")
-        if task not in TASKS:
-            raise InputError("task", task, f"one of {', '.join(TASKS)}")
+        one_of("task", task, TASKS)
         if initial not in ("common", "fresh"):
             raise InputError("initial", initial, "'common' or 'fresh'")
         self._entries = entries(module)
