@@ -37,7 +37,16 @@ from qmis_stats.audit import (
     public_units,
 )
 from qmis_stats.audit.answer import answer
-from qmis_stats.audit.attacks import audit_attacks, clopper_pearson, delong, play, run_attacks, self_check, solvable
+from qmis_stats.audit.attacks import (
+    LiRA,
+    audit_attacks,
+    clopper_pearson,
+    delong,
+    play,
+    run_attacks,
+    self_check,
+    solvable,
+)
 from qmis_stats.audit.audit_page import report_html
 from qmis_stats.audit.audit_page import write_report as write_audit
 from qmis_stats.environment import environment_table
@@ -67,6 +76,7 @@ from qmis_stats.quantizers.calibrated import GPTQ
 from qmis_stats.results import domain_remarks, error_interval, frame_of, log1mexp, shown_mis
 from qmis_stats.simulate import empirical_roc, pooled, tilted, tilted_series
 from qmis_stats.sweep import (
+    Adaptive,
     Store,
     export,
     load_sweep,
@@ -182,6 +192,10 @@ SIGNS = [quantizer("sign")]
         (lambda: write_audit("report", "out"), "result = 'report': must be an AuditResult; audit returns one"),
         (lambda: public_units("people.csv"), "dataset = 'people.csv': must be a Dataset; load_table reads one"),
         (lambda: in_units(DATA, "public"), "units = 'public': must be a Units; public_units makes them of a data set"),
+        (lambda: LiRA("both"), "variant = 'both': must be one of online, offline"),
+        (lambda: LiRA(shrinkage="1"), "shrinkage = '1': must be a number"),
+        (lambda: Adaptive("1 %"), "relative_error = '1 %': must be a positive number"),
+        (lambda: Adaptive(0.01, NAN), "replicates = nan: must be an integer of at least 1"),
         (lambda: run_attacks("x", []), "game = 'x': must be an AttackGame; play plays one"),
         (lambda: self_check(["loss"]), "attacks = 'loss': must be an Attack; such as [ReadOut()]"),
         (lambda: solvable("sign", 5), "problem = 'sign': must be a Problem"),
