@@ -132,8 +132,8 @@ def audit(
     draws : int
         Of the bootstrap of the ranking.
     calibrate : {"training", "held-out"}, Dataset or array_like
-        Whose points calibrate quantizers that see data, such as GPTQ: those of each training, held-out ones, or public
-        rows with the same features.
+        Whose points calibrate quantizers that see data, such as GPTQ: those of each training run, held-out ones, or
+        public rows with the same features.
     calibration_rows : int
         At most so many of them, drawn at random in each run.
     seed : int

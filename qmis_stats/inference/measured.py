@@ -1,4 +1,4 @@
-"""A measure: one figure of each release of the same trainings, with a joint covariance, and what follows from it."""
+"""A measure: one figure of each release of the same training runs, their joint covariance, and what follows."""
 
 from __future__ import annotations
 
@@ -101,9 +101,9 @@ class Measured(NotebookResult):
         InputError
             If there is not one row a release, fewer than two trainings, or a number that is not finite.
         """
-        table = finite_array(figure, values, 2, f"({len(names)}, trainings)")
+        table = finite_array(figure, values, 2, f"({len(names)}, runs)")
         if table.shape[0] != len(names) or table.shape[1] < 2:
-            raise InputError(figure, table.shape, f"of shape ({len(names)}, trainings), with at least 2 trainings")
+            raise InputError(figure, table.shape, f"of shape ({len(names)}, runs), with at least 2 training runs")
         count = table.shape[1]
         covariance = np.atleast_2d(np.cov(table)) / count
         mean, level = table.mean(axis=1), checked_level(level)

@@ -55,7 +55,7 @@ def certificate(problem: Problem, n: int) -> MISResult:
         )
     exponents = [f.chernoff_exponent for f in problem.crossable_faces]
     value = math.log(2.0) + float(logsumexp([-n * i for i in exponents])) if exponents else -math.inf
-    return MISResult("certificate", n, min(value, 0.0), domain="upper bound on delta, guaranteed at every n")
+    return MISResult("certificate", n, min(value, 0.0), domain="upper bound on Δ, guaranteed at every n")
 
 
 def collision_bound(cell_probabilities: Sequence[float] | Sequence[Fraction]) -> float:

@@ -133,7 +133,7 @@ def test_p_values_under_random_labels_are_valid_and_see_a_small_shift():
         assert np.mean(p <= level) <= level + 6.0 * np.sqrt(level * (1.0 - level) / p.size)
     shifted = AttackResult("a", scores + halves, halves, 0.3, (), control="labels")
     assert shifted.chance_p_value() < 1e-9
-    # Trainings alone, which is all that another control leaves independent, would not have seen it.
+    # Training runs alone, which is all that another control leaves independent, would not have seen it.
     assert dataclasses.replace(shifted, control="weights").chance_p_value() > 1e-3
     everyone = AttackResult("a", scores, halves, -100.0, (), control="labels")
     assert everyone.chance_p_value() == 1.0

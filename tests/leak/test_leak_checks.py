@@ -61,7 +61,7 @@ def test_trainings_are_at_their_minimum(loss):
 @pytest.mark.statistical
 @pytest.mark.parametrize("tv", [0.0, 0.3, 0.8])
 def test_advantages_are_at_most_the_total_variation_and_close(tv):
-    """1600 records of 400 trainings; nine standard errors of Student's law with 39 degrees of freedom are 2e-11."""
+    """1600 records of 400 training runs; nine standard errors of Student's law with 39 degrees of freedom are 2e-11."""
     rng = np.random.default_rng(3)
     found = [records.bias(tv, 400, rng, records=40) for _ in range(40)]
     error = np.std(found, ddof=1) / np.sqrt(40)

@@ -1,7 +1,7 @@
 """Part 2: is the exposure that one fit predicts for a record what attacks on a thousand training runs find?
 
-The pool game on a molecular set: each training uses a random half of the records. The attack reads the statistic of S16
-out of the codes, learns its normal laws with and without the record from one half of the training runs, and is
+The pool game on a molecular set: each training run uses a random half of the records. The attack reads the statistic of
+S16 out of the codes, learns its normal laws with and without the record from one half of the training runs, and is
 scored on the other half: no theory decides what it achieves, and on average this is at most the total variation.
 """
 
@@ -55,7 +55,7 @@ class Pool:
         return rng.permuted(np.tile(first, (count, 1)), axis=1)
 
     def trained(self, member: np.ndarray) -> np.ndarray:
-        """Return weights and intercept of each training, (R, D + 1): ridge penalty, free intercept."""
+        """Return weights and intercept of each training run, (R, D + 1): ridge penalty, free intercept."""
         products = self.X @ self.X.T
         found = []
         for rows in map(np.flatnonzero, member):
@@ -151,7 +151,7 @@ class Law:
 def read_outs(
     pool: Pool, name: str, weights: np.ndarray, member: np.ndarray, moments: tuple
 ) -> tuple[np.ndarray, Law, float]:
-    """Return each record's statistic in each training, (R, N), its law, and the share ρ that the codes retain."""
+    """Return each record's statistic in each training run, (R, N), its law, and the share ρ that the codes retain."""
     C, G = moments
     design = np.column_stack([pool.X, np.ones(pool.y.size)])
     mean, centre = weights.mean(axis=0), mean_where(weights @ design.T, ~member)
@@ -166,7 +166,7 @@ def read_outs(
 def advantage(read: np.ndarray, member: np.ndarray, learnt: np.ndarray) -> np.ndarray:
     """Return true less false positive rate of each record on the training runs that are not ``learnt``, (N,).
 
-    A training is called one with the record where the normal law that members had in the runs ``learnt`` has the
+    A training run is called one with the record where the normal law that members had in the runs ``learnt`` has the
     larger density there. The laws do not see the training runs on which they are scored: on average the advantage is at
     most the total variation.
     """

@@ -67,7 +67,7 @@ def audit_attacks(
     """Attack a model under each quantizer and without one, beside two checks of the attacks themselves.
 
     The model is trained ``trainings`` times, each time on a random n rows; each quantizer is applied to the last
-    weights of every training, the shadow runs of the attacks included. The same attacks are run where membership
+    weights of every training run, the shadow runs of the attacks included. The same attacks are run where membership
     is drawn at random, and on a problem whose optimum is known (:func:`self_check`).
 
     Parameters
@@ -79,11 +79,11 @@ def audit_attacks(
     quantizers : sequence of Quantizer
         With different names; the model without quantization, ``"identity"``, is always attacked.
     n : int, optional
-        Points a training, at most half of the rows; by default half of them.
+        Points per training run, at most half of the rows; by default half of them.
     trainings : int
         In all, at least 16: a quarter are shadow runs, a quarter fix thresholds, half are attacked.
     members : int
-        Members, and as many non-members, that each attacked training shows, as far as there are so many.
+        Members, and as many non-members, that each attacked training run shows, as far as there are so many.
     attacks : sequence of Attack
         With different names; by default the read-out, loss threshold, offline LiRA and a logistic discriminator.
     level : float
@@ -164,7 +164,7 @@ def audit_attacks(
 def _predicted(
     dataset: Dataset, model: Model, quantizers: Sequence[Quantizer], game: AttackGame, seed: int
 ) -> LeakageResult | None:
-    """Return what theory says of the game that is played, from its first shadow training."""
+    """Return what theory says of the game that is played, from its first shadow training run."""
     trained = game.known.shadow.trained
     assert trained is not None
     rows, fraction = np.flatnonzero(trained[0]), game.known.n / dataset.rows

@@ -41,7 +41,7 @@ class LiRA:
     shrinkage : float, optional
         Degrees of freedom that the pooled variance is worth; by default estimated.
     inside : int
-        In a game with a sampler no shadow training has seen the points, and the online variant trains this many for
+        In a game with a sampler no shadow training run has seen the points, and the online variant trains this many for
         every point that it scores.
 
     Notes

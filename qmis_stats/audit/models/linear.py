@@ -116,7 +116,7 @@ class _LinearHead:
         return Units(*scaling(X, self.standardise), *self._target_scaling(y))
 
     def released_units(self, weights: Weights) -> Units:
-        """Return the units that a training released."""
+        """Return the units that a training run released."""
         return Units.of_head(weights)
 
     def _in_rows(

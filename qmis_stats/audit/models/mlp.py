@@ -125,7 +125,7 @@ class MLP:
         return Units(*scaling(X, self.standardise), *(target_scaling(y) if scaled else (0.0, 1.0)))
 
     def released_units(self, weights: Weights) -> Units:
-        """Return the units that a training released."""
+        """Return the units that a training run released."""
         location, scale, (centre, unit) = weights[-3:]
         return Units(location, scale, float(centre), float(unit))
 

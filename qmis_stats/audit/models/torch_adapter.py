@@ -55,10 +55,10 @@ class TorchModel:
         when it is done; PyTorch's own generator is seeded from ``rng`` before. What it sets has to be a parameter or a
         buffer of the module; it may register parametrizations, as :func:`low_rank
         <qmis_stats.audit.models.low_rank.low_rank>` does: released is the sum of the weight and its adapter.
-        Or the checkpoints of a training that is already done: state dicts, dictionaries that hold one, paths of either
-        (``.safetensors``, ``.gguf``, or what ``torch.save`` wrote), or modules; then one run is audited, and evaluation
-        points have to be named that were not trained on. A quantized one is audited as the numbers that its codes and
-        scales stand for.
+        Or the checkpoints of a training run that is already done: state dicts, dictionaries that hold one, paths of
+        either (``.safetensors``, ``.gguf``, or what ``torch.save`` wrote), or modules; then one run is audited, and
+        evaluation points have to be named that were not trained on. A quantized one is audited as the numbers that its
+        codes and scales stand for.
     task : str
         ``"regression"``, ``"binary"`` or ``"multiclass"``.
     loss : callable, optional
