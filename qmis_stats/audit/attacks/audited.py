@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from dataclasses import fields, is_dataclass
+from functools import lru_cache, partial
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -35,7 +37,7 @@ from qmis_stats.problem import Problem
 from qmis_stats.procedures import ThresholdPTQ
 from qmis_stats.quantizers import Sign
 from qmis_stats.threads import one_thread
-from qmis_stats.validation import checked_level, instance_of, objects, whole_number
+from qmis_stats.validation import checked_level, checked_seed, instance_of, objects, whole_number
 
 __all__ = ["ATTACKS", "audit_attacks", "self_check"]
 
@@ -228,9 +230,20 @@ def self_check(
     >>> round(0.5 * (1.0 + report.delta), 4), report.beating()
     (0.5738, ())
     """
-    checked_level(level)
     attacks = objects(Attack, "attacks", attacks, "such as [ReadOut()]")
-    shadows = whole_number("shadows", shadows, 0)
+    trainings, shadows = whole_number("trainings", trainings, 1), whole_number("shadows", shadows, 0)
+    check = _kept_check if all(map(_is_its_settings, attacks)) else _check
+    return check(attacks, trainings, shadows, checked_seed(seed), checked_level(level))
+
+
+def _is_its_settings(attack: Attack) -> bool:
+    """Return whether two attacks that are equal, now or later, find the same."""
+    frozen = is_dataclass(attack) and type(attack).__dataclass_params__.frozen  # type: ignore[attr-defined]
+    plain = (str, int, float, type(None), FunctionType)
+    return frozen and all(isinstance(getattr(attack, one.name), plain) for one in fields(attack))
+
+
+def _check(attacks: tuple[Attack, ...], trainings: int, shadows: int, seed: int, level: float) -> AttackReport:
     case = solvable(Problem(GaussianMean(np.zeros(1), np.eye(1)), ThresholdPTQ(Sign())), _CHECK_SIZE)
     game = play(
         case.sampler,
@@ -243,3 +256,7 @@ def self_check(
         seed=seed,
     )
     return run_attacks(game, [BayesOptimal(case.log_ratio), *attacks], delta=case.delta, level=level)
+
+
+_kept_check = lru_cache(maxsize=8)(_check)
+"""It knows no data: audits in one process that run the same attacks check them once."""
