@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import chdtrc, fdtrc
 
 from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
@@ -364,14 +365,11 @@ def lack_of_fit(fit: RegressionResults) -> LackOfFit:
     1
     """
     checked_fit(fit)
-    from scipy.stats import chi2
-    from scipy.stats import f as f_law
-
     squares, df, dof = float(fit.ssr), int(fit.df_resid), fit_dof(fit)
     if df == 0:
         return LackOfFit(squares, df, 1.0, math.inf if math.isinf(dof) else dof + 1.0)
     if math.isinf(dof):
-        return LackOfFit(squares, df, float(chi2.sf(squares, df)))
+        return LackOfFit(squares, df, float(chdtrc(df, squares)))
     # Hotelling: the covariance has dof + df degrees of freedom, of which df − 1 are lost.
     statistic = squares * (dof + 1.0) / ((dof + df) * df)
-    return LackOfFit(statistic, df, float(f_law.sf(statistic, df, dof + 1.0)), dof + 1.0)
+    return LackOfFit(statistic, df, float(fdtrc(df, dof + 1.0, statistic)), dof + 1.0)

@@ -334,7 +334,7 @@ def test_points_carry_the_tilted_law():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (([1.0], [[1.0]], math.nan), "law.intercept = nan: must be from -100 to 100"),
+        (([1.0], [[1.0]], math.nan), "law.intercept = nan: must be a number from -100 to 100"),
         (([1.0], [[1.0]], "0"), "law.intercept = '0': must be a number"),
         (([200.0], [[1.0]]), "law.coefficients = .* must be such that the standard deviation"),
         (([1.0], [[-1.0]]), "law.covariance"),

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import lru_cache, partial
-from types import FunctionType
+from types import FunctionType, NoneType
 from typing import Any
 
 import numpy as np
@@ -236,11 +236,14 @@ def self_check(
     return check(attacks, trainings, shadows, checked_seed(seed), checked_level(level))
 
 
-def _is_its_settings(attack: Attack) -> bool:
+def _is_its_settings(attack: object) -> bool:
     """Return whether two attacks that are equal, now or later, find the same."""
-    frozen = is_dataclass(attack) and type(attack).__dataclass_params__.frozen  # type: ignore[attr-defined]
-    plain = (str, int, float, type(None), FunctionType)
-    return frozen and all(isinstance(getattr(attack, one.name), plain) for one in fields(attack))
+    kind: Any = type(attack)
+    if not is_dataclass(attack) or not kind.__dataclass_params__.frozen:
+        return False
+    return all(
+        isinstance(getattr(attack, one.name), (str, int, float, NoneType, FunctionType)) for one in fields(attack)
+    )
 
 
 def _check(attacks: tuple[Attack, ...], trainings: int, shadows: int, seed: int, level: float) -> AttackReport:
