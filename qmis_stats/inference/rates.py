@@ -206,7 +206,7 @@ def _gls(
     covariance: ArrayLike | None,
     dof: int | None,
 ) -> RegressionResults:
-    import statsmodels.api as sm
+    from statsmodels.regression.linear_model import GLS
 
     if (std_error is None) == (covariance is None):
         raise InputError("std_error", std_error, "given, or covariance instead: exactly one of the two")
@@ -224,7 +224,7 @@ def _gls(
         sigma = covariance_matrix("covariance", covariance, response.size)
         if dof is not None:
             dof = whole_number("dof", dof, response.size, LARGEST_SIZE)
-    model = sm.GLS(response, np.column_stack(columns), sigma=sigma)
+    model = GLS(response, np.column_stack(columns), sigma=sigma)
     model.exog_names[:] = names
     fit = model.fit(cov_type="fixed scale")
     if dof is None:

@@ -250,13 +250,13 @@ def run_means(
 
 def _cluster(table: RunTable) -> _Fit:
     """Return ordinary least squares with a covariance clustered by run: S/R, S the sample covariance over runs."""
-    import statsmodels.api as sm
+    from statsmodels.regression.linear_model import OLS
 
     response, design, runs = table.long()
     count = len(table.values)
     # statsmodels' own correction would add (N − 1)/(N − Q): R/(R − 1) alone makes Student's law exact here.
     options = {"groups": runs, "use_correction": False}
-    fit = sm.OLS(response, design).fit(cov_type="cluster", cov_kwds=options, use_t=True)
+    fit = OLS(response, design).fit(cov_type="cluster", cov_kwds=options, use_t=True)
     covariance = np.asarray(fit.cov_params()) * count / (count - 1.0)
     return _Fit(np.asarray(fit.params), covariance, count - 1.0, count - 1.0, count * np.diag(covariance))
 
