@@ -32,7 +32,8 @@ from qmis_stats.audit.models import Logistic
 from qmis_stats.display import attack_table, audit_table, printed
 from qmis_stats.errors import InputError
 from qmis_stats.reporting.tables import lines_of
-from tests.audit.conftest import CHECKED, Grid, ScaledSign
+from tests.audit.conftest import CHECKED
+from tests.audit.grids import Grid, ScaledSign
 from tests.page import Page, check_readable
 
 

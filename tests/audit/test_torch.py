@@ -14,7 +14,7 @@ from qmis_stats.audit.codewords import Codewords
 from qmis_stats.audit.data import from_arrays
 from qmis_stats.audit.models import TorchModel
 from qmis_stats.quantizers import quantizer
-from tests.audit.conftest import Grid
+from tests.audit.grids import Grid
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
