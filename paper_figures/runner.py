@@ -102,7 +102,8 @@ def save(name: str, frame: pd.DataFrame, target: Path | BinaryIO, **options: Any
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    from paper_figures.style import RC, add_fonts
+    from paper_figures.style import RC
+    from qmis_stats.reporting.figures import add_fonts
 
     chosen = recipe(name)
     add_fonts()

@@ -8,14 +8,11 @@ from __future__ import annotations
 import string
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from matplotlib import get_data_path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import fontManager
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
@@ -27,7 +24,6 @@ __all__ = [
     "REFERENCE",
     "TEXT",
     "Look",
-    "add_fonts",
     "family",
     "label_panels",
     "names_of_families",
@@ -67,15 +63,6 @@ RC: dict[Any, Any] = {
     "savefig.dpi": 300,
 }
 """Settings under which every figure is drawn: ``with matplotlib.rc_context(RC)``."""
-
-
-def add_fonts() -> None:
-    """Let Matplotlib find the fonts that it ships: its list of fonts is kept per user, and may be another version's."""
-    known = {font.fname for font in fontManager.ttflist}
-    for file in Path(get_data_path(), "fonts", "ttf").glob("STIX*.ttf"):
-        if str(file) not in known:
-            fontManager.addfont(file)
-
 
 BLACK, BLUE, SKY, GREEN, ORANGE, RED, PURPLE, GREY = (
     "#000000",
