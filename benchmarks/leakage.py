@@ -1,4 +1,4 @@
-"""Leak of 15 quantizers from one fit against the cheapest present alternative: 128 trainings and offline LiRA.
+"""Leak of 15 quantizers from one fit against the cheapest present alternative: 128 training runs and offline LiRA.
 
     NUMBA_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/leakage.py [--rounds 3] [--large]
 

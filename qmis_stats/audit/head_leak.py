@@ -28,7 +28,7 @@ _WIDEST = 4096
 
 
 def head_fit(model: Model, X: FloatArray, y: FloatArray, weights: Weights | None = None) -> Fit:
-    """Return the fit that a head is after training on some points, or that its weights after such a training are.
+    """Return the fit that a head is after training on some points, or that its weights after such a training run are.
 
     Raises
     ------

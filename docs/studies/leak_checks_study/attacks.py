@@ -38,7 +38,7 @@ def two_sided(difference: float, error: float, trainings: int) -> float:
 
 
 def checked(name: str, folder: Path, trainings: int, shadows: int, seed: int) -> Iterator[Row]:
-    """Yield areas of all attacks on one data set, their differences from the read-out's, and what one fit predicts."""
+    """Yield AUCs of all attacks on one data set, their differences from the read-out's, and what one fit predicts."""
     rng = np.random.default_rng([seed, 5, CHOSEN.index(name)])
     data = load(name, folder, rng)
     head, n = replace(head_for(data), checkpoints=1), data.rows // 2

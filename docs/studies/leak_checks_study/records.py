@@ -59,7 +59,7 @@ class Pool:
         return rng.permuted(np.tile(first, (count, 1)), axis=1)
 
     def trained(self, member: np.ndarray) -> np.ndarray:
-        """Return weights and intercept of each training, (R, D + 1): ridge penalty, free intercept."""
+        """Return weights and intercept of each training run, (R, D + 1): ridge penalty, free intercept."""
         products = self.X @ self.X.T
         found = []
         for rows in map(np.flatnonzero, member):
