@@ -103,8 +103,10 @@ def save(name: str, frame: pd.DataFrame, target: Path | BinaryIO, **options: Any
     from matplotlib.figure import Figure
 
     from paper_figures.style import RC
+    from qmis_stats.reporting.figures import add_fonts
 
     chosen = recipe(name)
+    add_fonts()
     with mpl.rc_context(RC):
         figure = Figure(figsize=chosen.SIZE)
         chosen.draw(frame, figure)

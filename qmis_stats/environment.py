@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from qmis_stats.errors import InputError
 from qmis_stats.reporting.tables import Table
 
 __all__ = ["environment", "environment_table"]
@@ -61,6 +62,8 @@ def environment_table(found: Mapping[str, Any]) -> Table:
     >>> environment_table(environment()).columns
     ('part', 'found')
     """
+    if not isinstance(found, Mapping) or "backends" not in found:
+        raise InputError("found", found, "what environment() returns")
     rows = [
         *((name, found[name]) for name in ("qmis_stats", "python", "platform")),
         *found["packages"].items(),

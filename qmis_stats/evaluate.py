@@ -11,7 +11,7 @@ from qmis_stats.errors import DomainError, DomainWarning, InputError
 from qmis_stats.laws import LinearRegression
 from qmis_stats.problem import Problem
 from qmis_stats.results import MISResult, MISSeries
-from qmis_stats.validation import instance_of, sample_size
+from qmis_stats.validation import instance_of, one_of, sample_size
 
 __all__ = ["METHODS", "mis"]
 
@@ -123,8 +123,7 @@ def mis(
     """
     instance_of(Problem, "problem", problem)
     sizes = _sizes(n)
-    if method not in METHODS:
-        raise InputError("method", method, f"one of {', '.join(METHODS)}")
+    one_of("method", method, METHODS)
     run = _routes(replicates, seed, backend, block)
     results = tuple(
         _first_in_reach(run, problem, size) if method == "auto" else run[method](problem, size) for size in sizes

@@ -12,12 +12,21 @@ import numpy as np
 from scipy.special import ndtri, stdtrit
 
 from qmis_stats.arrays import FloatArray, IntArray
+from qmis_stats.errors import InputError
 from qmis_stats.json_values import json_ready
 from qmis_stats.reporting.decay_plot import DecayPoint, decay_plot
 from qmis_stats.reporting.figures import INK, axes_or_new
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.reporting.tables import Table, power_of_ten, shown, table_of
-from qmis_stats.validation import checked_level, real_number
+from qmis_stats.validation import (
+    LARGEST_SIZE,
+    checked_level,
+    instance_of,
+    nonnegative_number,
+    objects,
+    real_number,
+    whole_number,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +60,7 @@ def log1mexp(x: float) -> float:
     >>> round(log1mexp(-1e-20), 6)
     -46.051702
     """
-    if x >= 0.0:
+    if real_number("x", x) >= 0.0:
         return -math.inf
     return math.log(-math.expm1(x)) if x > -math.log(2.0) else math.log1p(-math.exp(x))
 
@@ -68,7 +77,9 @@ def error_interval(
     (1.96, 2.0395)
     """
     upper = 0.5 + 0.5 * checked_level(level)
-    half = float(ndtri(upper) if dof is None else stdtrit(dof, upper)) * std_error
+    estimate = real_number("estimate", estimate)
+    dof = None if dof is None else whole_number("dof", dof, 1, LARGEST_SIZE)
+    half = float(ndtri(upper) if dof is None else stdtrit(dof, upper)) * nonnegative_number("std_error", std_error)
     return estimate - half, estimate + half
 
 
@@ -205,9 +216,13 @@ class MISResult(NotebookResult):
     linear: LinearEstimate | None = None
 
     def __post_init__(self) -> None:
-        real_number("log_delta", self.log_delta)
-        if math.isnan(self.log_delta) or (self.std_error is not None and math.isnan(self.std_error)):
+        instance_of(str, "method", self.method)
+        whole_number("n", self.n, 1)
+        if any(isinstance(value, float) and math.isnan(value) for value in (self.log_delta, self.std_error)):
             raise ArithmeticError(f"method {self.method} produced a NaN at n = {self.n}; please report this problem")
+        real_number("log_delta", self.log_delta)
+        if self.std_error is not None and real_number("std_error", self.std_error) < 0.0:
+            raise InputError("std_error", self.std_error, "a number of at least zero, or None")
 
     @property
     def delta(self) -> float:
@@ -334,6 +349,9 @@ class MISSeries(NotebookResult):
 
     results: tuple[MISResult, ...]
 
+    def __post_init__(self) -> None:
+        _checked(self.results)
+
     def __len__(self) -> int:
         return len(self.results)
 
@@ -402,7 +420,7 @@ def domain_remarks(results: Iterable[MISResult]) -> list[str]:
     ['outside its domain: sharp at n = 3, 4: n < 10']
     """
     sizes: dict[tuple[str, str], list[str]] = {}
-    for result in results:
+    for result in _checked(results):
         if not result.in_domain:
             sizes.setdefault((result.method, result.domain), []).append(str(result.n))
     return [f"outside its domain: {method} at n = {', '.join(n)}: {why}" for (method, why), n in sizes.items()]
@@ -416,9 +434,13 @@ def shown_mis(log_delta: float) -> str:
     >>> shown_mis(math.log(0.25)), shown_mis(-23.03), shown_mis(-math.inf)
     ('0.750000', '1 − 9.96e-11', '1')
     """
-    if log_delta == -math.inf:
+    if real_number("log_delta", log_delta) == -math.inf:
         return "1"
     return f"{-math.expm1(log_delta):.6f}" if log_delta > _LOG_SMALL else f"1 − {power_of_ten(log_delta, 3)}"
+
+
+def _checked(results: Iterable[MISResult]) -> tuple[MISResult, ...]:
+    return objects(MISResult, "results", results, "mis returns one per n")
 
 
 def _fraction_text(value: Fraction) -> str | None:
@@ -434,5 +456,7 @@ def frame_of(results: Iterable[MISResult]) -> pd.DataFrame:
     import pandas as pd
 
     keys = ("method", "n", "log_delta", "delta", "mis", "std_error", "in_domain")
-    frame = pd.DataFrame([{key: getattr(result, key) for key in keys} for result in results], columns=list(keys))
+    frame = pd.DataFrame(
+        [{key: getattr(result, key) for key in keys} for result in _checked(results)], columns=list(keys)
+    )
     return frame.astype({"std_error": np.float64})  # where none has one as well

@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
 
 __all__ = [
+    "LARGEST_SIZE",
+    "LARGEST_VARIANCE",
     "checked_level",
     "checked_seed",
     "checked_share",
@@ -21,17 +22,23 @@ __all__ = [
     "covariance_matrix",
     "file_name",
     "finite_array",
+    "finite_number",
     "instance_of",
     "nonnegative_number",
     "objects",
+    "one_of",
     "positive_number",
     "real_number",
     "sample_size",
     "score_array",
+    "threshold_array",
     "whole_number",
 ]
 
 T = TypeVar("T")
+
+LARGEST_SIZE = 10**15
+"""Largest sample size: well inside the integers that a float holds exactly."""
 
 _SYMMETRY_TOLERANCE = 1e-12
 
@@ -39,7 +46,7 @@ LARGEST_VARIANCE = 1e300
 """Beyond it, or below its reciprocal, products of entries overflow or lose digits."""
 
 
-def finite_array(field: str, value: ArrayLike, ndim: int, shape: str) -> FloatArray:
+def finite_array(field: str, value: object, ndim: int, shape: str) -> FloatArray:
     """Return ``value`` as a float array of ``ndim`` dimensions with finite entries.
 
     Raises
@@ -52,10 +59,7 @@ def finite_array(field: str, value: ArrayLike, ndim: int, shape: str) -> FloatAr
     >>> finite_array("mean", [1, 2], 1, "(d,)")
     array([1., 2.])
     """
-    try:
-        array = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError(field, value, f"an array of numbers of shape {shape}") from None
+    array = np.array(_floats(field, value, f"an array of numbers of shape {shape}"))
     if array.ndim != ndim or array.size == 0:
         raise InputError(field, value, f"an array of numbers of shape {shape}, not {array.shape}")
     if not np.all(np.isfinite(array)):
@@ -64,7 +68,7 @@ def finite_array(field: str, value: ArrayLike, ndim: int, shape: str) -> FloatAr
     return array
 
 
-def score_array(field: str, value: ArrayLike) -> FloatArray:
+def score_array(field: str, value: object) -> FloatArray:
     """Return scores or log ratios as a float array; infinite ones are allowed.
 
     Raises
@@ -77,10 +81,7 @@ def score_array(field: str, value: ArrayLike) -> FloatArray:
     >>> score_array("scores", [1, -np.inf])
     array([  1., -inf])
     """
-    try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError(field, value, "an array of numbers") from None
+    array = _floats(field, value, "an array of numbers")
     if array.size == 0:
         raise InputError(field, value, "at least one number")
     if np.isnan(array).any():
@@ -88,7 +89,41 @@ def score_array(field: str, value: ArrayLike) -> FloatArray:
     return array
 
 
-def covariance_matrix(field: str, value: ArrayLike, dimension: int) -> FloatArray:
+def threshold_array(field: str, value: object) -> FloatArray:
+    """Return finite numbers in increasing order as a float array of shape (m,), which may be empty.
+
+    Raises
+    ------
+    InputError
+        If it is not such an array.
+
+    Examples
+    --------
+    >>> threshold_array("edges", [1.0, 0.0])
+    Traceback (most recent call last):
+    ...
+    qmis_stats.errors.InputError: edges = [1.0, 0.0]: must be finite numbers in increasing order
+    """
+    array = _floats(field, value, "a list of finite numbers in increasing order")
+    if array.ndim != 1:
+        raise InputError(field, value, f"a list of numbers of shape (m,), not {array.shape}")
+    if not np.all(np.isfinite(array)) or np.any(np.diff(array) < 0.0):
+        raise InputError(field, value, "finite numbers in increasing order")
+    return array
+
+
+def _floats(field: str, value: object, allowed: str) -> FloatArray:
+    """Return floats; complex numbers and dates, which NumPy would cut, and integers beyond floats are refused."""
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind in "cmM":
+            raise TypeError
+        return array.astype(np.float64, copy=False)
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(field, value, allowed) from None
+
+
+def covariance_matrix(field: str, value: object, dimension: int) -> FloatArray:
     """Return a (d, d) symmetric positive definite matrix.
 
     Raises
@@ -155,18 +190,51 @@ def objects(kind: type, field: str, value: Iterable[T], how: str = "") -> tuple[
     qmis_stats.errors.InputError: keys = 'sharp.order': must be a sequence of str; such as ['sharp.order']
     """
     if isinstance(value, str) or not isinstance(value, Iterable):
-        raise InputError(field, value, f"a sequence of {kind.__name__}{how and f'; {how}'}")
+        of = "" if kind is object else f" of {kind.__name__}"
+        raise InputError(field, value, f"a sequence{of}{how and f'; {how}'}")
     found = tuple(value)
     for one in found:
         instance_of(kind, field, one, how)
     return found
 
 
+def one_of(field: str, value: object, choices: Iterable[str]) -> None:
+    """Refuse what is none of several names, arrays and lists included.
+
+    Examples
+    --------
+    >>> one_of("method", ["crude"], ("crude", "tilted"))
+    Traceback (most recent call last):
+    ...
+    qmis_stats.errors.InputError: method = ['crude']: must be one of crude, tilted
+    """
+    names = tuple(choices)
+    if not isinstance(value, str) or value not in names:
+        raise InputError(field, value, f"one of {', '.join(names)}")
+
+
 def real_number(field: str, value: Any, allowed: str = "a number") -> float:
-    """Return ``value`` as a float, or raise :class:`~qmis_stats.errors.InputError`."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+    """Return ``value`` as a float, which may be infinite, or raise :class:`~qmis_stats.errors.InputError`."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)) or value != value:
         raise InputError(field, value, allowed)
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise InputError(field, value, f"{allowed} that a float can hold") from None
+
+
+def finite_number(field: str, value: Any) -> float:
+    """Return ``value`` as a finite float, or raise :class:`~qmis_stats.errors.InputError`.
+
+    Examples
+    --------
+    >>> finite_number("exponent", 0.125)
+    0.125
+    """
+    number = real_number(field, value, "a finite number")
+    if not np.isfinite(number):
+        raise InputError(field, value, "a finite number")
+    return number
 
 
 def positive_number(field: str, value: Any) -> float:
@@ -242,7 +310,8 @@ def sample_size(n: object, least: int = 2) -> int:
     >>> sample_size(10)
     10
     """
-    return whole_number("n", n, least)
+    size = whole_number("n", n, least)
+    return whole_number("n", n, least, LARGEST_SIZE) if size > LARGEST_SIZE else size
 
 
 def checked_seed(seed: object) -> int:

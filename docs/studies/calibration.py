@@ -226,7 +226,7 @@ def attacked(setting: Setting, place: int, rows: int, seed: int) -> list[dict]:
 
 
 def trained(title: str, X: np.ndarray, y: np.ndarray, alpha: float, seed: int) -> list[dict]:
-    """Return areas of the read-out attack on training points, and differences from rounding to nearest, paired."""
+    """Return AUCs of the read-out attack on training points, and differences from rounding to nearest, paired."""
     data = from_arrays(X, y, name=title)
     areas: dict[str, np.ndarray] = {}
     for whose in ("training", "held-out"):
@@ -272,7 +272,7 @@ def molecules_of(data: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def trained_rows(rows: list[dict[str, str]]) -> list[dict[str, object]]:
-    """Return the areas of the releases of a training set, and how much more they are than those of rounding."""
+    """Return the AUCs of the releases of a training set, and how much more they are than those of rounding."""
     found = []
     for name, both in grouped(rows, "quantizer").items():
         by = {row["attack"]: row for row in both}

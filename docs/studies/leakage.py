@@ -157,7 +157,7 @@ def area(inside: np.ndarray, outside: np.ndarray) -> tuple[float, float]:
     ranks = rankdata(np.concatenate([inside.ravel(), outside.ravel()]))
     size = inside.size
     value = (ranks[:size].sum() - size * (size + 1) / 2) / (size * outside.size)
-    # Each training's members against all non-members, and the reverse.
+    # The members of each training run against all non-members, and the reverse.
     ordered_out, ordered_in = np.sort(outside.ravel()), np.sort(inside.ravel())
     influence = np.searchsorted(ordered_out, inside).mean(axis=1) / outside.size
     influence -= np.searchsorted(ordered_in, outside).mean(axis=1) / inside.size
@@ -220,7 +220,7 @@ def representative(
 def played(
     setting: Setting, beta: np.ndarray, runs: int, seed: int, names: Releases = QUANTIZERS, shown: int = SHOWN
 ) -> Iterator[tuple[str | WeightQuantizer, list[np.ndarray], np.ndarray]]:
-    """Yield each quantizer with the scores of members and of others, (runs, shown) each, and Δ and area of S16.
+    """Yield each quantizer with the scores of members and of others, (runs, shown) each, and Δ and AUC of S16.
 
     The law has the weights without one point, and leverages less by what their noise takes off the mean pull.
     """

@@ -3,7 +3,7 @@
     python docs/studies/proportional.py [--members 200000] [--replicates 20000] [--seed 1]
 
 writes ``docs/studies/proportional.csv`` and ``docs/studies/proportional.md``. The attack reads the residual and both
-linear read-outs; its two normal laws are fitted on one half of the trainings and scored on the other.
+linear read-outs; its two normal laws are fitted on one half of the training runs and scored on the other.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def full(matrix: np.ndarray) -> np.ndarray:
 
 
 def attacked(setting: Setting, cells: ScalarQuantizer | None, played: tuple) -> tuple[float, float]:
-    """Return the AUC of the attack and its standard error over trainings."""
+    """Return the AUC of the attack and its standard error over training runs."""
     weights, X, y = played
     law = estimate_law(setting.law, setting.n, setting.ridge)
     C, G, errors = full(law.covariance), full(law.response), law.standard_errors

@@ -4,7 +4,7 @@
 
 writes ``docs/studies/scales.csv`` and ``docs/studies/scales.md``, in about 15 minutes on one core; settings that are
 run replace their rows, and Caco-2 needs the folder of the molecular sets. The attack knows the mean weights over
-training sets and their second moments as the theory has them, from those of the features. Of each training it reads
+training sets and their second moments as the theory has them, from those of the features. Of each training run it reads
 what is released and nothing else: codes, scales in their format, which weights a scale that is a largest magnitude may
 be, and combinations that scales are; on Caco-2, a known pool, it reads both directions. There a second attack knows the
 covariance of the weights over halves of this very pool.
@@ -53,7 +53,7 @@ ENDS = ("sign-scaled:g32:f16", "nf4:g32:f16", "q8_0")
 
 @dataclass(frozen=True)
 class Side:
-    """Points that one training shows: their means and what the mean weights of those without them differ by."""
+    """Points that one training run shows: their means and what the mean weights of those without them differ by."""
 
     points: np.ndarray
     targets: np.ndarray
@@ -62,11 +62,11 @@ class Side:
 
 @dataclass(frozen=True)
 class Played:
-    """Trainings that are attacked, and what the attacker knows of their law.
+    """Training runs that are attacked, and what the attacker knows of their law.
 
-    ``sides`` are members and non-members of each training. ``of_pool`` is what C and G are in this very pool, where C
-    depends on the residuals of its points, and not on the second moments of the features alone. ``missed`` is the mean
-    square of what trainings miss on non-members of the pool.
+    ``sides`` are members and non-members of each training run. ``of_pool`` is what C and G are in this very pool, where
+    C depends on the residuals of its points, and not on the second moments of the features alone. ``missed`` is the
+    mean square of what training runs miss on non-members of the pool.
     """
 
     mean: np.ndarray
@@ -99,7 +99,7 @@ class Design:
         return self.setting.weights(np.random.default_rng([seed, 0])) * (self.size / 1.5)
 
     def played(self, seed: int, _: Path | None) -> Played:
-        """Return trainings on fresh samples."""
+        """Return training runs on fresh samples."""
         setting, beta, d = self.setting, self.weights(seed), self.d
         weights, response, sides = np.empty((self.runs, d)), 0.0, []
         for r in range(self.runs):
@@ -147,7 +147,7 @@ class Caco2:
         return np.linalg.solve(gram, X.T @ y), np.linalg.inv(gram - np.outer(X[0], X[0]))
 
     def played(self, seed: int, data: Path | None) -> Played:
-        """Return trainings on halves of the pool; means and moments are those of other halves."""
+        """Return training runs on halves of the pool; means and moments are those of other halves."""
         X, y = self.pool(data)
         half = len(X) // 2
         total, inside, G = np.zeros(self.d), np.zeros(len(X)), np.zeros((self.d, self.d))

@@ -2,7 +2,8 @@
 
     python docs/studies/softmax.py [--pools 3] [--targets 300] [--shadows 80] [--seed 100]
 
-writes ``docs/studies/softmax.csv`` and ``docs/studies/softmax.md``. In each pool of 4n points every training draws n.
+writes ``docs/studies/softmax.csv`` and ``docs/studies/softmax.md``. In each pool of 4n points every training run draws
+n.
 """
 
 from __future__ import annotations

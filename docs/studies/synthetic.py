@@ -150,7 +150,7 @@ def codes_retain(weights, chosen):
 
 
 def predicted_area(residuals, ratio):
-    """Return the area of the best attack by S8: the effect of a point is proportional to its residual."""
+    """Return the AUC of the best attack by S8: the effect of a point is proportional to its residual."""
     relative = np.abs(residuals) / np.sqrt(np.mean(residuals**2))
     nodes = np.quantile(relative, (np.arange(200) + 0.5) / 200.0)
     mu = nodes * np.sqrt(ratio)
@@ -274,7 +274,7 @@ def run_columns(runs, name):
 
 
 def contrasts(reports, name):
-    """Return differences of areas of the learned attack from named quantizers, with errors on the same points."""
+    """Return differences of AUCs of the learned attack from named quantizers, with errors on the same points."""
     found = {}
     for other in ("sparse-90", "sparse-33", "uniform-8"):
         difference, error = (0.0, 0.0) if other == name else reports[name].results[2].versus(reports[other].results[2])

@@ -9,11 +9,18 @@ from __future__ import annotations
 import numpy as np
 
 from qmis_kernels._compile import inlined
-from qmis_kernels._constants import EXP, INVERSE_LN2, LN2_HIGH, LN2_LOW, LOG_EVEN, LOG_ODD, LOG_SPLIT
+from qmis_kernels._constants import EXP, INVERSE_LN2, LN2_HIGH, LN2_LOW, LOG_EVEN, LOG_ODD, LOG_SPLIT, TO_INTEGER
 
 _G1, _G3, _G5, _G7 = LOG_ODD
 _G2, _G4, _G6 = LOG_EVEN
 _P1, _P2, _P3, _P4, _P5 = EXP
+_BITS = int(np.float64(TO_INTEGER).view(np.int64))
+
+
+@inlined
+def whole(x: float) -> int:
+    """Return a whole number below 2^51 in size as an integer: vectors of 256 bits have no instruction for it."""
+    return np.float64(x + TO_INTEGER).view(np.int64) - _BITS  # type: ignore[return-value]
 
 
 @inlined
@@ -26,7 +33,7 @@ def log(x: float) -> float:
     bits = np.float64(x).view(np.int64)
     exponent = (bits - LOG_SPLIT) >> 52
     f = np.int64(bits - (exponent << 52)).view(np.float64) - 1.0
-    k = np.float64(exponent)
+    k = np.int64(exponent + _BITS).view(np.float64) - TO_INTEGER
     s = f / (2.0 + f)
     z = s * s
     w = z * z
@@ -57,4 +64,4 @@ def exp(x: float) -> float:
     t = r * r
     c = r - t * (_P1 + t * (_P2 + t * (_P3 + t * (_P4 + t * _P5))))
     y = 1.0 - ((low - (r * c) / (2.0 - c)) - high)
-    return y * np.int64((np.int64(k) + 1023) << 52).view(np.float64)  # type: ignore[no-any-return]
+    return y * np.int64((whole(k) + 1023) << 52).view(np.float64)  # type: ignore[no-any-return]

@@ -28,22 +28,21 @@ Integers = NDArray[np.int64]
 @inlined
 def exponential(v: float) -> float:
     """Return e^v, v capped at 700."""
-    if v <= 0.0:
-        return exp(v)
-    return 1.0 / exp(-min(v, LARGEST_EXPONENT))
+    t = exp(v if v <= 0.0 else -min(v, LARGEST_EXPONENT))
+    return t if v <= 0.0 else 1.0 / t
 
 
-@compiled
+@inlined
 def derivatives(loss: int, y: float, v: float) -> tuple[float, float]:
-    """Return the first and second derivative of the loss with respect to the fitted value."""
-    if loss == 0:
-        return v - y, 1.0
-    if loss == 1:
-        t = exp(-abs(v))
-        p = 1.0 / (1.0 + t) if v >= 0.0 else t / (1.0 + t)
-        return p - y, t / ((1.0 + t) * (1.0 + t))
-    mean = exponential(v)
-    return mean - y, mean
+    """Return the first and second derivative of a loss that is not squared with respect to the fitted value.
+
+    Both losses take one way, by e^-|v|, so that loops over values run on vectors.
+    """
+    t = exp(-min(v, LARGEST_EXPONENT) if loss == 2 and v > 0.0 else -abs(v))
+    other = 1.0 + t
+    bottom = other if loss == 1 else (t if v > 0.0 else 1.0)
+    mean = (1.0 if v > 0.0 else t) / bottom
+    return mean - y, t / (other * other) if loss == 1 else mean
 
 
 @compiled
@@ -124,59 +123,68 @@ def normal_height(w: float, centre: float, variance: float) -> float:
 
 
 @compiled
-def member_height(
-    w: float, loss: int, a: float, s: float, q: float, y: float, mean: float, cross: float, square: float, c: float,
-    e: float,
-) -> float:  # fmt: skip
-    """Return the log density of a member's read-out at w, plus log(2 pi) / 2.
+def member_heights(
+    height: Vector, work: Vector, w: Vector, v: float, loss: int, a: float, s: float, q: float, y: float, mean: float,
+    cross: float, square: float, c: float, e: float, f: float,
+) -> None:  # fmt: skip
+    """Write the log densities of a member's pairs of read-outs at (w, v), plus log(2 pi).
 
-    The proximal value m, in units of s from a, is the variable: t(m) is explicit.  The integrand is centred by a few
-    Gauss-Newton steps and integrated by a Hermite rule.
+    The second read-out is f D + noise of variance one; without it, v = f = 0, its density is left out: plus
+    log(2 pi) / 2.  The proximal value m, in units of s from a, is the variable: t(m) is explicit.  The integrand is
+    centred by a few Gauss-Newton steps and integrated by a Hermite rule, step by step for all read-outs, so that loops
+    run on vectors.
     """
     noise = 1.0 - c * c
     scale = q / s
     sharpness = 1.0 / noise
     variance = max(1.0 + 2.0 * cross + square, 1e-14)
-    b = (c - e) * ((1.0 + cross) / variance) + e
-    m = mean + variance * b / (b * b * variance + noise) * (w - e * mean)
+    along = (1.0 + cross) / variance
+    b = (c - e) * along + e
+    d = f * (1.0 - along)
+    m, precision, deviation, total = work[0, : w.size], work[1, : w.size], work[2, : w.size], work[3, : w.size]
+    for j in range(w.size):
+        if f == 0.0:
+            m[j] = mean + variance * b / (b * b * variance + noise) * (w[j] - e * mean)
+        else:
+            m[j] = mean + variance * (b * (w[j] - e * mean) + noise * d * (v - f * mean)) / (
+                b * b * variance + noise * (1.0 + variance * d * d)
+            )
     for _ in range(CENTRE_STEPS):
-        slope, curvature = derivatives(loss, y, a + s * m)
-        t = m + scale * slope
+        for j in range(w.size):
+            slope, curvature = derivatives(loss, y, a + s * m[j])
+            t = m[j] + scale * slope
+            rise = 1.0 + q * curvature
+            b = (c - e) * rise + e
+            d = f * (1.0 - rise)
+            missed = w[j] - c * t - e * (m[j] - t)
+            beside = v - f * (m[j] - t)
+            m[j] += (b * missed * sharpness + d * beside - t * rise) / (rise * rise + b * b * sharpness + d * d)
+    for j in range(w.size):
+        slope, curvature = derivatives(loss, y, a + s * m[j])
+        t = m[j] + scale * slope
         rise = 1.0 + q * curvature
         b = (c - e) * rise + e
-        missed = w - c * t - e * (m - t)
-        m += (b * missed * sharpness - t * rise) / (rise * rise + b * b * sharpness)
-    slope, curvature = derivatives(loss, y, a + s * m)
-    t = m + scale * slope
-    rise = 1.0 + q * curvature
-    b = (c - e) * rise + e
-    missed = w - c * t - e * (m - t)
-    precision = rise * rise + b * b * sharpness
-    height = -0.5 * t * t - 0.5 * missed * missed * sharpness
-    deviation = 1.0 / np.sqrt(precision)
-    total = 0.0
+        d = f * (1.0 - rise)
+        missed = w[j] - c * t - e * (m[j] - t)
+        beside = v - f * (m[j] - t)
+        height[j] = -0.5 * t * t - 0.5 * missed * missed * sharpness - 0.5 * beside * beside
+        precision[j] = rise * rise + b * b * sharpness + d * d
+    for j in range(w.size):
+        deviation[j] = 1.0 / np.sqrt(precision[j])
+        total[j] = 0.0
     for k in range(HERMITE):
-        z = HERMITE_NODES[k]
-        x = m + deviation * z
-        slope, curvature = derivatives(loss, y, a + s * x)
-        t = x + scale * slope
-        missed = w - c * t - e * (x - t)
-        exponent = 0.5 * z * z - 0.5 * t * t - 0.5 * missed * missed * sharpness - height
-        total += HERMITE_WEIGHTS[k] * (1.0 + q * curvature) * exp(min(exponent - EXPONENT_SHIFT, 0.0))
-    return log(max(total, 1e-300)) + EXPONENT_SHIFT + height - 0.5 * log(precision * noise)
-
-
-@compiled
-def log_ratio(
-    w: float, loss: int, a: float, s: float, q: float, y: float, mean: float, cross: float, square: float, c: float,
-    e: float,
-) -> float:  # fmt: skip
-    """Return the log likelihood ratio of a read-out."""
-    if nearly_linear(loss, a, s, q, y, mean):
-        variance = max(1.0 + 2.0 * c * e * cross + e * e * square, LEAST_VARIANCE)
-        return normal_height(w, e * mean, variance) + 0.5 * w * w
-    c = min(c, LARGEST_CORRELATION)
-    return member_height(w, loss, a, s, q, y, mean, cross, square, c, e) + 0.5 * w * w
+        z, weight = HERMITE_NODES[k], HERMITE_WEIGHTS[k]
+        for j in range(w.size):
+            x = m[j] + deviation[j] * z
+            slope, curvature = derivatives(loss, y, a + s * x)
+            t = x + scale * slope
+            missed = w[j] - c * t - e * (x - t)
+            beside = v - f * (x - t)
+            exponent = 0.5 * z * z - 0.5 * t * t - 0.5 * missed * missed * sharpness - 0.5 * beside * beside - height[j]
+            total[j] += weight * (1.0 + q * curvature) * exp(min(exponent - EXPONENT_SHIFT, 0.0))
+    for j in range(w.size):
+        found = log(max(total[j], 1e-300)) + EXPONENT_SHIFT + height[j]
+        height[j] = found - 0.5 * log(precision[j] * noise)
 
 
 @parallel
@@ -186,4 +194,12 @@ def ratio_rows(
     """Write the log likelihood ratio of each point at its own read-out."""
     for i in prange(a.size):
         mean, cross, square = moments[i, 0], moments[i, 1], moments[i, 2]
-        out[i] = log_ratio(w[i], loss, a[i], s[i], q[i], y[i], mean, cross, square, c[i], e[i])
+        if nearly_linear(loss, a[i], s[i], q[i], y[i], mean):
+            variance = max(1.0 + 2.0 * c[i] * e[i] * cross + e[i] * e[i] * square, LEAST_VARIANCE)
+            out[i] = normal_height(w[i], e[i] * mean, variance)
+        else:
+            one, work, correlation = slice(i, i + 1), np.empty((4, 1)), min(c[i], LARGEST_CORRELATION)
+            member_heights(
+                out[one], work, w[one], 0.0, loss, a[i], s[i], q[i], y[i], mean, cross, square, correlation, e[i], 0.0
+            )
+        out[i] += 0.5 * w[i] * w[i]

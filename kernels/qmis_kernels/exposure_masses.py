@@ -7,13 +7,8 @@ from numpy.typing import NDArray
 
 from qmis_kernels._compile import compiled, inlined, parallel, prange
 from qmis_kernels._constants import (
-    CENTRE_STEPS,
-    EXPONENT_SHIFT,
     GRID_HALF,
     GRID_STEP,
-    HERMITE,
-    HERMITE_NODES,
-    HERMITE_WEIGHTS,
     INVERSE_SQRT_2PI,
     LARGEST_CORRELATION,
     LEAST_VARIANCE,
@@ -27,11 +22,13 @@ from qmis_kernels._constants import (
     RATIO_REACH,
     RATIO_UNIT,
 )
-from qmis_kernels.elementary import exp, log
-from qmis_kernels.exposure import derivatives, exponential, member_height, nearly_linear, normal_height
+from qmis_kernels.elementary import exp, log, whole
+from qmis_kernels.exposure import exponential, member_heights, nearly_linear, normal_height
 
 Vector = NDArray[np.float64]
 Integers = NDArray[np.int64]
+
+_NODES = 2 * max(GRID_HALF, PAIR_HALF) + 1
 
 
 @inlined
@@ -40,24 +37,14 @@ def ratio_bin(ratio: float) -> int:
     x = abs(ratio) / RATIO_UNIT
     size = log(x + np.sqrt(x * x + 1.0))
     place = RATIO_REACH + size if ratio >= 0.0 else RATIO_REACH - size
-    number = np.int64(np.floor(place * (RATIO_BINS / (2.0 * RATIO_REACH))))
-    return min(max(number, np.int64(0)), np.int64(RATIO_BINS - 1))  # type: ignore[return-value]
+    number = np.floor(place * (RATIO_BINS / (2.0 * RATIO_REACH)))
+    return whole(min(max(number, 0.0), RATIO_BINS - 1.0))
 
 
 @inlined
 def counted(mass: float) -> int:
     """Return a mass in fixed-point units."""
     return np.int64(np.floor(mass * MASS_UNIT + 0.5))  # type: ignore[return-value]
-
-
-@inlined
-def add_node(
-    members: Integers, non_members: Integers, weight: float, member: float, non_member: float, ratio: float
-) -> None:
-    """Add the masses of a node to the bin of its log ratio."""
-    place = ratio_bin(ratio)
-    members[place] += counted(weight * member)
-    non_members[place] += counted(weight * non_member)
 
 
 @inlined
@@ -74,94 +61,64 @@ def crossing(before: float, gap: float) -> float:
 
 
 @compiled
+def add_nodes(
+    members: Integers, non_members: Integers, place: Integers, weight: float, area: float, height: Vector, size: Vector,
+    distance: float, outside: float,
+) -> tuple[float, float]:  # fmt: skip
+    """Add the masses of nodes on a line to the bins of their log ratios.
+
+    Heights are log densities of a member and sizes those of a non-member with the other sign, both up to the area; they
+    are overwritten.  The total variation and the mass of a non-member with those of the line are returned.
+    """
+    for j in range(height.size):
+        place[j] = ratio_bin(height[j] + size[j])
+    for j in range(height.size):
+        height[j] = area * exponential(height[j])
+    for j in range(height.size):
+        size[j] = area * exp(-size[j])
+    before = 0.0
+    for j in range(height.size):
+        members[place[j]] += counted(weight * height[j])
+        non_members[place[j]] += counted(weight * size[j])
+        outside += size[j]
+        gap = height[j] - size[j]
+        distance += max(gap, 0.0)
+        distance += crossing(before, gap)
+        before = gap
+    return distance, outside
+
+
+@compiled
 def expose(
-    members: Integers, non_members: Integers, loss: int, a: float, s: float, q: float, y: float, mean: float,
-    cross: float, square: float, c: float, e: float, weight: float,
+    members: Integers, non_members: Integers, place: Integers, work: Vector, loss: int, a: float, s: float, q: float,
+    y: float, mean: float, cross: float, square: float, c: float, e: float, weight: float,
 ) -> float:  # fmt: skip
     """Add the masses of one point to its histograms, and return the total variation of the two laws."""
     normal = nearly_linear(loss, a, s, q, y, mean)
     if not normal:
         c = min(c, LARGEST_CORRELATION)
     variance = max(1.0 + 2.0 * c * e * cross + e * e * square, LEAST_VARIANCE)
-    deviation = np.sqrt(variance)
     centre = e * mean
-    width = GRID_STEP * deviation
-    outside = 0.0
-    distance = 0.0
-    before = 0.0
-    for j in range(-GRID_HALF, GRID_HALF + 1):
-        w = centre + width * j
-        if normal:
-            height = normal_height(w, centre, variance)
-        else:
-            height = member_height(w, loss, a, s, q, y, mean, cross, square, c, e)
-        member = width * INVERSE_SQRT_2PI * exponential(height)
-        non_member = width * INVERSE_SQRT_2PI * exp(-0.5 * w * w)
-        add_node(members, non_members, weight, member, non_member, height + 0.5 * w * w)
-        outside += non_member
-        gap = member - non_member
-        distance += max(gap, 0.0)
-        distance += crossing(before, gap)
-        before = gap
+    width = GRID_STEP * np.sqrt(variance)
+    w, height, size = work[0], work[1], work[2]
+    for j in range(w.size):
+        w[j] = centre + width * (j - GRID_HALF)
+        size[j] = 0.5 * w[j] * w[j]
+    if normal:
+        for j in range(w.size):
+            height[j] = normal_height(w[j], centre, variance)
+    else:
+        member_heights(height, work[3:], w, 0.0, loss, a, s, q, y, mean, cross, square, c, e, 0.0)
+    area = width * INVERSE_SQRT_2PI
+    distance, outside = add_nodes(members, non_members, place, weight, area, height, size, 0.0, 0.0)
     non_members[0] += counted(weight * max(1.0 - outside, 0.0))
     return min(max(distance, 0.0), 1.0)
 
 
 @compiled
-def pair_height(
-    w: float, v: float, loss: int, a: float, s: float, q: float, y: float, mean: float, cross: float, square: float,
-    c: float, e: float, f: float,
-) -> float:  # fmt: skip
-    """Return the log density of a member's pair of read-outs at (w, v), plus log(2 pi).
-
-    As :func:`~qmis_kernels.exposure.member_height`, with a second read-out f D + noise of variance one.
-    """
-    noise = 1.0 - c * c
-    scale = q / s
-    sharpness = 1.0 / noise
-    variance = max(1.0 + 2.0 * cross + square, 1e-14)
-    along = (1.0 + cross) / variance
-    b = (c - e) * along + e
-    d = f * (1.0 - along)
-    m = mean + variance * (b * (w - e * mean) + noise * d * (v - f * mean)) / (
-        b * b * variance + noise * (1.0 + variance * d * d)
-    )
-    for _ in range(CENTRE_STEPS):
-        slope, curvature = derivatives(loss, y, a + s * m)
-        t = m + scale * slope
-        rise = 1.0 + q * curvature
-        b = (c - e) * rise + e
-        d = f * (1.0 - rise)
-        missed = w - c * t - e * (m - t)
-        beside = v - f * (m - t)
-        m += (b * missed * sharpness + d * beside - t * rise) / (rise * rise + b * b * sharpness + d * d)
-    slope, curvature = derivatives(loss, y, a + s * m)
-    t = m + scale * slope
-    rise = 1.0 + q * curvature
-    b = (c - e) * rise + e
-    d = f * (1.0 - rise)
-    missed = w - c * t - e * (m - t)
-    beside = v - f * (m - t)
-    precision = rise * rise + b * b * sharpness + d * d
-    height = -0.5 * t * t - 0.5 * missed * missed * sharpness - 0.5 * beside * beside
-    deviation = 1.0 / np.sqrt(precision)
-    total = 0.0
-    for k in range(HERMITE):
-        z = HERMITE_NODES[k]
-        x = m + deviation * z
-        slope, curvature = derivatives(loss, y, a + s * x)
-        t = x + scale * slope
-        missed = w - c * t - e * (x - t)
-        beside = v - f * (x - t)
-        exponent = 0.5 * z * z - 0.5 * t * t - 0.5 * missed * missed * sharpness - 0.5 * beside * beside - height
-        total += HERMITE_WEIGHTS[k] * (1.0 + q * curvature) * exp(min(exponent - EXPONENT_SHIFT, 0.0))
-    return log(max(total, 1e-300)) + EXPONENT_SHIFT + height - 0.5 * log(precision * noise)
-
-
-@compiled
 def expose_pair(
-    members: Integers, non_members: Integers, loss: int, a: float, s: float, q: float, y: float, mean: float,
-    cross: float, square: float, c: float, e: float, f: float, weight: float,
+    members: Integers, non_members: Integers, place: Integers, work: Vector, loss: int, a: float, s: float, q: float,
+    y: float, mean: float, cross: float, square: float, c: float, e: float, f: float, weight: float,
 ) -> float:  # fmt: skip
     """Do what :func:`expose` does for a pair of read-outs, on lines along the first one."""
     normal = nearly_linear(loss, a, s, q, y, mean)
@@ -180,24 +137,23 @@ def expose_pair(
         v = f * mean + across * i
         centre = e * mean + slope * (across * i)
         away = PAIR_LINE_STEP * i * (PAIR_LINE_STEP * i)
-        before = 0.0
-        for j in range(-PAIR_HALF, PAIR_HALF + 1):
-            far = away + PAIR_STEP * j * (PAIR_STEP * j)
-            if far > PAIR_REACH:
-                continue
-            w = centre + width * j
-            height = -0.5 * far - top
-            if not normal:
-                height = pair_height(w, v, loss, a, s, q, y, mean, cross, square, c, e, f)
-            size = 0.5 * (w * w + v * v)
-            member = area * exponential(height)
-            non_member = area * exp(-size)
-            add_node(members, non_members, weight, member, non_member, height + size)
-            outside += non_member
-            gap = member - non_member
-            distance += max(gap, 0.0)
-            distance += crossing(before, gap)
-            before = gap
+        if away > PAIR_REACH:
+            continue
+        half = PAIR_HALF
+        while away + PAIR_STEP * half * (PAIR_STEP * half) > PAIR_REACH:
+            half -= 1
+        nodes = 2 * half + 1
+        w, height, size = work[0, :nodes], work[1, :nodes], work[2, :nodes]
+        for j in range(w.size):
+            w[j] = centre + width * (j - half)
+            size[j] = 0.5 * (w[j] * w[j] + v * v)
+        if normal:
+            for j in range(w.size):
+                step = PAIR_STEP * (j - half)
+                height[j] = -0.5 * (away + step * step) - top
+        else:
+            member_heights(height, work[3:], w, v, loss, a, s, q, y, mean, cross, square, c, e, f)
+        distance, outside = add_nodes(members, non_members, place, weight, area, height, size, distance, outside)
     non_members[0] += counted(weight * max(1.0 - outside, 0.0))
     return min(max(distance, 0.0), 1.0)
 
@@ -212,16 +168,17 @@ def exposure_columns(
     Where f is not 0 there is a pair of read-outs.
     """
     for k in prange(tv.shape[0]):
+        work, place = np.empty((7, _NODES)), np.empty(_NODES, dtype=np.int64)
         for i in range(a.size):
             g = group[i]
             mean, cross, square = moments[i, 0], moments[i, 1], moments[i, 2]
             if f[k, i] == 0.0:
                 tv[k, i] = expose(
-                    members[k, g], non_members[k, g], loss, a[i], s[i], q[i], y[i], mean, cross, square, c[k, i],
-                    e[k, i], weight[i],
+                    members[k, g], non_members[k, g], place, work, loss, a[i], s[i], q[i], y[i], mean, cross, square,
+                    c[k, i], e[k, i], weight[i],
                 )  # fmt: skip
             else:
                 tv[k, i] = expose_pair(
-                    members[k, g], non_members[k, g], loss, a[i], s[i], q[i], y[i], mean, cross, square, c[k, i],
-                    e[k, i], f[k, i], weight[i],
+                    members[k, g], non_members[k, g], place, work, loss, a[i], s[i], q[i], y[i], mean, cross, square,
+                    c[k, i], e[k, i], f[k, i], weight[i],
                 )  # fmt: skip

@@ -34,7 +34,7 @@ from qmis_stats.foreign import raised_by
 from qmis_stats.inference.indicator import DRAWS, checked_draws, indicator
 from qmis_stats.inference.ranking import Progress, Ranking, rank
 from qmis_stats.leak.leakage_result import LeakageResult
-from qmis_stats.validation import instance_of, whole_number
+from qmis_stats.validation import instance_of, one_of, whole_number
 
 __all__ = ["IDENTIFY", "audit", "head_for"]
 
@@ -132,8 +132,8 @@ def audit(
     draws : int
         Of the bootstrap of the ranking.
     calibrate : {"training", "held-out"}, Dataset or array_like
-        Whose points calibrate quantizers that see data, such as GPTQ: those of each training, held-out ones, or public
-        rows with the same features.
+        Whose points calibrate quantizers that see data, such as GPTQ: those of each training run, held-out ones, or
+        public rows with the same features.
     calibration_rows : int
         At most so many of them, drawn at random in each run.
     seed : int
@@ -201,8 +201,7 @@ def _planned(
     whole_number("runs", runs, 1)
     whole_number("candidates", candidates, 2)
     for field, value, allowed in (("subsets", subsets, SUBSETS), ("identify", identify, IDENTIFY)):
-        if value not in allowed:
-            raise InputError(field, value, f"one of {', '.join(allowed)}")
+        one_of(field, value, allowed)
     checked_model(model, dataset)
     with raised_by(f"model {type(model).__name__}"):
         elsewhere = bool(getattr(model, "trained_elsewhere", False))

@@ -50,7 +50,7 @@ class CalibrationData:
     source : str
         ``"training"``, ``"held-out"`` or ``"public"``.
     rows : int
-        At most so many, drawn at random in each training.
+        At most so many, drawn at random in each training run.
     public : (N, ...) ndarray or None
         Public rows.
     """
@@ -60,7 +60,7 @@ class CalibrationData:
     public: FloatArray | None = None
 
     def draw(self, inside: Indices, outside: Indices, rng: np.random.Generator) -> Indices:
-        """Return the numbers of the rows that calibrate one training: of public rows, or of the data set.
+        """Return the numbers of the rows that calibrate one training run: of public rows, or of the data set.
 
         Parameters
         ----------
@@ -95,7 +95,7 @@ class CalibrationData:
 
     def note(self, names: Sequence[str]) -> str:
         """Return the sentence of an audit on whose data calibrated which quantizers."""
-        who = f"{', '.join(names)}: calibrated in every training on"
+        who = f"{', '.join(names)}: calibrated in every training run on"
         if self.source == TRAINING:
             return f"{who} at most {self.rows} of its own training points."
         if self.source == HELD_OUT:

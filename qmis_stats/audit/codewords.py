@@ -23,7 +23,7 @@ Calibrate = Callable[[Weights, Sequence[bool]], Sequence[Quantizer]]
 
 
 class Codewords:
-    """The codewords of one quantizer over the checkpoints of a training.
+    """The codewords of one quantizer over the checkpoints of a training run.
 
     Parameters
     ----------

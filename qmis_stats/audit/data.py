@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qmis_stats.arrays import Flags, FloatArray, Indices, IntArray
-from qmis_stats.audit.values import labels, nearly, numbers, refuse_nearly_numbers
+from qmis_stats.audit.values import labels, nearly, numbers, one_per_row, refuse_nearly_numbers
 from qmis_stats.by_value import ByValue
 from qmis_stats.errors import InputError, setting
 from qmis_stats.leak.groups import group_names
-from qmis_stats.validation import instance_of
+from qmis_stats.validation import instance_of, objects, one_of
 
 __all__ = [
     "CLASS",
@@ -105,8 +105,7 @@ class Dataset(ByValue):
             raise InputError(f"{self.name}: X", self.X.shape, "of shape (N, p), with p of at least 1")
         if self.y.shape != (self.X.shape[0],):
             raise InputError(f"{self.name}: y", self.y.shape, f"of shape ({self.X.shape[0]},), one target per row")
-        if self.task not in TASKS:
-            raise InputError("task", self.task, f"one of {', '.join(TASKS)}")
+        one_of("task", self.task, TASKS)
         if len(self.features) != self.columns:
             raise InputError(f"{self.name}: features", len(self.features), f"{self.columns} names, one per column")
         if self.groups is not None and self.groups.shape != self.y.shape:
@@ -187,8 +186,8 @@ def infer_task(target: NDArray[Any]) -> Task:
 
 def _encoded(name: str, target: NDArray[Any], task: Task | None) -> tuple[FloatArray, Task, tuple[str, ...], list[str]]:
     """Return the numeric target with the task, names of classes and notes."""
-    if task is not None and task not in TASKS:
-        raise InputError("task", task, f"one of {', '.join(TASKS)}")
+    if task is not None:
+        one_of("task", task, TASKS)
     text = target.dtype.kind not in "fiub"
     if text and task in (None, "regression"):
         refuse_measurements(f"{name}: target", list(map(str, target)))
@@ -310,21 +309,23 @@ def from_arrays(
     >>> data.notes
     ('Classes of the target are numbered: no = 0, yes = 1.', '4 rows repeat another one ...')
     """
+    instance_of(str, "name", name)
     matrix = numbers(f"{name}: X", X)
     if matrix.ndim < 2 or 0 in matrix.shape[1:]:
         raise InputError(f"{name}: shape of X", matrix.shape, "(N, p): points by features")
     target = labels(f"{name}: target", y, len(matrix))
-    names = (
-        tuple(f"x{i}" for i in range(math.prod(matrix.shape[1:]))) if features is None else tuple(map(str, features))
-    )
+    given = [f"x{i}" for i in range(math.prod(matrix.shape[1:]))] if features is None else features
+    names = tuple(map(str, objects(object, "features", given)))
+    if by is not None:
+        instance_of(Mapping, "by", by, "from names of columns to the groups of the rows")
     told = {column: _group_column(name, column, values, len(matrix)) for column, values in (by or {}).items()}
-    sides = None if groups is None else np.asarray(groups)
+    sides = None if groups is None else one_per_row(f"{name}: groups", groups, len(matrix))
     if sides is not None and sides.dtype.kind == "O":  # of mixed types, which have no order
         sides = np.array([str(value) for value in sides])
-    said = list(notes)
+    said = list(objects(str, "notes", notes))
     whole = whole_rows(name, matrix, target, names, missing)
     said += missing_note(whole)
-    places = np.arange(whole.size) if origin is None else np.asarray(origin)
+    places = np.arange(whole.size) if origin is None else one_per_row(f"{name}: origin", origin, len(matrix))
     matrix = matrix if whole.all() else matrix[whole]  # a copy of all rows is made below
     target, places = target[whole], places[whole]
     sides = None if sides is None else sides[whole]

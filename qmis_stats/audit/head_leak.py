@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
 
 from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.audit.data import Dataset
@@ -16,7 +18,7 @@ from qmis_stats.errors import DomainError, InputError
 from qmis_stats.leak.estimate import LEAST_POINTS, leakage
 from qmis_stats.leak.fits import Fit
 from qmis_stats.leak.leakage_result import LeakageResult
-from qmis_stats.leak.sources import fit_of, fit_of_weights
+from qmis_stats.leak.sources import fit_of, fit_of_weights, points_like
 from qmis_stats.quantizers.calibrated.base import sees_data
 
 __all__ = ["head_fit", "head_leak", "no_theory"]
@@ -26,20 +28,39 @@ _WIDEST = 4096
 
 
 def head_fit(model: Model, X: FloatArray, y: FloatArray, weights: Weights | None = None) -> Fit:
-    """Return the fit that a head is after training on some points, or that its weights after such a training are.
+    """Return the fit that a head is after training on some points, or that its weights after such a training run are.
 
     Raises
     ------
     DomainError
         If it is not the one minimum of a penalised likelihood: by its objective, or because it stops short of it.
     """
-    try:
+    with _one_minimum():
         if weights is not None:
             return fit_of_weights(model, weights, X, y)
         return fit_of(*single_head(*model.fitted(X, y))) if isinstance(model, SklearnModel) else fit_of(model, X, y)
+
+
+@contextmanager
+def _one_minimum() -> Iterator[None]:
+    try:
+        yield
     except InputError as error:
         reason = f"the head is not the minimum of a penalised likelihood ({error})"
         raise DomainError("leakage", reason, "train to convergence") from error
+
+
+def _others(model: Model, dataset: Dataset, rows: Indices) -> tuple[FloatArray, FloatArray]:
+    """Return the other points of a dataset as the fit to these rows has them."""
+    X, y = dataset.X[rows], dataset.y[rows]
+    left = np.setdiff1d(np.arange(dataset.rows), rows)
+    features, targets = dataset.X[left], dataset.y[left]
+    with _one_minimum():
+        if not isinstance(model, SklearnModel):
+            return points_like(model, features, targets, (X, y))
+        units, (fitted, *_) = model.units(X, y), model.fitted(X, y)
+        head, features, targets = single_head(fitted, (features - units.location) / units.scale, targets)
+        return points_like(head, features, targets, (None, None))
 
 
 def no_theory(model: Model, quantizers: Sequence[Quantizer], points: int, size: int) -> str:
@@ -77,8 +98,7 @@ def head_leak(
     quantizers: Sequence[Quantizer],
     rows: Indices,
     *,
-    game: Literal["population", "pool"] = "population",
-    fraction: float = 0.0,
+    pool: bool = False,
     seed: int = 0,
 ) -> tuple[LeakageResult | None, str]:
     """Return the leak of a head that is trained on some rows, or ``None`` and the reason why theory has no answer.
@@ -94,8 +114,8 @@ def head_leak(
         With different names.
     rows : (n,) ndarray of int
         Training points.
-    game, fraction
-        As for :func:`~qmis_stats.leak.estimate.leakage`.
+    pool : bool
+        Whether the attacker knows that the training points are some of this very dataset, and all of its points.
     seed : int
         In [0, 2³²).
 
@@ -118,11 +138,12 @@ def head_leak(
         groups = None
     try:
         fit = head_fit(model, X, y)
+        others = _others(model, dataset, rows) if pool else None
         if fit.weights.size > _WIDEST:  # of the features that a pipeline makes
             return None, f"the head has {fit.weights.size} weights, more than the {_WIDEST} that it is computed for"
-        found = leakage(fit, quantizers, game=game, fraction=fraction, groups=groups, seed=seed)
+        found = leakage(fit, quantizers, pool=others, groups=groups, seed=seed)
     except DomainError as error:
         return None, error.reason
     # All is compared with no quantization in the population: without its domain nothing is known.
-    objections = found.reasons[found.names.index(IDENTITY)] if game == "population" else ()
+    objections = found.reasons[found.names.index(IDENTITY)] if not pool else ()
     return (None, f"outside of its domain, {'; '.join(objections)}") if objections else (found, "")

@@ -10,6 +10,7 @@ import numpy as np
 
 from qmis_stats.arrays import FloatArray, Indices, IntArray
 from qmis_stats.errors import InputError, extra_module
+from qmis_stats.validation import one_of
 
 __all__ = ["BITS", "KINDS", "RADIUS", "Molecules", "molecules", "scaffold_groups"]
 
@@ -101,8 +102,7 @@ def molecules(
     >>> found.notes[0]
     "1 of 4 SMILES do not parse and are left out: row 4 'not a molecule'."
     """
-    if kind not in KINDS:
-        raise InputError("kind", kind, f"one of {', '.join(KINDS)}")
+    one_of("kind", kind, KINDS)
     chem = _rdkit()
     places = range(len(smiles)) if rows is None else [int(row) for row in rows]
     parsed, invalid = _parsed(chem, smiles, places)

@@ -13,10 +13,9 @@ from scipy.special import stdtrit
 from qmis_stats.arrays import Flags, FloatArray, IntArray
 from qmis_stats.audit.data import Task
 from qmis_stats.by_value import ByValue
-from qmis_stats.errors import InputError
 from qmis_stats.inference.areas import cluster_sums, placements
 from qmis_stats.inference.measured import Measured
-from qmis_stats.validation import checked_level
+from qmis_stats.validation import checked_level, one_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,8 +97,7 @@ class Performance(ByValue):
         InputError
             If there is no such score.
         """
-        if metric not in self.metrics:
-            raise InputError("metric", metric, f"one of {', '.join(self.metrics)}")
+        one_of("metric", metric, self.metrics)
         m, runs = self.metrics.index(metric), self.values.shape[2]
         covariance = self.points_covariance[m]
         if runs > 1:

@@ -26,8 +26,9 @@ _THEORY, _THEORY_OF_A_MILLION = 5.0, 6.0
 _AGAIN = 0.4
 _RELEASE = 1.2 / 128
 """Seconds: of a ranked quantizer; of theory, and what each million numbers of the training points adds to it; the part
-of it that is done again; of a release for each training, on one core. Rough: from one audit with 15 quantizers of each
-of 569 x 30, 20 000 x 100 and (theory) 100 000 x 200 numbers on two busy cores, off by a factor of two or three."""
+of it that is done again; of a release for each training run, on one core. Rough: from one audit with 15 quantizers
+of each of 569 x 30, 20 000 x 100 and (theory) 100 000 x 200 numbers on two busy cores, off by a factor of two or
+three."""
 
 
 def audit_time(
@@ -43,7 +44,7 @@ def audit_time(
 ) -> TimeLeft:
     """Return the estimate for an audit and the attacks after it; arguments are those of the two.
 
-    When the first unit is done one training to attack is timed, whose weights are not used.
+    When the first unit is done one training run to attack is timed, whose weights are not used.
 
     Examples
     --------
@@ -80,7 +81,7 @@ def audit_time(
 
 
 def _one_training(dataset: Dataset, model: Model, n: int) -> float | None:
-    """Return the seconds of a training to attack, ``None`` where these points cannot be trained on."""
+    """Return the seconds of a training run to attack, ``None`` where these points cannot be trained on."""
     rng = np.random.default_rng(0)
     rows = rng.permutation(dataset.rows)[:n]
     begin = time.perf_counter()

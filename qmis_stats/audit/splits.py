@@ -21,6 +21,7 @@ GIVEN = "given"
 """No subset is drawn: the checkpoints of the model were given."""
 
 _TRIES = 200
+_EVALUATION = "a share between 0 and 1, or different indices of points"
 
 
 def further(subsets: str) -> str:
@@ -98,9 +99,12 @@ def held_out(
             count = round(evaluation * dataset.rows)
             held, pool = np.sort(order[:count]), np.sort(order[count:])
     else:
-        held = np.asarray(evaluation)
+        try:
+            held = np.asarray(evaluation)
+        except ValueError:
+            raise InputError("evaluation", evaluation, _EVALUATION) from None
         if held.dtype.kind not in "iu" or held.ndim != 1 or np.unique(held).size != held.size:
-            raise InputError("evaluation", evaluation, "a share between 0 and 1, or different indices of points")
+            raise InputError("evaluation", evaluation, _EVALUATION)
         if held.size and not 0 <= int(held.min()) <= int(held.max()) < dataset.rows:
             raise InputError("evaluation", evaluation, f"indices from 0 to {dataset.rows - 1}")
         held = held.astype(np.intp)

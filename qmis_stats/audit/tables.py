@@ -29,7 +29,7 @@ from qmis_stats.audit.text_tables import TEXT_SUFFIXES, Dialect, read_text
 from qmis_stats.audit.values import labels, numerals
 from qmis_stats.audit.wording import listed
 from qmis_stats.errors import InputError, did_you_mean, setting
-from qmis_stats.validation import file_name
+from qmis_stats.validation import file_name, instance_of, objects
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,6 +128,12 @@ def load_table(
     file = there(Path(file_name("path", path)))
     title = file.stem if name is None else name
     dialect = Dialect(separator, decimal, header, missing_values)
+    for option, column in (("smiles", smiles), ("groups", groups)):
+        if column is not None:
+            instance_of(str, option, column, "the name of a column")
+    if columns is not None:
+        objects(str, "columns", columns)
+    others = _texts("ignore", ignore), groups, _texts("by", by), header
     if file.suffix.lower() in (".npy", ".npz"):
         without = {"smiles": smiles, "columns": columns, "groups": groups, "by": by or None, "ignore": ignore or None}
         for option, value in without.items():
@@ -139,7 +145,6 @@ def load_table(
         frame, said = read_parquet(file), list[str]()
     else:
         frame, said = read_text(file, dialect, str(target).strip())
-    others = _texts("ignore", ignore), groups, _texts("by", by), header
     wanted = _Wanted(str(target).strip(), smiles, kind, columns, *others)
     return _dataset(file, title, cleaned(frame, missing_values), wanted, decimal, task, missing, said)
 
@@ -178,7 +183,7 @@ def _texts(option: str, given: Sequence[str]) -> tuple[str, ...]:
     """Return names of columns; a single text is not a sequence of them."""
     if isinstance(given, str):
         raise InputError(option, given, f"a sequence of columns, [{given!r}]")
-    return tuple(name.strip() for name in given)
+    return tuple(name.strip() for name in objects(str, option, given))
 
 
 class _Roles(NamedTuple):
@@ -316,7 +321,7 @@ def bundled(name: str) -> Dataset:
     >>> data.rows, data.columns, data.task
     (442, 10, 'regression')
     """
-    if name not in BUNDLED:
+    if not isinstance(name, str) or name not in BUNDLED:
         raise InputError("name", name, f"one of {', '.join(BUNDLED)}, or a file for load_table")
     from sklearn import datasets
 

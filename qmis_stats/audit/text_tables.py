@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from qmis_stats.audit.room import check_memory, check_size
 from qmis_stats.errors import InputError, no_file
+from qmis_stats.validation import instance_of, objects
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,13 +52,15 @@ class Dialect:
         """Check the settings."""
         if self.decimal not in (".", ","):
             raise InputError("decimal", self.decimal, "'.' or ','")
+        if self.separator is not None:
+            instance_of(str, "separator", self.separator)
+        instance_of(bool, "header", self.header)
+        objects(object, "missing_values", self.missing_values, "such as ['n/a']")
         mark = self.mark
         if mark is not None and (len(mark) != 1 or mark.isalnum() or mark in '."\n\r'):
             raise InputError("separator", self.separator, "one character, for instance ',' or ';', or 'tab'")
         if mark == self.decimal:
             raise InputError("separator", mark, "another character than the decimal mark")
-        if isinstance(self.missing_values, str):
-            raise InputError("missing_values", self.missing_values, "a list of texts")
 
     @property
     def mark(self) -> str | None:

@@ -299,7 +299,7 @@ def training_rows(plan: RunPlan, number: int) -> Indices:
 def probes(plan: RunPlan) -> list[dict[str, Any]]:
     """Return name, bits and a hash of what each quantizer makes of fixed numbers: a changed one is another one.
 
-    The numbers have the shapes of the weights, which a training has to be begun for; of a model that was trained
+    The numbers have the shapes of the weights, which a training run has to be begun for; of a model that was trained
     elsewhere they are its weights, which are always the same.
     """
     data, rows = plan.dataset, training_rows(plan, 0)

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError, setting
 
-__all__ = ["labels", "nearly", "numbers", "numerals", "refuse_large", "refuse_nearly_numbers", "whole"]
+__all__ = ["labels", "nearly", "numbers", "numerals", "one_per_row", "refuse_large", "refuse_nearly_numbers", "whole"]
 
 
 _WHOLE = re.compile(r"\s*[+-]?\d+\s*", re.ASCII).fullmatch
@@ -44,7 +44,7 @@ def numbers(field: str, value: ArrayLike) -> FloatArray:
             matrix = _floats(field, value)
     except InputError:
         raise
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(field, value, "an array of numbers of shape (N, p)") from None
     return matrix.reshape(-1, 1) if matrix.ndim == 1 else matrix
 
@@ -121,7 +121,7 @@ def labels(field: str, value: ArrayLike, rows: int, decimal: str = ".") -> NDArr
     >>> labels("y", np.array([1, True, "2.5"], dtype=object), 3).tolist()
     [1.0, 1.0, 2.5]
     """
-    array = _one_a_row(field, value, rows)
+    array = one_per_row(field, value, rows)
     if array.dtype.kind in "fiub":
         if array.dtype.kind in "iu":
             refuse_large(field, array)
@@ -139,7 +139,14 @@ def labels(field: str, value: ArrayLike, rows: int, decimal: str = ".") -> NDArr
     return np.array([None if entry is None else str(entry) for entry in plain], dtype=object)
 
 
-def _one_a_row(field: str, value: Any, rows: int) -> NDArray[Any]:
+def one_per_row(field: str, value: Any, rows: int) -> NDArray[Any]:
+    """Return an array of shape (rows,), or refuse what has another shape.
+
+    Examples
+    --------
+    >>> one_per_row("groups", [[1], [2]], 2)
+    array([1, 2])
+    """
     if hasattr(value, "detach"):
         value = value.detach().cpu().double().numpy()
     elif isinstance(value, np.ma.MaskedArray):

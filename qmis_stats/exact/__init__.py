@@ -64,7 +64,7 @@ def exact(problem: Problem, n: int) -> MISResult:
         log_delta = gaussian_line.log_delta(thresholds, n) if thresholds.size else -math.inf
         # The logarithm itself carries a rounding error, which is all there is when it is huge.
         precision = 1e-12 + 1e-15 * abs(log_delta) if math.isfinite(log_delta) else 0.0
-        return MISResult("exact", n, log_delta, domain=f"quadrature, relative error of delta below {precision:.1e}")
+        return MISResult("exact", n, log_delta, domain=f"quadrature, relative error of Δ below {precision:.1e}")
     if isinstance(scores, CanonicalScores):
         problem.refuse_heavy("exact")
     if isinstance(scores, (QuadraticScores, CanonicalScores)):

@@ -8,12 +8,14 @@ from fractions import Fraction
 from numbers import Rational
 
 from qmis_stats.errors import InputError
+from qmis_stats.validation import objects
 
 __all__ = ["rational_law"]
 
 
 def rational_law(probabilities: Sequence[Fraction]) -> tuple[list[int], int]:
     """Return integer weights and their sum d, so that atom j has probability ``weights[j] / d``."""
+    probabilities = objects(object, "probabilities", probabilities)
     if len(probabilities) == 0 or not all(isinstance(p, Rational) and p >= 0 for p in probabilities):
         raise InputError("probabilities", probabilities, "one or more non-negative fractions")
     if sum(probabilities) != 1:

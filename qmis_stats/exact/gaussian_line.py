@@ -22,7 +22,7 @@ from scipy.special import logsumexp
 from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
 from qmis_stats.numerics import gauss_legendre_panels, log_ndtr_difference, tail_changes
-from qmis_stats.validation import sample_size
+from qmis_stats.validation import sample_size, score_array, threshold_array
 
 __all__ = ["log_cell_probabilities", "log_delta", "log_likelihood_ratio"]
 
@@ -42,11 +42,9 @@ _LARGEST_STANDARDISED = 1e150
 def _checked(thresholds: ArrayLike, n: int) -> tuple[FloatArray, int]:
     """Return the thresholds as a sorted 1-D float array and n as an int."""
     n = sample_size(n, 2)
-    t = np.asarray(thresholds, dtype=np.float64)
-    if t.ndim != 1 or t.size == 0 or not np.all(np.abs(t) * math.sqrt(n) <= _LARGEST_STANDARDISED):
+    t = threshold_array("thresholds", thresholds)
+    if t.size == 0 or not np.all(np.abs(t) * math.sqrt(n) <= _LARGEST_STANDARDISED):
         raise InputError("thresholds", thresholds, "a non-empty list of finite standardised numbers")
-    if np.any(np.diff(t) < 0.0):
-        raise InputError("thresholds", thresholds, "sorted in increasing order")
     return t, n
 
 
@@ -192,7 +190,7 @@ def log_likelihood_ratio(thresholds: ArrayLike, n: int, points: ArrayLike) -> Fl
     [[1.261, 0.739], [1.0, 1.0], [0.739, 1.261]]
     """
     t, n = _checked(thresholds, n)
-    w = np.atleast_1d(np.asarray(points, dtype=np.float64))
+    w = np.atleast_1d(score_array("points", points))
     if w.ndim != 1 or not np.all(np.isfinite(w)):
         raise InputError("points", points, "a list of finite standardised numbers")
     average = log_cell_probabilities(t, n)

@@ -26,7 +26,7 @@ from scipy.special import k0
 from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
 from qmis_stats.numerics import gauss_legendre_panels, log_bessel_profile, log_beta_half
-from qmis_stats.validation import sample_size
+from qmis_stats.validation import positive_number, sample_size
 
 __all__ = ["log_crossing_probability", "log_delta"]
 
@@ -43,8 +43,7 @@ _LARGEST_RATIO = 1e100
 def _checked(alpha: float, gamma: float) -> tuple[float, float, float]:
     """Return b ≥ 0, 1 − b and I for the two weights in decreasing order."""
     for name, value in (("alpha", alpha), ("gamma", gamma)):
-        if not (math.isfinite(value) and value > 0.0):
-            raise InputError(name, value, "a positive finite number")
+        positive_number(name, value)
     large, small = max(alpha, gamma), min(alpha, gamma)
     if small < large / _LARGEST_RATIO:
         raise InputError("gamma / alpha", gamma / alpha, f"within a factor {_LARGEST_RATIO:g} of one")

@@ -37,11 +37,9 @@ from qmis_stats.laws import (
 )
 from qmis_stats.procedures import CodebookERM, LossTable, Procedure, ReleasedHistogram, ThresholdPTQ
 from qmis_stats.quantizers import FixedThresholds, LloydMax, ScalarQuantizer, Sign, Ternary, Uniform
+from qmis_stats.validation import LARGEST_SIZE
 
 __all__ = ["LAW_KINDS", "PROCEDURE_KINDS", "QUANTIZERS", "ExperimentTable", "Table"]
-
-LARGEST_SIZE = 10**15
-"""Largest sample size: well inside the integers that a float holds exactly."""
 
 _BACKENDS = ("auto", "numba", "cupy", "reference")
 

@@ -1,9 +1,9 @@
-"""Areas under ROC curves with the covariance of DeLong, DeLong and Clarke-Pearson, for points that share a training.
+"""AUCs with the covariance of DeLong, DeLong and Clarke-Pearson, for points that share a training run.
 
 An AUC is a two-sample U-statistic: the share of (member, non-member) pairs in which the member's score is larger, ties
 counting half. Its variance comes from the placements of each score among those of the other kind (DeLong et al. 1988).
-Points of one training share its weights; Obuchowski (1997) sums placements within clusters, and adds the covariance of
-the members and non-members of one cluster. With a cluster for every point it is DeLong's covariance.
+Points of one training run share its weights; Obuchowski (1997) sums placements within clusters, and adds the covariance
+of the members and non-members of one cluster. With a cluster for every point it is DeLong's covariance.
 """
 
 from __future__ import annotations
@@ -16,12 +16,19 @@ from scipy.special import stdtrit
 
 from qmis_stats.arrays import FloatArray, IntArray
 from qmis_stats.errors import InputError
-from qmis_stats.validation import checked_level, score_array
+from qmis_stats.validation import (
+    LARGEST_SIZE,
+    checked_level,
+    finite_number,
+    nonnegative_number,
+    score_array,
+    whole_number,
+)
 
 __all__ = ["area_interval", "cluster_sums", "delong", "placements"]
 
 
-def placements(scores: FloatArray, among: FloatArray) -> FloatArray:
+def placements(scores: ArrayLike, among: ArrayLike) -> FloatArray:
     """Return the share of ``among`` below each score, ties counting half.
 
     Examples
@@ -29,7 +36,7 @@ def placements(scores: FloatArray, among: FloatArray) -> FloatArray:
     >>> placements(np.array([0.5, 1.0]), np.array([0.0, 1.0])).tolist()
     [0.5, 0.75]
     """
-    ordered = np.sort(among)
+    scores, ordered = score_array("scores", scores), np.sort(score_array("among", among).ravel())
     below = np.searchsorted(ordered, scores, side="left") + np.searchsorted(ordered, scores, side="right")
     return np.asarray(below / (2.0 * ordered.size))
 
@@ -49,9 +56,9 @@ def delong(
     non_members : (K, N) or (N,) array_like
         Scores of non-members.
     member_clusters : (M,) array_like of int, optional
-        Training of each member; without clusters all points are independent.
+        Training run of each member; without clusters all points are independent.
     non_member_clusters : (N,) array_like of int, optional
-        Training of each non-member, in the numbering of ``member_clusters``.
+        Training run of each non-member, in the numbering of ``member_clusters``.
 
     Returns
     -------
@@ -78,7 +85,7 @@ def delong(
     of_high, of_low = (
         (np.arange(high.shape[1]), high.shape[1] + np.arange(low.shape[1]))
         if member_clusters is None
-        else (np.asarray(member_clusters), np.asarray(non_member_clusters))
+        else (score_array("member_clusters", member_clusters), score_array("non_member_clusters", non_member_clusters))
     )
     if of_high.shape != high.shape[1:] or of_low.shape != low.shape[1:]:
         raise InputError("clusters", (of_high.shape, of_low.shape), f"{high.shape[1:]} and {low.shape[1:]}")
@@ -135,6 +142,8 @@ def area_interval(area: float, variance: float, clusters: int, level: float = 0.
     [0.9289, 1.0]
     """
     tail = 0.5 * (1.0 - checked_level(level))
+    area, variance = finite_number("area", area), nonnegative_number("variance", variance)
+    clusters = whole_number("clusters", clusters, 2, LARGEST_SIZE)
     if variance <= 0.0:
         if area in (0.0, 1.0):
             reach = tail ** (1.0 / clusters)

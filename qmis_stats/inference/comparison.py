@@ -9,13 +9,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import chdtrc, fdtrc, stdtr
 
 from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
 from qmis_stats.inference import holm
-from qmis_stats.inference.rates import fit_dof
+from qmis_stats.inference.rates import checked_fit, fit_dof
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.reporting.tables import Table, texts
+from qmis_stats.validation import objects
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,13 +141,12 @@ def compare_exponents(fits: Sequence[RegressionResults], names: Sequence[str] | 
     <BLANKLINE>
     H0: all exponents equal  chi2(1) = 2592, p = 0
     """
-    from scipy.stats import chi2
-    from scipy.stats import f as f_law
-    from scipy.stats import t as student
-
+    fits = objects(object, "fits", fits, "fit_exponent returns one")
+    for fit in fits:
+        checked_fit(fit)
     if len(fits) < 2:
         raise InputError("fits", len(fits), "at least two fits")
-    labels = tuple(names) if names is not None else tuple(f"fit {i + 1}" for i in range(len(fits)))
+    labels = objects(str, "names", names) if names is not None else tuple(f"fit {i + 1}" for i in range(len(fits)))
     if len(labels) != len(fits) or len(set(labels)) != len(fits):
         raise InputError("names", labels, f"{len(fits)} different names")
     exponents = np.array([-float(np.asarray(fit.params)[1]) for fit in fits])
@@ -153,14 +154,14 @@ def compare_exponents(fits: Sequence[RegressionResults], names: Sequence[str] | 
     dofs = np.array([fit_dof(fit) for fit in fits])
     statistic, df_denom = _welch(exponents, variances, dofs)
     df_num = len(fits) - 1.0
-    law = chi2(df_num) if math.isinf(df_denom) else f_law(df_num, df_denom)
+    pvalue = chdtrc(df_num, statistic) if math.isinf(df_denom) else fdtrc(df_num, df_denom, statistic)
     pairs = tuple((i, j) for i in range(len(fits)) for j in range(i + 1, len(fits)))
     first, second = (np.array(side) for side in zip(*pairs, strict=True))
     differences = exponents[first] - exponents[second]
     squares = variances[first] + variances[second]
     with np.errstate(divide="ignore"):
         difference_dofs = squares**2 / (variances[first] ** 2 / dofs[first] + variances[second] ** 2 / dofs[second])
-    pvalues = 2.0 * student.sf(np.abs(differences) / np.sqrt(squares), difference_dofs)
+    pvalues = 2.0 * stdtr(difference_dofs, -np.abs(differences) / np.sqrt(squares))
     return ExponentComparison(
         labels,
         exponents,
@@ -169,7 +170,7 @@ def compare_exponents(fits: Sequence[RegressionResults], names: Sequence[str] | 
         statistic,
         df_num,
         df_denom,
-        float(law.sf(statistic)),
+        float(pvalue),
         pairs,
         differences,
         np.sqrt(squares),

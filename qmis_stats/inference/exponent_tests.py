@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qmis_stats.errors import InputError
-from qmis_stats.inference.rates import fit_dof, slope_test
+from qmis_stats.inference.rates import checked_fit, fit_dof, slope_test
 from qmis_stats.problem import Problem
 from qmis_stats.reporting.notebook import NotebookResult
-from qmis_stats.validation import checked_significance
+from qmis_stats.validation import checked_significance, instance_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,7 +112,9 @@ def exponent_against_indicator(fit: RegressionResults, problem: Problem, *, leve
     >>> round(found.exponent, 3), round(found.indicator, 3), found.separated, found.power > 0.9999
     (0.805, 0.222, True, True)
     """
-    checked_significance(level)
+    checked_fit(fit)
+    instance_of(Problem, "problem", problem)
+    level = checked_significance(level)
     if problem.procedure.size_adaptive:
         raise InputError("problem", "size-adaptive", "one whose cells do not depend on n")
     exponent, indicator = float(problem.exponent), float(problem.indicator)

@@ -16,7 +16,7 @@ from qmis_stats.inference.adjusted import GapStatistics, influence, rates
 from qmis_stats.inference.indicator import DRAWS, checked_draws
 from qmis_stats.inference.losses import FEWEST_POINTS
 from qmis_stats.inference.moments import accumulated_statistics
-from qmis_stats.validation import checked_level, finite_array
+from qmis_stats.validation import checked_level, finite_array, one_of
 
 __all__ = ["INTERVALS", "GapInterval", "gap_interval"]
 
@@ -113,8 +113,7 @@ def gap_interval(
     checked_level(level)
     if x.size < FEWEST_POINTS:
         raise InputError("increments", x.shape, f"at least {FEWEST_POINTS} numbers")
-    if method not in INTERVALS:
-        raise InputError("method", method, f"one of {', '.join(INTERVALS)}")
+    one_of("method", method, INTERVALS)
     checked_draws(draws, seed)
     spread = float(x.std())
     if spread <= 64.0 * np.finfo(np.float64).eps * float(np.max(np.abs(x))):

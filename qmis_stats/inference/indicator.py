@@ -18,7 +18,7 @@ from qmis_stats.inference.minimum import SCREENING_SHARE, UNSETTLED, NearMinimum
 from qmis_stats.inference.moments import Gaps, gaps
 from qmis_stats.json_values import json_ready
 from qmis_stats.reporting.notebook import NotebookResult
-from qmis_stats.validation import checked_level, checked_seed, whole_number
+from qmis_stats.validation import checked_level, checked_seed, instance_of, whole_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -291,7 +291,7 @@ def indicator(
     """
     entry = Losses(name, losses)
     check_shapes([(entry.field, entry.candidates, entry.points)], check_axes=check_axes)
-    return indicator_of(entry, *checked_draws(draws, seed))
+    return indicator_of(entry, draws, seed)
 
 
 def indicator_of(losses: Losses, draws: int, seed: int, share: float = SCREENING_SHARE) -> Indicator:
@@ -299,6 +299,8 @@ def indicator_of(losses: Losses, draws: int, seed: int, share: float = SCREENING
 
     ``share`` is the probability with which screening may lose the rival that attains the minimum.
     """
+    instance_of(Losses, "losses", losses, "indicator takes arrays")
+    draws, seed = checked_draws(draws, seed)
     found = gaps(losses)
     near = near_minimum(losses, found, draws=draws, seed=seed, share=share)
     return Indicator(losses.name, losses.candidates, found, near, smallest_chernoff(losses, found))

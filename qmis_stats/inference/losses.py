@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError, QmisError, setting
 from qmis_stats.foreign import steps_of
+from qmis_stats.validation import instance_of
 
 __all__ = ["FEWEST_POINTS", "LossBlocks", "Losses", "check_shapes", "losses_of"]
 
@@ -83,6 +84,7 @@ class Losses:
     """
 
     def __init__(self, name: str, value: ArrayLike | LossBlocks) -> None:
+        instance_of(str, "name", name)
         self.name = name
         self.field = f"losses[{name!r}]"
         if isinstance(value, LossBlocks):

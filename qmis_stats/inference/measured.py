@@ -1,4 +1,4 @@
-"""A measure: one figure of each release of the same trainings, with a joint covariance, and what follows from it."""
+"""A measure: one figure of each release of the same training runs, their joint covariance, and what follows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from qmis_stats.inference.rank_results import EstimateRanking, rank_estimates
 from qmis_stats.inference.ranks import Comparisons
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.reporting.tables import Table, estimates, rank_set, texts
-from qmis_stats.validation import checked_level, finite_array
+from qmis_stats.validation import checked_level, finite_array, instance_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,9 +101,9 @@ class Measured(NotebookResult):
         InputError
             If there is not one row a release, fewer than two trainings, or a number that is not finite.
         """
-        table = finite_array(figure, values, 2, f"({len(names)}, trainings)")
+        table = finite_array(figure, values, 2, f"({len(names)}, runs)")
         if table.shape[0] != len(names) or table.shape[1] < 2:
-            raise InputError(figure, table.shape, f"of shape ({len(names)}, trainings), with at least 2 trainings")
+            raise InputError(figure, table.shape, f"of shape ({len(names)}, runs), with at least 2 training runs")
         count = table.shape[1]
         covariance = np.atleast_2d(np.cov(table)) / count
         mean, level = table.mean(axis=1), checked_level(level)
@@ -239,6 +239,8 @@ def undominated(*merits: Mapping[str, float]) -> tuple[str, ...]:
     >>> undominated({"a": 1.0, "b": 2.0, "c": 0.5}, {"a": 3.0, "b": 1.0, "c": 2.0, "d": 9.0})
     ('b', 'a')
     """
+    for merit in merits:
+        instance_of(Mapping, "merits", merit)
     named = [name for name in merits[0] if all(name in one for one in merits)]
     points = {name: tuple(one[name] for one in merits) for name in named}
     ordered = sorted(named, key=lambda name: tuple(-value for value in points[name]))

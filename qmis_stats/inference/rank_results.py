@@ -15,7 +15,7 @@ from qmis_stats.inference.ranks import Comparisons, ranks_from
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.reporting.summary import Summary
 from qmis_stats.reporting.tables import Table, estimates, ranges, texts
-from qmis_stats.validation import checked_level, finite_array
+from qmis_stats.validation import checked_level, finite_array, objects, one_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,8 +77,7 @@ class RankResults(NotebookResult):
         InputError
             If the level or the kind is not allowed.
         """
-        if kind not in KINDS:
-            raise InputError("kind", kind, f"one of {', '.join(KINDS)}")
+        one_of("kind", kind, KINDS)
         if kind == "holm":
             return ranks_from(self.comparisons.holm(level))
         return self.comparisons.rank_sets(level, simultaneous=kind == "simultaneous")
@@ -238,7 +237,7 @@ def rank_estimates(
     """
     values = finite_array("estimates", estimates, 1, "(Q,)")
     matrix = finite_array("covariance", covariance, 2, f"({values.size}, {values.size})")
-    labels = tuple(str(q) for q in range(values.size)) if names is None else tuple(names)
+    labels = tuple(str(q) for q in range(values.size)) if names is None else objects(str, "names", names)
     if len(labels) != values.size:
         raise InputError("names", labels, f"{values.size} names")
     comparisons = Comparisons.from_covariance(values, matrix, dof=dof, draws=draws, seed=seed)

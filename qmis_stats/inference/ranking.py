@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qmis_stats.arrays import FloatArray
+from qmis_stats.errors import InputError
 from qmis_stats.inference.indicator import DRAWS, Indicator, checked_draws, indicator_of
 from qmis_stats.inference.losses import LossBlocks, losses_of
 from qmis_stats.inference.minimum import SCREENING_SHARE
 from qmis_stats.inference.rank_results import RankResults
 from qmis_stats.inference.ranks import Comparisons
 from qmis_stats.reporting.tables import shown
+from qmis_stats.validation import objects
 
 __all__ = ["Progress", "Ranking", "rank", "ranking_of"]
 
@@ -155,14 +157,26 @@ def rank(
     """
     entries = losses_of(losses, check_axes=check_axes)
     count, start = checked_draws(draws, seed)
+    if progress is not None and not callable(progress):
+        raise InputError("progress", progress, "a function that wraps an iterable, such as rich.progress.track")
     share = SCREENING_SHARE / len(entries)  # whichever quantizer loses its smallest gap, comparisons can be wrong
     found = [indicator_of(entry, count, start, share) for entry in (progress or iter)(entries)]
     return ranking_of(found, count, start)
 
 
 def ranking_of(indicators: Iterable[Indicator], draws: int, seed: int) -> Ranking:
-    """Return the ranking of indicators that were estimated on the same points with the same draws and seed."""
-    found = tuple(indicators)
+    """Return the ranking of indicators that were estimated on the same points with the same draws and seed.
+
+    Raises
+    ------
+    InputError
+        If there are none, or they differ in their number of points or draws.
+    """
+    found = objects(Indicator, "indicators", indicators, "indicator returns one")
+    shapes = {(entry.points, entry.near.draws.shape[1]) for entry in found}
+    if len(shapes) != 1:
+        raise InputError("indicators", found, "at least one, all of the same points and draws")
+    draws, seed = checked_draws(draws, seed)
     comparisons = Comparisons.from_draws(
         [entry.near.statistics.s for entry in found],
         [entry.near.draws for entry in found],

@@ -21,7 +21,7 @@ from qmis_stats.by_value import ByValue
 from qmis_stats.errors import InputError
 from qmis_stats.inference.holm import decided as holm_decided
 from qmis_stats.inference.minimum import ROUNDING, bootstrap_quantile
-from qmis_stats.validation import checked_level, checked_seed, whole_number
+from qmis_stats.validation import checked_level, checked_seed, real_number, whole_number
 
 __all__ = ["Comparisons"]
 
@@ -132,7 +132,7 @@ class Comparisons(ByValue):
         normals = backend("numba").normals((seed, 0), 13, 0, draws, values.size).T
         normals = np.linalg.solve(np.linalg.cholesky(normals @ normals.T / draws), normals)
         found = cls.from_draws([values[g : g + 1] for g in range(values.size)], list((root @ normals)[:, None, :]))
-        if not dof >= 1.0:
+        if not real_number("dof", dof) >= 1.0:
             raise InputError("dof", dof, "a number of at least 1")
         if np.isinf(dof):
             return found

@@ -15,11 +15,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import chdtrc, fdtrc
 
 from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
 from qmis_stats.results import MISResult
-from qmis_stats.validation import checked_level, covariance_matrix, finite_array, objects
+from qmis_stats.validation import (
+    LARGEST_SIZE,
+    checked_level,
+    covariance_matrix,
+    finite_array,
+    finite_number,
+    instance_of,
+    objects,
+    whole_number,
+)
 
 if TYPE_CHECKING:
     from statsmodels.regression.linear_model import RegressionResults
@@ -28,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LackOfFit",
+    "checked_fit",
     "fit_dof",
     "fit_exponent",
     "fit_power",
@@ -145,9 +156,9 @@ def fit_exponent(
     -0.125
     """
     sizes, response = _series_arrays(n, log_delta)
-    if isinstance(correction, float) or int(correction) not in (0, 1, 2):
-        raise InputError("correction", correction, "0, 1 or 2 terms")
-    powers = [("1/n", 1.0 / sizes), ("1/n^2", 1.0 / sizes**2)][: int(correction)]
+    instance_of(bool, "prefactor", prefactor)
+    terms = int(correction) if isinstance(correction, bool) else whole_number("correction", correction, 0, 2)
+    powers = [("1/n", 1.0 / sizes), ("1/n^2", 1.0 / sizes**2)][:terms]
     names = ["const", "n", *(name for name, _ in powers)]
     columns = [np.ones_like(sizes), sizes, *(column for _, column in powers)]
     response = response + (0.5 * np.log(sizes) if prefactor else 0.0)
@@ -195,7 +206,7 @@ def _gls(
     covariance: ArrayLike | None,
     dof: int | None,
 ) -> RegressionResults:
-    import statsmodels.api as sm
+    from statsmodels.regression.linear_model import GLS
 
     if (std_error is None) == (covariance is None):
         raise InputError("std_error", std_error, "given, or covariance instead: exactly one of the two")
@@ -211,9 +222,9 @@ def _gls(
     else:
         assert covariance is not None
         sigma = covariance_matrix("covariance", covariance, response.size)
-        if dof is not None and not dof >= response.size:
-            raise InputError("dof", dof, f"at least the number of points, {response.size}")
-    model = sm.GLS(response, np.column_stack(columns), sigma=sigma)
+        if dof is not None:
+            dof = whole_number("dof", dof, response.size, LARGEST_SIZE)
+    model = GLS(response, np.column_stack(columns), sigma=sigma)
     model.exog_names[:] = names
     fit = model.fit(cov_type="fixed scale")
     if dof is None:
@@ -222,6 +233,21 @@ def _gls(
     fit = model.fit(cov_type="fixed scale", cov_kwds={"scale": (dof + float(fit.ssr)) / spare}, use_t=True)
     fit._results.df_resid_inference = spare
     return fit
+
+
+def checked_fit(fit: RegressionResults) -> None:
+    """Refuse what :func:`fit_exponent` and :func:`fit_power` do not return.
+
+    Examples
+    --------
+    >>> checked_fit("fit.json")
+    Traceback (most recent call last):
+    ...
+    qmis_stats.errors.InputError: fit = 'fit.json': must be what fit_exponent or fit_power returns
+    """
+    names = getattr(getattr(fit, "model", None), "exog_names", ())
+    if tuple(names[:2]) not in (("const", "n"), ("const", "log n")):
+        raise InputError("fit", fit, "what fit_exponent or fit_power returns")
 
 
 def fit_dof(fit: RegressionResults) -> float:
@@ -235,6 +261,7 @@ def fit_dof(fit: RegressionResults) -> float:
     ... )
     (inf, 30.0)
     """
+    checked_fit(fit)
     return float(getattr(fit, "df_resid_inference", None) or math.inf)
 
 
@@ -248,6 +275,7 @@ def slope_interval(fit: RegressionResults, level: float = 0.95) -> tuple[float, 
     >>> low < -0.125 < high
     True
     """
+    checked_fit(fit)
     low, high = np.asarray(fit.conf_int(alpha=1.0 - checked_level(level)))[1]
     return float(low), float(high)
 
@@ -262,6 +290,8 @@ def slope_test(fit: RegressionResults, exponent: float) -> tuple[float, float]:
     >>> slope_test(fit, 0.125)[1] > 0.99, slope_test(fit, 0.126)[1] < 0.01
     (True, True)
     """
+    checked_fit(fit)
+    exponent = finite_number("exponent", exponent)
     restriction = np.zeros((1, len(fit.params)))
     restriction[0, 1] = 1.0
     test = fit.t_test((restriction, np.array([-exponent])))
@@ -299,6 +329,7 @@ def wald_test(fit: RegressionResults, hypothesis: Mapping[str, float] | tuple[Ar
     """
     from statsmodels.stats.contrast import ContrastResults
 
+    checked_fit(fit)
     names = list(fit.model.exog_names)
     if isinstance(hypothesis, Mapping):
         unknown = [name for name in hypothesis if name not in names]
@@ -307,6 +338,8 @@ def wald_test(fit: RegressionResults, hypothesis: Mapping[str, float] | tuple[Ar
         matrix = np.array([[float(name == column) for column in names] for name in hypothesis])
         values = finite_array("hypothesis", list(hypothesis.values()), 1, "(r,)")
     else:
+        if not isinstance(hypothesis, tuple) or len(hypothesis) != 2:
+            raise InputError("hypothesis", hypothesis, "a mapping from parameters to values, or (matrix, values)")
         matrix = finite_array("hypothesis", hypothesis[0], 2, "(r, p)")
         values = finite_array("hypothesis", hypothesis[1], 1, "(r,)")
     rows = matrix.shape[0]
@@ -331,14 +364,12 @@ def lack_of_fit(fit: RegressionResults) -> LackOfFit:
     >>> lack_of_fit(fit_exponent(n, -0.125 * n - 0.5 * np.log(n), np.full(4, 0.01))).df
     1
     """
-    from scipy.stats import chi2
-    from scipy.stats import f as f_law
-
+    checked_fit(fit)
     squares, df, dof = float(fit.ssr), int(fit.df_resid), fit_dof(fit)
     if df == 0:
         return LackOfFit(squares, df, 1.0, math.inf if math.isinf(dof) else dof + 1.0)
     if math.isinf(dof):
-        return LackOfFit(squares, df, float(chi2.sf(squares, df)))
+        return LackOfFit(squares, df, float(chdtrc(df, squares)))
     # Hotelling: the covariance has dof + df degrees of freedom, of which df − 1 are lost.
     statistic = squares * (dof + 1.0) / ((dof + df) * df)
-    return LackOfFit(statistic, df, float(f_law.sf(statistic, df, dof + 1.0)), dof + 1.0)
+    return LackOfFit(statistic, df, float(fdtrc(df, dof + 1.0, statistic)), dof + 1.0)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
+from qmis_stats.validation import objects
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +92,8 @@ def run_table(
         labels, table, errors = _from_frame(values)
     else:
         table = _numbers("values", values)
-        labels = tuple(names) if names is not None else tuple(f"Q{i + 1}" for i in range(table.shape[1]))
+        given = [f"Q{i + 1}" for i in range(table.shape[1])] if names is None else names
+        labels = objects(str, "names", given)
         errors = None if std_errors is None else _numbers("std_errors", std_errors)
     if len(labels) != table.shape[1] or len(set(labels)) != len(labels):
         raise InputError("names", labels, f"{table.shape[1]} different names")
@@ -119,7 +121,7 @@ def run_table(
 def _numbers(field: str, value: ArrayLike) -> FloatArray:
     try:
         array = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(field, value, "an array of numbers of shape (R, Q)") from None
     if array.ndim != 2 or array.size == 0:
         raise InputError(field, array.shape, "of shape (R, Q)")

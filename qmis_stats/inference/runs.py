@@ -22,7 +22,7 @@ from qmis_stats.inference.rank_results import EstimateRanking, rank_estimates
 from qmis_stats.inference.run_table import RunTable, run_table
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.reporting.tables import Table, estimates, texts
-from qmis_stats.validation import checked_level
+from qmis_stats.validation import checked_level, one_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -220,8 +220,7 @@ def run_means(
     array([[0.845, 1.255],
            [1.175, 1.625]])
     """
-    if method not in get_args(RunMethod):
-        raise InputError("method", method, f"one of {', '.join(get_args(RunMethod))}")
+    one_of("method", method, get_args(RunMethod))
     table = run_table(values, names, std_errors)
     if method == "cluster" and not table.complete:
         raise InputError("values", "missing cells", "complete with method = cluster; use method = mixedlm")
@@ -251,13 +250,13 @@ def run_means(
 
 def _cluster(table: RunTable) -> _Fit:
     """Return ordinary least squares with a covariance clustered by run: S/R, S the sample covariance over runs."""
-    import statsmodels.api as sm
+    from statsmodels.regression.linear_model import OLS
 
     response, design, runs = table.long()
     count = len(table.values)
     # statsmodels' own correction would add (N − 1)/(N − Q): R/(R − 1) alone makes Student's law exact here.
     options = {"groups": runs, "use_correction": False}
-    fit = sm.OLS(response, design).fit(cov_type="cluster", cov_kwds=options, use_t=True)
+    fit = OLS(response, design).fit(cov_type="cluster", cov_kwds=options, use_t=True)
     covariance = np.asarray(fit.cov_params()) * count / (count - 1.0)
     return _Fit(np.asarray(fit.params), covariance, count - 1.0, count - 1.0, count * np.diag(covariance))
 

@@ -16,6 +16,7 @@ from qmis_stats.inference.loss_file import save_losses
 from qmis_stats.inference.losses import Losses
 from qmis_stats.inference.moments import gaps
 from qmis_stats.inference.ranking import Ranking, rank
+from qmis_stats.validation import one_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,7 +101,10 @@ class Tracker:
 
     def _checked(self, quantizer: str, losses: ArrayLike) -> FloatArray:
         field = f"losses of {quantizer!r}"
-        values = np.asarray(losses)
+        try:
+            values = np.asarray(losses)
+        except ValueError:
+            raise InputError(field, losses, "numbers of shape (N,)") from None
         if values.dtype.kind not in "fiub" or values.ndim != 1:
             raise InputError(field, f"{values.dtype} of shape {values.shape}", "numbers of shape (N,)")
         if self._points is not None and values.size != self._points:
@@ -118,8 +122,7 @@ class Tracker:
 
     def indicator(self, quantizer: str, **options: Any) -> Indicator:
         """Return the indicator of one quantizer; options as in :func:`~qmis_stats.inference.indicator.indicator`."""
-        if quantizer not in self._rows:
-            raise InputError("quantizer", quantizer, f"one of {', '.join(self._rows) or 'those recorded: none yet'}")
+        one_of("quantizer", quantizer, self._rows or ("those recorded: none yet",))
         return indicator(np.vstack(self._rows[quantizer]), quantizer, **options)
 
     def rank(self, **options: Any) -> Ranking:
@@ -133,8 +136,7 @@ class Tracker:
         """
         import pandas as pd
 
-        if quantizer not in self._rows:
-            raise InputError("quantizer", quantizer, f"one of {', '.join(self._rows) or 'those recorded: none yet'}")
+        one_of("quantizer", quantizer, self._rows or ("those recorded: none yet",))
         matrix = np.vstack(self._rows[quantizer])
         found: dict[int, float | None] = {1: None}
         for candidates in range(2, len(matrix) + 1):

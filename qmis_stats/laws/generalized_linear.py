@@ -55,10 +55,11 @@ class GeneralizedLinear(ParametricLaw):
         self.coefficients = finite_array("law.coefficients", coefficients, 1, "(d,)")
         self.covariance = covariance_matrix("law.covariance", covariance, self.coefficients.size)
         self._factor = np.linalg.cholesky(self.covariance)
-        self.intercept = real_number("law.intercept", intercept)
         limit = self.largest_predictor
+        allowed = f"a number from {-limit:g} to {limit:g}"
+        self.intercept = real_number("law.intercept", intercept, allowed)
         if not abs(self.intercept) <= limit:
-            raise InputError("law.intercept", intercept, f"from {-limit:g} to {limit:g}")
+            raise InputError("law.intercept", intercept, allowed)
         self._truth = self.coefficients @ self._factor
         spread = float(np.linalg.norm(self._truth))
         if not spread <= limit:

@@ -7,7 +7,7 @@ from hashlib import blake2b
 import numpy as np
 
 from qmis_stats.arrays import FloatArray
-from qmis_stats.leak.fits import Fit
+from qmis_stats.leak.fits import Fit, row_blocks
 from qmis_stats.leak.game import Game
 from qmis_stats.leak.leave_one_out import LeaveOneOut
 from qmis_stats.leak.posterior import Points
@@ -16,7 +16,7 @@ from qmis_stats.leak.retained import Retained, Scatter
 __all__ = ["objections", "repeated_rows"]
 
 _FEWEST_DIRECTIONS = 10.0
-_FEWEST_WEIGHTS = 8.0
+_FEWEST_WEIGHTS = 20.0
 _LARGEST_PULL = 0.95
 _LARGEST_JOINT_PULL = 0.15
 _LARGEST_INFLATION = 0.9
@@ -57,10 +57,7 @@ def objections(
 
 def _of_the_fit(fit: Fit, found: LeaveOneOut, points: Points, spread: Scatter) -> tuple[str, ...]:
     reasons = []
-    blocks = np.kron(np.eye(fit.outputs), spread.second_moment)
-    product = spread.covariance @ blocks
-    directions = float(np.trace(product) ** 2 / np.sum(product * product.T))
-    if directions < _FEWEST_DIRECTIONS:
+    if (directions := spread.directions) < _FEWEST_DIRECTIONS:
         reasons.append(f"the fitted values vary in about {directions:.1f} directions: they are not normal")
     pull = float(np.median(found.pull))
     if pull > _LARGEST_PULL:
@@ -92,5 +89,8 @@ def repeated_rows(X: FloatArray, y: FloatArray) -> float:
     >>> repeated_rows(np.array([[1.0], [2.0], [1.0]]), np.array([0.0, 0.0, 0.0]))
     0.3333333333333333
     """
-    marks = {blake2b(np.append(row, value) + 0.0, digest_size=16).digest() for row, value in zip(X, y, strict=True)}
+    marks: set[bytes] = set()
+    for rows in row_blocks(len(X)):
+        # Zeros of both signs are the same value.
+        marks.update(blake2b(row, digest_size=16).digest() for row in np.column_stack([X[rows], y[rows]]) + 0.0)
     return (len(X) - len(marks)) / len(X)

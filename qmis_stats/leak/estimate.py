@@ -13,8 +13,10 @@ from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.errors import InputError
 from qmis_stats.foreign import raised_by
 from qmis_stats.leak.domain import objections
+from qmis_stats.leak.fits import Fit
 from qmis_stats.leak.game import Game
 from qmis_stats.leak.groups import Basis
+from qmis_stats.leak.known_pool import KnownPool, pool_points
 from qmis_stats.leak.law import exposures
 from qmis_stats.leak.leakage_result import LeakageResult
 from qmis_stats.leak.leave_one_out import leave_one_out
@@ -23,7 +25,7 @@ from qmis_stats.leak.posterior import points_of
 from qmis_stats.leak.retained import NamedQuantizer, retained, scatter
 from qmis_stats.leak.signal import Directions
 from qmis_stats.leak.smoothed import smoothed
-from qmis_stats.leak.sources import fit_of
+from qmis_stats.leak.sources import fit_of, points_like
 from qmis_stats.leak.uncertainty import Uncertainty
 from qmis_stats.quantizers.calibrated.base import sees_data
 from qmis_stats.quantizers.weights import DEFAULT_QUANTIZERS, quantizer
@@ -47,6 +49,7 @@ def leakage(
     y: ArrayLike | None = None,
     game: Literal["population", "pool"] = "population",
     fraction: float = 0.0,
+    pool: tuple[ArrayLike, ArrayLike] | None = None,
     groups: ArrayLike | None = None,
     level: float = 0.95,
     seed: int = 0,
@@ -73,6 +76,11 @@ def leakage(
         less, and leak more, by how squared residuals differ between its points too (Proposition S17.2).
     fraction : float
         n/N of the pool.
+    pool : tuple of array_like, optional
+        Features and targets of the points of the pool that were not drawn, as the training points are given in X and y;
+        for a ``Fit`` as it has them. Game and fraction follow from it. What tells of a point then is found from these
+        very points, and not from what a pool of their second moments is like: where there are fewer points than
+        weights, AUCs fall by up to 0.015.
     groups : (n,) array_like, optional
         Records of one group, such as a person or a scaffold, enter standard errors together.
     level : float
@@ -115,6 +123,11 @@ def leakage(
     chosen = _checked_quantizers(quantizers)
     bits = tuple(_bits(one) for one in chosen)
     fit = fit_of(fitted, X, y)
+    whole = None if pool is None else _whole_pool(fitted, fit, X, y, pool)
+    if whole is not None:
+        if fraction != 0.0:
+            raise InputError("fraction", fraction, "left out where the pool is given")
+        played = Game("pool", fit.points / whole.points)
     if fit.points < LEAST_POINTS:
         raise InputError("X", fit.X.shape, f"at least {LEAST_POINTS} training points")
     group = _groups(fit.points, groups, seed)
@@ -122,8 +135,13 @@ def leakage(
     spread = scatter(fit, found)
     # Cells are counted in the errors of the game: within a pool fits vary less, and codes retain less of it.
     spread = replace(spread, covariance=spread.covariance * played.variance_share(found.inflation))
-    pools = DrawnPools.of(fit, spread, found, played, seed)
-    directions = Directions.of(fit, spread, found, pools.widened)
+    pools: DrawnPools | KnownPool
+    if whole is None:
+        pools = DrawnPools.of(fit, spread, found, played, seed)
+        directions = Directions.of(fit, spread, found, pools.widened)
+    else:
+        pools = KnownPool.of(fit, spread, found, played, whole)
+        spread, directions = pools.spread, pools.directions
     if fit.outputs > 1:
         plain = found = replace(found, variance=_of_size(directions.variance, found.variance))
     else:
@@ -154,6 +172,16 @@ def leakage(
             fit, plain, played, spread.influence, directions, readings, None if groups is None else group, seed, backend
         ),
     )
+
+
+def _whole_pool(fitted: Any, fit: Fit, X: Any, y: Any, pool: Any) -> Fit:
+    if not isinstance(pool, tuple) or len(pool) != 2:
+        raise InputError("pool", type(pool).__name__, "a tuple of features and targets, those of the points not drawn")
+    try:
+        features, targets = points_like(fitted, *pool, (X, y))
+    except InputError as error:
+        raise InputError(f"pool, {error.field}", error.value, error.allowed) from None
+    return pool_points(fit, features, targets)
 
 
 def _of_size(shape: FloatArray, size: FloatArray) -> FloatArray:

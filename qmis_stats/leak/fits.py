@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg.lapack import dpotri
 
 from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.by_value import ByValue
@@ -215,10 +216,9 @@ def free_penalties(fit: Fit, curvature: float) -> FloatArray:
 
 def wide_solver(design: FloatArray, w: FloatArray, penalties: FloatArray) -> Callable[[FloatArray], FloatArray]:
     """Return b ↦ (XᵀWX + P)⁻¹ b for more columns than rows, by matrices of the size of the rows."""
-    root = np.sqrt(w)
-    scaled = design * root[:, None]
-    left = scaled / penalties
-    inner = cho_factor(np.eye(w.size) + left @ scaled.T)
+    scaled = design * np.sqrt(w)[:, None]
+    left, half = scaled / penalties, scaled / np.sqrt(penalties)
+    inner = cho_factor(np.eye(w.size) + half @ half.T)
 
     def solve(b: FloatArray) -> FloatArray:
         return np.asarray(b / penalties[:, None] - left.T @ cho_solve(inner, left @ b))
@@ -242,7 +242,10 @@ def moment_matrix(design: FloatArray, blocks: FloatArray) -> FloatArray:
     for a in range(outputs):
         for b in range(a, outputs):
             for rows in row_blocks(len(design)):
-                matrix[a, :, b] += (design[rows] * blocks[rows, a, b][:, None]).T @ design[rows]
+                weights = blocks[rows, a, b][:, None]
+                # A product of an array with itself takes half of the time.
+                left = design[rows] * np.sqrt(np.abs(weights))
+                matrix[a, :, b] += left.T @ (left if weights.min() >= 0.0 else left * np.sign(weights))
             matrix[b, :, a] = matrix[a, :, b].T
     return matrix.reshape(outputs * width, outputs * width)
 
@@ -302,6 +305,14 @@ def positive_factor(hessian: FloatArray) -> tuple[FloatArray, bool]:
             "drop constant and collinear features, or use a penalty",
         ) from None
     return factor, bool(lower)
+
+
+def inverse_of(factor: tuple[FloatArray, bool]) -> FloatArray:
+    """Return the inverse of a matrix from its Cholesky factor, as ``cho_factor`` gives it."""
+    half, lower = factor
+    found = dpotri(half, lower)[0]
+    one = np.tril(found) if lower else np.triu(found)
+    return np.asarray(one + np.tril(one, -1).T if lower else one + np.triu(one, 1).T)
 
 
 def _at_optimum(fit: Fit) -> Fit:

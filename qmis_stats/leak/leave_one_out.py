@@ -10,7 +10,15 @@ from scipy.linalg import cho_factor, cho_solve
 from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.by_value import ByValue
 from qmis_stats.errors import DomainError
-from qmis_stats.leak.fits import Fit, free_penalties, hessian_matrix, moment_matrix, positive_factor, row_blocks
+from qmis_stats.leak.fits import (
+    Fit,
+    free_penalties,
+    hessian_matrix,
+    inverse_of,
+    moment_matrix,
+    positive_factor,
+    row_blocks,
+)
 from qmis_stats.leak.losses import contrasts
 from qmis_stats.validation import instance_of
 
@@ -179,9 +187,14 @@ def _leverage_noise(forms: _Forms, h: FloatArray, w: FloatArray) -> float:
     Without point j too, q_i grows by (xᵢᵀH₋ᵢ⁻¹xⱼ)² wⱼ/(1 − wⱼhⱼ).
     """
     rows = np.unique(np.linspace(0, h.size - 1, min(h.size, _NOISE_POINTS)).astype(np.intp))
-    moved = forms.products(rows) ** 2 * (w / (1.0 - w * h)) / (h[rows] * (1.0 - w[rows] * h[rows]))[:, None]
-    moved[np.arange(rows.size), rows] = np.nan
-    return float(np.nanmean(np.nanvar(moved, axis=1)) * (h.size - 1.0))
+    weights, count = w / (1.0 - w * h), h.size - 1.0
+    moved = forms.products(rows)
+    moved[np.arange(rows.size), rows] = 0.0
+    moved *= moved
+    mean = moved @ weights / count
+    moved *= moved
+    varied = (moved @ weights**2 / count - mean**2) / (h[rows] * (1.0 - w[rows] * h[rows])) ** 2
+    return float(np.mean(varied) * count)
 
 
 def aspect(fit: Fit, found: LeaveOneOut) -> float:
@@ -220,9 +233,7 @@ class _Tall:
 
     def __init__(self, fit: Fit, design: FloatArray, w: FloatArray) -> None:
         self.design, self.outputs = design, w.shape[1]
-        size = self.outputs * design.shape[1]
-        factor = positive_factor(hessian_matrix(design, w, fit.penalties))
-        self.inverse = cho_solve(factor, np.eye(size))
+        self.inverse = inverse_of(positive_factor(hessian_matrix(design, w, fit.penalties)))
 
     def leverages(self) -> FloatArray:
         """Return (I ⊗ xᵀ)H⁻¹(I ⊗ x) of each point."""

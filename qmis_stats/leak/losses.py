@@ -12,7 +12,22 @@ from scipy.special import expit, softmax
 from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
 
-__all__ = ["LOSSES", "Logistic", "Loss", "Poisson", "Softmax", "Squared", "contrasts", "in_basis", "loss_named"]
+__all__ = [
+    "LOSSES",
+    "Logistic",
+    "Loss",
+    "Poisson",
+    "Softmax",
+    "Squared",
+    "contrasts",
+    "in_basis",
+    "loss_named",
+    "proximal",
+]
+
+_NEWTON = 100
+_FARTHEST, _SETTLED = 3.0, 1e-10
+"""Steps beyond which Newton's method is held back at first, and below which it ends."""
 
 
 class Loss(ABC):
@@ -38,11 +53,11 @@ class Loss(ABC):
 
     @abstractmethod
     def gradient(self, y: FloatArray, v: FloatArray) -> FloatArray:
-        """Return ∂ℓ/∂v, shape (n, K), at fitted values (n, K)."""
+        """Return ∂ℓ/∂v, shape (…, n, K), at fitted values (…, n, K)."""
 
     @abstractmethod
     def curvature(self, y: FloatArray, v: FloatArray) -> FloatArray:
-        """Return ∂²ℓ/∂v², shape (n, K, K), at fitted values (n, K)."""
+        """Return ∂²ℓ/∂v², shape (…, n, K, K), at fitted values (…, n, K)."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +101,7 @@ class Logistic(Loss):
 
     def curvature(self, y: FloatArray, v: FloatArray) -> FloatArray:
         """Return expit(v) expit(−v)."""
-        return np.asarray((expit(v) * expit(-v))[:, :, None])
+        return np.asarray((expit(v) * expit(-v))[..., None])
 
 
 @dataclass(frozen=True)
@@ -107,7 +122,7 @@ class Poisson(Loss):
 
     def curvature(self, y: FloatArray, v: FloatArray) -> FloatArray:
         """Return e^v."""
-        return np.asarray(np.exp(v)[:, :, None])
+        return np.asarray(np.exp(v)[..., None])
 
 
 @dataclass(frozen=True)
@@ -129,12 +144,12 @@ class Softmax(Loss):
 
     def gradient(self, y: FloatArray, v: FloatArray) -> FloatArray:
         """Return softmax(v) − e_y."""
-        return np.asarray(softmax(v, axis=1) - (y[:, None] == np.arange(v.shape[1])))
+        return np.asarray(softmax(v, axis=-1) - (y[:, None] == np.arange(v.shape[-1])))
 
     def curvature(self, y: FloatArray, v: FloatArray) -> FloatArray:
         """Return diag(p) − p pᵀ, p = softmax(v)."""
-        p = softmax(v, axis=1)
-        return np.asarray(p[:, :, None] * (np.eye(v.shape[1]) - p[:, None, :]))
+        p = softmax(v, axis=-1)
+        return np.asarray(p[..., :, None] * (np.eye(v.shape[-1]) - p[..., None, :]))
 
 
 LOSSES: tuple[Loss, ...] = (Squared(), Logistic(), Poisson(), Softmax())
@@ -158,6 +173,42 @@ def loss_named(name: object) -> Loss:
         if loss.name == name:
             return loss
     raise InputError("loss", name, f"one of {', '.join(loss.name for loss in LOSSES)}")
+
+
+def proximal(loss: Loss, y: FloatArray, u: FloatArray, q: FloatArray) -> FloatArray:
+    """Return argmin_v { ℓ(y, v) + ½ (v − u)ᵀ q⁻¹ (v − u) }, the fitted values with a point whose are u without it.
+
+    By Newton's method, of all points at once: SciPy solves one system after the other.
+
+    Parameters
+    ----------
+    loss : Loss
+        ℓ.
+    y : (n,) ndarray
+        Targets.
+    u : (…, n, K) ndarray
+        Where it starts.
+    q : (n, K, K) ndarray
+        Positive semidefinite.
+
+    Examples
+    --------
+    >>> v = proximal(Softmax(), np.zeros(1), np.zeros((1, 2)), np.eye(2)[None])
+    >>> bool(np.allclose(v, np.eye(2)[0] - softmax(v)))
+    True
+    """
+    identity, v, last = np.eye(u.shape[-1]), u.copy(), np.zeros_like(u)
+    longest = np.full((*u.shape[:-1], 1), _FARTHEST)
+    for _ in range(_NEWTON):
+        missed = v - u + np.einsum("nab,...nb->...na", q, loss.gradient(y, v))
+        step = np.linalg.solve(identity + q @ loss.curvature(y, v), missed[..., None])[..., 0]
+        if np.max(np.abs(step)) < _SETTLED:
+            break
+        # Steps that turn back go round in circles unless they become shorter.
+        longest = np.where(np.sum(step * last, axis=-1, keepdims=True) < 0.0, 0.5 * longest, longest)
+        last = np.clip(step, -longest, longest)
+        v = v - last
+    return v
 
 
 def contrasts(outputs: int) -> FloatArray:

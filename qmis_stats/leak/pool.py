@@ -17,7 +17,7 @@ from qmis_stats.leak.losses import contrasts, in_basis
 from qmis_stats.leak.pool_law import PoolLaw
 from qmis_stats.leak.retained import ReadOut, Retained, Scatter, read_out
 
-__all__ = ["DrawnPools"]
+__all__ = ["DrawnPools", "expected_squares"]
 
 _COLUMNS = 512
 _MOST = 8
@@ -65,7 +65,7 @@ class DrawnPools:
         points, basis = round(fit.points / game.fraction), contrasts(fit.outputs)
         upper = cholesky(moment + FREE * np.trace(moment) * np.eye(width))
         curvature, squares, leverage = (
-            basis.T @ part @ basis for part in (found.curvature, _squares(found, game), found.leverage)
+            basis.T @ part @ basis for part in (found.curvature, expected_squares(found, game), found.leverage)
         )
         drawn = []
         for _ in range(int(np.clip(_COLUMNS // (width * basis.shape[1]), 1, _MOST))):
@@ -111,10 +111,17 @@ class DrawnPools:
 _PARTS = fields(ReadOut)
 
 
-def _squares(found: LeaveOneOut, game: Game) -> FloatArray:
-    """Return E ψψᵀ of each point over subsets with it, times a factor.
+def expected_squares(found: LeaveOneOut, game: Game) -> FloatArray:
+    """Return E ψψᵀ of each point over subsets with it, times a factor, shape (n, K, K).
 
     Of the gradients of one fit a share φ is what its own scatter adds, (1 + wq)⁻¹wSw(1 + qw)⁻¹ on average.
+
+    Parameters
+    ----------
+    found : LeaveOneOut
+        Of all points that are meant.
+    game : Game
+        With the share of a pool that is drawn.
     """
     scattered = found.inflation * game.variance_share(found.inflation)
     own = found.gradient[:, :, None] * found.gradient[:, None, :]

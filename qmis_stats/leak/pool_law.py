@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
@@ -19,7 +20,7 @@ _SETTLED = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class LeftOut:
-    """What a point sees of the pool without it, given what K⁻¹ has for the pool with it.
+    """What each point sees of the pool without it.
 
     Attributes
     ----------
@@ -27,16 +28,33 @@ class LeftOut:
         S, of the fitted values.
     leverage : (R, k, k) ndarray
         q.
-    grams : (3, R, k, k) ndarray
-        kᵀK⁻¹k, kᵀK⁻¹δ and δᵀK⁻¹δ, with the C and G, and hence the K, of the other points.
-    turned : (R, 2k, 2k) ndarray
-        What read-outs along the pool's Cx and Gx are multiplied by to be those along k and δ.
+    back : (R, 2k, 2k) ndarray
+        What the pool's Cx and Gx are multiplied by, side by side, to be k and δ, those of the other points.
+    added : (R, 2k, 2k) ndarray
+        What the point adds to C, in terms of k and δ.
     """
 
     variance: FloatArray
     leverage: FloatArray
-    grams: tuple[FloatArray, FloatArray, FloatArray]
-    turned: FloatArray
+    back: FloatArray
+    added: FloatArray
+
+    def seen(self, kk: FloatArray, kd: FloatArray, dd: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the products kᵀK⁻¹k, kᵀK⁻¹δ, δᵀK⁻¹δ, (3, R, k, k), and (R, 2k, 2k) that turns read-outs.
+
+        The latter is what read-outs along the pool's Cx and Gx are multiplied by to be those along k and δ.
+
+        Parameters
+        ----------
+        kk, kd, dd : (R, k, k) ndarray
+            The same products for Cx and Gx, with the C, and hence the K, of the pool.
+        """
+        size = kk.shape[1]
+        turned = self.back.transpose(0, 2, 1)
+        gram = turned @ np.block([[kk, kd], [kd.transpose(0, 2, 1), dd]]) @ self.back
+        freed = np.asarray(np.linalg.inv(np.eye(2 * size) - gram @ self.added), dtype=np.float64)
+        gram = freed @ gram
+        return np.array([gram[:, :size, :size], gram[:, :size, size:], gram[:, size:, size:]]), freed @ turned
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,37 +142,31 @@ class PoolLaw:
         )
         return PoolLaw(self.design, self.stiffness, squares, covariance, self.response)
 
-    def left_out(self, inverse: FloatArray) -> LeftOut:
-        """Return what each point sees of the pool without it.
+    def products(self, inverse: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return xᵀCK⁻¹Cx, xᵀCK⁻¹Gx and xᵀGK⁻¹Gx of each point, shapes (R, k, k), given K⁻¹ of shape (kD, kD)."""
+        size, C, G = self.stiffness.shape[1], self.covariance, self.response
+        kk, dd = (forms(self.design, one @ inverse @ one, size) for one in (C, G))
+        return kk, forms(self.design, C @ inverse @ G, size, symmetric=False), dd
+
+    @cached_property
+    def left_out(self) -> LeftOut:
+        """What each point sees of the pool without it.
 
         With a = ŵ(1 + qŵ)⁻¹ the pool's G is G₋ − g a gᵀ for g = G₋x, and C is C₋ − k a gᵀ − g a kᵀ + g κ gᵀ for
         k = C₋x and κ = aSa + (1 − aq)τ(1 − qa): k and δ = g span what Cx and Gx do, and K⁻¹ differs in this span.
-
-        Parameters
-        ----------
-        inverse : (kD, kD) ndarray
-            K⁻¹ with the C of the pool.
         """
         size = self.stiffness.shape[1]
-        C, G, identity = self.covariance, self.response, np.eye(size)
-        varied, moved = forms(self.design, C, size), forms(self.design, G, size)
+        varied, moved = (forms(self.design, one, size) for one in (self.covariance, self.response))
         q = _leverages(moved, self.stiffness)
-        a = np.linalg.solve(identity + self.stiffness @ q, self.stiffness)
-        kept = identity - a @ q
+        a = np.linalg.solve(np.eye(size) + self.stiffness @ q, self.stiffness)
+        kept = np.eye(size) - a @ q
         others = np.linalg.inv(kept)
         S = others.transpose(0, 2, 1) @ (varied - moved @ self.squares @ moved) @ others
         own = a @ S @ a + kept @ self.squares @ kept.transpose(0, 2, 1)
         nothing = np.zeros_like(a)
         mixed = np.block([[kept, nothing], [kept @ self.squares @ moved - a @ S @ kept, kept]])
-        added = np.block([[nothing, -a], [-a, own]])
-        kk, dd = (forms(self.design, one @ inverse @ one, size) for one in (C, G))
-        kd = forms(self.design, C @ inverse @ G, size, symmetric=False)
         back = np.asarray(np.linalg.inv(mixed), dtype=np.float64)
-        gram = back.transpose(0, 2, 1) @ np.block([[kk, kd], [kd.transpose(0, 2, 1), dd]]) @ back
-        freed = np.asarray(np.linalg.inv(np.eye(2 * size) - gram @ added), dtype=np.float64)
-        gram = freed @ gram
-        grams = gram[:, :size, :size], gram[:, :size, size:], gram[:, size:, size:]
-        return LeftOut(S, q, grams, freed @ back.transpose(0, 2, 1))
+        return LeftOut(S, q, back, np.block([[nothing, -a], [-a, own]]))
 
 
 def _leverages(moved: FloatArray, stiffness: FloatArray) -> FloatArray:

@@ -71,7 +71,7 @@ class Points:
 
 
 def points_of(fit: Fit, found: LeaveOneOut, game: Game, kept: Indices | None = None, log_scale: float = 0.0) -> Points:
-    """Return the posterior of the mean fitted values given the ones that this training had (Statement S17).
+    """Return the posterior of the mean fitted values given the ones that this training run had (Statement S17).
 
     The leave-one-out value is u = a + √S ξ, and taking it for its mean would add its scatter to the residuals of all
     points. Residuals y − a of a squared loss, and standardised means a/s given the target otherwise, are taken as

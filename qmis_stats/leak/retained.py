@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,7 +16,7 @@ from scipy.special import ndtr
 from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.errors import DomainError
 from qmis_stats.foreign import raised_by, returned_numbers
-from qmis_stats.leak.fits import FREE, Fit, determined, hessian_matrix, row_blocks
+from qmis_stats.leak.fits import FREE, Fit, determined, hessian_matrix, inverse_of, moment_matrix
 from qmis_stats.leak.influence import Influence, influence_of
 from qmis_stats.leak.leave_one_out import LeaveOneOut, forms
 from qmis_stats.leak.losses import contrasts, in_basis
@@ -29,6 +29,7 @@ _NODE_WEIGHTS = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()
 _CLOSE = 1e-9
 _DENSE = 1500
 _PROBES = 256
+_CLEARLY = 30.0
 _MANY = 20_000
 _LEAST = 1e-300
 _MATCHED = 600
@@ -77,6 +78,8 @@ class Scatter:
         K.
     influence : Influence
         Of each point on the scale of C, on leverages, and on the length of the mean fitted values.
+    probes : (P, D) ndarray
+        Rows with the second moment Σ: their averages stand for traces where matrices are large.
     """
 
     covariance: FloatArray
@@ -85,31 +88,66 @@ class Scatter:
     rows: FloatArray
     outputs: int
     influence: Influence
+    probes: FloatArray
 
     @property
     def errors(self) -> FloatArray:
         """Standard deviations of the parameters, shape (K, D)."""
         return np.sqrt(np.diag(self.covariance)).reshape(self.outputs, -1)
 
-    @cached_property
-    def probes(self) -> FloatArray:
-        """Rows with the second moment Σ: their averages stand for traces where matrices are large."""
-        rng = np.random.default_rng(0x9B0B)
-        ridge = FREE * float(np.trace(self.second_moment)) * np.eye(len(self.second_moment))
-        upper = cholesky(self.second_moment + ridge)
-        return np.asarray(rng.standard_normal((_PROBES, upper.shape[0])) @ upper)
+    @property
+    def large(self) -> bool:
+        """Whether averages over probes stand for traces."""
+        return self.outputs == 1 and len(self.covariance) > _DENSE
+
+    def _images(self, some: FloatArray) -> tuple[FloatArray, FloatArray]:
+        return (some @ self.covariance).T, (some @ self.response).T
 
     @cached_property
-    def images(self) -> tuple[tuple[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]:
-        """C and G times the rows, and times the probes."""
-        rows, probes = ((self.covariance @ some.T, self.response @ some.T) for some in (self.rows, self.probes))
-        return rows, probes
+    def of_rows(self) -> tuple[FloatArray, FloatArray]:
+        """C and G times the rows, for one fitted value per point, (D, n) each."""
+        return self._images(self.rows)
+
+    @cached_property
+    def of_probes(self) -> tuple[FloatArray, FloatArray]:
+        """C and G times the probes."""
+        return self._images(self.probes)
+
+    @property
+    def own(self) -> tuple[FloatArray, FloatArray]:
+        """(I ⊗ xᵀ)C(I ⊗ x) and (I ⊗ xᵀ)G(I ⊗ x) of each row, (n, K, K) each."""
+        if self.large:
+            varied, moved = (np.einsum("nd,nd->n", some.T, self.rows)[:, None, None] for some in self.of_rows)
+        else:
+            varied, moved = (forms(self.rows, some, self.outputs) for some in (self.covariance, self.response))
+        return varied, moved
+
+    @property
+    def directions(self) -> float:
+        """In how many directions fitted values vary, tr(ΣC)²/tr(ΣC)(ΣC)."""
+        whole = self.trace(self.covariance) ** 2
+        if not self.large:
+            return whole / self.trace(self.moments[0])
+        # Of two probes (xᵀCz)² is tr(ΣC)(ΣC) on average; only few directions are counted exactly.
+        seen = self.probes @ self.of_probes[0]
+        about = float(np.mean(seen[~np.eye(len(seen), dtype=bool)] ** 2))
+        if whole > _CLEARLY * about:
+            return whole / about
+        product = self.second_moment @ self.covariance
+        return whole / float(np.vdot(product, product.T))
+
+    @cached_property
+    def moments(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """CΣC, CΣG and GΣG, with a Σ for each of the fitted values."""
+        blocks = np.kron(np.eye(self.outputs), self.second_moment)
+        varied, moved = blocks @ self.covariance, blocks @ self.response
+        return self.covariance @ varied, self.covariance @ moved, self.response @ moved
 
     def trace(self, matrix: FloatArray) -> float:
         """Return tr (I ⊗ Σ)M: the expectation of tr (I ⊗ xᵀ)M(I ⊗ x) over points."""
         width = self.second_moment.shape[0]
         blocks = matrix.reshape(self.outputs, width, self.outputs, width)
-        return float(sum(np.sum(blocks[k, :, k] * self.second_moment) for k in range(self.outputs)))
+        return float(sum(np.vdot(blocks[k, :, k], self.second_moment) for k in range(self.outputs)))
 
     @property
     def secant(self) -> float:
@@ -145,7 +183,7 @@ def scatter(fit: Fit, found: LeaveOneOut) -> Scatter:
     spread = fit.X.std(axis=0)
     spread = np.where(spread > 0.0, spread, 1.0)
     centre = fit.X.mean(axis=0)
-    correlation, shrunk, products = _correlations(fit.X, centre, spread, fit.outputs == 1 and spread.size <= _MATCHED)
+    correlation, shrunk, sample = _correlations(fit.X, centre, spread)
     stiffness = np.linalg.solve(np.eye(fit.outputs) + found.curvature @ found.leverage, found.curvature)
 
     def made(correlation: FloatArray) -> Scatter:
@@ -155,8 +193,8 @@ def scatter(fit: Fit, found: LeaveOneOut) -> Scatter:
         return _equivalents(fit, found, moment, stiffness.sum(axis=0))
 
     one = made(correlation)
-    if products is not None:
-        sizes, sample = spread**2, products / fit.points
+    if fit.outputs == 1 and spread.size <= _MATCHED:
+        sizes = spread**2
         level = np.eye(spread.size) * (np.trace(sample) / spread.size)
         wanted = _weighted_variances(fit, found, sizes)
 
@@ -172,16 +210,20 @@ def scatter(fit: Fit, found: LeaveOneOut) -> Scatter:
     return replace(one, influence=influence_of(fit, found, *_held(fit, one)))
 
 
-def _correlations(
-    X: FloatArray, centre: FloatArray, spread: FloatArray, plain: bool
-) -> tuple[FloatArray, float, FloatArray | None]:
-    """Return the correlations of Ledoit and Wolf, their share that is shrunk, and if wanted the plain products."""
-    from sklearn.covariance import ledoit_wolf
-
+def _correlations(X: FloatArray, centre: FloatArray, spread: FloatArray) -> tuple[FloatArray, float, FloatArray]:
+    """Return the correlations of Ledoit and Wolf (2004), their share that is shrunk, and the plain ones."""
     standard = X - centre
     standard /= spread
-    correlation, shrunk = ledoit_wolf(standard, assume_centered=True)
-    return correlation, float(shrunk), standard.T @ standard if plain else None
+    points, width = standard.shape
+    sample = standard.T @ standard / points
+    squares = np.einsum("nd,nd->n", standard, standard)
+    level = float(np.trace(sample)) / width
+    apart = float(np.sum(sample**2)) - width * level**2
+    noise = (float(np.sum(squares**2)) / points - float(np.sum(sample**2))) / points
+    shrunk = min(noise / apart, 1.0) if apart > 0.0 and noise > 0.0 else 0.0
+    correlation = (1.0 - shrunk) * sample
+    correlation.flat[:: width + 1] += shrunk * level
+    return correlation, shrunk, sample
 
 
 def _held(fit: Fit, made: Scatter) -> tuple[float, float]:
@@ -197,15 +239,21 @@ def _equivalents(fit: Fit, found: LeaveOneOut, moment: FloatArray, damped: Float
     outputs = fit.outputs
     hessian = np.kron(determined(0.5 * (damped + damped.T)), moment)
     hessian.flat[:: hessian.shape[0] + 1] += np.tile(fit.penalties, outputs) + FREE * np.trace(hessian) / len(hessian)
-    response = cho_solve(cho_factor(hessian), np.eye(len(hessian)))
+    response = inverse_of(cho_factor(hessian))
     if outputs > 1:  # gradients of classes sum to zero: no point moves all of them together
         alone = np.eye(outputs) - 1.0 / outputs
         response = np.kron(alone, np.eye(len(moment))) @ response
     covariance = response @ np.kron(found.gradient.T @ found.gradient, moment) @ response
     nothing = Influence(*np.zeros((3, fit.points)))
-    made = Scatter(0.5 * (covariance + covariance.T), response, moment, fit.design, outputs, nothing)
+    made = Scatter(0.5 * (covariance + covariance.T), response, moment, fit.design, outputs, nothing, _probes(moment))
     measured = float(np.mean(np.trace(found.variance, axis1=1, axis2=2)))
     return replace(made, covariance=made.covariance * (measured / made.trace(made.covariance)))
+
+
+def _probes(moment: FloatArray) -> FloatArray:
+    rng = np.random.default_rng(0x9B0B)
+    upper = cholesky(moment + FREE * float(np.trace(moment)) * np.eye(len(moment)))
+    return np.asarray(rng.standard_normal((_PROBES, len(moment))) @ upper)
 
 
 def _weighted_variances(fit: Fit, found: LeaveOneOut, sizes: FloatArray) -> float:
@@ -217,10 +265,9 @@ def _weighted_variances(fit: Fit, found: LeaveOneOut, sizes: FloatArray) -> floa
     squares = ((1.0 + w * q) * psi) ** 2 - w**2 * found.variance[:, 0, 0]
     hessian = hessian_matrix(fit.design, found.curvature, fit.penalties)
     hessian.flat[:: len(hessian) + 1] += FREE * np.trace(hessian) / len(hessian)
-    factor, design, variances = cho_factor(hessian), fit.design, np.zeros(sizes.size)
-    for rows in row_blocks(fit.points):
-        variances += cho_solve(factor, design[rows].T)[: sizes.size] ** 2 @ squares[rows]
-    return float(sizes @ variances)
+    inverse = inverse_of(cho_factor(hessian))
+    variances = np.sum((inverse @ moment_matrix(fit.design, squares[:, None, None])) * inverse, axis=1)
+    return float(sizes @ variances[: sizes.size])
 
 
 @dataclass(frozen=True, eq=False)
@@ -442,15 +489,16 @@ def cell_share(
     """
     low, high = ((np.asarray(end) - means) / errors for end in np.asarray(bounds))
     total = _beyond(-low) + _beyond(high)
-    below, density = low, _density(low)
+    below, density, tail = low, _density(low), ndtr(-np.abs(low))
     for edge in (*edges, None):
         above = high if edge is None else np.clip((edge - means) / errors, low, high)
+        ahead, rest = _density(above), ndtr(-np.abs(above))
         # Both ends on one side: the difference of the smaller tails.
-        mass = np.where(below > 0.0, ndtr(-below) - ndtr(-above), ndtr(above) - ndtr(below))
-        ahead = _density(above)
-        step = density - ahead
-        total += np.divide(step * step, mass, out=np.zeros_like(total), where=mass > 1e-14)
-        below, density = above, ahead
+        mass = np.where((below > 0.0) == (above > 0.0), np.abs(tail - rest), 1.0 - tail - rest)
+        density -= ahead
+        density *= density
+        total += np.divide(density, mass, out=np.zeros_like(total), where=mass > 1e-14)
+        below, density, tail = above, ahead, rest
     return total
 
 
@@ -515,7 +563,7 @@ class ReadOut:
     expected: FloatArray
 
 
-def read_out(spread: Scatter, kept: Retained) -> ReadOut:
+def read_out(spread: Scatter, kept: Retained, *, each: bool = False) -> ReadOut:
     """Return what the codes of all weights tell of the directions of each point (Statement S16).
 
     A code that retains ρ_i of its weight is a noisy measurement with precision Λ_i = ρ_i/((1 − ρ_i)C_ii) (Bussgang),
@@ -527,40 +575,50 @@ def read_out(spread: Scatter, kept: Retained) -> ReadOut:
         C, G and Σ.
     kept : Retained
         ρ_i of the parameters.
+    each : bool
+        Whether directions are read for each point, however many there are.
     """
-    share = kept.share.ravel()
+    share = np.maximum(kept.share.ravel(), _CLOSE)
     root = np.sqrt(share / ((1.0 - share) * np.diag(spread.covariance)))
     varying = np.sum((kept.combined @ spread.covariance) * kept.combined, axis=1)
     rows = kept.combined / np.sqrt(_CLOSE * np.maximum(varying, _LEAST))[:, None]
 
     def measured(matrix: FloatArray) -> FloatArray:
-        return np.concatenate([root[:, None] * matrix, rows @ matrix])
+        scaled = root[:, None] * matrix
+        return np.concatenate([scaled, rows @ matrix]) if len(rows) else scaled
 
-    lower = cholesky(np.eye(root.size + len(rows)) + measured(measured(spread.covariance).T), lower=True)
-    if root.size <= _DENSE or spread.outputs > 1:
-        k, d = (solve_triangular(lower, measured(m), lower=True) for m in (spread.covariance, spread.response))
+    def solved(matrix: FloatArray, trans: Literal["N", "T"] = "N") -> FloatArray:
+        return np.asarray(solve_triangular(lower, matrix, trans, lower=True, overwrite_b=True, check_finite=False))
+
+    noisy = measured(measured(spread.covariance).T)
+    noisy.flat[:: len(noisy) + 1] += 1.0
+    lower = cholesky(noisy, lower=True, overwrite_a=True, check_finite=False)
+    before = spread.trace(spread.covariance)
+    if spread.large:
+        k, d = (solved(measured(m)) for m in spread.of_probes)
+        expected = _inner(k, d).mean(axis=1)
+        # The traces are exact for C itself: what probes miss of it they miss of its parts alike.
+        expected = expected * (before / float(np.mean(np.sum(spread.probes.T * spread.of_probes[0], axis=0))))
+        # V = C − CK⁻¹C is R⁻¹ times what the measurements of C become.
+        slopes = np.mean((solved(k, "T")[: root.size] / root[:, None]) ** 2, axis=1)
+    else:
+        inverse = inverse_of((lower, True))
+        seen = [measured(measured(m).T) for m in spread.moments]
+        expected = np.array([np.sum(inverse * m) for m in seen])
+        slopes = np.sum((inverse @ seen[0]) * inverse, axis=1)[: root.size] / root**2
+    if spread.large or (spread.outputs == 1 and (each or len(spread.rows) <= _MANY)):
+        k, d = (solved(measured(m)) for m in spread.of_rows)
+        along = _inner(k, d)[:, :, None, None]
+    elif spread.outputs == 1:  # with so many points the directions of one differ little from those of another
+        k = solved(measured(spread.covariance))
+        ratio = expected / max(expected[0], _LEAST)
+        along = forms(spread.rows, k.T @ k, 1) * ratio[:, None, None, None]
+    else:
+        k, d = (solved(measured(m)) for m in (spread.covariance, spread.response))
         products = [k.T @ k, k.T @ d, d.T @ d]
         expected = np.array([spread.trace(m) for m in products])
-        if len(spread.rows) <= _MANY:
-            along = np.array([forms(spread.rows, m, spread.outputs) for m in products])
-        else:  # with so many points the directions of one differ little from those of another
-            ratio = expected / max(expected[0], _LEAST)
-            along = forms(spread.rows, products[0], spread.outputs) * ratio[:, None, None, None]
-        left = spread.covariance - products[0]
-        slopes = np.diag(left @ np.kron(np.eye(spread.outputs), spread.second_moment) @ left)
-        before = spread.trace(spread.covariance)
-    else:
-        of_rows, of_probes = spread.images
-        k, d = (solve_triangular(lower, measured(m), lower=True) for m in of_rows)
-        along = _inner(k, d)[:, :, None, None]
-        k, d = (solve_triangular(lower, measured(m), lower=True) for m in of_probes)
-        expected, before = _inner(k, d).mean(axis=1), spread.trace(spread.covariance)
-        # The traces are exact for C itself: what probes miss of it they miss of its parts alike.
-        expected = expected * (before / float(np.mean(np.sum(spread.probes.T * of_probes[0], axis=0))))
-        again = solve_triangular(lower, k, lower=True, trans="T")
-        rest = of_probes[0] - spread.covariance @ (root[:, None] * again[: root.size] + rows.T @ again[root.size :])
-        slopes = np.mean(rest**2, axis=1)
-    # dρ/dρ_i = (VΣV)_ii dΛ_i/dρ_i / tr ΣC, with V = C − CK⁻¹C.
+        along = np.array([forms(spread.rows, m, spread.outputs, symmetric=m is not products[1]) for m in products])
+    # dρ/dρ_i = (VΣV)_ii dΛ_i/dρ_i / tr ΣC.
     per_share = slopes / ((1.0 - share) ** 2 * np.diag(spread.covariance)) / before
     parts = (kept.first, kept.second, kept.truth, kept.again)
     first, second, truth, again = (part.reshape(len(part), -1) @ per_share for part in parts)
@@ -574,7 +632,8 @@ def read_out(spread: Scatter, kept: Retained) -> ReadOut:
 
 
 def _inner(k: FloatArray, d: FloatArray) -> FloatArray:
-    return np.array([np.sum(k * k, axis=0), np.sum(k * d, axis=0), np.sum(d * d, axis=0)])
+    """Return the inner products of columns, of k with k, of k with d, and of d with d."""
+    return np.array([np.einsum("nd,nd->n", a.T, b.T) for a, b in ((k, k), (k, d), (d, d))])
 
 
 def share_moves(found: Sequence[ReadOut], without: FloatArray) -> FloatArray:

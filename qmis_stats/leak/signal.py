@@ -8,7 +8,7 @@ import numpy as np
 
 from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.leak.fits import Fit
-from qmis_stats.leak.leave_one_out import LeaveOneOut, aspect, forms
+from qmis_stats.leak.leave_one_out import LeaveOneOut, aspect
 from qmis_stats.leak.retained import ReadOut, Scatter
 
 __all__ = ["Directions", "PointSignal", "best_direction", "statistics"]
@@ -105,8 +105,10 @@ def best_direction(signal: PointSignal, moments: FloatArray, repeat: Indices) ->
 
     def separation(angle: float) -> float:
         along, e = c * np.cos(angle), first * np.cos(angle) + second * np.sin(angle)
-        shift, size = (e[repeat] * mean) ** 2, 1.0 + 2.0 * (along * e)[repeat] * cov + e[repeat] ** 2 * var
-        divergence = shift * (1.0 + 1.0 / size) + size + 1.0 / size - 2.0
+        moved = e[repeat]
+        shift, size = (moved * mean) ** 2, 1.0 + 2.0 * (along * e)[repeat] * cov + moved**2 * var
+        inverse = 1.0 / size
+        divergence = shift * (1.0 + inverse) + size + inverse - 2.0
         return float(np.mean(np.sqrt(np.maximum(divergence, 0.0))))
 
     angle = max(_ANGLES, key=separation)
@@ -145,8 +147,7 @@ class Directions:
         A known pool widens the squared secant of the angle of k and δ by a factor; ``None`` in a population.
         """
         return cls(
-            forms(fit.design, spread.covariance, fit.outputs),
-            forms(fit.design, spread.response, fit.outputs),
+            *spread.own,
             (spread.trace(spread.covariance), spread.trace(spread.response)),
             _beside(fit, spread, found, 1.0 if widened is None else widened),
             widened is not None,
@@ -189,8 +190,11 @@ def _secant(fit: Fit, spread: Scatter) -> float:
     if fit.outputs > 1:
         return spread.secant
     columns = int(np.count_nonzero(np.any(fit.design != 0.0, axis=0)))
-    product = spread.second_moment @ spread.response
-    return columns * float(np.sum(product * product.T)) / float(np.trace(product)) ** 2
+    # C is GΣG times a number, which one column tells.
+    place = int(np.argmax(np.diag(spread.covariance)))
+    moved = spread.response[place]
+    unit = float(spread.covariance[place, place] / (moved @ spread.second_moment @ moved))
+    return columns * spread.trace(spread.covariance) / unit / spread.trace(spread.response) ** 2
 
 
 def _explained(kk: FloatArray, kd: FloatArray) -> FloatArray:

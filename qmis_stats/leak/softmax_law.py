@@ -5,51 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import softmax
 
 from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.leak.fits import Fit
+from qmis_stats.leak.losses import proximal
 from qmis_stats.leak.posterior import Points
 from qmis_stats.leak.signal import PointSignal
 
-__all__ = ["proximal_softmax", "softmax_exposures"]
+__all__ = ["softmax_exposures"]
 
 _BLOCK = 2048
 _DRAWS = 64
-_NEWTON = 30
 _FLOOR = 1e-9
-
-
-def proximal_softmax(u: FloatArray, q: FloatArray, y: FloatArray) -> FloatArray:
-    """Return argmin_v { log Σ e^{v_k} − v_y + ½ (v − u)ᵀ q⁻¹ (v − u) } by Newton's method.
-
-    Parameters
-    ----------
-    u : (..., n, K) ndarray
-        Where it starts.
-    q : (n, K, K) ndarray
-        Positive semidefinite.
-    y : (n,) ndarray
-        Classes.
-
-    Examples
-    --------
-    >>> v = proximal_softmax(np.zeros((1, 2)), np.eye(2)[None], np.zeros(1))
-    >>> bool(np.allclose(v, np.eye(2)[0] - softmax(v)))
-    True
-    """
-    identity = np.eye(u.shape[-1])
-    target = identity[y.astype(np.intp)]
-    v = u.copy()
-    for _ in range(_NEWTON):  # of all points at once: SciPy solves one system after the other
-        p = softmax(v, axis=-1)
-        missed = v - u + np.einsum("nab,...nb->...na", q, p - target)
-        curved = p[..., :, None] * (identity - p[..., None, :])
-        step = np.linalg.solve(identity + q @ curved, missed[..., None])[..., 0]
-        v = v - np.clip(step, -3.0, 3.0)
-        if np.max(np.abs(step)) < 1e-10:
-            break
-    return np.asarray(v)
 
 
 def _root(matrices: FloatArray) -> FloatArray:
@@ -94,7 +61,7 @@ def softmax_exposures(
         gain = np.linalg.pinv(whole, rcond=_FLOOR, hermitian=True)
         for a in range(nodes):
             u = centre[a, rows] + spread * scale[:, None]
-            shift = np.einsum("nab,knb->kna", push, (proximal_softmax(u, q, y) - u) / scale[:, None])
+            shift = np.einsum("nab,knb->kna", push, (proximal(fit.loss, y, u, q) - u) / scale[:, None])
             for k, signal in enumerate(signals):
                 gram = _gram(signal.gram[:, rows])
                 slope = gram[:, :, : fit.outputs] @ gain

@@ -14,7 +14,7 @@ from qmis_stats.errors import InputError
 from qmis_stats.foreign import raised_by
 from qmis_stats.leak.fits import Fit, fit_from
 
-__all__ = ["fit_of", "fit_of_weights"]
+__all__ = ["fit_of", "fit_of_weights", "points_like"]
 
 _HEADS = {"Linear": "squared", "Logistic": "logistic", "Softmax": "softmax"}
 
@@ -54,14 +54,7 @@ def fit_of(fitted: Any, X: ArrayLike | None = None, y: ArrayLike | None = None) 
         return _from_statsmodels(fitted)
     if X is None or y is None:
         raise InputError("X" if X is None else "y", None, "what the model was trained on")
-    features, targets = _features(X), np.asarray(y)
-    if targets.ndim != 1 or targets.size != features.shape[0]:
-        raise InputError("y", targets.shape, f"one target per row of X, which has {features.shape[0]}")
-    if hasattr(fitted, "steps"):
-        with raised_by(f"fitted, a {type(fitted).__name__},"):
-            made = fitted[:-1].transform(X)
-        features = _features(made.toarray() if hasattr(made, "toarray") else made)
-        fitted = fitted.steps[-1][1]
+    fitted, features, targets = _last_step(fitted, X, y)
     if hasattr(fitted, "fit_path") and hasattr(fitted, "alpha"):
         return _from_head(fitted, features, targets)
     name = type(fitted).__name__
@@ -70,6 +63,48 @@ def fit_of(fitted: Any, X: ArrayLike | None = None, y: ArrayLike | None = None) 
     if not hasattr(fitted, "coef_"):
         raise InputError("fitted", name, "fitted: call its fit(X, y) first")
     return _ESTIMATORS[name](fitted, features, targets)
+
+
+def points_like(fitted: Any, X: ArrayLike, y: ArrayLike, trained_on: tuple[Any, Any]) -> tuple[FloatArray, FloatArray]:
+    """Return features and targets of other points as those of the training points are in the fit that an object holds.
+
+    Parameters
+    ----------
+    fitted : object
+        As for :func:`fit_of`.
+    X, y : array_like
+        Of the other points, as the object was given its own.
+    trained_on : tuple
+        X and y of the training points.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> model = LogisticRegression().fit([[0.0], [1.0], [2.0]], ["no", "yes", "no"])
+    >>> points_like(model, [[5.0]], ["yes"], (None, None))[1]
+    array([1.])
+    """
+    if isinstance(fitted, Fit):
+        return _features(X), _numbers(y)
+    if hasattr(fitted, "model") and hasattr(fitted.model, "exog"):
+        return _like_exog(_features(X), fitted.model.exog), _numbers(y)
+    fitted, features, targets = _last_step(fitted, X, y)
+    if hasattr(fitted, "fit_path"):
+        _, own, of_own = _last_step(fitted, *trained_on)
+        return _in_units(fitted, _trained(fitted, own, of_own), features, targets)
+    return features, _classes(fitted, targets) if hasattr(fitted, "classes_") else _numbers(targets)
+
+
+def _last_step(fitted: Any, X: ArrayLike, y: ArrayLike) -> tuple[Any, FloatArray, Any]:
+    """Return what has the weights, in a pipeline its last step, with the features and targets that it is given."""
+    features, targets = _features(X), np.asarray(y)
+    if targets.ndim != 1 or targets.size != features.shape[0]:
+        raise InputError("y", targets.shape, f"one target per row of X, which has {features.shape[0]}")
+    if not hasattr(fitted, "steps"):
+        return fitted, features, targets
+    with raised_by(f"fitted, a {type(fitted).__name__},"):
+        made = fitted[:-1].transform(X)
+    return fitted.steps[-1][1], _features(made.toarray() if hasattr(made, "toarray") else made), targets
 
 
 def _features(X: ArrayLike) -> FloatArray:
@@ -209,19 +244,38 @@ def _from_statsmodels(results: Any) -> Fit:
             raise InputError(f"fitted.model.{field}", "given", "left out")
     exog, theta = np.asarray(model.exog, dtype=np.float64), np.asarray(results.params, dtype=np.float64)
     y = np.asarray(model.endog, dtype=np.float64)
-    constant = np.flatnonzero(np.all(exog == exog[0], axis=0) & (exog[0] != 0.0))
-    if constant.size == 0:
+    constant = _constant(exog)
+    if constant is None:
         return fit_from(exog, y, theta, loss)
-    keep = np.arange(exog.shape[1]) != constant[0]
-    return fit_from(exog[:, keep], y, theta[keep], loss, 0.0, theta[constant[0]] * exog[0, constant[0]])
+    return fit_from(
+        np.delete(exog, constant, axis=1), y, np.delete(theta, constant), loss, 0.0, theta[constant] * exog[0, constant]
+    )
+
+
+def _like_exog(X: FloatArray, exog: Any) -> FloatArray:
+    own = np.asarray(exog, dtype=np.float64)
+    if X.shape[1] != own.shape[1]:
+        raise InputError("X", X.shape, f"of {own.shape[1]} columns, those of exog")
+    constant = _constant(own)
+    return X if constant is None else np.delete(X, constant, axis=1)
+
+
+def _constant(exog: FloatArray) -> int | None:
+    """Return which column is the same number for all points, not 0: it is the intercept."""
+    found = np.flatnonzero(np.all(exog == exog[0], axis=0) & (exog[0] != 0.0))
+    return int(found[0]) if found.size else None
 
 
 def _from_head(head: Any, X: FloatArray, y: Any) -> Fit:
     """Train a linear head of an audit, without the checkpoints on its way."""
     if type(head).__name__ not in _HEADS:
         raise InputError("fitted", type(head).__name__, _ALLOWED)
+    return fit_of_weights(head, _trained(head, X, y), X, y)
+
+
+def _trained(head: Any, X: FloatArray, y: Any) -> tuple[FloatArray, ...]:
     *_, weights = replace(head, checkpoints=1).fit_path(X, _numbers(y), np.random.default_rng(0))
-    return fit_of_weights(head, weights, X, y)
+    return tuple(weights)
 
 
 def fit_of_weights(head: Any, weights: tuple[FloatArray, ...], X: FloatArray, y: Any) -> Fit:
@@ -241,8 +295,13 @@ def fit_of_weights(head: Any, weights: tuple[FloatArray, ...], X: FloatArray, y:
     InputError
         If the weights are not at the minimum.
     """
-    W, b, location, scale = weights[:4]
-    loss, targets = _HEADS[type(head).__name__], _numbers(y)
-    if loss == "squared":
+    features, targets = _in_units(head, weights, X, y)
+    return fit_from(features, targets, weights[0], _HEADS[type(head).__name__], head.alpha, weights[1])
+
+
+def _in_units(head: Any, weights: tuple[FloatArray, ...], X: FloatArray, y: Any) -> tuple[FloatArray, FloatArray]:
+    """Return features and targets in the units of the weights."""
+    targets = _numbers(y)
+    if _HEADS[type(head).__name__] == "squared":
         targets = (targets - weights[4][0]) / weights[4][1]
-    return fit_from((X - location) / scale, targets, W, loss, head.alpha, b)
+    return (X - weights[2]) / weights[3], targets

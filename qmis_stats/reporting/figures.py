@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike
 
-__all__ = ["COLOURS", "INK", "MARKERS", "STYLE", "axes_or_new", "inline_svg", "ring"]
+__all__ = ["COLOURS", "INK", "MARKERS", "STYLE", "add_fonts", "axes_or_new", "inline_svg", "ring"]
 
 COLOURS = ("#2f6fde", "#d9622b", "#1f9d6b", "#a04fc4", "#ad8324", "#c23b5a", "#4a8fa8", "#7b6f63")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -41,6 +42,22 @@ STYLE: dict[Any, Any] = {
     "legend.fontsize": 9.0,
 }
 """Settings under which the figures of a page are drawn: ``with matplotlib.rc_context(STYLE)``."""
+
+
+def add_fonts() -> None:
+    """Let Matplotlib find the fonts that it ships: its list of fonts is kept per user, and may be another version's.
+
+    Examples
+    --------
+    >>> add_fonts()
+    """
+    from matplotlib import get_data_path
+    from matplotlib.font_manager import fontManager
+
+    known = {font.fname for font in fontManager.ttflist}
+    for file in sorted(Path(get_data_path(), "fonts", "ttf").glob("*.ttf")):
+        if str(file) not in known:
+            fontManager.addfont(file)
 
 
 def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
@@ -120,6 +137,7 @@ def inline_svg(figure: Figure, name: str, alt: str) -> Markup:
     """
     import matplotlib as mpl
 
+    add_fonts()
     buffer = io.StringIO()
     with mpl.rc_context(STYLE):
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})

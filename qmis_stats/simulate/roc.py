@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from qmis_stats.arrays import FloatArray
+from qmis_stats.errors import InputError
 from qmis_stats.results import REPORTED_FPR, ROCCurve
 from qmis_stats.validation import checked_level, score_array
 
@@ -53,6 +54,9 @@ def empirical_roc(independent: FloatArray, member: FloatArray, level: float = 0.
     """
     checked_level(level)
     independent, member = score_array("independent", independent), score_array("member", member)
+    for name, ratios in (("independent", independent), ("member", member)):
+        if ratios.ndim != 1:
+            raise InputError(name, ratios.shape, "of shape (R,)")
     descending = -np.sort(-member)
     grid = np.unique(np.concatenate((np.linspace(0.0, 1.0, _CURVE_POINTS), np.logspace(-5, 0, _CURVE_POINTS))))
     passed = _log_false_positives(descending)

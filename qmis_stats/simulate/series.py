@@ -23,7 +23,7 @@ from qmis_stats.simulate.memory import fit_sums
 from qmis_stats.simulate.scramblings import SCRAMBLINGS
 from qmis_stats.simulate.settings import Settings
 from qmis_stats.simulate.tilted import Sampling, nets_pay, result_and_scramblings, simulate_design
-from qmis_stats.validation import instance_of, sample_size, whole_number
+from qmis_stats.validation import instance_of, objects, one_of, sample_size, whole_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -166,9 +166,8 @@ def tilted_series(
     (31, True)
     """
     instance_of(Problem, "problem", problem)
-    sizes = [sample_size(size) for size in n]
-    if sampling not in get_args(Sampling):
-        raise InputError("sampling", sampling, f"one of {', '.join(get_args(Sampling))}")
+    sizes = [sample_size(size) for size in objects(object, "n", n, "such as [100, 200]")]
+    one_of("sampling", sampling, get_args(Sampling))
     whole_number("batches", batches, _FEWEST_BATCHES, _MOST_BATCHES)
     settings = Settings(replicates, seed, backend)
     designs = [_design(problem, size, settings) for size in sizes]

@@ -6,8 +6,8 @@ import zlib
 from dataclasses import dataclass
 from types import ModuleType
 
-from qmis_stats.errors import BackendUnavailableError, InputError
-from qmis_stats.validation import whole_number
+from qmis_stats.errors import BackendUnavailableError
+from qmis_stats.validation import one_of, whole_number
 
 __all__ = ["BACKENDS", "MAX_REPLICATES", "MAX_TERMS", "Settings"]
 
@@ -59,8 +59,7 @@ class Settings:
             ("block", 0, _MAX_BLOCKS - 1),
         ):
             whole_number(name, getattr(self, name), low, high)
-        if self.backend not in BACKENDS:
-            raise InputError("backend", self.backend, f"one of {', '.join(BACKENDS)}")
+        one_of("backend", self.backend, BACKENDS)
 
     def kernels(self) -> ModuleType:
         """Return the table of compiled functions, or raise when the backend cannot run here."""

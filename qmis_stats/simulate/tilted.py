@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from qmis_stats.arrays import FloatArray
-from qmis_stats.errors import DomainError, InputError
+from qmis_stats.errors import DomainError
 from qmis_stats.json_values import json_ready
 from qmis_stats.problem import Problem
 from qmis_stats.results import LinearEstimate, MISResult
@@ -32,7 +32,7 @@ from qmis_stats.simulate.scramblings import (
 )
 from qmis_stats.simulate.settings import Settings
 from qmis_stats.simulate.verdict import doubts
-from qmis_stats.validation import instance_of, sample_size
+from qmis_stats.validation import instance_of, one_of, sample_size
 
 __all__ = ["Sampling", "nets_pay", "result_and_scramblings", "simulate_design", "tilted"]
 
@@ -94,8 +94,7 @@ def tilted(
     """
     instance_of(Problem, "problem", problem)
     n, settings = sample_size(n), Settings(replicates, seed, backend, block=block)
-    if sampling not in get_args(Sampling):
-        raise InputError("sampling", sampling, f"one of {', '.join(get_args(Sampling))}")
+    one_of("sampling", sampling, get_args(Sampling))
     scores = admit("tilted", problem.at(n), n)
     if scores is None:
         return nothing_leaks("tilted", n, settings)

@@ -45,7 +45,7 @@ def doubts(linear: LinearEstimate, remedy: str, *, balanced: bool) -> list[str]:
         below = 2.0 * gap / 3.0 if balanced else 0.0
         low, high = (_log(part) + linear.log_scale for part in (value - below, value - below + gap))
         reasons.append(
-            f"too few crossings per cell to tell the signs: log delta lies between {low:.4g} and the plug-in {high:.4g}"
+            f"too few crossings per cell to tell the signs: log Δ lies between {low:.4g} and the plug-in {high:.4g}"
         )
     if not error <= _LARGEST_RELATIVE_ERROR * value or value <= 0.0:
         reasons.append("the relative standard error is above 0.3")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from qmis_stats.results import MISResult
 from qmis_stats.simulate import pooled
+from qmis_stats.validation import positive_number, whole_number
 
 __all__ = ["Adaptive", "Block", "Decision", "decide"]
 
@@ -28,6 +29,13 @@ class Adaptive:
     relative_error: float
     replicates: int = 10**9
     seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        positive_number("relative_error", self.relative_error)
+        whole_number("replicates", self.replicates, 1)
+        if self.seconds is not None:
+            positive_number("seconds", self.seconds)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from scipy.optimize import brentq
 
 from qmis_stats.arrays import FloatArray
 from qmis_stats.results import REPORTED_FPR, ROCCurve
+from qmis_stats.validation import checked_share, positive_number
 
 __all__ = ["BivariateRatio"]
 
@@ -49,6 +50,10 @@ class BivariateRatio:
 
     gain: float
     loss: float
+
+    def __post_init__(self) -> None:
+        positive_number("gain", self.gain)
+        checked_share("loss", self.loss)
 
     @property
     def constant(self) -> float:

@@ -16,6 +16,7 @@ from qmis_stats.laws import GeneralizedLinear
 from qmis_stats.numerics import normal_trapezoid
 from qmis_stats.theory.existence import largest_share
 from qmis_stats.theory.state_evolution import EstimateLaw, is_diagonal, symmetric
+from qmis_stats.validation import instance_of, nonnegative_number, sample_size
 
 __all__ = ["CanonicalLaw", "canonical_law", "normal_nodes"]
 
@@ -89,6 +90,8 @@ def canonical_law(law: GeneralizedLinear, n: int, ridge: float = 0.0) -> Canonic
     >>> round(found.factor, 4), round(math.sqrt(found.spread / 0.2), 4), round(found.proximity, 4)
     (1.4994, 4.7436, 3.0269)
     """
+    instance_of(GeneralizedLinear, "law", law, "such as LogisticRegression(coefficients, covariance)")
+    n, ridge = sample_size(n), nonnegative_number("ridge", ridge)
     sigma, d = law.covariance, law.dimension
     diagonal = is_diagonal(sigma)
     unit, limit = 1.0, math.inf

@@ -9,13 +9,15 @@ from fractions import Fraction
 import numpy as np
 from scipy.special import logsumexp
 
-from qmis_stats.errors import DomainError
+from qmis_stats.errors import DomainError, InputError
 from qmis_stats.laws import FiniteLaw
 from qmis_stats.problem import Problem
 from qmis_stats.results import MISResult
-from qmis_stats.validation import instance_of, sample_size
+from qmis_stats.validation import finite_array, instance_of, sample_size
 
 __all__ = ["certificate", "collision_bound", "worst_case_constant"]
+
+_TOTAL_TOLERANCE = 1e-9
 
 
 def certificate(problem: Problem, n: int) -> MISResult:
@@ -53,7 +55,7 @@ def certificate(problem: Problem, n: int) -> MISResult:
         )
     exponents = [f.chernoff_exponent for f in problem.crossable_faces]
     value = math.log(2.0) + float(logsumexp([-n * i for i in exponents])) if exponents else -math.inf
-    return MISResult("certificate", n, min(value, 0.0), domain="upper bound on delta, guaranteed at every n")
+    return MISResult("certificate", n, min(value, 0.0), domain="upper bound on Δ, guaranteed at every n")
 
 
 def collision_bound(cell_probabilities: Sequence[float] | Sequence[Fraction]) -> float:
@@ -62,12 +64,19 @@ def collision_bound(cell_probabilities: Sequence[float] | Sequence[Fraction]) ->
     Given T = k, the law of T after conditioning on a member is compared with two independent copies of T; see the
     proof of Statement S5.
 
+    Raises
+    ------
+    InputError
+        If they are no probabilities.
+
     Examples
     --------
     >>> collision_bound([0.5, 0.5])
     0.5
     """
-    p = np.array([float(x) for x in cell_probabilities])
+    p = finite_array("cell_probabilities", cell_probabilities, 1, "(K,)")
+    if p.min() < 0.0 or abs(float(p.sum()) - 1.0) > _TOTAL_TOLERANCE:
+        raise InputError("cell_probabilities", cell_probabilities, "numbers of at least zero that sum to 1")
     best = int(np.argmax(p))
     others = np.delete(p, best)
     # 1 − p² with p = 1 − q is q(2 − q), without cancellation when q is small.
@@ -83,4 +92,5 @@ def worst_case_constant(law: FiniteLaw) -> float:
     >>> round(worst_case_constant(FiniteLaw(["1/2", "3/10", "1/5"])) / math.sqrt(100 * math.pi), 5)
     0.07663
     """
+    instance_of(FiniteLaw, "law", law)
     return math.fsum(math.sqrt(float(p * (1 - p))) for p in law.probabilities)

@@ -7,15 +7,17 @@ centroids follow from Mehler's expansion, those between centroids and coordinate
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from qmis_stats.arrays import FloatArray
 from qmis_stats.by_value import ByValue
-from qmis_stats.errors import DomainError
+from qmis_stats.errors import DomainError, InputError
 from qmis_stats.laws import Thresholds
 from qmis_stats.theory.retained import cell_moments
+from qmis_stats.validation import finite_array, instance_of, threshold_array
 
 __all__ = ["CoordinateCells", "centroid_correlation", "coordinate_cells", "inverse_correlation"]
 
@@ -23,6 +25,7 @@ _FARTHEST_EDGE = 38.0
 _NEVER = 1e-12
 _NEGLIGIBLE = 1e-12
 _MOST_TERMS = 2000
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -66,7 +69,15 @@ def coordinate_cells(thresholds: Thresholds, mean: FloatArray, standard_errors: 
     >>> (cells.retained * math.pi).round(12), cells.fourth.round(12)
     (array([2.]), array([1.]))
     """
-    edges = tuple((t - m) / s for t, m, s in zip(thresholds, mean, standard_errors, strict=True))
+    mean, standard_errors = (
+        finite_array(name, value, 1, "(d,)") for name, value in (("mean", mean), ("standard_errors", standard_errors))
+    )
+    if standard_errors.shape != mean.shape or standard_errors.min() <= 0.0:
+        raise InputError("standard_errors", standard_errors, f"{mean.size} positive numbers, one per mean")
+    if not isinstance(thresholds, Sequence) or len(thresholds) != mean.size:
+        raise InputError("thresholds", thresholds, f"{mean.size} sorted arrays, one per mean")
+    cuts = [threshold_array("thresholds", t) for t in thresholds]
+    edges = tuple((t - m) / s for t, m, s in zip(cuts, mean, standard_errors, strict=True))
     cache: dict[bytes, tuple[float, float, float, FloatArray]] = {}
     for e in edges:
         if e.tobytes() not in cache:
@@ -111,14 +122,17 @@ def centroid_correlation(cells: CoordinateCells, correlation: FloatArray) -> Flo
     >>> (found[0, 1] / math.asin(0.5) * math.pi).round(9)  # signs: the arcsine law
     np.float64(2.0)
     """
+    instance_of(CoordinateCells, "cells", cells, "coordinate_cells returns them")
     d = cells.retained.size
+    off = np.array(finite_array("correlation", correlation, 2, f"({d}, {d})"))
+    if off.shape != (d, d) or np.max(np.abs(off)) > 1.0 + _ROUNDING:
+        raise InputError("correlation", correlation, f"numbers from -1 to 1 of shape ({d}, {d})")
     owner = np.repeat(np.arange(d), [e.size for e in cells.edges])
     edge = np.concatenate(cells.edges)
     seen = (np.abs(edge) < _FARTHEST_EDGE) & (cells.retained[owner] > 0.0)
     owner, edge = owner[seen], edge[seen]
     weight = np.concatenate(cells.jumps)[seen] * np.exp(-0.5 * edge**2) / math.sqrt(2.0 * math.pi)
     weight /= np.sqrt(cells.retained[owner])
-    off = np.array(correlation, dtype=np.float64)
     np.fill_diagonal(off, 0.0)
     largest = float(np.max(np.abs(off), initial=0.0))
     result = np.zeros((d, d))

@@ -10,6 +10,7 @@ import math
 from collections import Counter
 
 import numpy as np
+from scipy.special import poch
 
 from qmis_stats.errors import DomainError
 from qmis_stats.increments import DiscreteIncrement
@@ -25,7 +26,7 @@ from qmis_stats.theory.certificates import worst_case_constant
 from qmis_stats.theory.limit_cells import cell_centroids, centroids, line_edges
 from qmis_stats.theory.points import normal_rule
 from qmis_stats.theory.retained import CellMoments, cell_moments
-from qmis_stats.validation import instance_of, sample_size
+from qmis_stats.validation import LARGEST_SIZE, instance_of, sample_size, whole_number
 
 __all__ = ["critical", "mean_norm", "product_moments", "unquantized"]
 
@@ -291,5 +292,6 @@ def unquantized(dimension: int, n: int, *, regression: bool = False) -> float:
     >>> round(unquantized(1, 100) * 10 * math.pi, 12)
     1.0
     """
-    norm = math.sqrt(2.0) * math.exp(math.lgamma(0.5 * (dimension + 1)) - math.lgamma(0.5 * dimension))
+    dimension, n = whole_number("dimension", dimension, 1, LARGEST_SIZE), sample_size(n, 1)
+    norm = math.sqrt(2.0) * float(poch(0.5 * dimension, 0.5))
     return norm / math.sqrt(2.0 * math.pi * n) * (math.sqrt(2.0 / math.pi) if regression else 1.0)

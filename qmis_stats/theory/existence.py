@@ -10,6 +10,7 @@ from scipy.special import ndtr
 
 from qmis_stats.arrays import FloatArray
 from qmis_stats.laws import GeneralizedLinear
+from qmis_stats.validation import instance_of
 
 __all__ = ["largest_share"]
 
@@ -39,6 +40,7 @@ def largest_share(law: GeneralizedLinear) -> float:
     >>> largest_share(LogisticRegression([5.0], [[1.0]])) < 0.2
     True
     """
+    instance_of(GeneralizedLinear, "law", law, "such as LogisticRegression(coefficients, covariance)")
     eta, weights = law.predictor_rule()
     spread = law.predictor_std
     x = (eta - law.intercept) / spread if spread > 0.0 else np.zeros_like(eta)

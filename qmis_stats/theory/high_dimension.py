@@ -6,16 +6,17 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import erf, ndtr, ndtri
 
 from qmis_stats.arrays import FloatArray
-from qmis_stats.errors import DomainError
+from qmis_stats.errors import DomainError, InputError
 from qmis_stats.laws import GeneralizedLinear
 from qmis_stats.numerics import gauss_legendre_panels
 from qmis_stats.problem import Problem
 from qmis_stats.results import REPORTED_FPR, MISResult, ROCCurve
 from qmis_stats.theory.retained import cell_moments
-from qmis_stats.validation import instance_of, sample_size
+from qmis_stats.validation import finite_array, instance_of, nonnegative_number, sample_size
 
 __all__ = ["Signal", "gaussian_roc", "high_dimension", "signal"]
 
@@ -27,6 +28,8 @@ _VISIBLE = 1e-15
 _REACH = 9.5
 _NOISE_PANELS = 20
 _LEAST_SIGNAL = 1e-9
+_LARGEST_SIGNAL = 1e150
+"""Squares of larger ones overflow."""
 
 
 @dataclass(frozen=True)
@@ -175,12 +178,19 @@ def _noise_rule() -> tuple[FloatArray, FloatArray]:
     return nodes, widths * np.exp(-0.5 * nodes**2) * math.sqrt(2.0 / math.pi)
 
 
-def gaussian_roc(mu: float, scales: FloatArray | None = None, weights: FloatArray | None = None) -> ROCCurve:
+def gaussian_roc(mu: float, scales: ArrayLike | None = None, weights: ArrayLike | None = None) -> ROCCurve:
     """Return the ROC of an attack that knows its own signal ``mu·scale``.
 
     One signal gives the curve TPR = Φ(Φ⁻¹(FPR) + μ). Over a mixture of signals the optimal attack thresholds the
     likelihood ratio itself, N(−μ²/2, μ²) without and N(μ²/2, μ²) with membership, so rates are averaged at a common
     threshold.
+
+    Parameters
+    ----------
+    mu : float
+        Signal, at least zero.
+    scales, weights : (k,) array_like, optional
+        A mixture of signals ``mu * scales`` and their weights, equal by default.
 
     Examples
     --------
@@ -188,9 +198,15 @@ def gaussian_roc(mu: float, scales: FloatArray | None = None, weights: FloatArra
     >>> round(roc.auc, 6) == round(float(ndtr(1 / math.sqrt(2))), 6)
     True
     """
-    s = np.ones(1) if scales is None else np.asarray(scales)
-    w = np.ones(1) if weights is None else np.asarray(weights)
-    signals = mu * s
+    s = np.ones(1) if scales is None else finite_array("scales", scales, 1, "(k,)")
+    w = np.ones(s.size) if weights is None else finite_array("weights", weights, 1, "(k,)")
+    if s.min() < 0.0:
+        raise InputError("scales", scales, "of at least zero")
+    if w.shape != s.shape or w.min() < 0.0 or w.sum() <= 0.0:
+        raise InputError("weights", weights, f"{s.size} numbers of at least zero, one per scale, not all zero")
+    signals = nonnegative_number("mu", mu) * s
+    if signals.max() > _LARGEST_SIGNAL:
+        raise InputError("mu", mu, f"at most {_LARGEST_SIGNAL:g}, times the largest scale")
     if not np.any(signals > 0.0):
         diagonal = tuple(float(x) for x in np.linspace(0.0, 1.0, 3))
         return ROCCurve(diagonal, diagonal, 0.5, {f: (f, f, f) for f in REPORTED_FPR})

@@ -58,5 +58,5 @@ def moderate(problem: Problem, n: int) -> MISResult:
         n,
         -n * rate,
         in_domain=not reasons,
-        domain="; ".join(reasons) if reasons else "leading order of log delta only",
+        domain="; ".join(reasons) if reasons else "leading order of log Δ only",
     )

@@ -13,9 +13,11 @@ import numpy as np
 
 from qmis_stats.arrays import FloatArray
 from qmis_stats.by_value import ByValue
+from qmis_stats.errors import InputError
 from qmis_stats.numerics import normal_trapezoid
 from qmis_stats.results import REPORTED_FPR, ROCCurve
 from qmis_stats.scores.families import Family
+from qmis_stats.validation import finite_array, instance_of, nonnegative_number, positive_number, real_number
 
 __all__ = ["MemberPoints", "ReadOutLaw", "read_out_law"]
 
@@ -49,6 +51,14 @@ class MemberPoints(ByValue):
     spread: float
     proximity: float
 
+    def __post_init__(self) -> None:
+        size = finite_array("centre", self.centre, 1, "(N,)").size
+        for name in ("response", "weight"):
+            if finite_array(name, getattr(self, name), 1, "(N,)").size != size:
+                raise InputError(name, getattr(self, name), f"{size} numbers, one per centre")
+        positive_number("spread", self.spread)
+        nonnegative_number("proximity", self.proximity)
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ReadOutLaw(ByValue):
@@ -78,6 +88,11 @@ def read_out_law(family: Family, points: MemberPoints, retained: float) -> ReadO
     >>> round(found.delta, 4), round(found.roc.auc, 4)
     (0.1945, 0.6254)
     """
+    if not hasattr(family, "proximal"):
+        raise InputError("family", family, "a Family; such as qmis_stats.scores.families.BERNOULLI")
+    instance_of(MemberPoints, "points", points)
+    if not 0.0 < real_number("retained", retained) <= 1.0:
+        raise InputError("retained", retained, "above 0 and at most 1")
     c = math.sqrt(retained)
     moved, masses = _members(family, points, c)
     mean = moved @ masses

@@ -6,10 +6,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
 from qmis_stats.arrays import FloatArray
 from qmis_stats.by_value import ByValue
+from qmis_stats.validation import threshold_array
 
 __all__ = ["CellMoments", "cell_moments", "retained_information"]
 
@@ -38,7 +40,7 @@ class CellMoments(ByValue):
         return min(1.0, float(self.probability @ self.centroid**2))
 
 
-def cell_moments(edges: FloatArray) -> CellMoments:
+def cell_moments(edges: ArrayLike) -> CellMoments:
     """Return probabilities and centroids of the cells of N(0, 1) cut at sorted ``edges``.
 
     Examples
@@ -46,6 +48,7 @@ def cell_moments(edges: FloatArray) -> CellMoments:
     >>> cell_moments(np.array([0.0])).centroid.round(6)
     array([-0.797885,  0.797885])
     """
+    edges = threshold_array("edges", edges)
     lower, upper = np.concatenate(([-np.inf], edges)), np.concatenate((edges, [np.inf]))
     # Both cell ends on the same side: take the difference of the smaller tails.
     mass = np.where(lower > 0.0, ndtr(-lower) - ndtr(-upper), ndtr(upper) - ndtr(lower))
@@ -57,7 +60,7 @@ def cell_moments(edges: FloatArray) -> CellMoments:
     return CellMoments(mass, np.clip(centroid, lower, upper), second)
 
 
-def retained_information(edges: FloatArray) -> float:
+def retained_information(edges: ArrayLike) -> float:
     """Return the share of Fisher information about the mean that a quantized normal coordinate keeps (Statement S8).
 
     Parameters
@@ -75,4 +78,4 @@ def retained_information(edges: FloatArray) -> float:
     >>> round(retained_information(np.array([0.0])) * math.pi, 12)
     2.0
     """
-    return cell_moments(np.asarray(edges, dtype=np.float64)).retained
+    return cell_moments(edges).retained

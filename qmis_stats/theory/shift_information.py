@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from qmis_stats.arrays import FloatArray
+from qmis_stats.errors import InputError
 from qmis_stats.theory.bivariate_ratio import BivariateRatio
 from qmis_stats.theory.correlated_cells import CoordinateCells, centroid_correlation, inverse_correlation
 from qmis_stats.theory.state_evolution import EstimateLaw, LeastSquaresLaw
+from qmis_stats.validation import instance_of
 
 __all__ = ["ShiftInformation", "shift_information", "unquantized_information"]
 
@@ -70,6 +72,10 @@ def shift_information(estimate: EstimateLaw, cells: CoordinateCells) -> ShiftInf
     >>> round(shift_information(estimate, cells).retained / estimate.spread * math.pi, 12)
     2.0
     """
+    instance_of(EstimateLaw, "estimate", estimate, "estimate_law returns one")
+    instance_of(CoordinateCells, "cells", cells, "coordinate_cells returns them")
+    if cells.retained.size != estimate.mean.size:
+        raise InputError("cells", f"of {cells.retained.size} coordinates", f"of {estimate.mean.size}, as the estimate")
     weight = np.sqrt(cells.retained) / estimate.standard_errors
     if estimate.independent:
         sigma, response, covariance = estimate.design, estimate.response, estimate.covariance
@@ -113,6 +119,7 @@ def unquantized_information(estimate: EstimateLaw) -> ShiftInformation:
     >>> round(found.retained, 12) == round(estimate.spread, 12), round(found.directions, 9)
     (True, 4.0)
     """
+    instance_of(EstimateLaw, "estimate", estimate, "estimate_law returns one")
     d = estimate.mean.size
     if estimate.independent:
         fitted = estimate.design * estimate.covariance

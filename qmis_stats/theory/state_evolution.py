@@ -11,6 +11,7 @@ from qmis_stats.arrays import FloatArray
 from qmis_stats.by_value import ByValue
 from qmis_stats.errors import DomainError
 from qmis_stats.laws import LinearRegression
+from qmis_stats.validation import instance_of, nonnegative_number, sample_size
 
 __all__ = ["EstimateLaw", "LeastSquaresLaw", "estimate_law", "is_diagonal", "symmetric"]
 
@@ -119,6 +120,8 @@ def estimate_law(law: LinearRegression, n: int, ridge: float = 0.0) -> LeastSqua
     >>> found.covariance.round(12), round(found.spread, 12), round(found.leverage, 12)
     (array([0.1, 0.1, 0.1, 0.1]), 0.4, 0.266666666667)
     """
+    instance_of(LinearRegression, "law", law)
+    n, ridge = sample_size(n), nonnegative_number("ridge", ridge)
     sigma = law.covariance
     d = law.dimension
     independent = is_diagonal(sigma)

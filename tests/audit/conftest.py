@@ -1,7 +1,6 @@
-"""Small quantizers and data sets for the tests of audits."""
+"""Small data sets for the tests of audits."""
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -34,36 +33,6 @@ def undrawn(monkeypatch):
     """Leave the pictures of a page out, which take longer than all else of it: the tests of the report have them."""
     image = Markup('<svg role="img" aria-labelledby="{0}-alt"><title id="{0}-alt">{1}</title></svg>')
     monkeypatch.setattr(audit_page, "inline_svg", lambda _figure, name, alt: image.format(name, alt))
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Rounds to multiples of a step."""
-
-    step: float
-    bits: float = 4.0
-
-    @property
-    def name(self):
-        return f"grid-{self.step:g}"
-
-    def quantize(self, weights):
-        return self.step * np.round(weights / self.step)
-
-
-@dataclass(frozen=True)
-class ScaledSign:
-    """Signs times the mean magnitude: a scale that depends continuously on the weights."""
-
-    name: str = "sign-scaled"
-    bits: float = 1.0
-    discrete: bool = False
-
-    def quantize(self, weights):
-        return np.where(weights > 0.0, 1.0, -1.0) * np.mean(np.abs(weights))
-
-    def codes(self, weights):
-        return np.where(weights > 0.0, 1, -1)
 
 
 @pytest.fixture(scope="session")

@@ -3,10 +3,12 @@
 import dataclasses
 import json
 import re
+from functools import lru_cache
 
 import numpy as np
 import pytest
 from rich.console import Console
+from sklearn.linear_model import LogisticRegression
 
 from qmis_stats.audit import audit_page
 from qmis_stats.audit.algorithm import audit, head_for
@@ -15,9 +17,11 @@ from qmis_stats.audit.attacks import (
     ATTACKS,
     AttackReport,
     AttackResult,
+    Discriminator,
     LossThreshold,
     ReadOut,
     audit_attacks,
+    audited,
     play,
     run_attacks,
     self_check,
@@ -28,8 +32,19 @@ from qmis_stats.audit.models import Logistic
 from qmis_stats.display import attack_table, audit_table, printed
 from qmis_stats.errors import InputError
 from qmis_stats.reporting.tables import lines_of
-from tests.audit.conftest import CHECKED, Grid, ScaledSign
+from tests.audit.conftest import CHECKED
+from tests.audit.grids import Grid, ScaledSign
 from tests.page import Page, check_readable
+
+
+class Changing:
+    """An attack that may find something else the next time."""
+
+    name, threshold = "changing", None
+
+    def fit(self, known):
+        """Never asked for."""
+
 
 QUANTIZERS = (Grid(0.5), ScaledSign())
 NO_QUANTIZATION = "no quantization"
@@ -55,7 +70,23 @@ def test_each_quantizer_has_the_numbers_of_its_own_game(found, binary):
     for quantizer, name in (*zip(QUANTIZERS, found.reports, strict=False), (None, "identity")):
         game = play(binary, MODEL, quantizer, 40, trainings=16, shadows=8, calibrations=8, members=16, seed=2)
         assert run_attacks(game, ATTACKS).to_dict() == found.reports[name].to_dict()
+    audited._kept_check.cache_clear()
     assert found.check.to_dict() == self_check(**CHECKED, seed=2).to_dict()
+
+
+def test_audits_check_their_attacks_once_where_equal_attacks_find_the_same(monkeypatch):
+    made = []
+    monkeypatch.setattr(audited, "_kept_check", lru_cache(lambda *settings: made.append(settings) or object()))
+    monkeypatch.setattr(audited, "_check", lambda *settings: made.append(settings) or object())
+    once = self_check([LossThreshold()], **CHECKED, seed=2)
+    assert self_check((LossThreshold("loss threshold"),), **CHECKED, seed=2) is once
+    assert len(made) == 1
+    self_check([LossThreshold()], **CHECKED, seed=3)
+    self_check([LossThreshold(threshold=0.0)], **CHECKED, seed=2)
+    assert len(made) == 3
+    for own in (Discriminator(LogisticRegression(), name="a"), Changing()):
+        assert self_check([own], **CHECKED) is not self_check([own], **CHECKED)
+    assert len(made) == 7
 
 
 def test_jobs_change_nothing_and_progress_covers_all(binary):
@@ -133,7 +164,7 @@ def test_p_values_under_random_labels_are_valid_and_see_a_small_shift():
         assert np.mean(p <= level) <= level + 6.0 * np.sqrt(level * (1.0 - level) / p.size)
     shifted = AttackResult("a", scores + halves, halves, 0.3, (), control="labels")
     assert shifted.chance_p_value() < 1e-9
-    # Trainings alone, which is all that another control leaves independent, would not have seen it.
+    # Training runs alone, which is all that another control leaves independent, would not have seen it.
     assert dataclasses.replace(shifted, control="weights").chance_p_value() > 1e-3
     everyone = AttackResult("a", scores, halves, -100.0, (), control="labels")
     assert everyone.chance_p_value() == 1.0

@@ -148,7 +148,7 @@ def test_perfect_separation_has_an_interval():
 def test_clustered_areas_cover_and_ignoring_clusters_would_not():
     rng = np.random.default_rng(5)
     rounds, clusters, width = 700, 60, 5
-    # Every training moves its members together: score = 1 + a + noise for members, noise for non-members.
+    # Every training run moves its members together: score = 1 + a + noise for members, noise for non-members.
     area = 0.5 * (1.0 + math.erf(1.0 / math.sqrt(3.0) / math.sqrt(2.0)))
     of = np.repeat(np.arange(clusters), width)
     covered = naive = 0

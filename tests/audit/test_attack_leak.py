@@ -98,7 +98,7 @@ def test_a_measure_is_one_number_of_each_training():
 
 @pytest.mark.parametrize(("ahead", "chosen"), [(0.1, "first"), (3.0, "other")])
 def test_another_attack_counts_where_it_was_ahead_on_other_trainings(ahead, chosen):
-    """Whatever it reaches on the trainings that are attacked."""
+    """Whatever it reaches on the training runs that are attacked."""
     rng = np.random.default_rng(3)
     plain, better, weak, strong = drawn(rng, (0.5, 0.5 + ahead, 0.2, 4.0))
     attacks = [result(strong, "first", result(plain)), result(weak, "other", result(better))]
@@ -115,7 +115,7 @@ def test_no_interval_has_width_zero_because_all_trainings_agree():
     for figure in leak.figures:
         low, high = leak.conf_int(0.95, figure)[0]
         assert low <= leak.estimates[0, leak.figures.index(figure)] <= high
-        # Hoeffding's limit for 40 trainings without an event is 1 − 0.025^(1/40) = 0.088.
+        # Hoeffding's limit for 40 training runs without an event is 1 − 0.025^(1/40) = 0.088.
         assert high > low + 0.08
     assert leak.delta[0] == 0.0
 

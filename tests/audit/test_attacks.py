@@ -125,7 +125,7 @@ def test_an_attack_with_the_answers_is_caught():
     assert "EXCEEDED by leaky" in str(report)
     assert report["leaky"].accuracy_interval(1.0 - 1e-9)[0] > 0.5 * (1.0 + case.delta)
     assert report["leaky"].auc_interval()[1] == 1.0
-    # Weaker leaks are caught with more trainings; here one answer in three is known.
+    # Weaker leaks are caught with more training runs; here one answer in three is known.
     assert report["loss threshold"].excess_p_value() > 1e-9
 
 

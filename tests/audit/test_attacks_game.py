@@ -1,4 +1,4 @@
-"""The game: who is shown, who was trained on, which trainings serve what; attacks on a data set."""
+"""The game: who is shown, who was trained on, which training runs serve what; attacks on a data set."""
 
 import math
 
@@ -131,7 +131,7 @@ def test_several_pairs_a_training_widen_intervals_as_they_must():
     game = play(data, Linear(checkpoints=1), quantizer("sign"), 30, trainings=150, shadows=30, members=20, seed=8)
     report = run_attacks(game, [LossThreshold(), LiRA()])
     assert report.off_chance() == ()
-    assert "adjusted for points that share a training" in str(report)
+    assert "adjusted for points that share a training run" in str(report)
     for result in report.results:
         assert result.pairs == 20
         low, high = result.auc_interval()

@@ -18,7 +18,7 @@ from qmis_stats.audit.models import MLP, Linear, Logistic, SklearnModel, Softmax
 from qmis_stats.audit.performance import measure, scores
 from qmis_stats.audit.splits import held_out, subset
 from qmis_stats.audit.training_run import Visited, _Keeper, generator, merged
-from tests.audit.conftest import Grid, ScaledSign
+from tests.audit.grids import Grid, ScaledSign
 
 QUANTIZERS = (Grid(0.5), Grid(0.1), ScaledSign())
 

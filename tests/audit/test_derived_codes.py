@@ -45,7 +45,7 @@ class Bare:
 
 
 def path_of(shape, rng):
-    """Weights that move as in a training, then some of them again, larger."""
+    """Weights that move as in a training run, then some of them again, larger."""
     start, way = rng.normal(size=(2, *shape))
     path = [start + 0.02 * t * way for t in range(40)]
     return path + [1.3 * weights for weights in path[::4]]

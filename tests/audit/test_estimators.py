@@ -43,7 +43,7 @@ from qmis_stats.audit.data import from_arrays
 from qmis_stats.audit.head_leak import head_fit, head_leak
 from qmis_stats.audit.models import SklearnModel
 from qmis_stats.quantizers import quantizer
-from tests.audit.conftest import Grid
+from tests.audit.grids import Grid
 
 pytestmark = pytest.mark.grid(2)
 

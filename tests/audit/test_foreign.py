@@ -10,7 +10,7 @@ from qmis_stats.audit.attacks import LossThreshold, audit_attacks, play, run_att
 from qmis_stats.audit.models import Logistic
 from qmis_stats.inference.losses import LossBlocks
 from qmis_stats.leak import leakage
-from tests.audit.conftest import Grid
+from tests.audit.grids import Grid, GroupsOf64
 
 MODEL = Logistic(checkpoints=3)
 
@@ -26,16 +26,6 @@ class Mine(Grid):
 
     def quantize(self, weights):
         return self.change(super().quantize(weights))
-
-
-class GroupsOf64:
-    """Works for weights whose number 64 divides, as many real quantizers do."""
-
-    name, bits = "groups-64", 1.0
-
-    def quantize(self, weights):
-        groups = np.reshape(weights, (-1, 64))
-        return (np.where(groups > 0.0, 1.0, -1.0) * np.abs(groups).mean(axis=1, keepdims=True)).reshape(weights.shape)
 
 
 def by_audit(data, quantizer):

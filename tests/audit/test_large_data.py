@@ -12,7 +12,7 @@ from qmis_stats.audit.models.base import scaling
 from qmis_stats.audit.models.calls import losses_of, losses_of_each
 from qmis_stats.errors import InputError
 from qmis_stats.quantizers import quantizer
-from tests.audit.conftest import Grid
+from tests.audit.grids import Grid
 
 HEADS = [Linear, Logistic, Softmax]
 

@@ -8,8 +8,7 @@ from scipy.special import softmax
 from scipy.stats import multivariate_normal
 
 from qmis_stats.audit.attacks.member_law import MemberLaw
-from qmis_stats.leak.losses import contrasts, loss_named
-from qmis_stats.leak.softmax_law import proximal_softmax
+from qmis_stats.leak.losses import contrasts, loss_named, proximal
 
 FLAT = 0.5 * np.log(2.0 * np.pi)
 
@@ -66,18 +65,11 @@ def test_without_quantization_it_is_the_change_of_variables() -> None:
     np.testing.assert_allclose(found, exact, rtol=1e-4, atol=1e-3)
 
 
-def proximal(law: MemberLaw, i: int, u: np.ndarray) -> np.ndarray:
+def member_gradients(law: MemberLaw, i: int, u: np.ndarray) -> np.ndarray:
     """Return gradients of point i, (m, k), at the proximal values of u, (m, k)."""
     basis, y = law.basis, np.full(len(u), law.y[i])
-    if law.loss.name == "softmax":
-        q = basis @ law.leverage[i] @ basis.T
-        values = proximal_softmax(u @ basis.T, np.broadcast_to(q, (len(u), *q.shape)), y)
-    else:
-        # A logistic fitted value v is the pair (0, v), of which the second moves.
-        q = np.diag([0.0, law.leverage[i, 0, 0]])
-        pair = np.column_stack([np.zeros(len(u)), u])
-        values = proximal_softmax(pair, np.broadcast_to(q, (len(u), 2, 2)), y)[:, 1:]
-    return law.loss.gradient(y, values) @ basis
+    q = np.broadcast_to(basis @ law.leverage[i] @ basis.T, (len(u), len(basis), len(basis)))
+    return law.loss.gradient(y, proximal(law.loss, y, u @ basis.T, q)) @ basis
 
 
 @pytest.mark.parametrize(("kind", "outputs"), [("logistic", 1), ("softmax", 3)])
@@ -91,7 +83,7 @@ def test_it_is_close_to_the_integral_over_fitted_values_of_members(kind: str, ou
     v, exact = np.empty((8, 2 * k)), np.empty(8)
     for i in range(8):
         z = np.concatenate([rng.normal(size=(1, k)), grid]) @ np.linalg.cholesky(S[i]).T
-        centre = z @ law.seen[i].T - proximal(law, i, law.mean[i] + z) @ law.push[i].T
+        centre = z @ law.seen[i].T - member_gradients(law, i, law.mean[i] + z) @ law.push[i].T
         covariance = law.noise[i] + (0.05 + 1e-6) * np.eye(2 * k)
         v[i] = rng.multivariate_normal(centre[0], covariance)
         heights = multivariate_normal(np.zeros(2 * k), covariance).logpdf(v[i] - centre[1:])

@@ -12,7 +12,7 @@ from qmis_stats.audit.answer import answer
 from qmis_stats.audit.audit_page import report_html
 from qmis_stats.audit.over_runs import over_runs
 from qmis_stats.inference.runs import run_means
-from tests.audit.conftest import Grid, ScaledSign
+from tests.audit.grids import Grid, ScaledSign
 
 ALARM = 1e-9
 

@@ -16,7 +16,7 @@ from qmis_stats.audit.audit_page import report_data, report_html, write_report
 from qmis_stats.audit.data import from_arrays
 from qmis_stats.display import audit_table
 from qmis_stats.quantizers import quantizer
-from tests.audit.conftest import Grid, ScaledSign
+from tests.audit.grids import Grid, ScaledSign
 from tests.page import Page, check_offline, check_readable
 
 QUIET = ("grid-0.5", "grid-0.1", "sign-scaled")

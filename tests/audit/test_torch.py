@@ -14,7 +14,7 @@ from qmis_stats.audit.codewords import Codewords
 from qmis_stats.audit.data import from_arrays
 from qmis_stats.audit.models import TorchModel
 from qmis_stats.quantizers import quantizer
-from tests.audit.conftest import Grid
+from tests.audit.grids import Grid
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -531,4 +531,4 @@ def test_gptq_is_audited_on_a_module():
     model = TorchModel(nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 1)), train, task="regression")
     found = audit(data, model, [quantizer("gptq-4"), quantizer("uniform-4")], runs=2, draws=199, seed=1)
     assert np.isfinite(found.performance.loc["gptq-4", "r2"]).all()
-    assert "gptq-4: calibrated in every training on" in " ".join(found.notes)
+    assert "gptq-4: calibrated in every training run on" in " ".join(found.notes)

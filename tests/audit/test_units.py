@@ -94,7 +94,7 @@ def head_for_classes():
 
 
 def test_units_that_change_between_training_runs_are_told_apart():
-    """A column that a training sees as 0 and 1 throughout is not standardised: who has another value is no member."""
+    """A column that a run sees as 0 and 1 throughout is not standardised: who has another value is no member."""
     rng = np.random.default_rng(5)
     rare, flags = np.zeros(60), (rng.random(60) < 0.5) * 1.0
     rare[:3], flags[0] = 7.0, 2.0

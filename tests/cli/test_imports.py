@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 
@@ -23,48 +24,53 @@ HEAVY = (
 )
 
 
-def loaded_by(program: str) -> set[str]:
-    code = f"import sys\n{program}\nprint('LOADED', *sorted({{name.partition('.')[0] for name in sys.modules}}))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return set(done.stdout.rpartition("LOADED")[2].split())
-
-
-@pytest.mark.parametrize(
-    "program",
-    [
-        "import qmis_stats",
-        "import qmis_kernels",
-        "import qmis_stats.errors",
-        "import qmis_stats.audit",
-        "from qmis_stats.cli import cli; cli(['--help'], standalone_mode=False)",
-        "from qmis_stats.cli import cli; cli(['evaluate', '--help'], standalone_mode=False)",
-        "from qmis_stats.cli import cli; cli(['rank', '--help'], standalone_mode=False)",
-        "from qmis_stats.cli import cli; cli(['audit', '--help'], standalone_mode=False)",
-        "from qmis_stats.cli import cli; cli(['sweep', '--help'], standalone_mode=False)",
-        "from qmis_stats.cli import cli; cli(['figures', '--help'], standalone_mode=False)",
-        "from qmis_stats.cli import cli; cli(['--version'], standalone_mode=False)",
-    ],
+LIGHT = (
+    "import qmis_stats",
+    "import qmis_kernels",
+    "import qmis_stats.errors",
+    "import qmis_stats.audit",
+    *(
+        f"from qmis_stats.cli import cli; cli({arguments}, standalone_mode=False)"
+        for arguments in (
+            ["--help"],
+            *([command, "--help"] for command in ("evaluate", "rank", "audit", "sweep", "figures")),
+            ["--version"],
+        )
+    ),
 )
+DESCRIBED = (
+    "import qmis_stats.experiment",
+    "from qmis_stats import Problem, mis, load_experiment, MISResult, Sign, CodebookERM",
+)
+
+
+@cache
+def loaded_by(*programs: str) -> dict[str, set[str]]:
+    """Return what is loaded after each program; they run in one process, one after the other."""
+    loaded = "print('LOADED', *sorted({name.partition('.')[0] for name in sys.modules}))"
+    code = "\n".join(["import sys", *(f"{program}\n{loaded}" for program in programs)])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("LOADED")]
+    return {program: set(names) for program, names in zip(programs, found, strict=True)}
+
+
+@pytest.mark.parametrize("program", LIGHT)
 def test_nothing_heavy_is_loaded(program: str) -> None:
-    found = loaded_by(program)
+    found = loaded_by(*LIGHT)[program]
     assert found.isdisjoint(HEAVY)
     assert found.isdisjoint({"pydantic", "rich", "jinja2", "kernels"})
 
 
-@pytest.mark.parametrize(
-    "program",
-    [
-        "import qmis_stats.experiment",
-        "from qmis_stats import Problem, mis, load_experiment, MISResult, Sign, CodebookERM",
-    ],
-)
+@pytest.mark.parametrize("program", DESCRIBED)
 def test_a_described_problem_needs_neither_compiler_nor_plots(program: str) -> None:
-    assert loaded_by(program).isdisjoint({"numba", "statsmodels", "matplotlib", "pandas", "cupy"})
+    found = loaded_by(*DESCRIBED)[program]
+    assert found.isdisjoint({"numba", "statsmodels", "matplotlib", "pandas", "cupy"})
 
 
 def test_an_audit_loads_only_what_its_data_and_model_need() -> None:
-    found = loaded_by("from qmis_stats.audit import Linear, SklearnModel, TorchModel, audit, load_table")
-    assert found.isdisjoint({"statsmodels", "matplotlib", "pandas", "sklearn", "joblib", "rdkit", "torch", "pyarrow"})
+    program = "from qmis_stats.audit import Linear, SklearnModel, TorchModel, audit, load_table"
+    heavy = {"statsmodels", "matplotlib", "pandas", "sklearn", "joblib", "rdkit", "torch", "pyarrow"}
+    assert loaded_by(program)[program].isdisjoint(heavy)
 
 
 SIMULATION = """
@@ -84,5 +90,7 @@ def test_a_simulation_starts_without_what_it_does_not_use() -> None:
 
 
 def test_the_check_sees_what_is_loaded() -> None:
-    """The control: a program that does import SciPy and pandas is seen to."""
-    assert {"scipy", "pandas"} <= loaded_by("import scipy, pandas")
+    """The control: of two programs the second imports SciPy and pandas, and is seen to."""
+    before, after = loaded_by("import json", "import scipy, pandas").values()
+    assert before.isdisjoint({"scipy", "pandas"})
+    assert {"scipy", "pandas"} <= after

@@ -164,12 +164,12 @@ def test_refuses_sample_sizes(n: int) -> None:
 
 @pytest.mark.parametrize("thresholds", [[], [[0.0]], [math.nan], [math.inf], [1e200]])
 def test_refuses_thresholds(thresholds: list[float]) -> None:
-    with pytest.raises(InputError, match="finite standardised numbers"):
+    with pytest.raises(InputError, match="numbers"):
         log_delta(thresholds, 10)
 
 
 def test_refuses_unsorted_thresholds_and_points() -> None:
-    with pytest.raises(InputError, match="sorted"):
+    with pytest.raises(InputError, match="in increasing order"):
         log_delta([0.2, 0.1], 10)
     with pytest.raises(InputError, match="points"):
         log_likelihood_ratio([0.2], 10, [math.inf])

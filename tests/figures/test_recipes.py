@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.font_manager import fontManager
 
 import paper_figures
 from paper_figures import FIGURES, runner, studies
 from paper_figures.style import METHODS, QUANTIZERS, family
 from qmis_stats.errors import InputError
 from qmis_stats.quantizers import DEFAULT_QUANTIZERS
+from qmis_stats.reporting.figures import add_fonts
 from tests.figures.references import FOLDER, TOLERANCE, differences
 
 pytestmark = pytest.mark.grid(2)
@@ -47,6 +49,17 @@ def test_every_figure_is_a_module_and_has_a_reference():
 def test_numbers_are_as_committed(name, tmp_path):
     found = runner.read(runner.write(name, tmp_path, quick=True))
     assert differences(found, reference(name)) == []
+
+
+def test_fonts_are_found_whatever_list_of_fonts_a_user_has(monkeypatch):
+    """Matplotlib keeps one list per user: that of another installation lacks the fonts of this one."""
+    others = [font for font in fontManager.ttflist if not font.name.startswith(("STIX", "cm"))]
+    monkeypatch.setattr(fontManager, "ttflist", others)
+    add_fonts()
+    assert {"STIXGeneral", "cmss10", "cmex10"} <= {font.name for font in fontManager.ttflist}
+    count = len(fontManager.ttflist)
+    add_fonts()
+    assert len(fontManager.ttflist) == count
 
 
 @pytest.mark.parametrize("name", ["indicator_exponent", "rank_sets"])

@@ -11,7 +11,7 @@ NAMES = ("a", "copy", "b", "identity")
 
 def measured(shift=1.0, **options):
     rng = np.random.default_rng(3)
-    shared = 5.0 * rng.normal(size=60)  # what all releases of one training share
+    shared = 5.0 * rng.normal(size=60)  # what all releases of one training run share
     rows = shared + 0.2 * rng.normal(size=(3, 60)) + np.array([[0.0], [shift], [shift]])
     options = {"less_is_better": True, **options}
     return Measured.over_trainings("gap", NAMES, np.vstack([rows[:1], rows]), **options), np.vstack([rows[:1], rows])

@@ -15,6 +15,7 @@ from qmis_stats.leak.leave_one_out import leave_one_out
 from qmis_stats.leak.pool import DrawnPools
 from qmis_stats.leak.retained import scatter
 from qmis_stats.leak.signal import Directions
+from qmis_stats.quantizers import quantizer
 
 POINTS, TAKEN, WIDTH, RUNS, SHOWN = 160, 80, 24, 3000, 200
 LARGEST_Z = 5.0
@@ -48,10 +49,13 @@ def ridge_of(X: np.ndarray, ridge: float) -> np.ndarray:
     return np.linalg.inv(X.T @ X + ridge * np.eye(X.shape[1]))
 
 
-def fitted(ridge: float, unequal: float, width: int) -> Pool:
-    """A pool whose points differ by a factor e^unequal in the size of their noise, and fits to its halves."""
+def fitted(ridge: float, unequal: float, width: int, copies: int = 1) -> Pool:
+    """A pool whose points differ by a factor e^unequal in the size of their noise, and fits to its halves.
+
+    So many points have the same features each.
+    """
     rng = np.random.default_rng(5)
-    X, beta = rng.normal(size=(POINTS, width)), rng.normal(size=width)
+    X, beta = np.repeat(rng.normal(size=(POINTS // copies, width)), copies, axis=0), rng.normal(size=width)
     y = X @ beta / np.sqrt(width) + rng.normal(size=POINTS) * np.exp(unequal * rng.normal(size=POINTS))
     inside, weights, G = np.zeros((RUNS, POINTS), dtype=bool), np.empty((RUNS, width)), np.zeros((width, width))
     for k in range(RUNS):
@@ -88,14 +92,19 @@ def test_covariance_over_subsets(pool: Pool) -> None:
     assert abs(np.mean(own / wanted) - 1.0) < 0.02
 
 
-def attacked(pool: Pool, shown: int) -> tuple[float, float]:
-    """AUC, and its standard error over the subsets shown, of the likelihood ratio along k and δ of each point."""
-    known, apart = pool.weights[shown:], pool.weights[:shown]
+def attacked(pool: Pool, shown: int, released: np.ndarray | None = None) -> tuple[float, float]:
+    """AUC, and its standard error over the subsets shown, of the likelihood ratio along k and δ of each point.
+
+    Of released codes both are read by the linear read-out of Bussgang.
+    """
+    codes, free = pool.weights if released is None else released, pool.weights[shown:]
+    known, apart = codes[shown:], codes[:shown]
+    slope = np.sum((known - known.mean(axis=0)) * (free - free.mean(axis=0)), axis=0) / np.var(free, axis=0) / len(free)
     scores = np.zeros((shown, POINTS))
     for i, x in enumerate(pool.X):
         taken = pool.inside[shown:, i]
-        C = np.cov(known[~taken].T)
-        along = np.column_stack([x, np.linalg.solve(C, pool.G @ x)])
+        directions = np.column_stack([np.cov(free[~taken].T) @ x, pool.G @ x])
+        along = np.linalg.solve(np.cov(known[~taken].T), slope[:, None] * directions)
         for sign, some in ((1.0, known[taken]), (-1.0, known[~taken])):
             centre, law = (some @ along).mean(axis=0), np.cov((some @ along).T)
             # Without a penalty and with equal squares both directions are nearly one.
@@ -145,6 +154,24 @@ def test_one_statistic_misses_what_a_pool_of_hardly_more_points_than_weights_giv
     both = Directions.signal
     monkeypatch.setattr(Directions, "signal", lambda *given: replace(both(*given), pair=False))
     assert predicted() < found - LARGEST_Z * error - 2e-3
+
+
+@pytest.mark.statistical
+def test_points_that_share_their_features_hide_each_other_where_the_pool_is_known() -> None:
+    """A pool of like second moments has no two points alike, and gives away more."""
+    pool, name = fitted(5.0, 0.0, 100, copies=2), "uniform-4"
+    found, error = attacked(pool, SHOWN, np.array([quantizer(name).quantize(w) for w in pool.weights]))
+
+    def predicted(rows: np.ndarray, known: bool) -> float:
+        others = np.setdiff1d(np.arange(POINTS), rows)
+        given = {"pool": (pool.X[others], pool.y[others])} if known else {"game": "pool", "fraction": FRACTION}
+        return float(leakage(pool.fit(rows), [name], **given).auc[0])
+
+    halves = [np.flatnonzero(taken) for taken in pool.inside[:4]]
+    known, drawn = (np.array([predicted(rows, which) for rows in halves]) for which in (True, False))
+    error = float(np.hypot(error, np.std(known, ddof=1) / np.sqrt(known.size)))
+    assert abs(known.mean() - found) < LARGEST_Z * error + NEAR
+    assert drawn.mean() > found + LARGEST_Z * error + NEAR
 
 
 def test_a_population_has_no_pools_and_a_pool_keeps_traces() -> None:

@@ -27,7 +27,8 @@ def test_a_point_sees_the_pool_without_it(size: int) -> None:
     law, point = law_of(rng, 60, 5, size), 7
     noise = rng.normal(size=(law.covariance.shape[0],) * 2)
     noise = noise @ noise.T / len(noise) * np.trace(law.covariance) / len(noise)
-    found = law.left_out(np.linalg.inv(law.covariance + noise))
+    found = law.left_out
+    grams, turned = found.seen(*law.products(np.linalg.inv(law.covariance + noise)))
 
     X = np.kron(np.eye(size), law.design[point][:, None])
     G = np.linalg.inv(np.linalg.inv(law.response) - X @ law.stiffness[point] @ X.T)
@@ -37,11 +38,11 @@ def test_a_point_sees_the_pool_without_it(size: int) -> None:
     k, d = C @ X, G @ X
     np.testing.assert_allclose(found.variance[point], X.T @ k)
     np.testing.assert_allclose(found.leverage[point], X.T @ d)
-    for got, wanted in zip(found.grams, (k.T @ inverse @ k, k.T @ inverse @ d, d.T @ inverse @ d), strict=True):
+    for got, wanted in zip(grams, (k.T @ inverse @ k, k.T @ inverse @ d, d.T @ inverse @ d), strict=True):
         np.testing.assert_allclose(got[point], wanted)
     z = rng.normal(size=len(C))
     read = np.concatenate([law.covariance @ X, law.response @ X], axis=1).T @ np.linalg.inv(law.covariance + noise) @ z
-    np.testing.assert_allclose(found.turned[point] @ read, np.concatenate([k, d], axis=1).T @ inverse @ z)
+    np.testing.assert_allclose(turned[point] @ read, np.concatenate([k, d], axis=1).T @ inverse @ z)
 
 
 def test_a_sample_stands_for_its_pool() -> None:

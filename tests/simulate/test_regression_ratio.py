@@ -340,7 +340,7 @@ def test_few_draws_are_corrected(monkeypatch):
     assert abs(few.log_delta - many.log_delta) < Z * error
     assert few.details["log_plug_in"] - many.log_delta > Z * many.std_error
     assert not few.in_domain
-    assert "log delta lies between" in few.domain
+    assert "log Δ lies between" in few.domain
 
 
 @pytest.mark.long

@@ -49,6 +49,8 @@ def test_fine_cells_reach_the_unquantized_limit():
         assert critical(p, n).delta == pytest.approx(unquantized(1, n), rel=1e-3)
     assert unquantized(1, 100) == pytest.approx(1 / (10 * math.pi))
     assert unquantized(400, 10**6) == pytest.approx(math.sqrt(400 / (2 * math.pi * 1e6)), rel=1e-3)
+    for d in (10**6, 10**10, 10**15):
+        assert unquantized(d, 100) == pytest.approx(math.sqrt((d - 0.5) / (200 * math.pi)), rel=1e-12)
     assert unquantized(3, 100, regression=True) == pytest.approx(unquantized(3, 100) * math.sqrt(2 / math.pi))
 
 

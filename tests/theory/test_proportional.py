@@ -181,7 +181,7 @@ def areas(inside: np.ndarray, outside: np.ndarray, groups: int = 20) -> tuple[fl
 
 
 def attack(law: LinearRegression, n: int, ridge: float, edges: np.ndarray | None, runs: int) -> tuple[float, ...]:
-    """Area of an attack that learns everything from shadow trainings; one that sees fitted values alone; its error.
+    """Area of an attack that learns everything from shadow training runs; one that sees fitted values alone; its error.
 
     Half of the runs are shadows: they give the mean of the estimate, the regression of estimates on released levels,
     and the covariances of noise and read-outs of members and non-members. Nothing comes from the formulas but the two

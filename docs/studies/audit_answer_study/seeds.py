@@ -12,7 +12,7 @@ AUDITED = {
     "breast_cancer, linear head": ("breast_cancer", "linear", 0),
     "diabetes, perceptron": ("diabetes", "mlp", 32),
 }
-"""Data set, head, and trainings that are attacked: none where theory has the answer."""
+"""Data set, head, and training runs that are attacked: none where theory has the answer."""
 NAMES = tuple(name for name in DEFAULT_QUANTIZERS if name != "identity")
 
 

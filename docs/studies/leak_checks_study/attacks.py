@@ -38,12 +38,13 @@ def two_sided(difference: float, error: float, trainings: int) -> float:
 
 
 def checked(name: str, folder: Path, trainings: int, shadows: int, seed: int) -> Iterator[Row]:
-    """Yield areas of all attacks on one data set, their differences from the read-out's, and what one fit predicts."""
+    """Yield AUCs of all attacks on one data set, their differences from the read-out's, and what one fit predicts."""
     rng = np.random.default_rng([seed, 5, CHOSEN.index(name)])
     data = load(name, folder, rng)
     head, n = replace(head_for(data), checkpoints=1), data.rows // 2
-    rows = rng.permutation(data.rows)[:n]
-    said = leakage(head, NAMES[:-1], X=data.X[rows], y=data.y[rows], game="pool", fraction=n / data.rows)
+    rows, others = np.split(rng.permutation(data.rows), [n])
+    X, y = data.X, data.y
+    said = leakage(head, NAMES[:-1], X=X[rows], y=y[rows], pool=(X[others], y[others]))
     for k, one in enumerate(NAMES):
         yield Row("attacks", name, one, "leakage", said.auc[k], said.std_errors("auc")[k])
         yield Row("attacks", name, one, "in domain", said.in_domain[k])

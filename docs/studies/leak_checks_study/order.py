@@ -19,7 +19,7 @@ from qmis_stats.quantizers import DEFAULT_QUANTIZERS, quantizer
 
 NAMES = tuple(name for name in DEFAULT_QUANTIZERS if name != "identity")
 SHOWN = 64
-"""Members, and as many others, that each attacked training shows."""
+"""Members, and as many others, that each attacked training run shows."""
 
 APART = 0.01
 """Areas that differ by more are told apart in practice."""
@@ -81,14 +81,14 @@ def contrasts() -> dict[str, list[np.ndarray]]:
 
 
 def scored(setting: Setting, beta: np.ndarray, runs: int, seed: int) -> tuple[list[np.ndarray], np.ndarray]:
-    """Return the scores of members and of others, (quantizers, runs, points), and the areas of S16, law known."""
+    """Return the scores of members and of others, (quantizers, runs, points), and the AUCs of S16, law known."""
     found = list(played(setting, beta, runs, seed, NAMES, SHOWN))
     sides = [np.array([scores[k] for _, scores, _ in found]) for k in (0, 1)]
     return sides, np.array([known for *_, (_, known) in found])
 
 
 def areas(sides: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return areas of all quantizers and their covariance, with training runs as clusters."""
+    """Return AUCs of all quantizers and their covariance, with training runs as clusters."""
     count, runs, shown = sides[0].shape
     clusters = np.repeat(np.arange(runs), shown)
     return delong(*(side.reshape(count, -1) for side in sides), clusters, clusters)

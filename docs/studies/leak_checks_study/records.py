@@ -1,19 +1,20 @@
 """Part 2: is the exposure that one fit predicts for a record what attacks on a thousand training runs find?
 
-The pool game on a molecular set: each training uses a random half of the records. The attack reads the statistic of S16
-out of the codes, learns its normal laws with and without the record from one half of the training runs, and is
-scored on the other half: no theory decides what it achieves, and on average this is at most the total variation.
+The pool game on a molecular set: each run trains on a random half of the records. The attack reads both directions of
+S16 that tell of a record out of the codes, learns the normal laws of the pair with and without the record from one
+half of the training runs, and is scored on the other half: no theory decides what it achieves, and on average this is
+at most the total variation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from leak_checks_study.rows import Row
-from leakage import centroids, forms, read_out
+from leakage import centroids
 from molecules import SETS
 from scipy.linalg import cho_factor, cho_solve
 from scipy.special import ndtri
@@ -21,15 +22,18 @@ from scipy.stats import spearmanr
 
 from qmis_kernels import backend
 from qmis_stats import leakage
-from qmis_stats.leak import Fit, Game, fit_from
-from qmis_stats.leak.leave_one_out import leave_one_out
+from qmis_stats.leak import Fit, fit_from
+from qmis_stats.leak.fits import FREE
 from qmis_stats.leak.losses import loss_named
-from qmis_stats.leak.retained import scatter
+from qmis_stats.leak.pool_law import PoolLaw
+from qmis_stats.leak.signal import PointSignal
 
 CHOSEN = ("caco2_wang", "cyp3a4_substrate_carbonmangels")
 NAMES = ("sign", "sparse-33", "nf4", "identity")
 RIDGE = 1.0
 DECILES = 10
+MOST = 1.0 - 1e-6
+"""Share of its variance that a weight retains at most: without a record the others solve for it beyond that."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class Pool:
         return rng.permuted(np.tile(first, (count, 1)), axis=1)
 
     def trained(self, member: np.ndarray) -> np.ndarray:
-        """Return weights and intercept of each training, (R, D + 1): ridge penalty, free intercept."""
+        """Return weights and intercept of each training run, (R, D + 1): ridge penalty, free intercept."""
         products = self.X @ self.X.T
         found = []
         for rows in map(np.flatnonzero, member):
@@ -84,17 +88,19 @@ def minimum(products: np.ndarray, y: np.ndarray, loss: str) -> tuple[np.ndarray,
     raise RuntimeError(f"no minimum after 50 steps, of {y.size} points")
 
 
-def second_moments(pool: Pool, fits: list[Fit]) -> tuple[np.ndarray, np.ndarray]:
-    """Return C of the weights over halves of the pool and their response G, averaged over fits (S16, S17)."""
-    covariance, response, scale = [], [], []
-    for fit in fits:
-        found = leave_one_out(fit)
-        spread = scatter(fit, found)
-        share = Game("pool", fit.points / pool.y.size).variance_share(found.inflation)
-        covariance.append(spread.covariance * share)
-        response.append(spread.response)
-        scale.append(found.leverage.mean() / spread.trace(spread.response))
-    return np.mean(covariance, axis=0), np.mean(response, axis=0) * np.mean(scale)
+def pool_law(pool: Pool, weights: np.ndarray, member: np.ndarray) -> PoolLaw:
+    """Return the law of the weights over halves of the pool, with what gradients and curvatures were in these runs."""
+    loss, design = loss_named(pool.loss), np.column_stack([pool.X, np.ones(pool.y.size)])
+    squares, curvature = np.zeros((2, pool.y.size))
+    for theta, inside in zip(weights, member, strict=True):
+        values = (design[inside] @ theta)[:, None]
+        squares[inside] += loss.gradient(pool.y[inside], values)[:, 0] ** 2
+        curvature[inside] += loss.curvature(pool.y[inside], values)[:, 0, 0]
+    count = member.sum(axis=0)
+    own = [(total / count)[:, None, None] for total in (curvature, squares)]
+    law = PoolLaw.of(design, *own, np.append(np.full(pool.X.shape[1], RIDGE), 0.0), float(member.mean()))
+    scale = weights.var(axis=0, ddof=1).sum() / np.trace(law.covariance)
+    return replace(law, covariance=scale * law.covariance, squares=scale * law.squares)
 
 
 def mean_where(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
@@ -106,13 +112,13 @@ def measurements(name: str, weights: np.ndarray, mean: np.ndarray, errors: np.nd
     """Return what the codes say of weights and intercept, (R, D + 1), and the share that each retains."""
     middle, share = centroids(name, weights[:, :-1], mean[:-1], errors[:-1])
     read = np.column_stack([middle, weights[:, -1] - mean[-1]])
-    share = np.append(share, 1.0 - 1e-9)
+    share = np.minimum(np.append(share, 1.0), MOST)
     return read / share, share
 
 
 @dataclass(frozen=True)
 class Law:
-    """What the attack knows of the records: the numbers of S16, and how the codes show them in the best statistic."""
+    """What the attack knows of the records: the numbers of S16, and how the codes show them in a pair of statistics."""
 
     centre: np.ndarray
     deviation: np.ndarray
@@ -121,13 +127,14 @@ class Law:
     loss: str
     c: np.ndarray
     move: np.ndarray
+    beside: np.ndarray
 
     def exposure(self, centre: np.ndarray) -> np.ndarray:
         """Return the exposure of each record with these mean fitted values, (N,)."""
         numbers = (centre, self.deviation, self.leverage, self.y, loss_named(self.loss).code)
         moments, ones = backend().proximal_moments(*numbers), np.ones(centre.size)
         reading = (self.c[:, None], self.move[:, None], ones, ones.astype(int) - 1, 1)
-        return backend().exposure_integrals(*numbers, moments, *reading)[0][:, 0]
+        return backend().exposure_integrals(*numbers, moments, *reading, beside=self.beside[:, None])[0][:, 0]
 
     def ceiling(self, rng: np.random.Generator, draws: int = 4) -> float:
         """Return how well exposures could be ranked from one fit by who knows all of the law but the records' means.
@@ -149,39 +156,53 @@ class Law:
 
 
 def read_outs(
-    pool: Pool, name: str, weights: np.ndarray, member: np.ndarray, moments: tuple
+    pool: Pool, name: str, weights: np.ndarray, member: np.ndarray, law: PoolLaw
 ) -> tuple[np.ndarray, Law, float]:
-    """Return each record's statistic in each training, (R, N), its law, and the share ρ that the codes retain."""
-    C, G = moments
-    design = np.column_stack([pool.X, np.ones(pool.y.size)])
-    mean, centre = weights.mean(axis=0), mean_where(weights @ design.T, ~member)
-    numbers = (centre, np.sqrt(forms(design, C)), forms(design, G), pool.y, loss_named(pool.loss).code)
+    """Return each record's two statistics in each run, (R, N, 2), their law, and the share ρ that the codes retain."""
+    others, size = law.left_out, len(law.covariance)
+    C = law.covariance + FREE * np.trace(law.covariance) / size * np.eye(size)  # for features that no record has
+    mean, centre = weights.mean(axis=0), mean_where(weights @ law.design.T, ~member)
     read, share = measurements(name, weights, mean, np.sqrt(np.diag(C)))
     inverse = np.linalg.inv(C + np.diag((1.0 - share) / share * np.diag(C)))
-    vectors, c, move, _ = read_out(design, C, G, inverse, (*numbers, backend().proximal_moments(*numbers)), None)
-    law = Law(*numbers[:4], pool.loss, c, move)
-    return read @ vectors.T, law, float(forms(design, C @ inverse @ C).sum() / forms(design, C).sum())
+    grams, turned = others.seen(*law.products(inverse))
+    variance, leverage = others.variance[:, 0, 0], others.leverage[:, 0, 0]
+    reading = PointSignal(grams, others.variance, others.leverage, pair=True).scalars()
+    along = np.stack([read @ inverse @ matrix @ law.design.T for matrix in (C, law.response)], axis=-1)
+    known = Law(centre, np.sqrt(variance), leverage, pool.y, pool.loss, *reading)
+    return np.einsum("nab,rnb->rna", turned, along), known, float(grams[0].sum() / variance.sum())
 
 
 def advantage(read: np.ndarray, member: np.ndarray, learnt: np.ndarray) -> np.ndarray:
     """Return true less false positive rate of each record on the training runs that are not ``learnt``, (N,).
 
-    A training is called one with the record where the normal law that members had in the runs ``learnt`` has the
-    larger density there. The laws do not see the training runs on which they are scored: on average the advantage is at
-    most the total variation.
+    A run is called one with the record where the normal law that members had in the runs ``learnt`` has the larger
+    density there. The laws do not see the training runs on which they are scored: on average the advantage is at most
+    the total variation.
+
+    Parameters
+    ----------
+    read : (R, N, k) ndarray
+        Statistics.
+    member : (R, N) ndarray of bool
+        Who was trained on.
+    learnt : (R,) ndarray of bool
+        Runs of which the laws are known.
     """
-    inside, outside = (_normal(read[learnt], chosen[learnt]) for chosen in (member, ~member))
-    called = (_log_density(read[~learnt], *inside) > _log_density(read[~learnt], *outside)) * 1.0
+    inside, outside = (_log_density(read[learnt], chosen[learnt], read[~learnt]) for chosen in (member, ~member))
+    called = (inside > outside) * 1.0
     return mean_where(called, member[~learnt]) - mean_where(called, ~member[~learnt])
 
 
-def _normal(read: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    mean = mean_where(read, chosen)
-    return mean, mean_where((read - mean) ** 2, chosen)
-
-
-def _log_density(read: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    return -0.5 * (np.log(variance) + (read - mean) ** 2 / variance)
+def _log_density(known: np.ndarray, chosen: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Return the log density at some runs, (R, N), of each record's normal law in the chosen ones of others."""
+    count = chosen.sum(axis=0)
+    mean = np.einsum("rn,rnk->nk", chosen, known) / count[:, None]
+    away = known - mean
+    covariance = np.einsum("rn,rnk,rnl->nkl", chosen, away, away) / count[:, None, None]
+    # Where both directions are one the second tells nothing.
+    covariance += 1e-9 * np.einsum("nkk->nk", covariance)[:, :, None] * np.eye(known.shape[2])
+    distance = np.einsum("rnk,nkl,rnl->rn", at - mean, np.linalg.inv(covariance), at - mean)
+    return -0.5 * (distance + np.linalg.slogdet(covariance)[1])
 
 
 def halves(read: np.ndarray, member: np.ndarray) -> np.ndarray:
@@ -193,7 +214,8 @@ def halves(read: np.ndarray, member: np.ndarray) -> np.ndarray:
 def bias(tv: float, trainings: int, rng: np.random.Generator, records: int = 2000) -> float:
     """Return the mean of the measurement less the total variation, for normal laws that differ by a shift."""
     member = rng.random((trainings, records)) < 0.5
-    read = rng.normal(size=member.shape) + 2.0 * ndtri(0.5 * (1.0 + tv)) * member
+    read = rng.normal(size=(*member.shape, 2))
+    read[:, :, 0] += 2.0 * ndtri(0.5 * (1.0 + tv)) * member
     return float(halves(read, member).mean() - tv)
 
 
@@ -216,11 +238,11 @@ def deciles(predicted: np.ndarray, measured: np.ndarray) -> np.ndarray:
     )
 
 
-def predicted(fits: list[Fit], members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def predicted(pool: Pool, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return exposures of the records that each fit used, (fits, quantizers, N), NaN for the others, and each ρ."""
-    exposures, shares = np.full((len(fits), len(NAMES), members.shape[1]), np.nan), []
-    for fit, member, out in zip(fits, members, exposures, strict=True):
-        found = leakage(fit, NAMES[:-1], game="pool", fraction=float(member.mean()))
+    exposures, shares = np.full((len(members), len(NAMES), pool.y.size), np.nan), []
+    for theta, member, out in zip(pool.trained(members), members, exposures, strict=True):
+        found = leakage(pool.fit(np.flatnonzero(member), theta), NAMES[:-1], pool=(pool.X[~member], pool.y[~member]))
         out[:, member] = found.exposure.T
         shares.append(found.retained)
     return exposures, np.array(shares)
@@ -230,13 +252,12 @@ def checked(name: str, folder: Path, runs: int, fits: int, seed: int) -> Iterato
     """Yield how predicted exposures of a set's records compare with what ``runs`` training runs show."""
     pool, rng = Pool.of(name, folder), np.random.default_rng([seed, 4, CHOSEN.index(name)])
     apart, member = pool.halves(fits, rng), pool.halves(runs, rng)
-    one_by_one = [pool.fit(np.flatnonzero(m), t) for m, t in zip(apart, pool.trained(apart), strict=True)]
-    said, shares = predicted(one_by_one, apart)
-    moments = second_moments(pool, one_by_one)
+    said, shares = predicted(pool, apart)
     weights = pool.trained(member)
+    known_pool = pool_law(pool, weights, member)
     yield Row("records", name, "", "records", pool.y.size)
     for q, quantizer in enumerate(NAMES):
-        read, known, kept = read_outs(pool, quantizer, weights, member, moments)
+        read, known, kept = read_outs(pool, quantizer, weights, member, known_pool)
         law = known.exposure(known.centre)
         both = halves(read, member)
         measured = both.mean(axis=0)

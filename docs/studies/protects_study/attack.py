@@ -27,7 +27,7 @@ PENALTIES = (1e5, 3000.0, 1000.0, 500.0, 250.0, 120.0, 60.0)
 
 @dataclass(frozen=True)
 class FineTuned(MLP):
-    """A perceptron whose every training starts from the same weights."""
+    """A perceptron whose every training run starts from the same weights."""
 
     start: tuple[np.ndarray, ...] = ()
 
@@ -40,10 +40,11 @@ class FineTuned(MLP):
 
 @dataclass(frozen=True)
 class Pool:
-    """Points of which each training takes a random half, and what is trained on it.
+    """Points of which each training run takes a random half, and what is trained on it.
 
     ``models`` are trained less, or penalised more, than the last, which is released. Their errors are those on
-    ``fresh`` points, or on points that a training left out. ``published`` has the error of a model that saw no point.
+    ``fresh`` points, or on points that a training run left out. ``published`` has the error of a model that saw no
+    point.
     """
 
     data: Dataset
@@ -111,13 +112,13 @@ CACO2 = {"ridge, Caco-2, by attack": caco2_head, "perceptron, Caco-2": caco2_net
 
 
 def attacked(game: AttackGame) -> np.ndarray:
-    """Return the AUC of the attack in every training."""
+    """Return the AUC of the attack in every training run."""
     [result] = run_attacks(game, [ReadOut()], control=None).results
     return np.array([area(s[m], s[~m]) for s, m in zip(result.scores, result.member, strict=True)])
 
 
 def errors(pool: Pool, game: AttackGame, weights: tuple | None = None) -> np.ndarray:
-    """Return the mean squared error on fresh points of the first trainings, or of other weights in their place."""
+    """Return the mean squared error on fresh points of the first training runs, or of other weights in their place."""
     part, found = game.target, []
     for own, used in zip(part.shown.weights[:MEASURED], part.trained[:MEASURED], strict=True):
         X, y = pool.fresh or (pool.data.X[~used], pool.data.y[~used])
@@ -126,7 +127,7 @@ def errors(pool: Pool, game: AttackGame, weights: tuple | None = None) -> np.nda
 
 
 def measured(pool: Pool, knobs: tuple[str, ...], trainings: int, seed: int) -> tuple[dict, dict, tuple]:
-    """Return areas by training and errors of each release, and the same of the floats that were trained less."""
+    """Return AUCs by training run and errors of each release, and the same of the floats that were trained less."""
     settings = {"trainings": trainings, "shadows": SHADOWS, "calibrations": CALIBRATIONS, "members": MEMBERS,
                 "seed": seed}  # fmt: skip
     games = [play(pool.data, model, None, pool.data.rows // 2, **settings) for model in pool.models]
@@ -143,7 +144,7 @@ def measured(pool: Pool, knobs: tuple[str, ...], trainings: int, seed: int) -> t
 
 
 def as_bad(error: float, less: tuple) -> np.ndarray:
-    """Return areas by training of the float with this error, between those of which one is trained a bit less.
+    """Return AUCs by training run of the float with this error, between those of which one is trained a bit less.
 
     Errors fall with training; what is above all of them is taken for the largest.
     """
@@ -155,7 +156,7 @@ def as_bad(error: float, less: tuple) -> np.ndarray:
 
 
 def of_pools(name: str, knobs: tuple[str, ...], pools: int, trainings: int, seed: int) -> Pairs:
-    """Return areas and prices over independent pools."""
+    """Return AUCs and prices over independent pools."""
     pairs = Pairs(name, "attack")
     for k in range(pools):
         areas, error, less = measured(POOLS[name]([seed, len(name), k]), knobs, trainings, 1000 * seed + k)
@@ -169,7 +170,7 @@ def of_pools(name: str, knobs: tuple[str, ...], pools: int, trainings: int, seed
 
 
 def of_one_pool(name: str, data: Path, knobs: tuple[str, ...], trainings: int, seed: int) -> Pairs:
-    """Return areas and prices over trainings on halves of one pool: what is said is said of this pool."""
+    """Return AUCs and prices over training runs on halves of one pool: what is said is said of this pool."""
     pairs = Pairs(name, "attack")
     areas, error, less = measured(CACO2[name](data), knobs, trainings, seed)
     whole = error["identity"].mean()

@@ -29,7 +29,7 @@ class Pairs:
     _once: list[dict] = field(default_factory=list)
 
     def add(self, knob: str, one: str, other: str, *numbers: float) -> None:
-        """Add areas of a pair and then their prices, of one more independent data set."""
+        """Add AUCs of a pair and then their prices, of one more independent data set."""
         self._seen[knob, one, other].append(numbers)
 
     def add_once(

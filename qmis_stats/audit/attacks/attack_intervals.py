@@ -1,4 +1,4 @@
-"""Intervals for shares and means: exact for independent trials, adjusted for trials that share a training (S1)."""
+"""Intervals for shares and means: exact for independent trials, adjusted for trials that share a training run (S1)."""
 
 from __future__ import annotations
 

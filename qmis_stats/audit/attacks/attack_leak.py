@@ -196,6 +196,6 @@ def _strongest(results: Sequence[AttackResult]) -> AttackResult:
 
 
 def _caught(result: AttackResult, cut: float) -> FloatArray:
-    """Return the share of members that are called so in each training."""
+    """Return the share of members that are called so in each training run."""
     members = result.scores[result.member].reshape(result.trainings, -1)
     return np.asarray(np.mean(members >= cut, axis=1))

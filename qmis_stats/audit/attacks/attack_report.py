@@ -122,7 +122,7 @@ class AttackReport(NotebookResult):
                 f"Control ({kind}): "
                 + (f"NOT at chance: {off}." if off else f"every attack is at chance (level {FALSE_ALARM:g}).")
             )
-        exact = "exact" if first.pairs == 1 else "adjusted for points that share a training"
+        exact = "exact" if first.pairs == 1 else "adjusted for points that share a training run"
         found.append(
             f"{first.trainings} target training runs with {first.pairs} pair(s) each; intervals of rates are {exact}, "
             "at thresholds fixed on other training runs."

@@ -57,7 +57,7 @@ class AttackResult(NotebookResult):
     name : str
         Of the attack.
     scores : (T, 2m) ndarray
-        Of the points shown by each target training; large says "member".
+        Of the points shown by each target training run; large says "member".
     member : (T, 2m) ndarray of bool
         The answers, m in each row.
     threshold : float
@@ -107,7 +107,7 @@ class AttackResult(NotebookResult):
 
     @cached_property
     def correct(self) -> FloatArray:
-        """Share of right answers in each target training, shape (T,): independent numbers in [0, 1]."""
+        """Share of right answers in each target training run, shape (T,): independent numbers in [0, 1]."""
         return np.asarray(np.mean((self.scores >= self.threshold) == self.member, axis=1))
 
     @property
@@ -136,7 +136,7 @@ class AttackResult(NotebookResult):
     def excess_p_value(self) -> float | None:
         """Return a p-value of "the accuracy is at most (1 + Δ)/2"; ``None`` where Δ is not known.
 
-        Valid at every number of runs, however the points of one training depend on each other. A small one says
+        Valid at every number of runs, however the points of one training run depend on each other. A small one says
         that the attack sees more than it may, or that Δ is wrong.
         """
         return None if self.delta is None else excess_p_value(self.accuracy, self.trainings, 0.5 * (1.0 + self.delta))
@@ -145,8 +145,9 @@ class AttackResult(NotebookResult):
         """Return a p-value of "the accuracy is one half", two-sided and valid at every number of training runs.
 
         Where labels were drawn anew (``control="labels"``) it is conditional on the scores: of c points that a training
-        has called members, a hypergeometric number are, which is less spread than c coins (Hoeffding 1963, section 6),
-        and so are the non-members among those that were not called. Otherwise the training runs alone are independent.
+        run has called members, a hypergeometric number are, which is less spread than c coins (Hoeffding 1963, section
+        6), and so are the non-members among those that were not called. Otherwise the training runs alone are
+        independent.
         """
         away, coins = abs(self.accuracy - 0.5), self.trainings
         if self.control == "labels":
@@ -170,7 +171,7 @@ class AttackResult(NotebookResult):
 
     @property
     def auc_std_error(self) -> float:
-        """Its standard error, with the points of one training as a cluster."""
+        """Its standard error, with the points of one training run as a cluster."""
         return math.sqrt(max(self._area[1], 0.0))
 
     def auc_interval(self, level: float | None = None) -> tuple[float, float]:
@@ -181,8 +182,8 @@ class AttackResult(NotebookResult):
     def rates(self) -> tuple[Rate, ...]:
         """True positive rates at thresholds fixed on the calibration training runs.
 
-        With one pair a training both intervals are Clopper and Pearson's, and exact; with more they are theirs at the
-        effective number of points.
+        With one pair per training run both intervals are Clopper and Pearson's, and exact; with more they are theirs at
+        the effective number of points.
         """
         members = self.scores[self.member].reshape(self.trainings, -1)
         non_members = self.scores[~self.member].reshape(self.trainings, -1)

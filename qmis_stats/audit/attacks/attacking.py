@@ -15,7 +15,7 @@ from qmis_stats.audit.attacks.base import Attack, Scorer
 from qmis_stats.audit.attacks.game import AttackGame, Shown
 from qmis_stats.errors import InputError, QmisError
 from qmis_stats.foreign import raised_by
-from qmis_stats.validation import checked_level, instance_of, objects
+from qmis_stats.validation import checked_level, checked_share, instance_of, objects, real_number
 
 __all__ = ["accuracy_threshold", "rate_threshold", "run_attacks", "together"]
 
@@ -193,13 +193,14 @@ def run_attacks(
     """
     instance_of(AttackGame, "game", game, "play plays one")
     attacks = objects(Attack, "attacks", attacks, "such as [ReadOut()]")
-    names = [attack.name for attack in attacks]
+    names = objects(str, "name", [attack.name for attack in attacks])
     if not names or len(set(names)) < len(names):
         raise InputError("attacks", names, "at least one, with different names")
-    if delta is not None and not 0.0 <= delta <= 1.0:
+    for threshold in (attack.threshold for attack in attacks if attack.threshold is not None):
+        real_number("threshold", threshold)
+    if delta is not None and not 0.0 <= real_number("delta", delta, "a number from 0 to 1") <= 1.0:
         raise InputError("delta", delta, "a number from 0 to 1")
-    if not all(0.0 < rate < 1.0 for rate in rates):
-        raise InputError("rates", list(rates), "between 0 and 1")
+    rates = [checked_share("rates", rate) for rate in objects(object, "rates", rates, "such as [0.1, 0.01]")]
     level = checked_level(level)
     found = tuple(_result(game, attack, rates, delta, level) for attack in attacks)
     beside: tuple[AttackResult, ...] = ()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from dataclasses import fields, is_dataclass
+from functools import lru_cache, partial
+from types import FunctionType, NoneType
 from typing import Any
 
 import numpy as np
@@ -35,7 +37,7 @@ from qmis_stats.problem import Problem
 from qmis_stats.procedures import ThresholdPTQ
 from qmis_stats.quantizers import Sign
 from qmis_stats.threads import one_thread
-from qmis_stats.validation import checked_level, instance_of, objects, whole_number
+from qmis_stats.validation import checked_level, checked_seed, instance_of, objects, whole_number
 
 __all__ = ["ATTACKS", "audit_attacks", "self_check"]
 
@@ -67,7 +69,7 @@ def audit_attacks(
     """Attack a model under each quantizer and without one, beside two checks of the attacks themselves.
 
     The model is trained ``trainings`` times, each time on a random n rows; each quantizer is applied to the last
-    weights of every training, the shadow runs of the attacks included. The same attacks are run where membership
+    weights of every training run, the shadow runs of the attacks included. The same attacks are run where membership
     is drawn at random, and on a problem whose optimum is known (:func:`self_check`).
 
     Parameters
@@ -79,11 +81,11 @@ def audit_attacks(
     quantizers : sequence of Quantizer
         With different names; the model without quantization, ``"identity"``, is always attacked.
     n : int, optional
-        Points a training, at most half of the rows; by default half of them.
+        Points per training run, at most half of the rows; by default half of them.
     trainings : int
         In all, at least 16: a quarter are shadow runs, a quarter fix thresholds, half are attacked.
     members : int
-        Members, and as many non-members, that each attacked training shows, as far as there are so many.
+        Members, and as many non-members, that each attacked training run shows, as far as there are so many.
     attacks : sequence of Attack
         With different names; by default the read-out, loss threshold, offline LiRA and a logistic discriminator.
     level : float
@@ -164,11 +166,10 @@ def audit_attacks(
 def _predicted(
     dataset: Dataset, model: Model, quantizers: Sequence[Quantizer], game: AttackGame, seed: int
 ) -> LeakageResult | None:
-    """Return what theory says of the game that is played, from its first shadow training."""
+    """Return what theory says of the game that is played, from its first shadow training run."""
     trained = game.known.shadow.trained
     assert trained is not None
-    rows, fraction = np.flatnonzero(trained[0]), game.known.n / dataset.rows
-    return head_leak(dataset, model, quantizers, rows, game="pool", fraction=fraction, seed=seed)[0]
+    return head_leak(dataset, model, quantizers, np.flatnonzero(trained[0]), pool=True, seed=seed)[0]
 
 
 def _beside(game: AttackGame, level: float) -> AttackReport | None:
@@ -204,6 +205,8 @@ def self_check(
 ) -> AttackReport:
     """Run attacks, and the optimal one, where the optimum is exact: the sign of the mean of five normal numbers (S9a).
 
+    Where attacks are frozen dataclasses of names and numbers, a report is kept: equal calls in one process return it.
+
     Parameters
     ----------
     attacks : sequence of Attack
@@ -228,9 +231,23 @@ def self_check(
     >>> round(0.5 * (1.0 + report.delta), 4), report.beating()
     (0.5738, ())
     """
-    checked_level(level)
     attacks = objects(Attack, "attacks", attacks, "such as [ReadOut()]")
-    shadows = whole_number("shadows", shadows, 0)
+    trainings, shadows = whole_number("trainings", trainings, 1), whole_number("shadows", shadows, 0)
+    check = _kept_check if all(map(_is_its_settings, attacks)) else _check
+    return check(attacks, trainings, shadows, checked_seed(seed), checked_level(level))
+
+
+def _is_its_settings(attack: object) -> bool:
+    """Return whether two attacks that are equal, now or later, find the same."""
+    kind: Any = type(attack)
+    if not is_dataclass(attack) or not kind.__dataclass_params__.frozen:
+        return False
+    return all(
+        isinstance(getattr(attack, one.name), (str, int, float, NoneType, FunctionType)) for one in fields(attack)
+    )
+
+
+def _check(attacks: tuple[Attack, ...], trainings: int, shadows: int, seed: int, level: float) -> AttackReport:
     case = solvable(Problem(GaussianMean(np.zeros(1), np.eye(1)), ThresholdPTQ(Sign())), _CHECK_SIZE)
     game = play(
         case.sampler,
@@ -243,3 +260,7 @@ def self_check(
         seed=seed,
     )
     return run_attacks(game, [BayesOptimal(case.log_ratio), *attacks], delta=case.delta, level=level)
+
+
+_kept_check = lru_cache(maxsize=8)(_check)
+"""It knows no data: audits in one process that run the same attacks check them once."""

@@ -18,8 +18,8 @@ Scorer: TypeAlias = Callable[[Shown], FloatArray]
 class Attack(Protocol):
     """An attack on membership.
 
-    The optimum (1 + Δ)/2 holds for attacks that see one point of each training: the score of a point must not use the
-    other points that its training shows.
+    The optimum (1 + Δ)/2 holds for attacks that see one point of each training run: the score of a point must not use
+    the other points that its training shows.
 
     Attributes
     ----------

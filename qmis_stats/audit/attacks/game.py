@@ -37,14 +37,14 @@ DRAW, FIT, INPUTS = range(3)
 
 @dataclass(frozen=True, eq=False)
 class Picked(Sequence[FloatArray]):
-    """Rows of a table that each training shows, which are taken when they are asked for.
+    """Rows of a table that each training run shows, which are taken when they are asked for.
 
     Attributes
     ----------
     table : (N, ...) ndarray
         Features of all points.
     rows : (T, 2m) ndarray of int
-        Those that each training shows.
+        Those that each training run shows.
 
     Examples
     --------
@@ -61,7 +61,7 @@ class Picked(Sequence[FloatArray]):
         return len(self.rows)
 
     def __getitem__(self, training: Any) -> Any:
-        """Return the points of a training, (2m, ...)."""
+        """Return the points of a training run, (2m, ...)."""
         return self.table[self.rows[training]]
 
 
@@ -74,7 +74,7 @@ class Shown:
     weights : sequence of Weights
         Released by each of the T training runs; of large models they are made again each time they are asked for.
     points : sequence of (2m, p) ndarray
-        Features of the points of each training, members and non-members in random order.
+        Features of the points of each training run, members and non-members in random order.
     y : (T, 2m) ndarray
         Their targets.
     losses : (T, 2m) ndarray
@@ -124,7 +124,7 @@ class Trainings:
     member : (T, 2m) ndarray of bool
         Who was trained on, m in each row.
     trained : (T, N) ndarray of bool or None
-        Rows of the data set that each training used; ``None`` in a game with a sampler.
+        Rows of the data set that each training run used; ``None`` in a game with a sampler.
     """
 
     shown: Shown
@@ -143,7 +143,7 @@ class Known:
     model, quantizer
         Training procedure; a quantizer of ``None`` releases weights as they are.
     n : int
-        Points a training.
+        Points per training run.
     seed : int
         Of the game.
     shadow : Trainings
@@ -182,7 +182,7 @@ class Known:
         return found
 
     def train(self, X: FloatArray, y: FloatArray, rng: np.random.Generator) -> Weights:
-        """Return the released weights of a training on these points."""
+        """Return the released weights of a training run on these points."""
         return self.release(last_weights(self.model, X, y, rng))
 
     def release(self, weights: Weights, points: FloatArray | None = None) -> Weights:
@@ -191,14 +191,14 @@ class Known:
         Parameters
         ----------
         weights : Weights
-            Of a training.
+            Of a training run.
         points : (N, ...) ndarray, optional
             What calibrates a quantizer that sees data, which has to be given: :meth:`calibrating` returns it.
         """
         return released_weights(self.quantizer, self.model, weights, mask_of(self.model, weights), points)
 
     def calibrating(self, part: Trainings) -> list[FloatArray | None]:
-        """Return the points that calibrate a quantizer that sees data in each training, none that is shown."""
+        """Return the points that calibrate a quantizer that sees data in each training run, none that is shown."""
         if self.calibration is None or not to_be_calibrated(self.quantizer):
             return [None] * part.shown.trainings
         assert isinstance(self.source, Dataset)
@@ -234,7 +234,7 @@ class AttackGame:
 
     @property
     def pairs(self) -> int:
-        """Pairs of a member and a non-member in each target training."""
+        """Pairs of a member and a non-member in each target training run."""
         return int(self.target.member.shape[1]) // 2
 
     def as_control(self, kind: str = "labels", seed: int | None = None) -> AttackGame:
@@ -243,9 +243,9 @@ class AttackGame:
         Parameters
         ----------
         kind : {"labels", "weights"}
-            Labels drawn anew in every training; or true labels beside the weights of another training. An attack that
-            succeeds against the second tells members from non-members without looking at the weights: the two kinds of
-            points differ by themselves, and the game is flawed.
+            Labels drawn anew in every training run; or true labels beside the weights of another training run. An
+            attack that succeeds against the second tells members from non-members without looking at the weights: the
+            two kinds of points differ by themselves, and the game is flawed.
         seed : int, optional
             Of the labels; by default that of the game.
 

@@ -19,7 +19,7 @@ from qmis_stats.audit.attacks.statistic import Statistic, chosen_statistic, of_l
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.training_run import generator
 from qmis_stats.errors import InputError
-from qmis_stats.validation import whole_number
+from qmis_stats.validation import one_of, real_number, whole_number
 
 __all__ = ["LiRA"]
 
@@ -41,7 +41,7 @@ class LiRA:
     shrinkage : float, optional
         Degrees of freedom that the pooled variance is worth; by default estimated.
     inside : int
-        In a game with a sampler no shadow training has seen the points, and the online variant trains this many for
+        In a game with a sampler no shadow training run has seen the points, and the online variant trains this many for
         every point that it scores.
 
     Notes
@@ -65,9 +65,8 @@ class LiRA:
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        if self.variant not in ("online", "offline"):
-            raise InputError("variant", self.variant, "'online' or 'offline'")
-        if self.shrinkage is not None and not self.shrinkage >= 0.0:
+        one_of("variant", self.variant, ("online", "offline"))
+        if self.shrinkage is not None and not real_number("shrinkage", self.shrinkage) >= 0.0:
             raise InputError("shrinkage", self.shrinkage, "a number of at least 0, or None")
         whole_number("inside", self.inside, 2)
         if not self.name:

@@ -78,7 +78,7 @@ class MeasuredWeights:
         self.inverse = root[:, None] * inner * root
 
     def _released(self, theta: FloatArray, own: Units, points: FloatArray | None) -> Weights:
-        """Return what a training with these units and points to calibrate on releases of weights in the common ones."""
+        """Return what a run with these units and points to calibrate on releases of weights in the common units."""
         W = theta[:, :-1] * self.units.ratio(own)
         b = self.units.intercept(own, theta[:, :-1], theta[:, -1])
         released = self.known.release((W, b, own.location, own.scale), points)

@@ -174,7 +174,7 @@ def play(
     Parameters
     ----------
     source : Dataset or Sampler
-        A data set, of which each training uses a random n rows and shows others as non-members; or a function
+        A data set, of which each training run uses a random n rows and shows others as non-members; or a function
         ``(rng, k)`` that draws k fresh points, for the game of Statement S1.
     model : Model
         The last weights of its training are released.
@@ -188,7 +188,7 @@ def play(
         Independent training runs to score attacks on, to fit them on, and to fix thresholds on. A false positive rate
         of 1e-3 needs calibration runs that show 1000 non-members in all.
     members : int
-        Members, and as many non-members, that each target training shows. With one, all pairs are independent and
+        Members, and as many non-members, that each target training run shows. With one, all pairs are independent and
         intervals for true positive rates are exact.
     shown : int, optional
         The same for shadow and calibration training runs, where independence is not needed; by default up to 32.

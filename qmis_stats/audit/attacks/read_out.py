@@ -130,8 +130,8 @@ class _Seen:
     def of(cls, known: Known, fits: ShadowFits) -> _Seen:
         """Return it for the shadow runs of a game, under its quantizer."""
         weights, basis = MeasuredWeights(known, fits), fits.basis
-        others = fits.law.left_out(in_basis(weights.inverse, basis))
-        kk, kd, dd = others.grams
+        others = fits.law.left_out
+        (kk, kd, dd), turned = others.seen(*fits.law.products(in_basis(weights.inverse, basis)))
         fitted = np.asarray(fits.law.design @ (basis.T @ fits.plain).transpose(0, 2, 1))
         precision = np.asarray(np.linalg.inv(others.variance), dtype=np.float64)
         unit = _units(kk, kd, dd)
@@ -142,7 +142,7 @@ class _Seen:
         law = MemberLaw(
             fits.loss, basis, fits.y, fitted.mean(axis=0), precision, others.leverage, seen, push, _positive(noise)
         )
-        made = cls(weights, fits, others.turned.transpose(0, 2, 1) @ unit, law, fitted, np.empty(0))
+        made = cls(weights, fits, turned.transpose(0, 2, 1) @ unit, law, fitted, np.empty(0))
         everyone = np.arange(fits.y.size)
         return replace(made, values=np.array([made.read(w, everyone) for w in known.shadow.shown.weights]))
 

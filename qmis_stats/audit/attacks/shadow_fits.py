@@ -80,7 +80,7 @@ class ShadowFits:
         assert rows is not None
         units = tuple(Units.of_head(weights) for weights in found)
         if len({weights[0].shape for weights in found}) > 1:
-            raise DomainError("read-out", "a training has a class missing", "use a larger n")
+            raise DomainError("read-out", "a training run has a class missing", "use a larger n")
         plain = np.array([_common(w, own, units[0]) for w, own in zip(found, units, strict=True)])
         fit = head_fit(known.model, data.X[trained[0]], data.y[trained[0]], found[0])
         leave_one_out(fit)  # refuses points that decide their fitted values

@@ -56,9 +56,9 @@ class AttackAudit(NotebookResult):
     level : float
         Of the intervals.
     grouped : bool
-        Whether the data set has groups, whose points may be members and non-members of one training.
+        Whether the data set has groups, whose points may be members and non-members of one training run.
     predicted : LeakageResult or None
-        What theory says of the best attack in the same game, from one training; ``None`` where it has no answer.
+        What theory says of the best attack in the same game, from one training run; ``None`` where it has no answer.
     by : dict of str to (N,) ndarray of str
         Groups of the rows of the data set, by column.
     """

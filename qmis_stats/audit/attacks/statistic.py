@@ -67,7 +67,7 @@ def chosen_statistic(name: str | Statistic, model: Model, shown: Shown, *, signe
     """
     if callable(name):
         return name
-    if name not in STATISTICS:
+    if not isinstance(name, str) or name not in STATISTICS:
         raise InputError("statistic", name, f"a function, or one of {', '.join(STATISTICS)}")
     regression = model.task == "regression"
     if name == "logit" and regression:

@@ -1,4 +1,4 @@
-"""A measure of releases is a number of each training: all quantizers act on the same trainings, and are compared so."""
+"""A measure of releases is a number of each training run: all quantizers act on the same runs, and are compared so."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from qmis_stats.inference.measured import Measured
 __all__ = ["Statistic", "per_release"]
 
 Statistic: TypeAlias = Callable[[AttackGame], FloatArray]
-"""Of the trainings under one release to a number of each target training, shape (T,)."""
+"""Of the training runs under one release to a number of each target training run, shape (T,)."""
 
 
 def per_release(
@@ -30,7 +30,7 @@ def per_release(
     limits: tuple[float, float] = (-np.inf, np.inf),
     level: float = 0.95,
 ) -> Measured:
-    """Return the mean of a statistic over the target trainings under each quantizer and without one.
+    """Return the mean of a statistic over the target training runs under each quantizer and without one.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def per_release(
     quantizers : sequence of Quantizer
         With different names.
     statistic : callable
-        Takes the trainings as one of them releases them, returns a number of each target training, shape (T,).
+        Takes the training runs as one of them releases them, returns a number of each target training run, shape (T,).
     figure : str
         What it is, for captions and messages.
     less_is_better : bool
@@ -57,7 +57,7 @@ def per_release(
     Raises
     ------
     InputError
-        If the statistic raises an exception, or does not return a finite number of each training.
+        If the statistic raises an exception, or does not return a finite number of each training run.
 
     Examples
     --------
@@ -81,7 +81,7 @@ def per_release(
         count = trainings.target.shown.trainings
         if row.shape != (count,) or not np.isfinite(row).all():
             given = row.shape if row.shape != (count,) else float("nan")
-            raise InputError(f"measure {figure!r}", given, f"a finite number of each of {count} target trainings")
+            raise InputError(f"measure {figure!r}", given, f"a finite number of each of {count} target training runs")
         rows.append(row)
     names = [*(quantizer.name for quantizer in chosen), IDENTITY]
     return Measured.over_trainings(figure, names, rows, less_is_better=less_is_better, limits=limits, level=level)

@@ -62,7 +62,7 @@ class LocationsAndScales:
 
 
 class _Equations:
-    """What the units of a training say of its members, set up once for those that are of the same columns."""
+    """What the units of a training run say of its members, set up once for those that are of the same columns."""
 
     def __init__(self, known: Known, data: Dataset, model: Standardising) -> None:
         self.known, self.data, self.model = known, data, model

@@ -11,6 +11,7 @@ from scipy.special import expit, log_softmax, softmax
 from qmis_stats.arrays import FloatArray
 from qmis_stats.audit.data import Task
 from qmis_stats.errors import InputError
+from qmis_stats.validation import one_of
 
 __all__ = [
     "Model",
@@ -83,8 +84,7 @@ def check_standardise(value: str) -> None:
     ...
     qmis_stats.errors.InputError: standardise = 'some': must be one of auto, all, none, public
     """
-    if value not in (ways := get_args(Standardise)):
-        raise InputError("standardise", value, f"one of {', '.join(ways)}")
+    one_of("standardise", value, get_args(Standardise))
 
 
 def scaling(X: FloatArray, standardise: Standardise) -> tuple[FloatArray, FloatArray]:

@@ -61,7 +61,7 @@ def _kind(array: Any) -> str:
 
 
 def checkpoints_of(model: Model, X: FloatArray, y: FloatArray, rng: np.random.Generator) -> Iterator[Weights]:
-    """Yield the weights at each checkpoint of a training, at least one."""
+    """Yield the weights at each checkpoint of a training run, at least one."""
     who, count = f"fit_path of {_who(model)}", 0
     for weights in steps_of(who, lambda: model.fit_path(X, y, rng), but=(QmisError,)):
         if not isinstance(weights, (tuple, list)) or not weights or any(_kind(w) not in "fiub" for w in weights):
@@ -76,7 +76,7 @@ def checkpoints_of(model: Model, X: FloatArray, y: FloatArray, rng: np.random.Ge
 
 
 def last_weights(model: Model, X: FloatArray, y: FloatArray, rng: np.random.Generator) -> Weights:
-    """Return the weights at the end of a training."""
+    """Return the weights at the end of a training run."""
     *_, last = checkpoints_of(last_only(model), X, y, rng)
     return last
 

@@ -30,8 +30,7 @@ from qmis_stats.audit.models.base import (
     target_scaling,
 )
 from qmis_stats.audit.models.units import Units
-from qmis_stats.errors import InputError
-from qmis_stats.validation import whole_number
+from qmis_stats.validation import nonnegative_number, whole_number
 
 __all__ = ["Linear", "Logistic", "Softmax", "last_only", "losses_together"]
 
@@ -85,8 +84,7 @@ class _LinearHead:
         whole_number("checkpoints", self.checkpoints, 1)
         if self.batch is not None:
             whole_number("batch", self.batch, 1)
-        if not (np.isfinite(self.alpha) and self.alpha >= 0.0):
-            raise InputError("alpha", self.alpha, "a finite number of at least 0")
+        nonnegative_number("alpha", self.alpha)
         check_standardise(self.standardise)
 
     def _outputs(self, y: FloatArray) -> int:
@@ -118,7 +116,7 @@ class _LinearHead:
         return Units(*scaling(X, self.standardise), *self._target_scaling(y))
 
     def released_units(self, weights: Weights) -> Units:
-        """Return the units that a training released."""
+        """Return the units that a training run released."""
         return Units.of_head(weights)
 
     def _in_rows(

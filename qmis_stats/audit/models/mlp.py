@@ -24,7 +24,7 @@ from qmis_stats.audit.models.base import (
 )
 from qmis_stats.audit.models.units import Units
 from qmis_stats.errors import InputError
-from qmis_stats.validation import whole_number
+from qmis_stats.validation import nonnegative_number, one_of, positive_number, whole_number
 
 __all__ = ["MLP"]
 
@@ -78,18 +78,15 @@ class MLP:
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        if self.task not in TASKS:
-            raise InputError("task", self.task, f"one of {', '.join(TASKS)}")
+        one_of("task", self.task, TASKS)
         if not isinstance(self.hidden, tuple) or not 1 <= len(self.hidden) <= 2:
             raise InputError("hidden", self.hidden, "a tuple with the units of one or two hidden layers")
         for units in self.hidden:
             whole_number("hidden", units, 1)
         for field in ("epochs", "batch", "checkpoints"):
             whole_number(field, getattr(self, field), 1)
-        if not (np.isfinite(self.learning_rate) and self.learning_rate > 0.0):
-            raise InputError("learning_rate", self.learning_rate, "a positive number")
-        if not (np.isfinite(self.alpha) and self.alpha >= 0.0):
-            raise InputError("alpha", self.alpha, "a finite number of at least 0")
+        positive_number("learning_rate", self.learning_rate)
+        nonnegative_number("alpha", self.alpha)
         check_standardise(self.standardise)
 
     @property
@@ -128,7 +125,7 @@ class MLP:
         return Units(*scaling(X, self.standardise), *(target_scaling(y) if scaled else (0.0, 1.0)))
 
     def released_units(self, weights: Weights) -> Units:
-        """Return the units that a training released."""
+        """Return the units that a training run released."""
         location, scale, (centre, unit) = weights[-3:]
         return Units(location, scale, float(centre), float(unit))
 

@@ -27,7 +27,7 @@ from qmis_stats.audit.models.estimator_parts import head_arrays, heads, refuse_b
 from qmis_stats.audit.models.estimator_path import earlier, path_of, settled
 from qmis_stats.audit.models.units import Units
 from qmis_stats.errors import InputError
-from qmis_stats.validation import whole_number
+from qmis_stats.validation import one_of, whole_number
 
 __all__ = ["SklearnModel"]
 
@@ -44,9 +44,9 @@ _CHECKED = 200
 class SklearnModel:
     """A scikit-learn estimator as a model: it is cloned, and never fitted itself.
 
-    Linear models and perceptrons, and what is made of them: pipelines, searches (the search is part of every training,
-    and its best estimator is released), calibration, one against the rest, ensembles, transformed targets. The last
-    checkpoint is what ``fit`` returns. The path before it is made of, in this order of preference:
+    Linear models and perceptrons, and what is made of them: pipelines, searches (the search is part of every training
+    run, and its best estimator is released), calibration, one against the rest, ensembles, transformed targets. The
+    last checkpoint is what ``fit`` returns. The path before it is made of, in this order of preference:
 
     - ``partial_fit``, where the estimator has it: epochs over the training subset, at geometric numbers of them (not
       with early stopping or balanced classes, which ``partial_fit`` refuses);
@@ -108,8 +108,8 @@ class SklearnModel:
         standardise: Standardise = "auto",
     ) -> None:
         regressor = _is_regressor(estimator)
-        if task is not None and task not in TASKS:
-            raise InputError("task", task, f"one of {', '.join(TASKS)}")
+        if task is not None:
+            one_of("task", task, TASKS)
         chosen: Task = task or ("regression" if regressor else "binary")
         if (chosen == "regression") != regressor:
             raise InputError("task", chosen, f"that of {type(estimator).__name__}")
@@ -184,7 +184,7 @@ class SklearnModel:
         return Units(*self._scaling(X))
 
     def released_units(self, weights: Weights) -> Units:
-        """Return the units that a training released."""
+        """Return the units that a training run released."""
         return Units(weights[-2], np.asarray(weights[-1]))
 
     def _scaling(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -315,7 +315,7 @@ class SklearnModel:
             # Means of the releases of several training runs carry nothing: they are read as the latest release was.
             self._last = scale.carried if isinstance(scale, Carrier) and scale.carried else self._last
             if self._last is None:
-                raise InputError("weights", "arrays alone", "those that a training of this model released")
+                raise InputError("weights", "arrays alone", "those that a training run of this model released")
             return self._last.outputs(layers[:-1], (X - location) / np.asarray(scale))
         W = layers[0] / scale
         return self._outputs([W, layers[1] - W @ location, *layers[2:]], X)

@@ -20,6 +20,7 @@ from qmis_stats.audit.models.stored_release import StoredRelease
 from qmis_stats.audit.models.torch_states import Entries, entries, merged, tensors
 from qmis_stats.errors import InputError, extra_module
 from qmis_stats.foreign import reason_of
+from qmis_stats.validation import one_of
 
 __all__ = ["TorchModel"]
 
@@ -54,10 +55,10 @@ class TorchModel:
         when it is done; PyTorch's own generator is seeded from ``rng`` before. What it sets has to be a parameter or a
         buffer of the module; it may register parametrizations, as :func:`low_rank
         <qmis_stats.audit.models.low_rank.low_rank>` does: released is the sum of the weight and its adapter.
-        Or the checkpoints of a training that is already done: state dicts, dictionaries that hold one, paths of either
-        (``.safetensors``, ``.gguf``, or what ``torch.save`` wrote), or modules; then one run is audited, and evaluation
-        points have to be named that were not trained on. A quantized one is audited as the numbers that its codes and
-        scales stand for.
+        Or the checkpoints of a training run that is already done: state dicts, dictionaries that hold one, paths of
+        either (``.safetensors``, ``.gguf``, or what ``torch.save`` wrote), or modules; then one run is audited, and
+        evaluation points have to be named that were not trained on. A quantized one is audited as the numbers that its
+        codes and scales stand for.
     task : str
         ``"regression"``, ``"binary"`` or ``"multiclass"``.
     loss : callable, optional
@@ -116,8 +117,7 @@ class TorchModel:
         torch = _torch()
         if not isinstance(module, torch.nn.Module):
             raise InputError("module", type(module).__name__, "a torch.nn.Module")
-        if task not in TASKS:
-            raise InputError("task", task, f"one of {', '.join(TASKS)}")
+        one_of("task", task, TASKS)
         if initial not in ("common", "fresh"):
             raise InputError("initial", initial, "'common' or 'fresh'")
         self._entries = entries(module)

@@ -15,7 +15,7 @@ __all__ = ["Standardising", "Units"]
 
 @dataclass(frozen=True, eq=False)
 class Units:
-    """Units that the weights of one training are in: those of its standardised features and target.
+    """Units that the weights of one training run are in: those of its standardised features and target.
 
     Attributes
     ----------
@@ -70,5 +70,5 @@ class Standardising(Protocol):
         ...
 
     def released_units(self, weights: Weights) -> Units:
-        """Return the units that a training released."""
+        """Return the units that a training run released."""
         ...

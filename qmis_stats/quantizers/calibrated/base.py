@@ -232,7 +232,7 @@ def layer_inputs(inputs: ArrayLike, features: int) -> FloatArray:
         if array.dtype.kind not in "fiub":
             raise TypeError
         array = array.astype(np.float64, copy=False)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError("inputs", inputs, "an array of real numbers") from None
     if array.ndim != 2 or not len(array) or array.shape[1] != features:
         raise InputError("inputs", array.shape, f"of shape (rows, {features}): a row of weights has {features}")

@@ -379,7 +379,7 @@ def weight_tensor(weights: ArrayLike) -> FloatArray:
         if array.dtype.kind not in "fiuO":
             raise TypeError
         array = array.astype(np.float64, order="C", copy=False)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError("weights", weights, "an array of real numbers") from None
     if array.size == 0:
         raise InputError("weights", weights, "an array with at least one entry")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qmis_stats.arrays import FloatArray, IntArray
 from qmis_stats.errors import DomainError
@@ -14,8 +16,11 @@ from qmis_stats.validation import whole_number
 
 __all__ = ["KMeansCodebook", "LloydMaxCodebook"]
 
+_Choices = NDArray[np.integer[Any]]
+
 _MAX_ITERATIONS = 100_000
 _MAX_CELLS = 1 << 28
+_FEW = 256
 
 
 @dataclass(frozen=True)
@@ -155,11 +160,35 @@ def _prefix_sums(values: FloatArray, counts: IntArray) -> tuple[FloatArray, Floa
 
 def _optimal_ends(values: FloatArray, counts: IntArray, cells: int) -> IntArray:
     """Return the ends of the intervals with the least sum of squares about their means."""
-    _, sums, squares, numbers = _prefix_sums(values, counts)
-    m = values.size
+    prefixes = _prefix_sums(values, counts)[1:]
+    choices = (_from_table if values.size <= _FEW else _by_halving)(*prefixes, cells)
+    ends = [values.size]
+    for choice in reversed(choices):
+        ends.append(int(choice[ends[-1]]))
+    return np.array([0, *reversed(ends)])
+
+
+def _from_table(sums: FloatArray, squares: FloatArray, numbers: FloatArray, cells: int) -> list[_Choices]:
+    """Return the best left end for each right end, for two cells and more, from the costs of all pairs of ends."""
+    left, right = np.triu_indices(sums.size, 1)
+    sum_of, square_of, number_of = (of[right] - of[left] for of in (sums, squares, numbers))
+    cost = np.full((sums.size, sums.size), np.inf)
+    cost[right, left] = np.maximum(square_of - sum_of * sum_of / number_of, 0.0)
+    best = cost[:, 0]
+    choices: list[_Choices] = []
+    for _ in range(2, cells + 1):
+        total = cost + best
+        choices.append(np.argmin(total, axis=1))
+        best = total.min(axis=1)
+    return choices
+
+
+def _by_halving(sums: FloatArray, squares: FloatArray, numbers: FloatArray, cells: int) -> list[_Choices]:
+    """Do the same for many values: best ends grow with right ends, which are halved."""
+    m = sums.size - 1
     best = np.full(m + 1, np.inf)
     best[1:] = np.maximum(squares[1:] - sums[1:] ** 2 / numbers[1:], 0.0)
-    choices = []
+    choices: list[_Choices] = []
     for used in range(2, cells + 1):
         previous, best = best, np.full(m + 1, np.inf)
         choice = np.zeros(m + 1, dtype=np.int32)
@@ -188,7 +217,4 @@ def _optimal_ends(values: FloatArray, counts: IntArray, cells: int) -> IntArray:
             keep = first <= last
             first, last, low, high = first[keep], last[keep], low[keep], high[keep]
         choices.append(choice)
-    ends = [m]
-    for choice in reversed(choices):
-        ends.append(int(choice[ends[-1]]))
-    return np.array([0, *reversed(ends)])
+    return choices

@@ -234,7 +234,10 @@ def covariance_of(covariance: ArrayLike, dimension: int) -> FloatArray:
 
     Whether a matrix is positive semi-definite is seen only where it is used: a factorisation would take O(d³).
     """
-    ndim = 1 if np.ndim(covariance) == 1 else 2
+    try:
+        ndim = 1 if np.ndim(covariance) == 1 else 2
+    except ValueError:  # rows of different lengths, refused below
+        ndim = 2
     shape = (dimension,) * ndim
     v = finite_array("covariance", covariance, ndim, f"({dimension}, {dimension}) or ({dimension},)")
     if v.shape != shape:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from qmis_stats.arrays import FloatArray, IntArray
 from qmis_stats.errors import InputError
 from qmis_stats.quantizers.weights.base import WeightQuantizer, blocks_of_rows, within_largest
-from qmis_stats.validation import instance_of
+from qmis_stats.validation import instance_of, one_of
 
 __all__ = ["GGML_TYPES", "GgmlBlocks"]
 
@@ -58,8 +58,7 @@ class GgmlBlocks(WeightQuantizer):
 
     def __post_init__(self) -> None:
         instance_of(str, "kind", self.kind)
-        if self.kind not in GGML_TYPES:
-            raise InputError("kind", self.kind, f"one of {', '.join(GGML_TYPES)}")
+        one_of("kind", self.kind, GGML_TYPES)
         if self.per_channel:
             raise InputError("per_channel", True, "False: blocks never leave their row")
 

@@ -12,7 +12,7 @@ from qmis_stats.errors import InputError
 from qmis_stats.quantizers.weights.base import WeightQuantizer, blocks_of_rows, weight_tensor
 from qmis_stats.quantizers.weights.faces import Faces
 from qmis_stats.quantizers.weights.scales import DOUBLE, SCALES, kept
-from qmis_stats.validation import instance_of, whole_number
+from qmis_stats.validation import instance_of, one_of, whole_number
 
 __all__ = ["Grouped"]
 
@@ -61,8 +61,8 @@ class Grouped(WeightQuantizer):
             raise InputError("per_channel", True, "False where blocks are given: blocks never leave their row")
         if self.inner._own_blocks:
             raise InputError("inner", self.inner.name, "a quantizer without blocks of its own")
-        if self.scale is not None and self.scale not in SCALES:
-            raise InputError("scale", self.scale, f"one of {', '.join(SCALES)}")
+        if self.scale is not None:
+            one_of("scale", self.scale, SCALES)
         if self.scale == DOUBLE and self.inner._scale(np.ones(1)) is None:
             raise InputError("scale", self.scale, f"f16 or f32 for {self.inner.name}, whose levels are kept one by one")
 

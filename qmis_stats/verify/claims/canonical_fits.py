@@ -73,7 +73,7 @@ def _learnt(beta: FloatArray, samples: Iterator[_Sample]) -> _Learnt:
 
 
 def _areas(beta: FloatArray, learnt: _Learnt, samples: Iterator[_Sample]) -> dict[str, tuple[float, float]]:
-    """Return the areas of the attacks on estimates and on their signs, with standard errors over fits."""
+    """Return the AUCs of the attacks on estimates and on their signs, with standard errors over fits."""
     from scipy.stats import norm  # slow to load
 
     s, mean = learnt.spread, learnt.factor * beta
