@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-from scipy.special import betaincinv
-
 from qmis_stats.errors import InputError
 from qmis_stats.validation import checked_level, real_number
 
@@ -35,7 +33,7 @@ def clopper_pearson(successes: float, trials: float, level: float = 0.95) -> tup
     successes, trials = real_number("successes", successes), real_number("trials", trials)
     if not 0.0 <= successes <= trials or not 0.0 < trials < math.inf:
         raise InputError("successes", (successes, trials), "between 0 and a positive finite number of trials")
-    tail, failures = 0.5 * (1.0 - checked_level(level)), trials - successes
-    low = float(betaincinv(successes, failures + 1.0, tail)) if successes > 0.0 else 0.0
-    high = float(betaincinv(successes + 1.0, failures, 1.0 - tail)) if failures > 0.0 else 1.0
-    return low, high
+    from statsmodels.stats.proportion import proportion_confint  # slow to load
+
+    low, high = proportion_confint(successes, trials, 1.0 - checked_level(level), method="beta")
+    return float(low), float(high)

@@ -16,7 +16,8 @@ from qmis_stats.leak.retained import Retained, Scatter
 __all__ = ["objections", "repeated_rows"]
 
 _FEWEST_DIRECTIONS = 10.0
-_FEWEST_WEIGHTS = 20.0
+_FEWEST_WEIGHTS = 8.0
+_LARGEST_PART = 0.2
 _LARGEST_PULL = 0.95
 _LARGEST_JOINT_PULL = 0.15
 _LARGEST_INFLATION = 0.9
@@ -47,8 +48,13 @@ def objections(
     for one in kept:
         carried = size * one.share[:, : fit.X.shape[1]]
         carrying = float(carried.sum() ** 2 / np.sum(carried**2)) if np.any(carried > 0.0) else 0.0
-        few = f"only about {carrying:.1f} weights carry what the codes tell: the read-out is not normal"
-        reasons = (*common, few) if carrying < _FEWEST_WEIGHTS else common
+        largest = float(carried.max() / carried.sum()) if carrying else 0.0
+        reasons = common
+        if carrying < _FEWEST_WEIGHTS:
+            few = f"only about {carrying:.1f} weights carry what the codes tell: the read-out is not normal"
+            reasons = (*common, few)
+        elif largest > _LARGEST_PART:
+            reasons = (*common, f"one weight carries {largest:.0%} of what the codes tell: the read-out is not normal")
         if equations > _MOST_EQUATIONS and carried.sum() >= _FINE * size.sum():
             reasons = (*reasons, exact if one is kept[-1] and equations >= 1.0 else more)
         each.append(reasons)

@@ -243,6 +243,24 @@ def test_outside_of_the_domain_it_says_so(data) -> None:
     assert repeated_rows(twice, np.tile(y, 2)) == 0.5
 
 
+class FirstAsItIs:
+    """The first weight to all digits, and of the others which of many cells in turn they are in."""
+
+    name = "first as it is"
+
+    def quantize(self, weights: np.ndarray) -> np.ndarray:
+        return np.append(weights[:1], np.sign(np.sin(45.0 * weights[1:])))
+
+
+def test_a_weight_that_carries_most_of_what_codes_tell_is_outside_of_the_domain():
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(400, 60))
+    y = X @ rng.normal(size=60) + rng.normal(size=400)
+    found = leakage(LinearRegression().fit(X, y), [FirstAsItIs()], X=X, y=y)
+    assert found.in_domain == (False, True)
+    assert any("one weight carries" in line for line in found.remarks())
+
+
 @pytest.mark.parametrize("game", ["population", "pool"])
 def test_blocks_of_rows_change_nothing(data, game, monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = data[0], classes(data)
