@@ -22,7 +22,7 @@ from qmis_stats.leak.leakage_result import LeakageResult
 from qmis_stats.leak.leave_one_out import leave_one_out
 from qmis_stats.leak.pool import DrawnPools
 from qmis_stats.leak.posterior import points_of
-from qmis_stats.leak.retained import NamedQuantizer, retained, scatter
+from qmis_stats.leak.retained import MANY, NamedQuantizer, retained, scatter
 from qmis_stats.leak.signal import Directions
 from qmis_stats.leak.smoothed import smoothed
 from qmis_stats.leak.sources import fit_of, points_like
@@ -79,8 +79,8 @@ def leakage(
     pool : tuple of array_like, optional
         Features and targets of the points of the pool that were not drawn, as the training points are given in X and y;
         for a ``Fit`` as it has them. Game and fraction follow from it. What tells of a point then is found from these
-        very points, and not from what a pool of their second moments is like: where there are fewer points than
-        weights, AUCs fall by up to 0.015.
+        very points, and not from what a pool of their second moments is like: points that share their features hide
+        each other. Of several classes and more than 20 000 points only their number counts.
     groups : (n,) array_like, optional
         Records of one group, such as a person or a scaffold, enter standard errors together.
     level : float
@@ -136,7 +136,7 @@ def leakage(
     # Cells are counted in the errors of the game: within a pool fits vary less, and codes retain less of it.
     spread = replace(spread, covariance=spread.covariance * played.variance_share(found.inflation))
     pools: DrawnPools | KnownPool
-    if whole is None:
+    if whole is None or (fit.outputs > 1 and whole.points > MANY):
         pools = DrawnPools.of(fit, spread, found, played, seed)
         directions = Directions.of(fit, spread, found, pools.widened)
     else:

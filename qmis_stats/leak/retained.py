@@ -30,7 +30,8 @@ _CLOSE = 1e-9
 _DENSE = 1500
 _PROBES = 256
 _CLEARLY = 30.0
-_MANY = 20_000
+MANY = 20_000
+"""Points from which on the directions of one differ little from those of another."""
 _LEAST = 1e-300
 _MATCHED = 600
 _STEP = 0.01
@@ -578,6 +579,7 @@ def read_out(spread: Scatter, kept: Retained, *, each: bool = False) -> ReadOut:
     each : bool
         Whether directions are read for each point, however many there are.
     """
+    few = each or len(spread.rows) <= MANY
     share = np.maximum(kept.share.ravel(), _CLOSE)
     root = np.sqrt(share / ((1.0 - share) * np.diag(spread.covariance)))
     varying = np.sum((kept.combined @ spread.covariance) * kept.combined, axis=1)
@@ -606,18 +608,17 @@ def read_out(spread: Scatter, kept: Retained, *, each: bool = False) -> ReadOut:
         seen = [measured(measured(m).T) for m in spread.moments]
         expected = np.array([np.sum(inverse * m) for m in seen])
         slopes = np.sum((inverse @ seen[0]) * inverse, axis=1)[: root.size] / root**2
-    if spread.large or (spread.outputs == 1 and (each or len(spread.rows) <= _MANY)):
+    if spread.large or (few and spread.outputs == 1):
         k, d = (solved(measured(m)) for m in spread.of_rows)
         along = _inner(k, d)[:, :, None, None]
-    elif spread.outputs == 1:  # with so many points the directions of one differ little from those of another
-        k = solved(measured(spread.covariance))
-        ratio = expected / max(expected[0], _LEAST)
-        along = forms(spread.rows, k.T @ k, 1) * ratio[:, None, None, None]
-    else:
+    elif few:
         k, d = (solved(measured(m)) for m in (spread.covariance, spread.response))
         products = [k.T @ k, k.T @ d, d.T @ d]
-        expected = np.array([spread.trace(m) for m in products])
         along = np.array([forms(spread.rows, m, spread.outputs, symmetric=m is not products[1]) for m in products])
+    else:  # with so many points the directions of one differ little from those of another
+        k = solved(measured(spread.covariance))
+        ratio = expected / max(expected[0], _LEAST)
+        along = forms(spread.rows, k.T @ k, spread.outputs) * ratio[:, None, None, None]
     # dρ/dρ_i = (VΣV)_ii dΛ_i/dρ_i / tr ΣC.
     per_share = slopes / ((1.0 - share) ** 2 * np.diag(spread.covariance)) / before
     parts = (kept.first, kept.second, kept.truth, kept.again)

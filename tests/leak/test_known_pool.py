@@ -13,6 +13,7 @@ from qmis_stats import leakage
 from qmis_stats.audit import Linear, Logistic, SklearnModel, from_arrays
 from qmis_stats.audit.head_leak import head_leak
 from qmis_stats.errors import InputError
+from qmis_stats.leak import estimate
 from qmis_stats.leak.fits import fit_from
 from qmis_stats.leak.game import Game
 from qmis_stats.leak.known_pool import KnownPool, pool_points
@@ -103,6 +104,21 @@ def test_two_classes_are_one_fitted_value() -> None:
     for field in ("variance", "leverage"):
         logistic, softmax = (getattr(law.left_out, field)[:, 0, 0] for law in laws)
         np.testing.assert_allclose(2.0 * softmax, logistic, rtol=0.03)
+
+
+def test_of_very_many_points_of_several_classes_only_the_number_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    y = np.digitize(SCORE, np.quantile(SCORE, [0.3, 0.6]))
+    model = LogisticRegression(C=0.1, tol=1e-9, max_iter=2000).fit(X[:60], y[:60])
+    given = {"X": X[:60], "y": y[:60]}
+    known = leakage(model, ["sign"], **given, pool=(X[60:], y[60:]))
+    monkeypatch.setattr(estimate, "MANY", 119)
+    some, drawn = (
+        leakage(model, ["sign"], **given, **more)
+        for more in ({"pool": (X[60:], y[60:])}, {"game": "pool", "fraction": 0.5})
+    )
+    assert some.auc.tolist() == drawn.auc.tolist()
+    assert some.auc.tolist() != known.auc.tolist()
+    assert known.auc == pytest.approx(drawn.auc, abs=0.03)
 
 
 @pytest.mark.parametrize(
