@@ -29,7 +29,7 @@ from qmis_stats.leak.sources import fit_of, points_like
 from qmis_stats.leak.uncertainty import Uncertainty
 from qmis_stats.quantizers.calibrated.base import sees_data
 from qmis_stats.quantizers.weights import DEFAULT_QUANTIZERS, quantizer
-from qmis_stats.validation import checked_level
+from qmis_stats.validation import checked_level, one_of
 
 __all__ = ["IDENTITY", "LEAST_POINTS", "leakage"]
 
@@ -119,14 +119,15 @@ def leakage(
     {'sign': 0.56, 'uniform-4': 0.6, 'identity': 0.61}
     """
     checked_level(level)
-    played = Game(game, fraction)
+    if pool is not None and fraction != 0.0:
+        raise InputError("fraction", fraction, "left out where the pool is given")
+    one_of("game", game, ("population", "pool"))
+    played = Game(game, fraction) if pool is None else Game()
     chosen = _checked_quantizers(quantizers)
     bits = tuple(_bits(one) for one in chosen)
     fit = fit_of(fitted, X, y)
     whole = None if pool is None else _whole_pool(fitted, fit, X, y, pool)
     if whole is not None:
-        if fraction != 0.0:
-            raise InputError("fraction", fraction, "left out where the pool is given")
         played = Game("pool", fit.points / whole.points)
     if fit.points < LEAST_POINTS:
         raise InputError("X", fit.X.shape, f"at least {LEAST_POINTS} training points")

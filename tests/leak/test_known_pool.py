@@ -121,6 +121,12 @@ def test_of_very_many_points_of_several_classes_only_the_number_counts(monkeypat
     assert known.auc == pytest.approx(drawn.auc, abs=0.03)
 
 
+def test_the_game_may_be_named_where_the_pool_is_given() -> None:
+    model, y = MADE["Ridge"]
+    found = [leakage(model, [], X=X, y=y, pool=(X[:60], y[:60]), **more) for more in ({}, {"game": "pool"})]
+    assert found[0].game == found[1].game == Game("pool", 2.0 / 3.0)
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
