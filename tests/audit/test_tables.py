@@ -100,7 +100,7 @@ WRONG = {
     "separator": ("separator = '::': must be one character", ["a,y", "1,2"], {"separator": "::"}),
     "one mark for two": ("another character than the decimal", ["a,y"], {"separator": ",", "decimal": ","}),
     "decimal": ("decimal = ';': must be '.' or ','", ["a,y", "1,2"], {"decimal": ";"}),
-    "missing_values": ("missing_values = '\\?': must be a list", ["a,y", "1,2"], {"missing_values": "?"}),
+    "missing_values": ("missing_values = '\\?': must be a sequence", ["a,y", "1,2"], {"missing_values": "?"}),
     "names": (r"\['a'\]: must be different", ["a, a ,y", "1,2,3"], {}),
 }
 
