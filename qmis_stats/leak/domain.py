@@ -27,13 +27,13 @@ _FINE, _MOST_EQUATIONS = 0.9, 0.1
 
 
 def objections(
-    fit: Fit, found: LeaveOneOut, points: Points, spread: Scatter, kept: list[Retained], game: Game
+    fit: Fit, found: LeaveOneOut, points: Points, spread: Scatter, kept: list[Retained], game: Game, directions: float
 ) -> tuple[tuple[str, ...], ...]:
     """Return, for each quantizer, the reasons why its figures are outside of the domain; empty where there are none.
 
-    The last of them is no quantization.
+    The last of them is no quantization. In how many directions fitted values vary is given as a population has it.
     """
-    common = _of_the_fit(fit, found, points, spread)
+    common = _of_the_fit(fit, found, points, directions)
     size = np.diag(spread.covariance) * np.tile(np.diag(spread.second_moment), fit.outputs)
     size = size.reshape(fit.outputs, -1)[:, : fit.X.shape[1]]
     columns = int(np.count_nonzero(np.any(fit.design != 0.0, axis=0))) * max(fit.outputs - 1, 1)
@@ -61,9 +61,9 @@ def objections(
     return tuple(each)
 
 
-def _of_the_fit(fit: Fit, found: LeaveOneOut, points: Points, spread: Scatter) -> tuple[str, ...]:
+def _of_the_fit(fit: Fit, found: LeaveOneOut, points: Points, directions: float) -> tuple[str, ...]:
     reasons = []
-    if (directions := spread.directions) < _FEWEST_DIRECTIONS:
+    if directions < _FEWEST_DIRECTIONS:
         reasons.append(f"the fitted values vary in about {directions:.1f} directions: they are not normal")
     pull = float(np.median(found.pull))
     if pull > _LARGEST_PULL:

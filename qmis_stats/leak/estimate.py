@@ -136,6 +136,7 @@ def leakage(
     spread = scatter(fit, found)
     # Cells are counted in the errors of the game: within a pool fits vary less, and codes retain less of it.
     spread = replace(spread, covariance=spread.covariance * played.variance_share(found.inflation))
+    varied = spread.directions
     pools: DrawnPools | KnownPool
     if whole is None or (fit.outputs > 1 and whole.points > MANY):
         pools = DrawnPools.of(fit, spread, found, played, seed)
@@ -163,7 +164,7 @@ def leakage(
         exposure=law.exposure,
         exposure_error=law.deviation,
         retained=np.array([one.share for one in readings]),
-        reasons=objections(fit, found, points, spread, kept, played),
+        reasons=objections(fit, found, points, spread, kept, played, varied),
         notes=fit.notes,
         game=played,
         points=fit.points,

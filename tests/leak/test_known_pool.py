@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from qmis_stats import leakage
-from qmis_stats.audit import Linear, Logistic, SklearnModel, from_arrays
+from qmis_stats.audit import Linear, Logistic, SklearnModel, bundled, from_arrays, head_for
 from qmis_stats.audit.head_leak import head_leak
 from qmis_stats.errors import InputError
 from qmis_stats.leak import estimate
@@ -125,6 +125,15 @@ def test_the_game_may_be_named_where_the_pool_is_given() -> None:
     model, y = MADE["Ridge"]
     found = [leakage(model, [], X=X, y=y, pool=(X[:60], y[:60]), **more) for more in ({}, {"game": "pool"})]
     assert found[0].game == found[1].game == Game("pool", 2.0 / 3.0)
+
+
+def test_the_bundled_set_is_in_the_domain_of_both_games() -> None:
+    """Its attacks are compared with the theory of their pool."""
+    data = bundled("breast_cancer")
+    found = [
+        head_leak(data, head_for(data), [quantizer("sign")], np.arange(284), pool=pool)[0] for pool in (False, True)
+    ]
+    assert all(one is not None and all(one.in_domain) for one in found)
 
 
 @pytest.mark.parametrize(
