@@ -122,6 +122,17 @@ def normal_height(w: float, centre: float, variance: float) -> float:
     return -0.5 * (w - centre) * (w - centre) / variance - 0.5 * log(variance)
 
 
+@inlined
+def residuals(
+    m: float, w: float, v: float, loss: int, a: float, s: float, q: float, y: float, scale: float, c: float, e: float,
+    f: float,
+) -> tuple[float, float, float, float]:  # fmt: skip
+    """Return t(m), its slope, and what the read-outs w and v are above those that m and t explain."""
+    slope, curvature = derivatives(loss, y, a + s * m)
+    t = m + scale * slope
+    return t, 1.0 + q * curvature, w - c * t - e * (m - t), v - f * (m - t)
+
+
 @compiled
 def member_heights(
     height: Vector, work: Vector, w: Vector, v: float, loss: int, a: float, s: float, q: float, y: float, mean: float,
@@ -151,22 +162,12 @@ def member_heights(
             )
     for _ in range(CENTRE_STEPS):
         for j in range(w.size):
-            slope, curvature = derivatives(loss, y, a + s * m[j])
-            t = m[j] + scale * slope
-            rise = 1.0 + q * curvature
-            b = (c - e) * rise + e
-            d = f * (1.0 - rise)
-            missed = w[j] - c * t - e * (m[j] - t)
-            beside = v - f * (m[j] - t)
+            t, rise, missed, beside = residuals(m[j], w[j], v, loss, a, s, q, y, scale, c, e, f)
+            b, d = (c - e) * rise + e, f * (1.0 - rise)
             m[j] += (b * missed * sharpness + d * beside - t * rise) / (rise * rise + b * b * sharpness + d * d)
     for j in range(w.size):
-        slope, curvature = derivatives(loss, y, a + s * m[j])
-        t = m[j] + scale * slope
-        rise = 1.0 + q * curvature
-        b = (c - e) * rise + e
-        d = f * (1.0 - rise)
-        missed = w[j] - c * t - e * (m[j] - t)
-        beside = v - f * (m[j] - t)
+        t, rise, missed, beside = residuals(m[j], w[j], v, loss, a, s, q, y, scale, c, e, f)
+        b, d = (c - e) * rise + e, f * (1.0 - rise)
         height[j] = -0.5 * t * t - 0.5 * missed * missed * sharpness - 0.5 * beside * beside
         precision[j] = rise * rise + b * b * sharpness + d * d
     for j in range(w.size):
@@ -176,12 +177,9 @@ def member_heights(
         z, weight = HERMITE_NODES[k], HERMITE_WEIGHTS[k]
         for j in range(w.size):
             x = m[j] + deviation[j] * z
-            slope, curvature = derivatives(loss, y, a + s * x)
-            t = x + scale * slope
-            missed = w[j] - c * t - e * (x - t)
-            beside = v - f * (x - t)
+            t, rise, missed, beside = residuals(x, w[j], v, loss, a, s, q, y, scale, c, e, f)
             exponent = 0.5 * z * z - 0.5 * t * t - 0.5 * missed * missed * sharpness - 0.5 * beside * beside - height[j]
-            total[j] += weight * (1.0 + q * curvature) * exp(min(exponent - EXPONENT_SHIFT, 0.0))
+            total[j] += weight * rise * exp(min(exponent - EXPONENT_SHIFT, 0.0))
     for j in range(w.size):
         found = log(max(total[j], 1e-300)) + EXPONENT_SHIFT + height[j]
         height[j] = found - 0.5 * log(precision[j] * noise)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from qmis_stats.errors import InputError
+from qmis_stats.validation import one_of
 
 __all__ = ["Game"]
 
@@ -34,8 +35,7 @@ class Game:
 
     def __post_init__(self) -> None:
         """Check that the fraction belongs to the kind."""
-        if self.kind not in ("population", "pool"):
-            raise InputError("game", self.kind, "population or pool")
+        one_of("game", self.kind, ("population", "pool"))
         number = isinstance(self.fraction, (int, float)) and not isinstance(self.fraction, bool)
         if self.kind == "pool" and not (number and 0.0 < self.fraction < 1.0):
             raise InputError("fraction", self.fraction, "a number strictly between 0 and 1, the share n/N of the pool")

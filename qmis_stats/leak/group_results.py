@@ -15,7 +15,7 @@ from qmis_stats.json_values import json_ready
 from qmis_stats.leak.releases import FIGURES, ReleaseLeak
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.reporting.tables import Table, estimates, texts
-from qmis_stats.validation import checked_level
+from qmis_stats.validation import checked_level, one_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,8 +100,7 @@ class GroupLeak(NotebookResult):
         return np.clip(np.stack([centre - half, centre + half], axis=2), self.lows.get(figure, 0.0), 1.0)
 
     def _place(self, figure: str) -> int:
-        if figure not in self.figures:
-            raise InputError("figure", figure, f"one of {', '.join(self.figures)}")
+        one_of("figure", figure, self.figures)
         if not self.groups:
             raise InputError("groups", dict(self.small), "a group that is large enough")
         return self.figures.index(figure)
@@ -166,8 +165,7 @@ class GroupLeak(NotebookResult):
         level : float, optional
             For all groups and quantizers together.
         """
-        if quantizer not in self.quantizers:
-            raise InputError("quantizer", quantizer, f"one of {', '.join(self.quantizers)}")
+        one_of("quantizer", quantizer, self.quantizers)
         gaps = self.differences(level)
         gaps = gaps[gaps.index.get_level_values("quantizer") == quantizer].droplevel("quantizer")
         return gaps[gaps["low"] > 0.0].sort_values("difference", ascending=False)

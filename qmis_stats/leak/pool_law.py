@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_factor
 
 from qmis_stats.arrays import FloatArray
-from qmis_stats.leak.fits import moment_matrix, penalised
+from qmis_stats.leak.fits import inverse_of, moment_matrix, penalised
 from qmis_stats.leak.leave_one_out import forms
 
 __all__ = ["LeftOut", "PoolLaw"]
@@ -117,7 +117,7 @@ class PoolLaw:
             damped = np.linalg.solve(identity + rest * curvature @ leverage, curvature)
             stiffness = stands_for * fraction * 0.5 * (damped + damped.transpose(0, 2, 1))
             hessian = penalised(design, stiffness, penalties)
-            response = cho_solve(cho_factor(hessian), np.eye(len(hessian)))
+            response = inverse_of(cho_factor(hessian))
             before, leverage = leverage, _leverages(forms(design, response, k), stiffness)
             if np.abs(leverage - before).sum() < _SETTLED * np.abs(leverage).sum():
                 break

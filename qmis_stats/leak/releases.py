@@ -12,14 +12,13 @@ import numpy as np
 from scipy.special import stdtrit
 
 from qmis_stats.arrays import FloatArray
-from qmis_stats.errors import InputError
 from qmis_stats.inference.measured import REFERENCE, Measured
 from qmis_stats.inference.rank_results import EstimateRanking
 from qmis_stats.json_values import json_ready
 from qmis_stats.leak.law import RATES
 from qmis_stats.reporting.notebook import NotebookResult
 from qmis_stats.reporting.tables import Table, estimates, texts
-from qmis_stats.validation import checked_level
+from qmis_stats.validation import checked_level, one_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,8 +110,7 @@ class ReleaseLeak(NotebookResult):
         return self.measured_as(figure).std_errors
 
     def _place(self, figure: str) -> int:
-        if figure not in self.figures:
-            raise InputError("figure", figure, f"one of {', '.join(self.figures)}")
+        one_of("figure", figure, self.figures)
         return self.figures.index(figure)
 
     def measured_as(self, figure: str = "delta") -> Measured:
