@@ -79,8 +79,6 @@ class Scatter:
         K.
     influence : Influence
         Of each point on the scale of C, on leverages, and on the length of the mean fitted values.
-    probes : (P, D) ndarray
-        Rows with the second moment Σ: their averages stand for traces where matrices are large.
     """
 
     covariance: FloatArray
@@ -89,7 +87,6 @@ class Scatter:
     rows: FloatArray
     outputs: int
     influence: Influence
-    probes: FloatArray
 
     @property
     def errors(self) -> FloatArray:
@@ -100,6 +97,14 @@ class Scatter:
     def large(self) -> bool:
         """Whether averages over probes stand for traces."""
         return self.outputs == 1 and len(self.covariance) > _DENSE
+
+    @cached_property
+    def probes(self) -> FloatArray:
+        """Rows with the second moment Σ: their averages stand for traces where matrices are large."""
+        rng = np.random.default_rng(0x9B0B)
+        ridge = FREE * float(np.trace(self.second_moment)) * np.eye(len(self.second_moment))
+        upper = cholesky(self.second_moment + ridge)
+        return np.asarray(rng.standard_normal((_PROBES, len(upper))) @ upper)
 
     def _images(self, some: FloatArray) -> tuple[FloatArray, FloatArray]:
         return (some @ self.covariance).T, (some @ self.response).T
@@ -213,17 +218,14 @@ def scatter(fit: Fit, found: LeaveOneOut) -> Scatter:
 
 def _correlations(X: FloatArray, centre: FloatArray, spread: FloatArray) -> tuple[FloatArray, float, FloatArray]:
     """Return the correlations of Ledoit and Wolf (2004), their share that is shrunk, and the plain ones."""
+    from sklearn.covariance import ledoit_wolf_shrinkage
+
     standard = X - centre
     standard /= spread
-    points, width = standard.shape
-    sample = standard.T @ standard / points
-    squares = np.einsum("nd,nd->n", standard, standard)
-    level = float(np.trace(sample)) / width
-    apart = float(np.sum(sample**2)) - width * level**2
-    noise = (float(np.sum(squares**2)) / points - float(np.sum(sample**2))) / points
-    shrunk = min(noise / apart, 1.0) if apart > 0.0 and noise > 0.0 else 0.0
+    sample = standard.T @ standard / len(standard)
+    shrunk = float(ledoit_wolf_shrinkage(standard, assume_centered=True))
     correlation = (1.0 - shrunk) * sample
-    correlation.flat[:: width + 1] += shrunk * level
+    correlation.flat[:: len(sample) + 1] += shrunk * float(np.trace(sample)) / len(sample)
     return correlation, shrunk, sample
 
 
@@ -246,15 +248,9 @@ def _equivalents(fit: Fit, found: LeaveOneOut, moment: FloatArray, damped: Float
         response = np.kron(alone, np.eye(len(moment))) @ response
     covariance = response @ np.kron(found.gradient.T @ found.gradient, moment) @ response
     nothing = Influence(*np.zeros((3, fit.points)))
-    made = Scatter(0.5 * (covariance + covariance.T), response, moment, fit.design, outputs, nothing, _probes(moment))
+    made = Scatter(0.5 * (covariance + covariance.T), response, moment, fit.design, outputs, nothing)
     measured = float(np.mean(np.trace(found.variance, axis1=1, axis2=2)))
     return replace(made, covariance=made.covariance * (measured / made.trace(made.covariance)))
-
-
-def _probes(moment: FloatArray) -> FloatArray:
-    rng = np.random.default_rng(0x9B0B)
-    upper = cholesky(moment + FREE * float(np.trace(moment)) * np.eye(len(moment)))
-    return np.asarray(rng.standard_normal((_PROBES, len(moment))) @ upper)
 
 
 def _weighted_variances(fit: Fit, found: LeaveOneOut, sizes: FloatArray) -> float:

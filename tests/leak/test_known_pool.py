@@ -13,7 +13,7 @@ from qmis_stats import leakage
 from qmis_stats.audit import Linear, Logistic, SklearnModel, bundled, from_arrays, head_for
 from qmis_stats.audit.head_leak import head_leak
 from qmis_stats.errors import InputError
-from qmis_stats.leak import estimate
+from qmis_stats.leak import estimate, retained
 from qmis_stats.leak.fits import fit_from
 from qmis_stats.leak.game import Game
 from qmis_stats.leak.known_pool import KnownPool, pool_points
@@ -119,6 +119,17 @@ def test_of_very_many_points_of_several_classes_only_the_number_counts(monkeypat
     assert some.auc.tolist() == drawn.auc.tolist()
     assert some.auc.tolist() != known.auc.tolist()
     assert known.auc == pytest.approx(drawn.auc, abs=0.03)
+
+
+def test_probes_stand_for_the_points_of_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where matrices are large: others that are far from the training points make another second moment."""
+    model, y = MADE["Ridge"]
+    far = X * np.linspace(0.2, 4.0, 12)
+    given = {"X": X, "y": y, "pool": (far, NUMBERS)}
+    usual = leakage(model, ["sign", "uniform-4"], **given)
+    monkeypatch.setattr(retained, "_DENSE", 5)
+    other = leakage(model, ["sign", "uniform-4"], **given)
+    np.testing.assert_allclose(other.retained, usual.retained, atol=0.02)
 
 
 def test_the_game_may_be_named_where_the_pool_is_given() -> None:
