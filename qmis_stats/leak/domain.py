@@ -98,5 +98,6 @@ def repeated_rows(X: FloatArray, y: FloatArray) -> float:
     marks: set[bytes] = set()
     for rows in row_blocks(len(X)):
         # Zeros of both signs are the same value.
-        marks.update(blake2b(row, digest_size=16).digest() for row in np.column_stack([X[rows], y[rows]]) + 0.0)
+        block = np.column_stack([X[rows], y[rows]]) + 0.0
+        marks.update(blake2b(row.tobytes(), digest_size=16).digest() for row in block)
     return (len(X) - len(marks)) / len(X)

@@ -11,6 +11,7 @@ from scipy.special import expit, softmax
 
 from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
+from qmis_stats.leak.stacks import applied
 
 __all__ = [
     "LOSSES",
@@ -200,7 +201,7 @@ def proximal(loss: Loss, y: FloatArray, u: FloatArray, q: FloatArray) -> FloatAr
     identity, v, last = np.eye(u.shape[-1]), u.copy(), np.zeros_like(u)
     longest = np.full((*u.shape[:-1], 1), _FARTHEST)
     for _ in range(_NEWTON):
-        missed = v - u + np.einsum("nab,...nb->...na", q, loss.gradient(y, v))
+        missed = v - u + applied(q, loss.gradient(y, v))
         step = np.linalg.solve(identity + q @ loss.curvature(y, v), missed[..., None])[..., 0]
         if np.max(np.abs(step)) < _SETTLED:
             break

@@ -16,6 +16,7 @@ from qmis_stats.leak.leave_one_out import LeaveOneOut, forms
 from qmis_stats.leak.losses import contrasts, in_basis
 from qmis_stats.leak.pool_law import PoolLaw
 from qmis_stats.leak.retained import ReadOut, Retained, Scatter, read_out
+from qmis_stats.leak.stacks import between
 
 __all__ = ["DrawnPools", "expected_squares"]
 
@@ -86,10 +87,10 @@ class DrawnPools:
         return float(np.mean([one.secant for one in self.drawn])) / self.spread.secant if self.drawn else None
 
     @cached_property
-    def _variance_ratios(self) -> list[FloatArray]:
-        """By how much the variances of points are larger in expectation than in each pool, the same for all codes."""
+    def _turns(self) -> list[FloatArray]:
+        """What takes the fitted values of each point in each pool to those in expectation, the same for all codes."""
         usual = _variances(self.spread)
-        return [(usual / _variances(one))[:, None, None] for one in self.drawn]
+        return [between(_variances(one), usual) for one in self.drawn]
 
     def read_out(self, kept: Retained) -> ReadOut:
         """Return what codes tell of the directions of each point, on average over the pools.
@@ -103,7 +104,8 @@ class DrawnPools:
             return read_out(self.spread, kept)
         readings = [read_out(one, kept) for one in self.drawn]
         found = [
-            replace(one, along=one.along * ratio) for one, ratio in zip(readings, self._variance_ratios, strict=True)
+            replace(one, along=turn @ one.along @ turn.transpose(0, 2, 1))
+            for one, turn in zip(readings, self._turns, strict=True)
         ]
         return ReadOut(**{part.name: np.mean([getattr(one, part.name) for one in found], axis=0) for part in _PARTS})
 
@@ -132,4 +134,4 @@ def expected_squares(found: LeaveOneOut, game: Game) -> FloatArray:
 
 
 def _variances(one: Scatter) -> FloatArray:
-    return np.asarray(np.trace(forms(one.rows, one.covariance, one.outputs), axis1=1, axis2=2))
+    return forms(one.rows, one.covariance, one.outputs)

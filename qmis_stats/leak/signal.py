@@ -10,10 +10,12 @@ from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.leak.fits import Fit
 from qmis_stats.leak.leave_one_out import LeaveOneOut, aspect
 from qmis_stats.leak.retained import ReadOut, Scatter
+from qmis_stats.leak.stacks import positive
 
 __all__ = ["Directions", "PointSignal", "best_direction", "statistics"]
 
 _NOTHING = 1e-12
+_LITTLE = 1e-6
 _FLAT = 1e-6
 _MOST_BESIDE = 10.0
 _SLIGHT = 0.1
@@ -162,8 +164,11 @@ class Directions:
         size = np.trace(self.variance, axis1=1, axis2=2)
         rest = self.variance - reading.along[0]
         lost = float(np.trace(rest, axis1=1, axis2=2).sum() / size.sum())
-        wanted = 1.0 - reading.share - step
-        kk = self.variance - rest * (wanted / lost if lost > _NOTHING else 0.0)
+        wanted = min(max(1.0 - reading.share - step, 0.0), 1.0)
+        # Of next to nothing rounding is the largest part: it is taken as lost everywhere alike.
+        kk = self.variance - wanted * (rest / lost if lost > _LITTLE else self.variance)
+        if kk.shape[1] > 1:  # codes may lose more than all along one contrast; of one fitted value, see scalars
+            kk = positive(kk)
         grown = max(reading.share + step, 0.0) / max(reading.share, _NOTHING)
         mean = np.array([np.trace(m, axis1=1, axis2=2).mean() for m in reading.along])
         here, pull = size.mean() / self.expected[0], np.trace(self.leverage, axis1=1, axis2=2).mean() / self.expected[1]
@@ -172,7 +177,8 @@ class Directions:
         kd, dd = reading.along[1] * factor[1], reading.along[2] * factor[2]
         # What lies beside k is not as large as estimated second moments say.
         inside = _explained(kk, kd)
-        dd = inside + self.beside * (dd - inside)
+        left = dd - inside
+        dd = inside + self.beside * (positive(left) if kk.shape[1] > 1 else left)
         return PointSignal(np.array([kk, kd, dd]), self.variance, self.leverage, self.pair)
 
 

@@ -116,6 +116,14 @@ def test_both_sides_of_the_likelihood_ratio_of_several_classes_tell_the_same() -
     assert outside == pytest.approx(law.exposure.mean(), abs=0.01)
 
 
+def test_the_order_of_arrays_in_memory_is_nothing_to_a_fit(data) -> None:
+    X, y = data
+    model = Ridge(alpha=1.0).fit(X, y)
+    one, two = (leakage(model, NAMES, X=array, y=y) for array in (X, np.asfortranarray(X)))
+    np.testing.assert_allclose(two.estimates, one.estimates, rtol=1e-6)
+    assert repeated_rows(np.asfortranarray([[1.0, 2.0], [-0.0, 3.0], [0.0, 3.0]]), np.zeros(3)) == pytest.approx(1 / 3)
+
+
 def test_pipelines_and_stochastic_gradients(data) -> None:
     X, y = data
     model = make_pipeline(StandardScaler(), Ridge(alpha=2.0)).fit(X, y)

@@ -1,0 +1,74 @@
+"""Stacks of small matrices, one per point: products, and square roots that depend on the matrices alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qmis_stats.arrays import FloatArray
+
+__all__ = ["applied", "between", "positive", "root", "with_values"]
+
+_NOTHING = 1e-9
+
+
+def applied(matrices: FloatArray, vectors: FloatArray) -> FloatArray:
+    """Return M v for the matrix (n, A, B) of each point and its vectors (..., n, B), shape (..., n, A).
+
+    Examples
+    --------
+    >>> applied(np.array([[[0.0, 2.0], [1.0, 0.0]]]), np.array([[[1.0, 3.0]], [[2.0, 4.0]]])).tolist()
+    [[[6.0, 1.0]], [[8.0, 2.0]]]
+    """
+    n, rows, columns = matrices.shape
+    each = vectors.reshape(-1, n, columns).transpose(1, 0, 2) @ matrices.transpose(0, 2, 1)
+    return each.transpose(1, 0, 2).reshape(*vectors.shape[:-1], rows)
+
+
+def with_values(values: FloatArray, vectors: FloatArray) -> FloatArray:
+    """Return V diag(λ) Vᵀ, which depends on neither the signs nor the order of the eigenvectors.
+
+    Parameters
+    ----------
+    values : (..., K) ndarray
+        λ.
+    vectors : (..., K, K) ndarray
+        V, of orthonormal columns.
+    """
+    return np.asarray((vectors * values[..., None, :]) @ np.swapaxes(vectors, -1, -2))
+
+
+def positive(matrices: FloatArray) -> FloatArray:
+    """Return the nearest positive semidefinite matrices, (..., K, K).
+
+    Examples
+    --------
+    >>> positive(np.array([[0.0, 2.0], [2.0, 0.0]])).round(6).tolist()
+    [[1.0, 1.0], [1.0, 1.0]]
+    """
+    values, vectors = np.linalg.eigh(matrices)
+    return with_values(np.maximum(values, 0.0), vectors)
+
+
+def root(matrices: FloatArray) -> FloatArray:
+    """Return the symmetric square roots of matrices (..., K, K); what rounding makes negative is zero.
+
+    Examples
+    --------
+    >>> root(np.array([[2.0, 2.0], [2.0, 2.0]])).round(6).tolist()
+    [[1.0, 1.0], [1.0, 1.0]]
+    """
+    values, vectors = np.linalg.eigh(matrices)
+    return with_values(np.sqrt(np.maximum(values, 0.0)), vectors)
+
+
+def between(own: FloatArray, usual: FloatArray) -> FloatArray:
+    """Return T with T·own·Tᵀ = usual for each pair of matrices (n, K, K) of the same null space.
+
+    Examples
+    --------
+    >>> between(np.array([[[4.0]]]), np.array([[[1.0]]])).tolist()
+    [[[0.5]]]
+    """
+    if own.shape[-1] == 1:
+        return np.sqrt(usual / own)
+    return np.asarray(root(usual) @ np.linalg.pinv(root(own), rcond=_NOTHING, hermitian=True))
