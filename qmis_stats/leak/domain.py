@@ -41,7 +41,7 @@ def objections(
     equations = columns * game.fraction / fit.points if game.kind == "pool" else 0.0
     more = (
         f"in a known pool exact weights and fine codes solve {columns} equations for who was drawn: what these tell is "
-        "not normal, and the figures are approximate"
+        "not normal, and an attack may find much more than the figures say"
     )
     exact = "exact weights, at least as many as the pool has points: membership is read off exactly"
     each = []

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 from scipy.optimize import brentq
-from scipy.special import ndtr
+from scipy.special import expit, logsumexp, ndtr
 from scipy.stats import multivariate_normal
 
 from qmis_stats.audit import MLP, SklearnModel, audit, bundled, from_arrays, head_for, in_units, public_units
@@ -44,13 +44,31 @@ def test_figures_of_shifts_are_those_of_the_mixture_of_two_normal_ratios(sizes):
 def test_the_ratio_of_a_membership_is_that_of_the_two_normal_laws_of_what_is_seen(shape):
     rng, f = np.random.default_rng(1), 0.3
     moves, seen = rng.normal(size=shape), rng.normal(size=shape[0]) * 2.0
-    members, everyone = Memberships(moves, f), np.arange(shape[1])
-    told = members.told(seen - f * moves.sum(axis=1))
-    found = members.log_ratio(told, members.left(everyone))
+    everyone = np.arange(shape[1])
+    _, [found] = Memberships(moves, np.full(shape[1], f)).read(seen, everyone)
     for i in everyone:
         others = np.delete(moves, i, axis=1)
         law = multivariate_normal(f * others.sum(axis=1), np.eye(shape[0]) + f * (1.0 - f) * others @ others.T)
         assert found[i] == pytest.approx(law.logpdf(seen - moves[:, i]) - law.logpdf(seen), rel=1e-9, abs=1e-9)
+
+
+def test_memberships_that_are_0_or_1_are_found_by_more_rounds():
+    """Against all 4096 sets of members, one after the other."""
+    rng = np.random.default_rng(3)
+    sets = (np.arange(4096)[:, None] >> np.arange(12)) & 1
+    missed = []
+    for _ in range(20):
+        moves, chance = 2.0 * rng.normal(size=(8, 12)), rng.uniform(0.1, 0.6, size=12)
+        seen = moves @ (rng.random(12) < chance) + rng.normal(size=8)
+        logs = (
+            sets @ np.log(chance) + (1 - sets) @ np.log1p(-chance) - 0.5 * np.sum((seen - sets @ moves.T) ** 2, axis=1)
+        )
+        odds = [logsumexp(logs[sets[:, i] == 1]) - logsumexp(logs[sets[:, i] == 0]) for i in range(12)]
+        true = expit(odds)
+        _, found = Memberships(moves, chance).read(seen, np.arange(12), (1, 20))
+        missed.append(np.abs(expit(found + np.log(chance / (1.0 - chance))) - true).mean(axis=1))
+    normal, binary = np.mean(missed, axis=0)
+    assert binary < 0.5 * normal
 
 
 @pytest.mark.statistical

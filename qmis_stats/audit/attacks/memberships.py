@@ -2,69 +2,134 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.linalg.blas import dsyrk
+from scipy.special import expit, logit
 
 from qmis_stats.arrays import FloatArray, Indices
 
 __all__ = ["Memberships"]
 
 _LEAST_LEFT = 1e-12
+_SURE = 1e-4
+"""Nearest to 0 and 1 that the probability of a membership comes between rounds."""
+
+_KEPT = 0.5
+"""Share of its message that a membership keeps from one round to the next."""
+
+_LEAST_PRECISION = 1.0
 
 
 @dataclass(frozen=True, eq=False)
 class Memberships:
-    """Equations Σⱼ mⱼsⱼ + error = what is seen, with independent memberships m of mean f, taken as normal numbers.
+    """Equations Σⱼ mⱼsⱼ + error = what is seen, with independent memberships m, 1 with their probabilities and else 0.
 
-    Solved in the smaller of the two dimensions of S.
+    In one round memberships are taken as normal numbers. More rounds are those of expectation propagation (Minka, UAI
+    2001): each membership sends the normal message that, together with what the others tell of it, has the mean and
+    the variance of a number that is 0 or 1. Where this does not settle later rounds tell less. Solved in the smaller of
+    the two dimensions of S.
 
     Attributes
     ----------
     moves : (E, N) ndarray
         sⱼ, what each member adds, in standard deviations of the errors.
-    fraction : float
-        f; memberships have the variance f(1 − f).
+    chance : (N,) ndarray
+        Probabilities, strictly between 0 and 1.
     """
 
     moves: FloatArray
-    fraction: float
+    chance: FloatArray
+
+    def read(self, seen: FloatArray, places: Indices, rounds: Sequence[int] = (1,)) -> tuple[FloatArray, FloatArray]:
+        """Return means of all memberships, (N,), and log likelihood ratios of some after so many rounds, (R, n).
+
+        The means are those of the first round. Of one membership all others are free; its own probability does not
+        enter its ratio.
+
+        Parameters
+        ----------
+        seen : (E,) ndarray
+            The right-hand side.
+        places : (n,) ndarray of int
+            Of which memberships.
+        rounds : sequence of int
+            Rising.
+        """
+        mean, variance, factor = self.chance, self._varied, self._first
+        everyone, ratios, first = np.arange(mean.size), [], mean
+        for k in range(1, max(rounds) + 1):
+            some = places if k == max(rounds) else everyone
+            told = self._told(factor, variance, seen - self.moves @ mean)
+            known = k == 1 and some.size == mean.size
+            size = self._first_sizes[some] if known else self._sizes(factor, variance, some)
+            left = np.maximum(1.0 - variance[some] * size, _LEAST_LEFT)
+            # Of what the others tell of each: its precision, and this times its mean.
+            precision, pulled = size / left, (told[some] + mean[some] * size) / left
+            ratio = pulled - 0.5 * precision
+            if k == 1:
+                first = mean + variance * told
+            if k in rounds:
+                ratios.append(ratio if some is places else ratio[places])
+            if some is everyone:
+                mean, variance = self._answered(mean, variance, precision, pulled)
+                factor = self._factor(variance)
+        return first, np.array(ratios)
+
+    def _answered(
+        self, mean: FloatArray, variance: FloatArray, precision: FloatArray, pulled: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return means and variances of the messages of the next round."""
+        chance = np.clip(expit(logit(self.chance) + pulled - 0.5 * precision), _SURE, 1.0 - _SURE)
+        whole = 1.0 / (chance * (1.0 - chance))
+        weak = whole - precision < _LEAST_PRECISION
+        own = np.where(weak, _LEAST_PRECISION, whole - precision)
+        shift = np.where(weak, _LEAST_PRECISION * chance, whole * chance - pulled)
+        kept = 1.0 / (_KEPT / variance + (1.0 - _KEPT) * own)
+        return kept * (_KEPT * mean / variance + (1.0 - _KEPT) * shift), kept
 
     @property
-    def varied(self) -> float:
-        """The variance of a membership."""
-        return self.fraction * (1.0 - self.fraction)
-
-    @property
-    def _by_points(self) -> bool:
-        return bool(self.moves.shape[1] <= self.moves.shape[0])
+    def _varied(self) -> FloatArray:
+        return self.chance * (1.0 - self.chance)
 
     @cached_property
-    def _inner(self) -> tuple[FloatArray, bool]:
-        size = min(self.moves.shape)
-        rows = self.moves.T if self._by_points else self.moves
-        factor, _ = cho_factor(np.eye(size) + dsyrk(self.varied, rows, lower=1), lower=True)
-        return factor, True
+    def _first(self) -> FloatArray:
+        return self._factor(self._varied)
 
-    def told(self, missed: FloatArray) -> FloatArray:
-        """Return Sᵀ(1 + vSSᵀ)⁻¹ times what is missed where a share f of each is a member, (E,), for each point."""
-        if self._by_points:
-            return np.asarray(cho_solve(self._inner, self.moves.T @ missed))
-        return np.asarray(self.moves.T @ cho_solve(self._inner, missed))
+    @cached_property
+    def _first_sizes(self) -> FloatArray:
+        return self._sizes(self._first, self._varied, np.arange(self.chance.size))
 
-    def left(self, places: Indices) -> FloatArray:
-        """Return what is left of the variance of some memberships, as a share."""
-        if self._by_points:
-            some = np.zeros((self.moves.shape[1], places.size))
-            some[places, np.arange(places.size)] = 1.0
-            return np.asarray(cho_solve(self._inner, some)[places, np.arange(places.size)])
-        moves = self.moves[:, places]
-        return np.asarray(1.0 - self.varied * np.sum(moves * cho_solve(self._inner, moves), axis=0))
+    @cached_property
+    def _by_points(self) -> FloatArray | None:
+        """Return SᵀS where there are fewer points than equations."""
+        return self.moves.T @ self.moves if self.moves.shape[1] <= self.moves.shape[0] else None
 
-    def log_ratio(self, told: FloatArray, left: FloatArray) -> FloatArray:
-        """Return the log likelihood ratio of one membership, all others being free, of what they are told and left."""
-        size = (1.0 - left) / self.varied
-        return np.asarray((told + (self.fraction - 0.5) * size) / np.maximum(left, _LEAST_LEFT))
+    def _factor(self, variance: FloatArray) -> FloatArray:
+        """Return the lower Cholesky factor of 1 + SVSᵀ, or of 1 + V^½SᵀSV^½."""
+        deviation = np.sqrt(variance)
+        if self._by_points is None:
+            inner = dsyrk(1.0, self.moves * deviation, lower=1)
+        else:
+            inner = deviation[:, None] * self._by_points * deviation
+        inner.flat[:: len(inner) + 1] += 1.0
+        return np.asarray(cholesky(inner, lower=True, overwrite_a=True, check_finite=False))
+
+    def _told(self, factor: FloatArray, variance: FloatArray, missed: FloatArray) -> FloatArray:
+        """Return Sᵀ(1 + SVSᵀ)⁻¹ times what is missed, (N,)."""
+        if self._by_points is None:
+            return np.asarray(self.moves.T @ cho_solve((factor, True), missed))
+        deviation = np.sqrt(variance)
+        return np.asarray(cho_solve((factor, True), deviation * (self.moves.T @ missed)) / deviation)
+
+    def _sizes(self, factor: FloatArray, variance: FloatArray, places: Indices) -> FloatArray:
+        """Return some of the diagonal of Sᵀ(1 + SVSᵀ)⁻¹S, (n,)."""
+        by_points = self._by_points is not None
+        some = np.eye(self.chance.size)[:, places] if by_points else self.moves[:, places]
+        solved = solve_triangular(factor, some, lower=True, check_finite=False)
+        parts = np.einsum("en,en->n", solved, solved)
+        return np.asarray((1.0 - parts) / variance[places] if by_points else parts)

@@ -55,7 +55,8 @@ class ReadOut:
     the members of the shadow runs; centres and scales are those of the shadow training runs without the row.
 
     Codes that retain 90 % of the variance of the weights, and weights that are released as they are, tell more: the
-    equations that the minimum solves, with gradients at the released weights themselves (Proposition S17.3).
+    equations that the minimum solves, with gradients at the released weights themselves, by members that are 0 or 1
+    (Proposition S17.3). Which of the two tells more, and by how many rounds, members of the shadow runs say.
 
     Other models, fits without a unique minimum, more than 4096 features, and games with a sampler have no such
     read-out: there it is online LiRA on the outputs of the quantized model.
@@ -166,34 +167,32 @@ class _Head:
         )
         trained = trained[:, known.rows]
         self.law = replace(self.seen.law, mean=_mean_of(self.seen.fitted, ~trained))
-        self.equations: ScoreEquations | None = None
-        possible = self._equations()
-        if possible and known.quantizer is None:  # exact: nothing is linearised about anything
-            self.equations = possible[0]
-            return
         self._calibrate(trained)
-        if possible:
-            self.equations = self._told_best(possible, trained)
+        possible = self._equations()
+        self.equations = self._told_best(possible, trained) if possible else None
 
-    def _told_best(self, possible: Sequence[ScoreEquations], trained: Flags) -> ScoreEquations | None:
-        """Return the equations that tell the members of the shadow runs best, or ``None`` where the read-out does.
+    def _told_best(self, possible: Sequence[ScoreEquations], trained: Flags) -> tuple[ScoreEquations, int] | None:
+        """Return the equations and rounds that tell the members of the shadow runs best, ``None`` for the read-out.
 
-        Their laws are linear in errors of codes, and fit where these are small. The mean of a row over runs without it
-        has a part of each of these: of what is left of it that is made good.
+        Their laws are linear in errors of codes, and fit where these are small; rounds settle, or do not. The mean of
+        a row over runs without it has a part of each of these: of what is left of it that is made good.
         """
         shown, member = self.known.shadow.shown, self.known.shadow.member
         assert shown.rows is not None
-        count, found = np.sum(~trained, axis=0), np.empty((1 + len(possible), *member.shape))
+        count, first = np.sum(~trained, axis=0), np.empty(member.shape)
         grown = np.where(count > 1, count / np.maximum(count - 1, 1), 1.0)
         for t, rows in enumerate(shown.rows):
             places = self.known.places(rows)
             away = self.seen.values[t, places] - self.middle[places]
             away = np.where(trained[t, places], 1.0, grown[places])[:, None] * away
-            found[0, t] = self._log_ratio(away, places)
-        for q, equations in enumerate(possible, 1):
-            found[q] = self._by_equations(equations, shown)
-        areas = [float(delong(scores[member], scores[~member])[0][0]) for scores in found]
-        return (None, *possible)[int(np.argmax(areas))]
+            first[t] = self._log_ratio(away, places)
+        others = [
+            ((equations, k), scores)
+            for equations in possible
+            for k, scores in enumerate(self._by_equations(equations, shown))
+        ]
+        found = [(None, first), *others]
+        return max(found, key=lambda one: float(delong(one[1][member], one[1][~member])[0][0]))[0]
 
     def _equations(self) -> tuple[ScoreEquations, ...]:
         """Return the equations that finely coded weights solve, about two guesses, where all of the pool is at hand."""
@@ -206,7 +205,8 @@ class _Head:
         if fits.y.size < data.rows or large or sees or not told.size or float(told.mean()) < _FINE:
             return ()
         given = (weights, fits, self.known.n / data.rows, self.seen.law.leverage)
-        return tuple(ScoreEquations(*given, steps) for steps in (1, _STEPS))
+        # About exact weights there is nothing to improve.
+        return tuple(ScoreEquations(*given, steps) for steps in ((1,) if self.known.quantizer is None else (1, _STEPS)))
 
     def _calibrate(self, trained: Flags) -> None:
         """Fit to the shadow runs: means of rows left out, two scales, and the move and noise of members."""
@@ -239,7 +239,8 @@ class _Head:
     def score(self, shown: Shown) -> FloatArray:
         """Return the log likelihood ratio of each point that is shown."""
         if self.equations is not None:
-            return self._by_equations(self.equations, shown)
+            equations, k = self.equations
+            return np.asarray(self._by_equations(equations, shown)[k])
         assert shown.rows is not None
         found = np.empty(shown.y.shape)
         for t, (weights, rows) in enumerate(zip(shown.weights, shown.rows, strict=True)):
@@ -248,13 +249,14 @@ class _Head:
         return found
 
     def _by_equations(self, equations: ScoreEquations, shown: Shown) -> FloatArray:
-        """Return the log likelihood ratios by the equations: labels do not enter, so that a control has the same."""
+        """Return log likelihood ratios by the equations, (R, T, n): labels do not enter, a control has the same."""
         rows = shown.rows
         assert rows is not None
 
         def found() -> FloatArray:
             pairs = zip(shown.weights, rows, strict=True)
-            return np.array([equations.log_ratio(weights, self.known.places(some)) for weights, some in pairs])
+            read = [equations.log_ratios(weights, self.known.places(some)) for weights, some in pairs]
+            return np.array(read).transpose(1, 0, 2)
 
         return shown.once(("score equations", id(self.seen), equations.steps), found)
 

@@ -8,6 +8,8 @@ from typing import TypeAlias
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
+from scipy.optimize import brentq
+from scipy.special import expit, logit
 
 from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.audit.attacks.measured_weights import MeasuredWeights
@@ -22,6 +24,12 @@ __all__ = ["ScoreEquations"]
 _SETTLED = 0.1
 """Errors of codes by which a guess of the weights may still move."""
 
+_COUNTED = 10.0
+"""Inverse error of the number of members, which is known."""
+
+_ROUNDS = (1, 3, 8, 20)
+_OFTEN = 2e7
+
 _Answers: TypeAlias = tuple[tuple[FloatArray, bool], FloatArray]
 """A Cholesky factor, and H⁻¹(e_a ⊗ x_j) for contrast a and point j, (kD, k, N)."""
 
@@ -30,9 +38,9 @@ _Answers: TypeAlias = tuple[tuple[FloatArray, bool], FloatArray]
 class ScoreEquations:
     """Memberships of a pool as the unknowns of a linear system with noise, for one release.
 
-    Weights at the minimum solve Σ_j m_j ψ_j x_j + Pθ = 0, with memberships m_j of mean f and variance f(1 − f). About
-    the best guess θ of the weights, y − θ = H⁻¹(−Pθ − Σ_j m_j ψ_j x_j) + error for what the release measures, y. Given
-    all m but one, as independent normal numbers, the log likelihood ratio of that one is explicit.
+    Weights at the minimum solve Σ_j m_j ψ_j x_j + Pθ = 0, and n of the memberships m_j are 1. About the best guess θ of
+    the weights, y − θ = H⁻¹(−Pθ − Σ_j m_j ψ_j x_j) + error for what the release measures, y. At given weights the odds
+    of membership are larger by det(1 + w_jq_j), as in the proposition.
 
     Attributes
     ----------
@@ -75,9 +83,15 @@ class ScoreEquations:
         moves = cho_solve(factor, np.kron(np.eye(basis.shape[1]), design.T))
         return factor, moves.reshape(len(hessian), basis.shape[1], len(design))
 
-    def log_ratio(self, weights: Weights, places: Indices) -> FloatArray:
-        """Return the log likelihood ratio of membership of some rows, given released weights, shape (n,)."""
-        fits, basis, f = self.fits, self.fits.basis, self.fraction
+    @cached_property
+    def rounds(self) -> tuple[int, ...]:
+        """Rounds after which memberships are read: many where equations are few enough to be solved often."""
+        few, many = sorted((self.fits.law.response.shape[0], self.fits.y.size))
+        return _ROUNDS if few**2 * many <= _OFTEN else _ROUNDS[:1]
+
+    def log_ratios(self, weights: Weights, places: Indices) -> FloatArray:
+        """Return the log likelihood ratio of membership of some rows, given released weights, shape (R, n)."""
+        fits, basis = self.fits, self.fits.basis
         mean, root, y = self.weights.mean, self._root, fits.y
         penalties = fits.penalties * np.append((Units.of_head(weights).scale / fits.units[0].scale) ** 2, 1.0)
         measured = self.weights.deviation(weights)
@@ -87,23 +101,38 @@ class ScoreEquations:
         for _ in range(self.steps):
             values = fits.law.design @ theta.T
             psi = fits.loss.gradient(y, values) @ basis
-            # What each member moves the weights, and where they are expected with a share f of all members.
+            grown = np.linalg.slogdet(
+                np.eye(basis.shape[1]) + basis.T @ fits.loss.curvature(y, values) @ basis @ self.leverage
+            )[1]
+            # What each member moves the weights, and that n of all are members.
             moved = self._whole(-np.sum(moves * psi.T, axis=1))
-            pulled = self._whole(cho_solve(factor, (basis.T @ (-penalties * theta)).reshape(-1, 1)))
-            ahead = pulled[:, 0] + f * moved.sum(axis=1)
-            missed = (mean - theta).ravel() + measured - ahead
-            members = Memberships(root[:, None] * moved, f)
-            told = members.told(root * missed)
-            step = ahead + members.varied * moved @ told
+            pulled = self._whole(cho_solve(factor, (basis.T @ (-penalties * theta)).reshape(-1, 1)))[:, 0]
+            seen = root * ((mean - theta).ravel() + measured - pulled)
+            members = Memberships(
+                np.vstack([root[:, None] * moved, np.full(y.size, _COUNTED)]), _chances(self.fraction, grown)
+            )
+            seen = np.append(seen, _COUNTED * self.fraction * y.size)
+            means, ratios = members.read(seen, places, self.rounds)
+            step = pulled + moved @ means
             theta = theta + step.reshape(mean.shape)
             if np.max(np.abs(root * step)) < _SETTLED:
                 break
-        curved = basis.T @ fits.loss.curvature(y[places], values[places]) @ basis
-        grown = np.linalg.slogdet(np.eye(basis.shape[1]) + curved @ self.leverage[places])[1]
-        return np.asarray(members.log_ratio(told[places], members.left(places)) + grown)
+        return np.asarray(ratios + grown[places])
 
     def _whole(self, along: FloatArray) -> FloatArray:
         """Return vectors of parameters along the contrasts, (kD, m), as parameters, (KD, m)."""
         basis = self.fits.basis
         parts = along.reshape(basis.shape[1], -1)
         return np.asarray((basis @ parts).reshape(-1, along.shape[1]))
+
+
+def _chances(fraction: float, log_odds: FloatArray) -> FloatArray:
+    """Return probabilities with log odds up to a constant, and a mean.
+
+    Examples
+    --------
+    >>> _chances(0.25, np.zeros(3)).round(6).tolist()
+    [0.25, 0.25, 0.25]
+    """
+    low, high = logit(fraction) - np.max(log_odds) - 1.0, logit(fraction) - np.min(log_odds) + 1.0
+    return np.asarray(expit(log_odds + brentq(lambda c: float(np.mean(expit(log_odds + c))) - fraction, low, high)))

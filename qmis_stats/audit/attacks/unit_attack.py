@@ -67,17 +67,17 @@ class _Equations:
     def __init__(self, known: Known, data: Dataset, model: Standardising) -> None:
         self.known, self.data, self.model = known, data, model
         self.made = model.units(data.X, data.y).made[:-1]
-        self.found: dict[bytes, tuple[UnitMoments, Memberships, FloatArray, FloatArray]] = {}
+        self.found: dict[bytes, tuple[UnitMoments, Memberships]] = {}
 
     def score(self, shown: Shown) -> FloatArray:
         """Return the log likelihood ratio of each point that is shown."""
         assert shown.rows is not None
-        found = np.empty(shown.y.shape)
+        found, everyone = np.empty(shown.y.shape), np.arange(self.data.rows)
         for t, (weights, rows) in enumerate(zip(shown.weights, shown.rows, strict=True)):
             units = self.model.released_units(weights)
-            moments, members, expected, left = self._of(units)
+            moments, members = self._of(units)
             seen = self.known.n * np.append(moments.averages(units), 1.0) / _ERROR
-            ratio = members.log_ratio(members.told(seen - expected), left)
+            _, [ratio] = members.read(seen, everyone)
             found[t] = np.where(self._never(units), -np.inf, ratio)[rows]
         return found
 
@@ -91,8 +91,8 @@ class _Equations:
             never |= ~(there if constant != 0.0 else there | (values == 1.0))
         return never
 
-    def _of(self, units: Units) -> tuple[UnitMoments, Memberships, FloatArray, FloatArray]:
-        """Return moments, equations for memberships, what they are expected to add up to, and what they leave open."""
+    def _of(self, units: Units) -> tuple[UnitMoments, Memberships]:
+        """Return moments, and equations for memberships."""
         location, scale = units.moments
         key = np.packbits([location != 0.0, scale != 1.0]).tobytes()
         if key not in self.found:
@@ -100,7 +100,5 @@ class _Equations:
             moments = UnitMoments.of(units, data.X, data.y, data.rows)
             sums = np.full((moments.means.size + moments.squares.size + 1, data.rows), 1.0 / _ERROR)
             np.divide(moments.columns(data.X, data.y).T, _ERROR, out=sums[:-1])
-            members = Memberships(sums, self.known.n / data.rows)
-            expected = members.fraction * sums.sum(axis=1)
-            self.found[key] = moments, members, expected, members.left(np.arange(data.rows))
+            self.found[key] = moments, Memberships(sums, np.full(data.rows, self.known.n / data.rows))
         return self.found[key]
