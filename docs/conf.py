@@ -8,7 +8,8 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sphinx.addnodes import pending_xref
+from docutils.nodes import Text
+from sphinx.addnodes import desc_annotation, pending_xref
 
 if TYPE_CHECKING:
     from docutils.nodes import document
@@ -47,11 +48,15 @@ myst_dmath_double_inline = True
 # Names are described where they are defined; following imports would list Python's own modules, which have no page.
 viewcode_follow_imported_members = False
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 napoleon_use_ivar = True
+
+# Options of the command line keep their two hyphens.
+smartquotes_action = "qe"
 
 # Equations are numbered by page, (page.number), so that a reference from another page is unambiguous.
 numfig = True
@@ -110,6 +115,17 @@ def _leave_words(_app: Sphinx, tree: document) -> None:
             reference.replace_self(reference.children)
 
 
+_LONGEST_VALUE = 120
+
+
+def _shorten_values(_app: Sphinx, tree: document) -> None:
+    """Leave out the value of a name where it is no line but a listing: all claims take 36 000 characters."""
+    for annotation in list(tree.findall(desc_annotation)):
+        value = annotation.astext()
+        if value.lstrip().startswith("=") and len(value) > _LONGEST_VALUE:
+            annotation.children = [Text(" = …")]
+
+
 _ACCESSIBLE = [
     # Captions of the contents are headings; of which level, the theme does not say.
     (re.compile(r'(<p class="caption" role="heading")>'), r'\1 aria-level="2">'),
@@ -121,6 +137,8 @@ _ACCESSIBLE = [
     (re.compile(r'<div class="table-wrapper'), '<div tabindex="0" class="table-wrapper'),
     # The corner of a table heads nothing.
     (re.compile(r'<th class="(head[^"]*)">(<p></p>)?</th>'), r'<td class="\1"></td>'),
+    # Results of a search appear under a heading, as everything else does.
+    (re.compile(r'(<article role="main"[^>]*>)(\s*)(?=<noscript>)'), r"\1\2<h1>Search</h1>\2"),
 ]
 
 
@@ -141,4 +159,5 @@ def setup(app: Sphinx) -> None:
     app.connect("autodoc-process-docstring", _escape_bars)
     app.connect("autodoc-process-docstring", _one_name_per_attribute, priority=600)  # after Napoleon
     app.connect("doctree-read", _leave_words)
+    app.connect("doctree-read", _shorten_values)
     app.connect("build-finished", _make_accessible)
