@@ -720,7 +720,7 @@ def _save(axes: Axes, path: Path) -> None:
     from matplotlib.figure import Figure
 
     assert isinstance(axes.figure, Figure)
-    axes.figure.savefig(path)
+    axes.figure.savefig(path, dpi=300)
 
 
 def _check_plot(path: Path) -> None:

@@ -49,7 +49,11 @@ def short(value: object) -> str:
     >>> short(["a", 1])
     "['a', 1]"
     """
-    return one_line(repr(value), _LONGEST_VALUE)
+    try:
+        shown = repr(value)
+    except ValueError:  # Python writes no integers of more than 4300 digits
+        shown = f"{type(value).__name__} that is too long to show"
+    return one_line(shown, _LONGEST_VALUE)
 
 
 def one_line(text: str, longest: int = _LONGEST_MESSAGE) -> str:

@@ -86,6 +86,7 @@ def run_sweep(
     3
     """
     instance_of(Sweep, "sweep", sweep, "load_sweep reads one from a file, parse_sweep makes one of tables")
+    instance_of(bool, "resume", resume)
     crew = workers(jobs, cluster, sweep.backend)
     try:
         with Store(path) as store:
