@@ -212,3 +212,10 @@ def test_no_number_is_said_to_be_without_nan():
 def test_errors_leave_a_process_as_they_are(error):
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
+
+
+@pytest.mark.parametrize(("name", "command"), [("mis", "evaluate"), ("leakage", "audit")])
+def test_functions_of_python_lead_to_their_commands(name, command, qmis):
+    result = qmis(name)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"No such command '{name}'. Did you mean '{command}'? See 'qmis --help'.\n"
