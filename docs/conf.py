@@ -55,9 +55,6 @@ napoleon_google_docstring = False
 napoleon_use_rtype = False
 napoleon_use_ivar = True
 
-# Options of the command line keep their two hyphens.
-smartquotes_action = "qe"
-
 # Equations are numbered by page, (page.number), so that a reference from another page is unambiguous.
 numfig = True
 numfig_secnum_depth = 1
@@ -103,6 +100,14 @@ def _one_name_per_attribute(
             names = []
             found.append(line)
     lines[:] = found
+
+
+_OPTION = re.compile(r"(?<![\w`-])--[a-z][a-z-]*")
+
+
+def _options_as_code(_app: Sphinx, _context: object, lines: list[str]) -> None:
+    """Keep the two hyphens of an option in the help of a command: in a sentence they would become a dash."""
+    lines[:] = [line if line.startswith("..") else _OPTION.sub(r"``\g<0>``", line) for line in lines]
 
 
 _WORD = re.compile(r"[a-z]\w*")
@@ -158,6 +163,8 @@ def setup(app: Sphinx) -> None:
     """Register the hooks of this configuration."""
     app.connect("autodoc-process-docstring", _escape_bars)
     app.connect("autodoc-process-docstring", _one_name_per_attribute, priority=600)  # after Napoleon
+    for part in ("description", "options"):
+        app.connect(f"sphinx-click-process-{part}", _options_as_code)
     app.connect("doctree-read", _leave_words)
     app.connect("doctree-read", _shorten_values)
     app.connect("build-finished", _make_accessible)

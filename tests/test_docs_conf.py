@@ -55,6 +55,20 @@ def test_long_values_are_left_out_and_short_ones_and_types_are_not():
     assert [node.astext()[:12] for node in tree.children] == [" = 2026", " = …", ": Mapping[st"]
 
 
+def test_options_in_the_help_of_a_command_keep_their_hyphens():
+    lines = [
+        ".. option:: --seed <seed>",
+        "   The same numbers for any --jobs, non--options aside.",
+        "   ``--out`` is code.",
+    ]
+    conf._options_as_code(None, None, lines)
+    assert lines == [
+        ".. option:: --seed <seed>",
+        "   The same numbers for any ``--jobs``, non--options aside.",
+        "   ``--out`` is code.",
+    ]
+
+
 def test_the_search_page_has_a_heading(tmp_path):
     (tmp_path / "search.html").write_text('<article role="main" id="main">\n<noscript>x</noscript></article>')
     app = SimpleNamespace(builder=SimpleNamespace(format="html"), outdir=tmp_path)
