@@ -8,7 +8,8 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sphinx.addnodes import pending_xref
+from docutils.nodes import Text
+from sphinx.addnodes import desc_annotation, pending_xref
 
 if TYPE_CHECKING:
     from docutils.nodes import document
@@ -47,6 +48,7 @@ myst_dmath_double_inline = True
 # Names are described where they are defined; following imports would list Python's own modules, which have no page.
 viewcode_follow_imported_members = False
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"
 napoleon_google_docstring = False
@@ -100,6 +102,14 @@ def _one_name_per_attribute(
     lines[:] = found
 
 
+_OPTION = re.compile(r"(?<![\w`-])--[a-z][a-z-]*")
+
+
+def _options_as_code(_app: Sphinx, _context: object, lines: list[str]) -> None:
+    """Keep the two hyphens of an option in the help of a command: in a sentence they would become a dash."""
+    lines[:] = [line if line.startswith("..") else _OPTION.sub(r"``\g<0>``", line) for line in lines]
+
+
 _WORD = re.compile(r"[a-z]\w*")
 
 
@@ -108,6 +118,17 @@ def _leave_words(_app: Sphinx, tree: document) -> None:
     for reference in list(tree.findall(pending_xref)):
         if reference.get("reftype") == "class" and _WORD.fullmatch(reference["reftarget"]):
             reference.replace_self(reference.children)
+
+
+_LONGEST_VALUE = 120
+
+
+def _shorten_values(_app: Sphinx, tree: document) -> None:
+    """Leave out the value of a name where it is no line but a listing: all claims take 36 000 characters."""
+    for annotation in list(tree.findall(desc_annotation)):
+        value = annotation.astext()
+        if value.lstrip().startswith("=") and len(value) > _LONGEST_VALUE:
+            annotation.children = [Text(" = …")]
 
 
 _ACCESSIBLE = [
@@ -121,6 +142,8 @@ _ACCESSIBLE = [
     (re.compile(r'<div class="table-wrapper'), '<div tabindex="0" class="table-wrapper'),
     # The corner of a table heads nothing.
     (re.compile(r'<th class="(head[^"]*)">(<p></p>)?</th>'), r'<td class="\1"></td>'),
+    # Results of a search appear under a heading, as everything else does.
+    (re.compile(r'(<article role="main"[^>]*>)(\s*)(?=<noscript>)'), r"\1\2<h1>Search</h1>\2"),
 ]
 
 
@@ -140,5 +163,8 @@ def setup(app: Sphinx) -> None:
     """Register the hooks of this configuration."""
     app.connect("autodoc-process-docstring", _escape_bars)
     app.connect("autodoc-process-docstring", _one_name_per_attribute, priority=600)  # after Napoleon
+    for part in ("description", "options"):
+        app.connect(f"sphinx-click-process-{part}", _options_as_code)
     app.connect("doctree-read", _leave_words)
+    app.connect("doctree-read", _shorten_values)
     app.connect("build-finished", _make_accessible)

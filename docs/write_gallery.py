@@ -58,7 +58,7 @@ def picture(name: str, numbers: Path) -> None:
     stream = io.BytesIO()
     save(name, read(numbers), stream, format="png", dpi=DPI, metadata={"Software": None})
     small = Image.open(stream).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
-    small.save(PICTURES / f"{name}.png", optimize=True)
+    small.save(PICTURES / f"{name}.png", optimize=True, dpi=(DPI, DPI))
 
 
 def formulas(caption: str) -> str:

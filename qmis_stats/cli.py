@@ -40,6 +40,8 @@ _PLOTS = (".png", ".svg", ".pdf")
 _ARGUMENTS = {"no_header": "header", "no_axis_check": "check_axes"}
 """What functions call the options that switch something off."""
 
+_FUNCTIONS = {"mis": "evaluate", "leakage": "audit"}
+"""Commands that answer what these functions of the package do."""
 _NUMBERS = {"integer": "an integer", "float": "a number"}
 """What options of each of click's types of number allow."""
 
@@ -97,6 +99,14 @@ class _OneLineGroup(click.Group):
     """A group of commands whose every failure is one line on standard error and an exit status."""
 
     command_class = _Command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Name the command that does what a function of Python is called for."""
+        if args[0] in _FUNCTIONS:
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {_FUNCTIONS[args[0]]!r}?")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands, each with its whole first sentence."""
@@ -720,7 +730,7 @@ def _save(axes: Axes, path: Path) -> None:
     from matplotlib.figure import Figure
 
     assert isinstance(axes.figure, Figure)
-    axes.figure.savefig(path)
+    axes.figure.savefig(path, dpi=300)
 
 
 def _check_plot(path: Path) -> None:

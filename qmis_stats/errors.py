@@ -49,7 +49,11 @@ def short(value: object) -> str:
     >>> short(["a", 1])
     "['a', 1]"
     """
-    return one_line(repr(value), _LONGEST_VALUE)
+    try:
+        shown = repr(value)
+    except ValueError:  # Python writes no integers of more than 4300 digits
+        shown = f"{type(value).__name__} that is too long to show"
+    return one_line(shown, _LONGEST_VALUE)
 
 
 def one_line(text: str, longest: int = _LONGEST_MESSAGE) -> str:
@@ -86,7 +90,7 @@ def setting(name: str, value: object = None, *, word: str = "") -> str:
 
 
 _QUOTED = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
-_SETTING = re.compile(rf"\b([a-z_]+)=((?:{_QUOTED})|\[(?:{_QUOTED}|, )*\]|False|[A-Z]+\b)")
+_SETTING = re.compile(rf"\b([a-z_]+)=((?:{_QUOTED})|\[(?:{_QUOTED}|, )*\]|False|True|[A-Z]+\b)")
 
 
 def with_options(text: str, options: Mapping[str, str]) -> str:
@@ -105,13 +109,15 @@ def with_options(text: str, options: Mapping[str, str]) -> str:
     "leave it out by --ignore a --ignore 'b c', not by kind='x'"
     >>> with_options("header=False numbers columns", {"header": "--no-header"})
     '--no-header numbers columns'
+    >>> with_options("a new file, or used with resume=True", {"resume": "--resume"})
+    'a new file, or used with --resume'
     """
 
     def option(found: re.Match[str]) -> str:
         name, value = found.groups()
         if name not in options:
             return found.group()
-        if value == "False":
+        if value in ("False", "True"):
             return options[name]
         plain = [re.sub(r"\\(.)", r"\1", quoted[1:-1]) for quoted in re.findall(_QUOTED, value)]
         return " ".join(f"{options[name]} {shown}" for shown in ([shlex.quote(one) for one in plain] or [value]))

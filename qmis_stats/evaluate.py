@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import overload
 
+import numpy as np
+
 from qmis_stats.errors import DomainError, DomainWarning, InputError
 from qmis_stats.laws import LinearRegression
 from qmis_stats.problem import Problem
@@ -138,6 +140,8 @@ def _sizes(n: object) -> list[int]:
     """Return one sample size, or several."""
     if isinstance(n, (str, bytes)) or not isinstance(n, Iterable):
         return [sample_size(n)]
+    if np.ma.is_masked(n) or (isinstance(n, np.ndarray) and n.ndim != 1):
+        raise InputError("n", n, "an integer of at least 2, or several")
     sizes = list(n)
     if not sizes:
         raise InputError("n", sizes, "an integer of at least 2, or several")

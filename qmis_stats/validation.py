@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
@@ -23,7 +24,9 @@ __all__ = [
     "file_name",
     "finite_array",
     "finite_number",
+    "float_array",
     "instance_of",
+    "labels_of",
     "nonnegative_number",
     "objects",
     "one_of",
@@ -59,7 +62,7 @@ def finite_array(field: str, value: object, ndim: int, shape: str) -> FloatArray
     >>> finite_array("mean", [1, 2], 1, "(d,)")
     array([1., 2.])
     """
-    array = np.array(_floats(field, value, f"an array of numbers of shape {shape}"))
+    array = np.array(float_array(field, value, f"an array of numbers of shape {shape}"))
     if array.ndim != ndim or array.size == 0:
         raise InputError(field, value, f"an array of numbers of shape {shape}, not {array.shape}")
     if not np.all(np.isfinite(array)):
@@ -81,7 +84,7 @@ def score_array(field: str, value: object) -> FloatArray:
     >>> score_array("scores", [1, -np.inf])
     array([  1., -inf])
     """
-    array = _floats(field, value, "an array of numbers")
+    array = float_array(field, value, "an array of numbers")
     if array.size == 0:
         raise InputError(field, value, "at least one number")
     if np.isnan(array).any():
@@ -104,7 +107,7 @@ def threshold_array(field: str, value: object) -> FloatArray:
     ...
     qmis_stats.errors.InputError: edges = [1.0, 0.0]: must be finite numbers in increasing order
     """
-    array = _floats(field, value, "a list of finite numbers in increasing order")
+    array = float_array(field, value, "a list of finite numbers in increasing order")
     if array.ndim != 1:
         raise InputError(field, value, f"a list of numbers of shape (m,), not {array.shape}")
     if not np.all(np.isfinite(array)) or np.any(np.diff(array) < 0.0):
@@ -112,14 +115,42 @@ def threshold_array(field: str, value: object) -> FloatArray:
     return array
 
 
-def _floats(field: str, value: object, allowed: str) -> FloatArray:
-    """Return floats; complex numbers and dates, which NumPy would cut, and integers beyond floats are refused."""
+def float_array(field: str, value: object, allowed: str) -> FloatArray:
+    """Return floats; complex numbers, dates and masks, which NumPy would cut, and integers beyond floats are refused.
+
+    Examples
+    --------
+    >>> float_array("scores", np.ma.array([1.0, 2.0], mask=[False, True]), "an array of numbers")
+    Traceback (most recent call last):
+    ...
+    qmis_stats.errors.InputError: scores = masked_array(...): must be without masked entries
+    """
+    array = labels_of(field, value, allowed)
     try:
-        array = np.asarray(value)
         if array.dtype.kind in "cmM":
             raise TypeError
         return array.astype(np.float64, copy=False)
     except (TypeError, ValueError, OverflowError):
+        raise InputError(field, value, allowed) from None
+
+
+def labels_of(field: str, value: object, allowed: str = "an array of one shape") -> NDArray[Any]:
+    """Return an array of anything, or refuse rows of different lengths and masked entries.
+
+    Examples
+    --------
+    >>> labels_of("groups", ["a", "b"]).shape
+    (2,)
+    >>> labels_of("groups", [["a"], ["a", "b"]])
+    Traceback (most recent call last):
+    ...
+    qmis_stats.errors.InputError: groups = [['a'], ['a', 'b']]: must be an array of one shape
+    """
+    if np.ma.is_masked(value):
+        raise InputError(field, value, "without masked entries")
+    try:
+        return np.asarray(value)
+    except ValueError:
         raise InputError(field, value, allowed) from None
 
 

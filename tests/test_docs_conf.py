@@ -10,7 +10,7 @@ import pytest
 from docutils.frontend import get_default_settings
 from docutils.nodes import Text
 from docutils.utils import new_document
-from sphinx.addnodes import pending_xref
+from sphinx.addnodes import desc_annotation, pending_xref
 
 _SPEC = importlib.util.spec_from_file_location("docs_conf", Path(__file__).parents[1] / "docs" / "conf.py")
 assert _SPEC is not None
@@ -45,6 +45,38 @@ def test_words_of_types_are_no_links():
     conf._leave_words(None, tree)
     assert [type(node) for node in tree.children] == [Text, Text, pending_xref, pending_xref]
     assert tree.astext().split() == ["n", "shape", "Fit", "mis"]
+
+
+def test_long_values_are_left_out_and_short_ones_and_types_are_not():
+    tree = new_document("page", get_default_settings())
+    for text in (" = 2026", f" = ({'Claim(...), ' * 40})", f": Mapping[{'str, ' * 40}]"):
+        tree += desc_annotation(text, "", Text(text))
+    conf._shorten_values(None, tree)
+    assert [node.astext()[:12] for node in tree.children] == [" = 2026", " = …", ": Mapping[st"]
+
+
+def test_options_in_the_help_of_a_command_keep_their_hyphens():
+    lines = [
+        ".. option:: --seed <seed>",
+        "   The same numbers for any --jobs, non--options aside.",
+        "   ``--out`` is code.",
+    ]
+    conf._options_as_code(None, None, lines)
+    assert lines == [
+        ".. option:: --seed <seed>",
+        "   The same numbers for any ``--jobs``, non--options aside.",
+        "   ``--out`` is code.",
+    ]
+
+
+def test_the_search_page_has_a_heading(tmp_path):
+    (tmp_path / "search.html").write_text('<article role="main" id="main">\n<noscript>x</noscript></article>')
+    app = SimpleNamespace(builder=SimpleNamespace(format="html"), outdir=tmp_path)
+    for _ in range(2):
+        conf._make_accessible(app, None)
+    assert (tmp_path / "search.html").read_text() == (
+        '<article role="main" id="main">\n<h1>Search</h1>\n<noscript>x</noscript></article>'
+    )
 
 
 @pytest.mark.parametrize("times", [1, 2])

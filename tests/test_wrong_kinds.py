@@ -71,8 +71,10 @@ from qmis_stats.inference.rates import (
 )
 from qmis_stats.inference.runs import run_means
 from qmis_stats.leak import leave_one_out
+from qmis_stats.leak.game import Game
 from qmis_stats.quantizers import ptq_indicator, quantizer
 from qmis_stats.quantizers.calibrated import GPTQ
+from qmis_stats.quantizers.weights.sign import SignWeights
 from qmis_stats.results import domain_remarks, error_interval, frame_of, log1mexp, shown_mis
 from qmis_stats.simulate import empirical_roc, pooled, tilted, tilted_series
 from qmis_stats.sweep import (
@@ -291,6 +293,18 @@ SIGNS = [quantizer("sign")]
         (lambda: BivariateRatio(NAN, 0.5), "gain = nan: must be a positive number"),
         (lambda: MemberPoints([0.0], [0.0, 1.0], [1.0], 1.0, 1.0), "response = [0.0, 1.0]: must be 1 numbers, one per"),
         (lambda: read_out_law("logistic", None, 0.5), "family = 'logistic': must be a Family; such as qmis_stats"),
+        (
+            lambda: quantizer("q4_0").cells([1e308]),
+            "weights = 'a magnitude of 1e+308': must be smaller: scales are kept",
+        ),
+        (lambda: SignWeights(scaled="no"), "scaled = 'no': must be a bool"),
+        (lambda: SignWeights(per_channel=np.array([True])), "per_channel = array([ True]): must be a bool"),
+        (lambda: tilted_series(PROBLEM, [50], common=1), "common = 1: must be a bool"),
+        (lambda: unquantized(3, 50, regression=np.ones(2)), "regression = array([1., 1.]): must be a bool"),
+        (lambda: rank({"a": LOSSES}, check_axes=np.ones(2)), "check_axes = array([1., 1.]): must be a bool"),
+        (lambda: run_verification(quick=np.ones(2)), "quick = array([1., 1.]): must be a bool"),
+        (lambda: Game("pool", np.ones(2)), "fraction = array([1., 1.]): must be a number strictly between 0 and 1, th"),
+        (lambda: mis(PROBLEM, 10**5000), "n = int that is too long to show: must be an integer from 2 to 100000000000"),
         (lambda: play(DATA, HEAD, "sign", 40), "quantizers = 'sign': must be objects, not names: quantizer('sign')"),
     ],
 )

@@ -20,6 +20,7 @@ from qmis_stats.validation import (
     LARGEST_SIZE,
     checked_level,
     finite_number,
+    labels_of,
     nonnegative_number,
     score_array,
     whole_number,
@@ -110,11 +111,31 @@ def delong(
 def cluster_sums(values: FloatArray, clusters: IntArray, count: int) -> FloatArray:
     """Return sums over the points of each cluster, (..., count) of values (..., N).
 
+    Parameters
+    ----------
+    values : (..., N) ndarray
+        Numbers, none of them NaN.
+    clusters : (N,) ndarray of int
+        Cluster of each point, from 0 to ``count`` − 1.
+    count : int
+        Number of clusters.
+
+    Raises
+    ------
+    InputError
+        If shapes disagree, a value is no number, or a point is of no cluster.
+
     Examples
     --------
     >>> cluster_sums(np.array([[1.0, 2.0, 4.0]]), np.array([0, 1, 0]), 3).tolist()
     [[5.0, 2.0, 0.0]]
     """
+    values, count = np.atleast_1d(score_array("values", values)), whole_number("count", count, 1, 10**9)
+    clusters = labels_of("clusters", clusters)
+    if clusters.shape != values.shape[-1:] or clusters.dtype.kind not in "iu":
+        raise InputError("clusters", clusters, f"{values.shape[-1]} integers, one per value")
+    if clusters.min() < 0 or clusters.max() >= count:
+        raise InputError("clusters", (int(clusters.min()), int(clusters.max())), f"from 0 to {count - 1}")
     found = np.zeros((*values.shape[:-1], count))
     for row, out in zip(values.reshape(-1, values.shape[-1]), found.reshape(-1, count), strict=True):
         out[:] = np.bincount(clusters, weights=row, minlength=count)

@@ -205,6 +205,7 @@ def check_shapes(shapes: list[tuple[str, int, int]], *, check_axes: bool = True)
     ...
     qmis_stats.errors.InputError: losses['a'] = (50, 3): must be of shape (K, N), candidates by points: ...
     """
+    instance_of(bool, "check_axes", check_axes)
     for field, rows, columns in shapes:
         if check_axes and rows > columns:
             raise InputError(field, (rows, columns), f"of shape (K, N), candidates by points: {_TRANSPOSED}")

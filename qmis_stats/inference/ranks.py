@@ -21,7 +21,7 @@ from qmis_stats.by_value import ByValue
 from qmis_stats.errors import InputError
 from qmis_stats.inference.holm import decided as holm_decided
 from qmis_stats.inference.minimum import ROUNDING, bootstrap_quantile
-from qmis_stats.validation import checked_level, checked_seed, real_number, whole_number
+from qmis_stats.validation import checked_level, checked_seed, instance_of, real_number, whole_number
 
 __all__ = ["Comparisons"]
 
@@ -197,6 +197,7 @@ class Comparisons(ByValue):
         simultaneous : bool
             Of all sets together; else of each by itself, which gives smaller sets.
         """
+        instance_of(bool, "simultaneous", simultaneous)
         if simultaneous:
             return ranks_from(self.below(level))
         rows = []

@@ -15,6 +15,9 @@ __all__ = ["FiniteLaw", "Rational", "exact_rational"]
 
 Rational = Fraction | int | float | str | Decimal
 
+_MOST_BITS = 10_000
+"""Far above any float, and below what Python would still write in an error."""
+
 
 def exact_rational(field: str, value: Rational) -> Fraction:
     """Return ``value`` as the rational that was written: ``"1/3"`` and ``0.1`` mean 1/3 and 1/10.
@@ -32,9 +35,12 @@ def exact_rational(field: str, value: Rational) -> Fraction:
     if isinstance(value, bool) or not isinstance(value, (Fraction, int, float, str, Decimal)):
         raise InputError(field, value, 'a number or a string such as "1/3"')
     try:
-        return Fraction(repr(value)) if isinstance(value, float) else Fraction(value)
+        rational = Fraction(repr(value)) if isinstance(value, float) else Fraction(value)
     except (ValueError, ZeroDivisionError, OverflowError):
         raise InputError(field, value, 'a finite number or a string such as "1/3"') from None
+    if max(abs(rational.numerator), rational.denominator).bit_length() > _MOST_BITS:
+        raise InputError(field, value, f"of numerator and denominator below 2^{_MOST_BITS}")
+    return rational
 
 
 class FiniteLaw(Law):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qmis_stats.arrays import FloatArray, Indices
+from qmis_stats.backends import checked_backend
 from qmis_stats.errors import InputError
 from qmis_stats.foreign import raised_by
 from qmis_stats.leak.domain import objections
@@ -29,7 +30,7 @@ from qmis_stats.leak.sources import fit_of, points_like
 from qmis_stats.leak.uncertainty import Uncertainty
 from qmis_stats.quantizers.calibrated.base import sees_data
 from qmis_stats.quantizers.weights import DEFAULT_QUANTIZERS, quantizer
-from qmis_stats.validation import checked_level, one_of
+from qmis_stats.validation import checked_level, checked_seed, labels_of, one_of, real_number
 
 __all__ = ["IDENTITY", "LEAST_POINTS", "leakage"]
 
@@ -119,7 +120,9 @@ def leakage(
     {'sign': 0.56, 'uniform-4': 0.6, 'identity': 0.61}
     """
     checked_level(level)
-    if pool is not None and fraction != 0.0:
+    checked_seed(seed)
+    checked_backend(backend)
+    if pool is not None and real_number("fraction", fraction) != 0.0:
         raise InputError("fraction", fraction, "left out where the pool is given")
     one_of("game", game, ("population", "pool"))
     played = Game(game, fraction) if pool is None else Game()
@@ -224,7 +227,7 @@ def _groups(points: int, groups: ArrayLike | None, seed: int) -> Indices:
     if groups is None:
         labels = np.arange(points)
     else:
-        given = np.asarray(groups)
+        given = labels_of("groups", groups)
         if given.shape != (points,):
             raise InputError("groups", given.shape, f"one label per record, of shape ({points},)")
         labels = np.unique(given, return_inverse=True)[1]

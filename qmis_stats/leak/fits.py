@@ -14,7 +14,7 @@ from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.by_value import ByValue
 from qmis_stats.errors import DomainError, InputError
 from qmis_stats.leak.losses import Loss, loss_named
-from qmis_stats.validation import finite_array
+from qmis_stats.validation import finite_array, float_array, instance_of
 
 __all__ = ["Fit", "fit_from"]
 
@@ -154,20 +154,25 @@ def fit_from(
     qmis_stats.errors.InputError: weights = 'off by ... standard errors': must be those that minimise the objective ...
     """
     chosen = loss_named(loss) if isinstance(loss, str) else loss
+    instance_of(Loss, "loss", chosen, "or its name: squared, logistic, poisson or softmax")
     features, targets = finite_array("X", X, 2, "(n, p)"), finite_array("y", y, 1, "(n,)")
     if targets.size != features.shape[0]:
         raise InputError("y", targets.shape, f"one target per row of X, which has {features.shape[0]}")
     chosen.check(targets)
-    raw = np.asarray(weights, dtype=np.float64)
+    raw = float_array("weights", weights, "an array of numbers of shape (p,) or (K, p)")
     shape = raw.shape
     tensor = finite_array("weights", raw.reshape(1, -1) if raw.ndim == 1 else raw, 2, "(p,) or (K, p)")
     outputs = chosen.outputs(targets)
     if tensor.shape != (outputs, features.shape[1]):
         raise InputError("weights", shape, f"of shape ({outputs}, {features.shape[1]})")
-    ridge = np.broadcast_to(np.asarray(penalty, dtype=np.float64), (features.shape[1],))
+    ridge = float_array("penalty", penalty, f"a number or {features.shape[1]} numbers")
+    if ridge.shape not in ((), (1,), (features.shape[1],)):
+        raise InputError("penalty", ridge.shape, f"a number or {features.shape[1]} numbers")
+    ridge = np.broadcast_to(ridge, (features.shape[1],))
     if not np.all(np.isfinite(ridge)) or ridge.min() < 0.0:
         raise InputError("penalty", float(np.min(ridge)), "finite and at least 0")
-    free = None if intercept is None else finite_array("intercept", np.atleast_1d(intercept), 1, "(K,)")
+    bias = None if intercept is None else np.atleast_1d(float_array("intercept", intercept, "numbers"))
+    free = None if bias is None else finite_array("intercept", bias, 1, "(K,)")
     if free is not None and free.size != outputs:
         raise InputError("intercept", free.shape, f"{outputs} number(s)")
     found = Fit(chosen, features, targets, tensor, free, ridge.copy(), shape, notes)
@@ -333,9 +338,13 @@ def _at_optimum(fit: Fit) -> Fit:
 
 def _check_reach(fit: Fit) -> None:
     """Refuse fitted values that no finite minimum has."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        reach = float(np.max(np.abs(fit.design @ fit.parameters.T)))
+    if not np.isfinite(reach**2):
+        largest = float(np.max(np.abs(fit.parameters)))
+        raise InputError("weights", f"a magnitude of {largest:g}", "smaller: fitted values overflow")
     if fit.loss.name == "squared" or np.any(fit.penalty > 0.0):
         return
-    reach = float(np.max(np.abs(fit.design @ fit.parameters.T)))
     if not reach < _LARGEST_FITTED:
         raise DomainError(
             "leakage", f"fitted values reach {reach:.3g}: separable classes have no minimum", "use a penalty"

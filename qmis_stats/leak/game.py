@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from qmis_stats.errors import InputError
-from qmis_stats.validation import one_of
+from qmis_stats.validation import one_of, real_number
 
 __all__ = ["Game"]
 
@@ -36,11 +36,13 @@ class Game:
     def __post_init__(self) -> None:
         """Check that the fraction belongs to the kind."""
         one_of("game", self.kind, ("population", "pool"))
-        number = isinstance(self.fraction, (int, float)) and not isinstance(self.fraction, bool)
-        if self.kind == "pool" and not (number and 0.0 < self.fraction < 1.0):
-            raise InputError("fraction", self.fraction, "a number strictly between 0 and 1, the share n/N of the pool")
-        if self.kind == "population" and self.fraction != 0.0:
-            raise InputError("fraction", self.fraction, "left out in a population")
+        if self.kind == "pool":
+            allowed = "a number strictly between 0 and 1, the share n/N of the pool"
+        else:
+            allowed = "left out in a population"
+        fraction = real_number("fraction", self.fraction, allowed)
+        if not 0.0 < fraction < 1.0 if self.kind == "pool" else fraction != 0.0:
+            raise InputError("fraction", self.fraction, allowed)
 
     def variance_share(self, inflation: float) -> float:
         """Return the variance of a fitted value over subsets of the pool, as a share of that over fresh samples.

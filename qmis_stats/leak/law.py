@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qmis_stats.arrays import FloatArray, Indices, IntArray
+from qmis_stats.backends import kernels_of
 from qmis_stats.leak.fits import Fit
 from qmis_stats.leak.posterior import Points
 from qmis_stats.leak.signal import PointSignal, statistics
@@ -66,9 +67,7 @@ def exposures(
     if fit.outputs > 1:
         tv, members, non_members = softmax_exposures(fit, points, signals, group, groups)
     else:
-        from qmis_kernels import backend as table
-
-        kernels = table(backend)
+        kernels = kernels_of(backend)
         own = (np.sqrt(points.variance[:, 0, 0]), points.leverage[:, 0, 0], fit.y, fit.loss.code)
         moments = [kernels.proximal_moments(here, *own) for here in centre[:, :, 0]]
         repeat, together = np.tile(np.arange(n), nodes), np.concatenate(moments)

@@ -13,6 +13,7 @@ from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
 from qmis_stats.foreign import raised_by
 from qmis_stats.leak.fits import Fit, fit_from
+from qmis_stats.validation import float_array, labels_of
 
 __all__ = ["fit_of", "fit_of_weights", "points_like"]
 
@@ -97,7 +98,7 @@ def points_like(fitted: Any, X: ArrayLike, y: ArrayLike, trained_on: tuple[Any, 
 
 def _last_step(fitted: Any, X: ArrayLike, y: ArrayLike) -> tuple[Any, FloatArray, Any]:
     """Return what has the weights, in a pipeline its last step, with the features and targets that it is given."""
-    features, targets = _features(X), np.asarray(y)
+    features, targets = _features(X), labels_of("y", y)
     if targets.ndim != 1 or targets.size != features.shape[0]:
         raise InputError("y", targets.shape, f"one target per row of X, which has {features.shape[0]}")
     if not hasattr(fitted, "steps"):
@@ -108,20 +109,14 @@ def _last_step(fitted: Any, X: ArrayLike, y: ArrayLike) -> tuple[Any, FloatArray
 
 
 def _features(X: ArrayLike) -> FloatArray:
-    try:
-        found = np.asarray(X, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError("X", type(X).__name__, "an array of numbers of shape (n, p)") from None
+    found = float_array("X", X, "an array of numbers of shape (n, p)")
     if found.ndim != 2:
         raise InputError("X", found.shape, "of shape (n, p)")
     return found
 
 
 def _numbers(y: Any) -> FloatArray:
-    try:
-        return np.asarray(y, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError("y", np.asarray(y).ravel()[:3].tolist(), "numbers") from None
+    return float_array("y", y, "numbers")
 
 
 def _intercept(fitted: Any) -> FloatArray | None:

@@ -168,6 +168,7 @@ def tilted_series(
     instance_of(Problem, "problem", problem)
     sizes = [sample_size(size) for size in objects(object, "n", n, "such as [100, 200]")]
     one_of("sampling", sampling, get_args(Sampling))
+    instance_of(bool, "common", common)
     whole_number("batches", batches, _FEWEST_BATCHES, _MOST_BATCHES)
     settings = Settings(replicates, seed, backend)
     designs = [_design(problem, size, settings) for size in sizes]

@@ -6,14 +6,13 @@ import zlib
 from dataclasses import dataclass
 from types import ModuleType
 
-from qmis_stats.errors import BackendUnavailableError
-from qmis_stats.validation import one_of, whole_number
+from qmis_stats.backends import checked_backend, kernels_of
+from qmis_stats.validation import whole_number
 
-__all__ = ["BACKENDS", "MAX_REPLICATES", "MAX_TERMS", "Settings"]
+__all__ = ["MAX_REPLICATES", "MAX_TERMS", "Settings"]
 
 MAX_REPLICATES = 10**9
 MAX_TERMS = 10**9
-BACKENDS = ("auto", "numba", "cupy", "reference")
 _MAX_SEED = 2**32
 _MAX_BLOCKS = 2**32  # of at most 10⁹ replicates: their numbers stay below 2⁶³
 
@@ -59,16 +58,11 @@ class Settings:
             ("block", 0, _MAX_BLOCKS - 1),
         ):
             whole_number(name, getattr(self, name), low, high)
-        one_of("backend", self.backend, BACKENDS)
+        checked_backend(self.backend)
 
     def kernels(self) -> ModuleType:
         """Return the table of compiled functions, or raise when the backend cannot run here."""
-        import qmis_kernels
-
-        try:
-            return qmis_kernels.backend(self.backend)
-        except qmis_kernels.BackendUnavailable as error:
-            raise BackendUnavailableError(str(error)) from None
+        return kernels_of(self.backend)
 
     def key(self, method: str, n: int) -> tuple[int, int]:
         """Return the generator's key: different methods and sample sizes use independent random numbers.

@@ -10,7 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from qmis_stats.errors import InputError
+from qmis_stats.errors import InputError, setting
 from qmis_stats.sweep.adaptive import Adaptive, Block, decide
 from qmis_stats.sweep.cell import Cell, canonical
 from qmis_stats.sweep.database import Progress, Store
@@ -86,11 +86,13 @@ def run_sweep(
     3
     """
     instance_of(Sweep, "sweep", sweep, "load_sweep reads one from a file, parse_sweep makes one of tables")
+    instance_of(bool, "resume", resume)
     crew = workers(jobs, cluster, sweep.backend)
     try:
         with Store(path) as store:
             if not resume and not store.empty:
-                raise InputError("store", os.fspath(path), "a new file, or used with resume: it holds cells already")
+                allowed = f"a new file, or used with {setting('resume', True)}: it holds cells already"
+                raise InputError("store", os.fspath(path), allowed)
             store.plan(sweep.cells)
             loop = _Loop(sweep, store, crew, report)
             try:

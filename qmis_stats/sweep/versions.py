@@ -14,6 +14,7 @@ from qmis_kernels._cache import sources_digest
 __all__ = ["NUMERIC_ROOMS", "versions"]
 
 NUMERIC_ROOMS = (
+    "backends",
     "evaluate",
     "exact",
     "experiment",

@@ -293,5 +293,6 @@ def unquantized(dimension: int, n: int, *, regression: bool = False) -> float:
     1.0
     """
     dimension, n = whole_number("dimension", dimension, 1, LARGEST_SIZE), sample_size(n, 1)
+    instance_of(bool, "regression", regression)
     norm = math.sqrt(2.0) * float(poch(0.5 * dimension, 0.5))
     return norm / math.sqrt(2.0 * math.pi * n) * (math.sqrt(2.0 / math.pi) if regression else 1.0)

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 
 from qmis_stats.reporting.progress import steps
 from qmis_stats.threads import one_thread
-from qmis_stats.validation import checked_seed, objects
+from qmis_stats.validation import checked_seed, instance_of, objects
 from qmis_stats.verify.checked import CheckedClaim
 from qmis_stats.verify.decisions import Statistical
 from qmis_stats.verify.evidence import Claim, Context
@@ -57,6 +57,8 @@ def run_verification(
         from qmis_stats.verify.registry import CLAIMS
 
         claims = CLAIMS
+    instance_of(bool, "quick", quick)
+    instance_of(bool, "progress", progress)
     claims = objects(Claim, "claims", claims, "chosen_claims finds them by statement and key")
 
     context = Context(quick, checked_seed(seed))

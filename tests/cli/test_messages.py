@@ -123,7 +123,7 @@ MESSAGES = {
     "a misspelt column of groups": ("age,y", COUNT, ["--by", "ag"], "--by = 'ag': must be a column of t.csv: age, y"),
     "no SMILES": ("age,y", COUNT, ["--smiles", ""], "--smiles = '': must be a column of t.csv: age, y"),
     "a share": ("a,y", COUNT, ["--evaluation", "1.5"], "--evaluation = 1.5: must be a share between 0 and 1\n"),
-    "a quantizer": ("a,y", COUNT, ["--quantizers", "sing"], "; did you mean sign?\n"),
+    "a quantizer": ("a,y", COUNT, ["--quantizers", "sing"], "the name of a quantizer; did you mean sign? It is one of"),
     "no quantizer": ("a,y", COUNT, ["--quantizers", "identity"], "--quantizers = 'identity': must be at least one"),
     "quantizers twice": ("a,y", COUNT, ["--quantizers", "sign,sign"], "--quantizers = 'sign, sign': must be of diff"),
     "an ignored column": ("a,y", COUNT, ["--ignore", "b"], "--ignore = 'b': must be a column of t.csv: a, y"),
@@ -212,3 +212,10 @@ def test_no_number_is_said_to_be_without_nan():
 def test_errors_leave_a_process_as_they_are(error):
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
+
+
+@pytest.mark.parametrize(("name", "command"), [("mis", "evaluate"), ("leakage", "audit")])
+def test_functions_of_python_lead_to_their_commands(name, command, qmis):
+    result = qmis(name)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"No such command '{name}'. Did you mean '{command}'? See 'qmis --help'.\n"

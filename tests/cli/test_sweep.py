@@ -52,7 +52,7 @@ def test_a_store_that_holds_cells_needs_resume(qmis, experiment, store):
     qmis("sweep", file, "--store", store, "--jobs", 1)
     refused = qmis("sweep", file, "--store", store, "--jobs", 1)
     assert refused.exit_code == 2
-    assert "used with resume" in refused.stderr
+    assert "used with --resume: it holds cells already" in refused.stderr
     assert qmis("sweep", file, "--store", store, "--jobs", 1, "--resume").exit_code == 0
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from PIL import Image
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PICTURES = sorted((DOCS / "figures").glob("*.png"))
@@ -32,3 +33,9 @@ def test_the_page_is_what_the_recipes_say(gallery):
 @pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.stem)
 def test_pictures_are_small(path):
     assert path.stat().st_size <= LARGEST
+
+
+@pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.stem)
+def test_pictures_say_their_resolution(path):
+    with Image.open(path) as picture:
+        assert picture.info["dpi"] == pytest.approx((300, 300), abs=0.01)

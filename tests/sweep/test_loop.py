@@ -85,7 +85,7 @@ def test_a_finished_sweep_computes_nothing_again(path, sweep, monkeypatch):
 
 def test_a_store_with_cells_is_not_written_to_without_resume(path, sweep):
     run_sweep(sweep(grid={}), path)
-    with pytest.raises(InputError, match="used with resume"):
+    with pytest.raises(InputError, match="used with resume=True"):
         run_sweep(sweep(grid={}), path)
 
 

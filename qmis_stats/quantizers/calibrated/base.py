@@ -68,6 +68,7 @@ class CalibratedQuantizer(WithoutCodes):
     """What names begin with, a hyphen at the end."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         instance_of(WeightQuantizer, "grid", self.grid, "such as quantizer('uniform-4')")
         inner = self.grid.inner if isinstance(self.grid, Grouped) else self.grid
         rounded = isinstance(self.grid, Grouped) and self.grid.scale is not None

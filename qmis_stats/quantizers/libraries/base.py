@@ -62,6 +62,7 @@ class LibraryQuantizer(WeightQuantizer):
     """The kinds there are."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.per_channel or not self._exists():
             raise InputError("quantizer", self.name, f"{self.library}: and {self.allowed}")
         for module in self.modules:

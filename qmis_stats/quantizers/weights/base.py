@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from qmis_stats.arrays import FloatArray, IntArray
 from qmis_stats.errors import DomainError, InputError
 from qmis_stats.quantizers.weights.faces import Faces, joined
-from qmis_stats.validation import whole_number
+from qmis_stats.validation import instance_of, labels_of, whole_number
 
 __all__ = [
     "GroupCells",
@@ -71,6 +71,9 @@ class WeightQuantizer(ABC):
 
     _absolute: ClassVar[bool] = False
     """Whether levels do not follow the scale of the weights, so that groups must not be normalised."""
+
+    def __post_init__(self) -> None:
+        instance_of(bool, "per_channel", self.per_channel)
 
     @property
     @abstractmethod
@@ -181,7 +184,12 @@ class WeightQuantizer(ABC):
         """
         whole_number("nearest", nearest, 1, 2**40)
         groups = list(self._groups(weight_tensor(weights)))
-        return joined([self._faces(group, nearest) for _, group, _ in groups], [e for _, _, e in groups])
+        with np.errstate(over="ignore"):
+            found = joined([self._faces(group, nearest) for _, group, _ in groups], [e for _, _, e in groups])
+        if not np.all(np.isfinite(found.margins)):
+            largest = float(np.max(np.abs(weight_tensor(weights))))
+            raise InputError("weights", f"a magnitude of {largest:g}", "smaller: margins overflow")
+        return found
 
     def cells(self, weights: ArrayLike) -> list[GroupCells]:
         """Return the thresholds of each group, its scale held where these weights put it.
@@ -374,11 +382,11 @@ def weight_tensor(weights: ArrayLike) -> FloatArray:
     >>> weight_tensor([[1, 2]])
     array([[1., 2.]])
     """
+    given = labels_of("weights", weights, "an array of real numbers")
+    if given.dtype.kind not in "fiuO":
+        raise InputError("weights", weights, "an array of real numbers")
     try:
-        array = np.asarray(weights)
-        if array.dtype.kind not in "fiuO":
-            raise TypeError
-        array = array.astype(np.float64, order="C", copy=False)
+        array = given.astype(np.float64, order="C", copy=False)
     except (TypeError, ValueError, OverflowError):
         raise InputError("weights", weights, "an array of real numbers") from None
     if array.size == 0:

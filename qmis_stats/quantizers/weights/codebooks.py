@@ -30,6 +30,7 @@ class _OwnLevels(WeightQuantizer):
     width: int = 2
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         whole_number("bits", self.width, 1, 8)
 
     @property

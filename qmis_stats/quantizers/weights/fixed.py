@@ -116,6 +116,7 @@ class NormalFloat4(_OfLargest):
     _shape: ClassVar[tuple[float, ...]] = NF4_LEVELS
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.block is not None:
             whole_number("block", self.block, 1, 2**40)
             if self.per_channel:
@@ -193,6 +194,7 @@ class PowersOfTwo(WeightQuantizer):
     _absolute: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         whole_number("bits", self.width, 3, 8)
 
     @property

@@ -57,6 +57,7 @@ class GgmlBlocks(WeightQuantizer):
     _absolute: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         instance_of(str, "kind", self.kind)
         one_of("kind", self.kind, GGML_TYPES)
         if self.per_channel:
@@ -81,15 +82,22 @@ class GgmlBlocks(WeightQuantizer):
 
     def _encode(self, weights: FloatArray) -> tuple[IntArray, FloatArray]:
         with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
-            w = weights.astype(np.float32)
-            codes, step, lowest = self._rounded(w)
+            _, codes, step, lowest = self._scaled(weights)
             kept, least = (np.float32(np.float16(x)) for x in (step, lowest))
             values = kept * codes.astype(np.float32) + least
-        if not (np.isfinite(kept) and np.isfinite(least) and np.all(np.isfinite(w))):
-            largest = float(np.max(np.abs(weights)))
-            raise InputError("weights", f"a magnitude of {largest:g}", "smaller: scales are kept in float16")
         forward = -1 if step < 0.0 else 1
         return codes.astype(np.int64) * forward, values.astype(np.float64) + 0.0
+
+    def _scaled(self, weights: FloatArray) -> tuple[_F32, _F32, np.float32, np.float32]:
+        """Return the weights in single precision, and :meth:`_rounded`, of weights whose scales float16 can hold."""
+        with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
+            w = weights.astype(np.float32)
+            codes, step, lowest = self._rounded(w)
+            held = np.isfinite(np.float16(step)) and np.isfinite(np.float16(lowest)) and np.all(np.isfinite(w))
+        if not held:
+            largest = float(np.max(np.abs(weights)))
+            raise InputError("weights", f"a magnitude of {largest:g}", "smaller: scales are kept in float16")
+        return w, codes, step, lowest
 
     def _rounded(self, w: _F32) -> tuple[_F32, np.float32, np.float32]:
         """Return the codes about zero, the step and the smallest value, before these are rounded."""
@@ -114,8 +122,7 @@ class GgmlBlocks(WeightQuantizer):
         return within_largest(weights)
 
     def _cells(self, weights: FloatArray) -> tuple[FloatArray, list[int]]:
-        w = weights.astype(np.float32)
-        _, step, lowest = self._rounded(w)
+        w, _, step, lowest = self._scaled(weights)
         if self.kind == "q8_0":
             places, known = np.arange(-127, 127) + 0.5, [int(np.argmax(np.abs(w)))]
         elif self.kind.endswith("_1"):

@@ -55,6 +55,7 @@ class Grouped(WeightQuantizer):
     scale: str | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         instance_of(WeightQuantizer, "inner", self.inner, "such as quantizer('uniform-4')")
         whole_number("block", self.block, 1, 2**40)
         if self.per_channel or self.inner.per_channel:

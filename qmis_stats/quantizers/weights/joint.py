@@ -48,6 +48,7 @@ class JointRelease(WeightQuantizer):
     parts: tuple[WeightQuantizer, ...]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         objects(WeightQuantizer, "parts", self.parts, "such as quantizer('sign')")
         names = [one.name for one in self.parts]
         joint = any(isinstance(one, (JointRelease, Mixed)) or one.name == "identity" for one in self.parts)

@@ -49,6 +49,7 @@ class Mixed(WithoutCodes):
     choices: tuple[tuple[str, WeightQuantizer], ...]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if isinstance(self.choices, Mapping):
             object.__setattr__(self, "choices", tuple(self.choices.items()))
         choices = objects(tuple, "choices", self.choices, "pairs of a pattern and a quantizer, or a dictionary")

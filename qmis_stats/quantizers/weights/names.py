@@ -112,7 +112,8 @@ def quantizer(name: str) -> WeightQuantizer:
             from qmis_stats.quantizers.libraries import library_quantizer
 
             return library_quantizer(name)
-    raise InputError("quantizer", name, _ALLOWED + did_you_mean(name, DEFAULT_QUANTIZERS))
+    near = did_you_mean(name, DEFAULT_QUANTIZERS)  # before the long list of names, not behind it
+    raise InputError("quantizer", name, f"the name of a quantizer{near} It is {_ALLOWED}" if near else _ALLOWED)
 
 
 def names_in(text: str) -> list[str]:

@@ -12,6 +12,7 @@ from qmis_stats.arrays import FloatArray, IntArray
 from qmis_stats.errors import DomainError
 from qmis_stats.quantizers.weights.base import WeightQuantizer, mean_within
 from qmis_stats.quantizers.weights.faces import Faces, threshold_faces
+from qmis_stats.validation import instance_of
 
 __all__ = ["IdentityWeights", "SignWeights", "sign_faces"]
 
@@ -85,6 +86,10 @@ class SignWeights(WeightQuantizer):
     scaled: bool = False
 
     _absolute: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        instance_of(bool, "scaled", self.scaled)
 
     @property
     def stem(self) -> str:

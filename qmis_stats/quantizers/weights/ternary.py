@@ -103,6 +103,7 @@ class TernaryWeightNetwork(_Ternary):
     factor: float = 0.7
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         checked_share("factor", self.factor)
 
     @property
@@ -157,6 +158,7 @@ class SparseTernary(_Ternary):
     sparsity_target: float = 0.5
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         checked_share("sparsity_target", self.sparsity_target)
 
     @property

@@ -43,6 +43,7 @@ class UniformSymmetric(WeightQuantizer):
     width: int = 4
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         whole_number("bits", self.width, 2, 8)
 
     @property
@@ -120,6 +121,7 @@ class UniformAsymmetric(WeightQuantizer):
     width: int = 4
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         whole_number("bits", self.width, 2, 8)
 
     @property

@@ -204,7 +204,7 @@ def _plane(context: Context) -> Evidence:
         ("Gaussian mixture, d = 1, three codewords", Problem(mixture, CodebookERM([[0.0], [0.9], [-1.2]])), (60, 200)),
         ("Gaussian mixture in ℝ², three rivals", Problem(mixture2, CodebookERM(triangle)), (100, 300)),
     )
-    replicates = context.choose(20_000, 400_000)
+    replicates = context.choose(20_000, 200_000)  # with more, fewer points fit the budget of pairs: errors grow
     rows, pairs = [], []
     for name, problem, sizes in settings:
         for n in sizes:
