@@ -38,6 +38,9 @@ _FINE = 0.9
 _STEPS = 3
 """Times that a guess of finely coded weights is improved."""
 
+_TRIED = 32
+"""Shadow runs on which more rounds are tried."""
+
 _LARGEST, _DENSEST = 2e7, 2000
 
 
@@ -179,20 +182,30 @@ class _Head:
         """
         shown, member = self.known.shadow.shown, self.known.shadow.member
         assert shown.rows is not None
-        count, first = np.sum(~trained, axis=0), np.empty(member.shape)
+        count, plain = np.sum(~trained, axis=0), np.empty(member.shape)
         grown = np.where(count > 1, count / np.maximum(count - 1, 1), 1.0)
         for t, rows in enumerate(shown.rows):
             places = self.known.places(rows)
             away = self.seen.values[t, places] - self.middle[places]
             away = np.where(trained[t, places], 1.0, grown[places])[:, None] * away
-            first[t] = self._log_ratio(away, places)
-        others = [
-            ((equations, k), scores)
-            for equations in possible
-            for k, scores in enumerate(self._by_equations(equations, shown))
-        ]
-        found = [(None, first), *others]
-        return max(found, key=lambda one: float(delong(one[1][member], one[1][~member])[0][0]))[0]
+            plain[t] = self._log_ratio(away, places)
+
+        def area(scores: FloatArray) -> float:
+            some = member[: len(scores)]
+            return float(delong(scores[some], scores[~some])[0][0])
+
+        once = {equations: self._by_equations(equations, shown, (1,))[0] for equations in possible}
+        best = max(possible, key=lambda equations: area(once[equations]))
+        areas: dict[tuple[ScoreEquations, int] | None, float] = {None: area(plain), (best, 1): area(once[best])}
+        found = max(areas, key=lambda one: areas[one])
+        more = [k for k in best.rounds if k > 1]
+        if not more:
+            return found
+        read = self._by_equations(best, shown, more, _TRIED)
+        least = area((plain if found is None else once[best])[:_TRIED])
+        gains = {k: area(scores) - least for k, scores in zip(more, read, strict=True)}
+        most = max(more, key=lambda k: gains[k])
+        return (best, most) if gains[most] > 0.0 else found
 
     def _equations(self) -> tuple[ScoreEquations, ...]:
         """Return the equations that finely coded weights solve, about two guesses, where all of the pool is at hand."""
@@ -239,8 +252,8 @@ class _Head:
     def score(self, shown: Shown) -> FloatArray:
         """Return the log likelihood ratio of each point that is shown."""
         if self.equations is not None:
-            equations, k = self.equations
-            return np.asarray(self._by_equations(equations, shown)[k])
+            equations, rounds = self.equations
+            return np.asarray(self._by_equations(equations, shown, [rounds])[0])
         assert shown.rows is not None
         found = np.empty(shown.y.shape)
         for t, (weights, rows) in enumerate(zip(shown.weights, shown.rows, strict=True)):
@@ -248,17 +261,19 @@ class _Head:
             found[t] = self._log_ratio(self.seen.read(weights, places) - self.middle[places], places)
         return found
 
-    def _by_equations(self, equations: ScoreEquations, shown: Shown) -> FloatArray:
+    def _by_equations(
+        self, equations: ScoreEquations, shown: Shown, rounds: Sequence[int], runs: int | None = None
+    ) -> FloatArray:
         """Return log likelihood ratios by the equations, (R, T, n): labels do not enter, a control has the same."""
         rows = shown.rows
         assert rows is not None
 
         def found() -> FloatArray:
-            pairs = zip(shown.weights, rows, strict=True)
-            read = [equations.log_ratios(weights, self.known.places(some)) for weights, some in pairs]
+            pairs = list(zip(shown.weights, rows, strict=True))[:runs]
+            read = [equations.log_ratios(weights, self.known.places(some), rounds) for weights, some in pairs]
             return np.array(read).transpose(1, 0, 2)
 
-        return shown.once(("score equations", id(self.seen), equations.steps), found)
+        return shown.once(("score equations", id(self.seen), equations.steps, *rounds, runs), found)
 
     def _log_ratio(self, away: FloatArray, places: Indices) -> FloatArray:
         """Return the log likelihood ratio of rows whose read-outs are so far away from their means, shape (N,)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
@@ -27,7 +28,7 @@ _SETTLED = 0.1
 _COUNTED = 10.0
 """Inverse error of the number of members, which is known."""
 
-_ROUNDS = (1, 3, 8, 20)
+_ROUNDS = (1, 3, 8)
 _OFTEN = 2e7
 
 _Answers: TypeAlias = tuple[tuple[FloatArray, bool], FloatArray]
@@ -83,14 +84,14 @@ class ScoreEquations:
         moves = cho_solve(factor, np.kron(np.eye(basis.shape[1]), design.T))
         return factor, moves.reshape(len(hessian), basis.shape[1], len(design))
 
-    @cached_property
+    @property
     def rounds(self) -> tuple[int, ...]:
-        """Rounds after which memberships are read: many where equations are few enough to be solved often."""
+        """Rounds that are tried: more than one where the equations are few enough to be solved often."""
         few, many = sorted((self.fits.law.response.shape[0], self.fits.y.size))
         return _ROUNDS if few**2 * many <= _OFTEN else _ROUNDS[:1]
 
-    def log_ratios(self, weights: Weights, places: Indices) -> FloatArray:
-        """Return the log likelihood ratio of membership of some rows, given released weights, shape (R, n)."""
+    def log_ratios(self, weights: Weights, places: Indices, rounds: Sequence[int] = (1,)) -> FloatArray:
+        """Return log likelihood ratios of membership of some rows, given released weights, after rounds, (R, n)."""
         fits, basis = self.fits, self.fits.basis
         mean, root, y = self.weights.mean, self._root, fits.y
         penalties = fits.penalties * np.append((Units.of_head(weights).scale / fits.units[0].scale) ** 2, 1.0)
@@ -112,7 +113,7 @@ class ScoreEquations:
                 np.vstack([root[:, None] * moved, np.full(y.size, _COUNTED)]), _chances(self.fraction, grown)
             )
             seen = np.append(seen, _COUNTED * self.fraction * y.size)
-            means, ratios = members.read(seen, places, self.rounds)
+            means, ratios = members.read(seen, places, rounds)
             step = pulled + moved @ means
             theta = theta + step.reshape(mean.shape)
             if np.max(np.abs(root * step)) < _SETTLED:
