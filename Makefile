@@ -67,6 +67,7 @@ study: $(VENV)/.test-installed
 	$(BIN)/python docs/studies/calibration.py $(if $(DATA),--data "$(DATA)")
 	$(BIN)/python docs/studies/protects.py $(if $(DATA),--data "$(DATA)")
 	$(BIN)/python docs/studies/softmax.py --pools 3 --targets 300 --shadows 80 --seed 100
+	$(BIN)/python docs/studies/memberships.py
 	$(BIN)/python docs/studies/synthetic.py
 	$(BIN)/python docs/studies/agreement.py
 	$(BIN)/python docs/studies/independence.py

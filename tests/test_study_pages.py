@@ -20,6 +20,7 @@ MADE_BY = {
     "independence": "independence",
     "indicator_ranking": "write_indicator_ranking",
     "large_networks": "large_networks",
+    "memberships": "memberships",
     "softmax": "softmax",
     "leak_checks": "leak_checks_study.page",
     "molecules": "write_molecules",

@@ -15,7 +15,7 @@ from qmis_stats.leak.releases import ReleaseLeak
 from qmis_stats.validation import checked_level
 
 if TYPE_CHECKING:
-    from qmis_stats.audit.attacks.side_by_side import AttackAudit
+    from qmis_stats.audit.attacks.side_by_side import AttackAudit, Compared
     from qmis_stats.audit.unit_moments import UnitsLeak
     from qmis_stats.inference.rank_results import RankResults
 
@@ -230,7 +230,7 @@ def leak_sure(
 
 
 def attacks_and_theory(attacks: AttackAudit, level: float) -> list[str]:
-    """Return whether attacks agree with the theory for the game of the attacks, in at most one sentence.
+    """Return whether attacks agree with the theory for the game of the attacks, in at most two sentences.
 
     Parameters
     ----------
@@ -240,8 +240,16 @@ def attacks_and_theory(attacks: AttackAudit, level: float) -> list[str]:
         Confidence level, for all releases together.
     """
     compared = attacks.compared(checked_level(level))
-    if not compared:
-        return []
+    found = [_inside_domain(attacks, compared, level)] if compared else []
+    beyond = [one for one in attacks.compared(level, inside=False) if not one.agree and one.attacked > one.predicted]
+    if beyond:
+        beyond.sort(key=lambda one: one.predicted - one.attacked)
+        what = "in a known pool attacks find more than its formulas (AUC)"
+        found.append(f"Outside of the domain of theory, {what}: {_read_for_said(beyond)}.")
+    return found
+
+
+def _inside_domain(attacks: AttackAudit, compared: Sequence[Compared], level: float) -> str:
     game, theory = next(iter(attacks.reports.values())).game, attacks.predicted
     where = f"Attacks on training runs with {game['n']} rows of a known pool"
     if theory is not None and theory.in_domain[-1]:  # no quantization: the game of the pool has a leak of its own
@@ -252,12 +260,16 @@ def attacks_and_theory(attacks: AttackAudit, level: float) -> list[str]:
         inside = f"all {len(compared)} releases"
         if len(compared) < len(attacks.reports):
             inside = f"the {len(compared)} of {len(attacks.reports)} releases inside its domain"
-        return [f"{where} agree with the theory for it under {inside}."]
+        return f"{where} agree with the theory for it under {inside}."
     above = [one for one in apart if one.attacked > one.predicted]
-    shown = [f"{release_name(one.name)} {number(one.attacked)} for {number(one.predicted)}" for one in (above or apart)]
     if above:
-        return [f"{where} reach MORE than the theory says, so trust the attacks (AUC): {listed(shown, 4)}."]
-    return [f"{where} reach less than the theory's best attack would (AUC): {listed(shown, 4)}."]
+        return f"{where} reach MORE than the theory says, so trust the attacks (AUC): {_read_for_said(above)}."
+    return f"{where} reach less than the theory's best attack would (AUC): {_read_for_said(apart)}."
+
+
+def _read_for_said(some: Sequence[Compared]) -> str:
+    shown = [f"{release_name(one.name)} {number(one.attacked)} for {number(one.predicted)}" for one in some]
+    return listed(shown, 4)
 
 
 def _needed(leak: ReleaseLeak, candidates: Sequence[str], level: float) -> list[str]:

@@ -183,6 +183,14 @@ def test_attacks_are_held_against_the_theory(attacked):
     found = dataclasses.replace(attacked, predicted=wrong)
     assert not any(one.agree for one in found.compared())
     assert "reach MORE than the theory says, so trust the attacks" in " ".join(leak_sure(wrong, (), 0.95, found))
+    # Of releases outside of the domain it is said where attacks find more.
+    beyond = dataclasses.replace(found, predicted=dataclasses.replace(wrong, reasons=(("one reason",), ("another",))))
+    assert not beyond.compared()
+    [text] = attacks_and_theory(beyond, 0.9)
+    assert text.startswith(
+        "Outside of the domain of theory, in a known pool attacks find more than its formulas (AUC): "
+    )
+    assert f"no quantization {found.compared()[-1].attacked:.3f} for {wrong.auc[-1]:.3f}" in text
 
 
 @pytest.fixture(scope="module")

@@ -169,7 +169,7 @@ def test_memberships_that_are_0_or_1_are_found_where_normal_ones_are_not(
     played = play(from_arrays(X, y), head, None, 128, **numbers)
     played = played if release is None else played.quantized(quantizer(release))
     [mine, theirs] = run_attacks(played, [ReadOut(), LiRA("online")], control=None).results
-    monkeypatch.setattr(score_equations, "_ROUNDS", (1,))
+    monkeypatch.setattr(score_equations, "ROUNDS", (1,))
     [normal] = run_attacks(played, [ReadOut()], control=None).results
     assert mine.auc - normal.auc > 5.5 * np.hypot(mine.auc_std_error, normal.auc_std_error)
     assert normal.auc - theirs.auc > 0.0

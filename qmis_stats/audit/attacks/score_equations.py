@@ -28,7 +28,9 @@ _SETTLED = 0.1
 _COUNTED = 10.0
 """Inverse error of the number of members, which is known."""
 
-_ROUNDS = (1, 3, 8)
+ROUNDS = (1, 3, 8)
+"""Rounds after which memberships are read."""
+
 _OFTEN = 2e7
 
 _Answers: TypeAlias = tuple[tuple[FloatArray, bool], FloatArray]
@@ -88,7 +90,7 @@ class ScoreEquations:
     def rounds(self) -> tuple[int, ...]:
         """Rounds that are tried: more than one where the equations are few enough to be solved often."""
         few, many = sorted((self.fits.law.response.shape[0], self.fits.y.size))
-        return _ROUNDS if few**2 * many <= _OFTEN else _ROUNDS[:1]
+        return ROUNDS if few**2 * many <= _OFTEN else ROUNDS[:1]
 
     def log_ratios(self, weights: Weights, places: Indices, rounds: Sequence[int] = (1,)) -> FloatArray:
         """Return log likelihood ratios of membership of some rows, given released weights, after rounds, (R, n)."""

@@ -72,8 +72,8 @@ class AttackAudit(NotebookResult):
     beside: AttackReport | None = None
     whole: Mapping[str, AttackReport] = field(default_factory=dict)
 
-    def compared(self, level: float | None = None) -> tuple[Compared, ...]:
-        """Return AUC by theory and of the read-out attack for every release whose theory is in its domain.
+    def compared(self, level: float | None = None, *, inside: bool = True) -> tuple[Compared, ...]:
+        """Return AUC by theory and of the read-out attack for every release whose theory is in its domain, or is not.
 
         They disagree where they differ significantly, at the level for all releases together (Bonferroni).
 
@@ -81,6 +81,8 @@ class AttackAudit(NotebookResult):
         ----------
         level : float, optional
             By default that of the intervals.
+        inside : bool
+            Whether those inside the domain are compared, or those outside of it.
         """
         if self.predicted is None:
             return ()
@@ -88,8 +90,8 @@ class AttackAudit(NotebookResult):
         theory = self.predicted
         names = [
             name
-            for name, inside in zip(theory.names, theory.in_domain, strict=True)
-            if inside and name in self.reports and _read_out(self.reports[name]) is not None
+            for name, within in zip(theory.names, theory.in_domain, strict=True)
+            if within == inside and name in self.reports and _read_out(self.reports[name]) is not None
         ]
         share = 1.0 - (1.0 - chosen) / max(len(names), 1)
         found = []
