@@ -193,7 +193,9 @@ def _covariance(influence: FloatArray, groups: IntArray | None) -> FloatArray:
     """Return the covariance of means over the last axis of (Q, M, N), of points or groups that are independent."""
     points = influence.shape[-1]
     if groups is not None:
-        influence = cluster_sums(influence, groups, int(groups.max()) + 1)
+        unknown = np.isnan(influence).any(axis=-1)
+        influence = cluster_sums(np.nan_to_num(influence), groups, int(groups.max()) + 1)
+        influence[unknown] = np.nan
     clusters = influence.shape[-1]
     each = influence.transpose(1, 0, 2)
     with np.errstate(divide="ignore", invalid="ignore"):
