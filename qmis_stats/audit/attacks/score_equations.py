@@ -98,6 +98,8 @@ class ScoreEquations:
         mean, root, y = self.weights.mean, self._root, fits.y
         penalties = fits.penalties * np.append((Units.of_head(weights).scale / fits.units[0].scale) ** 2, 1.0)
         measured = self.weights.deviation(weights)
+        # Many equations that are linear in large errors do not add up to the number of members.
+        counted, wanted = len(self.rounds) > 1, self.fraction * y.size
         guess = measured if self.steps == 1 else fits.covariance @ self.weights.read(weights)
         theta = mean + guess.reshape(mean.shape)
         factor, moves = self._at_the_mean if fits.loss.name == "squared" else self._answers(theta)
@@ -107,14 +109,14 @@ class ScoreEquations:
             grown = np.linalg.slogdet(
                 np.eye(basis.shape[1]) + basis.T @ fits.loss.curvature(y, values) @ basis @ self.leverage
             )[1]
-            # What each member moves the weights, and that n of all are members.
+            # What each member moves the weights.
             moved = self._whole(-np.sum(moves * psi.T, axis=1))
             pulled = self._whole(cho_solve(factor, (basis.T @ (-penalties * theta)).reshape(-1, 1)))[:, 0]
             seen = root * ((mean - theta).ravel() + measured - pulled)
-            members = Memberships(
-                np.vstack([root[:, None] * moved, np.full(y.size, _COUNTED)]), _chances(self.fraction, grown)
-            )
-            seen = np.append(seen, _COUNTED * self.fraction * y.size)
+            parts = root[:, None] * moved
+            if counted:
+                parts, seen = np.vstack([parts, np.full(y.size, _COUNTED)]), np.append(seen, _COUNTED * wanted)
+            members = Memberships(parts, _chances(self.fraction, grown))
             means, ratios = members.read(seen, places, rounds)
             step = pulled + moved @ means
             theta = theta + step.reshape(mean.shape)
