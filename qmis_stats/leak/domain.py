@@ -24,8 +24,9 @@ _LARGEST_PULL = 0.95
 _LARGEST_JOINT_PULL = 0.15
 _LARGEST_INFLATION = 0.9
 _LARGEST_REPEATED = 0.01
-_FINE, _MOST_TOLD = 0.9, 0.25
-"""Share of the variance that is retained, and of a membership that is told, from which on their law is not normal."""
+_FINE, _MOST_EQUATIONS, _MOST_TOLD = 0.9, 0.1, 0.25
+"""Share of the variance that is retained, and equations per point of a pool, or share of a membership that they tell,
+from which on their law is not normal."""
 
 
 def objections(
@@ -41,9 +42,9 @@ def objections(
     columns = int(np.count_nonzero(np.any(fit.design != 0.0, axis=0))) * max(fit.outputs - 1, 1)
     # The score equations of weights and codes are for the points of a pool (Proposition S17.3).
     equations = columns * game.fraction / fit.points if game.kind == "pool" else 0.0
-    told = 0.0
-    if equations > 0.0:  # each equation tells of some membership: on average they tell no less than one per point
-        told = equations if equations > _MOST_TOLD else told_memberships(fit, found, game.fraction)
+    normal = equations <= _MOST_EQUATIONS
+    if normal and equations > 0.0:
+        normal = told_memberships(fit, found, game.fraction) <= _MOST_TOLD
     more = (
         f"in a known pool exact weights and fine codes solve {columns} equations for who was drawn: what these tell is "
         "not normal, and an attack may find much more than the figures say"
@@ -60,7 +61,7 @@ def objections(
             reasons = (*common, few)
         elif largest > _LARGEST_PART:
             reasons = (*common, f"one weight carries {largest:.0%} of what the codes tell: the read-out is not normal")
-        if told > _MOST_TOLD and carried.sum() >= _FINE * size.sum():
+        if not normal and carried.sum() >= _FINE * size.sum():
             reasons = (*reasons, exact if one is kept[-1] and equations >= 1.0 else more)
         each.append(reasons)
     return tuple(each)
