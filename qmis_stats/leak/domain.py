@@ -83,13 +83,13 @@ def told_memberships(fit: Fit, found: LeaveOneOut, fraction: float) -> float:
     fraction : float
         This share.
     """
-    basis, k = contrasts(fit.outputs), max(fit.outputs - 1, 1)
-    at = ((fraction, fit.design @ fit.parameters.T), (1.0 - fraction, found.value))
-    gradients = [(share, fit.loss.gradient(fit.y, values) @ basis) for share, values in at]
+    basis = contrasts(fit.outputs)
+    each = ((fraction, found.gradient), (1.0 - fraction, fit.loss.gradient(fit.y, found.value)))
+    gradients = [(share, psi @ basis) for share, psi in each]
     squares = sum(share * psi[:, :, None] * psi[:, None, :] for share, psi in gradients)
     whole = moment_matrix(fit.design, np.asarray(squares) / fraction)
     whole.flat[:: len(whole) + 1] += FREE * np.trace(whole) / len(whole)
-    explained = forms(fit.design, inverse_of(cho_factor(whole)), k)
+    explained = forms(fit.design, inverse_of(cho_factor(whole)), basis.shape[1])
     parts = [(share, np.einsum("na,nab,nb->n", psi, explained, psi)) for share, psi in gradients]
     return float(sum(s * np.sum(t**2) for s, t in parts) / sum(s * np.sum(t) for s, t in parts))
 

@@ -16,7 +16,7 @@ from qmis_stats.leak.leave_one_out import LeaveOneOut, forms
 from qmis_stats.leak.losses import contrasts, in_basis
 from qmis_stats.leak.pool_law import PoolLaw
 from qmis_stats.leak.retained import ReadOut, Retained, Scatter, read_out
-from qmis_stats.leak.stacks import between
+from qmis_stats.leak.stacks import between, turned
 
 __all__ = ["DrawnPools", "expected_squares"]
 
@@ -103,10 +103,7 @@ class DrawnPools:
         if not self.drawn:
             return read_out(self.spread, kept)
         readings = [read_out(one, kept) for one in self.drawn]
-        found = [
-            replace(one, along=turn @ one.along @ turn.transpose(0, 2, 1))
-            for one, turn in zip(readings, self._turns, strict=True)
-        ]
+        found = [replace(one, along=turned(turn, one.along)) for one, turn in zip(readings, self._turns, strict=True)]
         return ReadOut(**{part.name: np.mean([getattr(one, part.name) for one in found], axis=0) for part in _PARTS})
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from qmis_stats.arrays import FloatArray
 
-__all__ = ["applied", "between", "positive", "root", "with_values"]
+__all__ = ["applied", "between", "positive", "root", "turned", "with_values"]
 
 _NOTHING = 1e-9
 
@@ -72,3 +72,16 @@ def between(own: FloatArray, usual: FloatArray) -> FloatArray:
     if own.shape[-1] == 1:
         return np.sqrt(usual / own)
     return np.asarray(root(usual) @ np.linalg.pinv(root(own), rcond=_NOTHING, hermitian=True))
+
+
+def turned(turn: FloatArray, matrices: FloatArray) -> FloatArray:
+    """Return T M Tᵀ for each T (n, K, K) and its matrices (..., n, K, K).
+
+    Examples
+    --------
+    >>> turned(np.array([[[2.0]]]), np.array([[[3.0]]])).tolist()
+    [[[12.0]]]
+    """
+    if turn.shape[-1] == 1:  # of many points stacks of numbers are slow
+        return matrices * turn**2
+    return np.asarray(turn @ matrices @ np.swapaxes(turn, -1, -2))

@@ -129,7 +129,7 @@ class Memberships:
     def _sizes(self, factor: FloatArray, variance: FloatArray, places: Indices) -> FloatArray:
         """Return some of the diagonal of Sᵀ(1 + SVSᵀ)⁻¹S, (n,)."""
         by_points = self._by_points is not None
-        some = np.eye(self.chance.size)[:, places] if by_points else self.moves[:, places]
+        some = 1.0 * (np.arange(self.chance.size)[:, None] == places) if by_points else self.moves[:, places]
         solved = solve_triangular(factor, some, lower=True, check_finite=False)
         parts = np.einsum("en,en->n", solved, solved)
         return np.asarray((1.0 - parts) / variance[places] if by_points else parts)

@@ -23,6 +23,7 @@ from qmis_stats.audit.models.linear import Linear, Logistic, Softmax
 from qmis_stats.errors import DomainError
 from qmis_stats.inference.areas import delong
 from qmis_stats.leak.losses import in_basis
+from qmis_stats.leak.stacks import positive
 from qmis_stats.quantizers.weights.base import to_be_calibrated
 
 __all__ = ["ReadOut"]
@@ -143,9 +144,8 @@ class _Seen:
         seen = back @ np.concatenate([kk, kd.transpose(0, 2, 1)], axis=1) @ precision
         push = back @ np.concatenate([kd, dd], axis=1)
         noise = np.eye(seen.shape[1]) - seen @ np.linalg.solve(precision, seen.transpose(0, 2, 1))
-        law = MemberLaw(
-            fits.loss, basis, fits.y, fitted.mean(axis=0), precision, others.leverage, seen, push, _positive(noise)
-        )
+        noise = positive(0.5 * (noise + noise.transpose(0, 2, 1)))
+        law = MemberLaw(fits.loss, basis, fits.y, fitted.mean(axis=0), precision, others.leverage, seen, push, noise)
         made = cls(weights, fits, turned.transpose(0, 2, 1) @ unit, law, fitted, np.empty(0))
         everyone = np.arange(fits.y.size)
         return replace(made, values=np.array([made.read(w, everyone) for w in known.shadow.shown.weights]))
@@ -196,8 +196,7 @@ class _Head:
 
         once = {equations: self._by_equations(equations, shown, (1,))[0] for equations in possible}
         best = max(possible, key=lambda equations: area(once[equations]))
-        areas: dict[tuple[ScoreEquations, int] | None, float] = {None: area(plain), (best, 1): area(once[best])}
-        found = max(areas, key=lambda one: areas[one])
+        found = None if area(plain) >= area(once[best]) else (best, 1)
         more = [k for k in best.rounds if k > 1]
         if not more:
             return found
@@ -302,9 +301,3 @@ def _whitening(gram: FloatArray, whole: FloatArray) -> FloatArray:
     values, vectors = np.linalg.eigh(0.5 * (gram + gram.transpose(0, 2, 1)))
     kept = values > _SMALL * np.trace(whole, axis1=1, axis2=2)[:, None]
     return np.asarray(vectors * np.where(kept, 1.0 / np.sqrt(np.where(kept, values, 1.0)), 0.0)[:, None, :])
-
-
-def _positive(matrix: FloatArray) -> FloatArray:
-    """Return the nearest positive semidefinite matrices."""
-    values, vectors = np.linalg.eigh(0.5 * (matrix + matrix.transpose(0, 2, 1)))
-    return np.asarray((vectors * np.maximum(values, 0.0)[:, None, :]) @ vectors.transpose(0, 2, 1))
