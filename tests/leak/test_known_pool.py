@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import statsmodels.api as sm
@@ -130,6 +132,23 @@ def test_probes_stand_for_the_points_of_the_pool(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(retained, "_DENSE", 5)
     other = leakage(model, ["sign", "uniform-4"], **given)
     np.testing.assert_allclose(other.retained, usual.retained, atol=0.02)
+
+
+@pytest.mark.parametrize(("together", "same"), [(0.0, False), (1e8, True)])
+def test_single_precision_reads_what_double_does(
+    monkeypatch: pytest.MonkeyPatch, together: float, same: bool
+) -> None:
+    """Where matrices are large: to four digits, and not where all weights vary together."""
+    fit = fit_of(MADE["Ridge"][0], X, NUMBERS)
+    spread = scatter(fit, leave_one_out(fit))
+    spread = replace(spread, covariance=spread.covariance + together * np.mean(np.diag(spread.covariance)))
+    [kept] = retained.retained(fit, spread, [quantizer("identity")], 0)
+    monkeypatch.setattr(retained, "_DENSE", 5)
+    single = retained.read_out(spread, kept)
+    monkeypatch.setattr(retained, "_WELL", 2.0)
+    double = retained.read_out(spread, kept)
+    np.testing.assert_allclose(single.along, double.along, rtol=1e-4)
+    assert np.array_equal(single.along, double.along) == same
 
 
 def test_the_game_may_be_named_where_the_pool_is_given() -> None:
