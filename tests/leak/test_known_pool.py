@@ -135,9 +135,7 @@ def test_probes_stand_for_the_points_of_the_pool(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(("together", "same"), [(0.0, False), (1e8, True)])
-def test_single_precision_reads_what_double_does(
-    monkeypatch: pytest.MonkeyPatch, together: float, same: bool
-) -> None:
+def test_single_precision_reads_what_double_does(monkeypatch: pytest.MonkeyPatch, together: float, same: bool) -> None:
     """Where matrices are large: to four digits, and not where all weights vary together."""
     fit = fit_of(MADE["Ridge"][0], X, NUMBERS)
     spread = scatter(fit, leave_one_out(fit))
