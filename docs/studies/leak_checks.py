@@ -33,12 +33,13 @@ class Scale:
     fits: int = 10
     points: int = 3000
     record_runs: int = 1000
+    record_further: int = 16
     record_fits: int = 8
     trainings: int = 48
     shadows: int = 24
 
 
-SCALES = {"small": Scale(40, 2, 500, 100, 3, 16, 16), "large": Scale()}
+SCALES = {"small": Scale(40, 2, 500, 100, 5, 3, 16, 16), "large": Scale()}
 
 Task = tuple[str, str, dict[str, int], Callable[[], Iterator[Row]]]
 """Part, setting, what is run of it, and how."""
@@ -52,7 +53,7 @@ def tasks(scale: Scale, data: Path | None, seed: int) -> Iterator[Task]:
     if data is None:
         return
     for name in records.CHOSEN:
-        size = {"trainings": scale.record_runs, "fits": scale.record_fits}
+        size = {"trainings": scale.record_runs, "further": scale.record_further, "fits": scale.record_fits}
         yield "records", name, size, partial(records.checked, name, data, *size.values(), seed)
     for name in attacks.CHOSEN:
         size = {"trainings": scale.trainings, "shadows": scale.shadows}

@@ -15,6 +15,7 @@ from qmis_stats.errors import InputError
 from qmis_stats.foreign import raised_by
 from qmis_stats.leak.domain import objections
 from qmis_stats.leak.fits import Fit
+from qmis_stats.leak.further_runs import averaged
 from qmis_stats.leak.game import Game
 from qmis_stats.leak.groups import Basis
 from qmis_stats.leak.known_pool import KnownPool, pool_points
@@ -51,6 +52,7 @@ def leakage(
     game: Literal["population", "pool"] = "population",
     fraction: float = 0.0,
     pool: tuple[ArrayLike, ArrayLike] | None = None,
+    left_out: ArrayLike | None = None,
     groups: ArrayLike | None = None,
     level: float = 0.95,
     seed: int = 0,
@@ -82,6 +84,10 @@ def leakage(
         for a ``Fit`` as it has them. Game and fraction follow from it. What tells of a point then is found from these
         very points, and not from what a pool of their second moments is like: points that share their features hide
         each other. Of several classes and more than 20 000 points only their number counts.
+    left_out : (M, n) or (M, n, K) array_like, optional
+        Fitted values of the records, before any link, in M further training runs without them, NaN where a record was
+        trained on. From one fit alone a record's mean fitted value is uncertain, and its exposure with it. Runs are
+        draws of the same game: fresh samples, or other subsets of the pool.
     groups : (n,) array_like, optional
         Records of one group, such as a person or a scaffold, enter standard errors together.
     level : float
@@ -135,7 +141,7 @@ def leakage(
     if fit.points < LEAST_POINTS:
         raise InputError("X", fit.X.shape, f"at least {LEAST_POINTS} training points")
     group = _groups(fit.points, groups, seed)
-    found = leave_one_out(fit)
+    alone = found = leave_one_out(fit)
     spread = scatter(fit, found)
     # Cells are counted in the errors of the game: within a pool fits vary less, and codes retain less of it.
     spread = replace(spread, covariance=spread.covariance * played.variance_share(found.inflation))
@@ -147,6 +153,8 @@ def leakage(
     else:
         pools = KnownPool.of(fit, spread, found, played, whole)
         spread, directions = pools.spread, pools.directions
+    if left_out is not None:
+        found = averaged(found, left_out)
     if fit.outputs > 1:
         plain = found = replace(found, variance=_of_size(directions.variance, found.variance))
     else:
@@ -167,7 +175,7 @@ def leakage(
         exposure=law.exposure,
         exposure_error=law.deviation,
         retained=np.array([one.share for one in readings]),
-        reasons=objections(fit, found, points, spread, kept, played, varied),
+        reasons=objections(fit, alone, points, spread, kept, played, varied),
         notes=fit.notes,
         game=played,
         points=fit.points,

@@ -82,7 +82,7 @@ class Basis:
     def some(self, rows: Indices) -> tuple[Fit, LeaveOneOut]:
         """Return the fit and the leave-one-out quantities of some points."""
         found = self.found
-        fields = ("value", "leverage", "variance", "gradient", "curvature", "relative")
+        fields = ("value", "value_error", "leverage", "variance", "gradient", "curvature", "relative")
         return self.fit.some(rows), replace(found, **{name: getattr(found, name)[rows] for name in fields})
 
 

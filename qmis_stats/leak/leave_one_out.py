@@ -55,6 +55,8 @@ class LeaveOneOut(ByValue):
         Variance of log q over training sets of the other points, given the point; 0 with several fitted values.
     pull_lost : (n,) ndarray
         By how much the pulls of all points add up to less without the point: 0 without a penalty.
+    value_error : (n,) ndarray
+        Variance of u about its mean as a share of S: 1 of one training run.
     """
 
     value: FloatArray
@@ -66,6 +68,7 @@ class LeaveOneOut(ByValue):
     relative: FloatArray
     leverage_noise: float
     pull_lost: FloatArray
+    value_error: FloatArray
 
     @property
     def value_moved(self) -> FloatArray:
@@ -130,7 +133,7 @@ def leave_one_out(fit: Fit) -> LeaveOneOut:
     relative = _relative(reach, squares - w @ usual @ w, squares)
     # Pulls add up to tr H⁻¹XᵀWX, from which the point takes its part of H⁻¹PH⁻¹ = H⁻¹ − H⁻¹XᵀWXH⁻¹.
     lost = _traces(np.asarray(np.linalg.solve(remaining, (h - forms.sandwiched(w)) @ w))) / fit.outputs
-    return LeaveOneOut(values + moved, q, variance, psi, w, inflation, relative, noise, lost)
+    return LeaveOneOut(values + moved, q, variance, psi, w, inflation, relative, noise, lost, np.ones(fit.points))
 
 
 def _corrected(

@@ -74,8 +74,9 @@ def points_of(fit: Fit, found: LeaveOneOut, game: Game, kept: Indices | None = N
     """Return the posterior of the mean fitted values given the ones that this training run had (Statement S17).
 
     The leave-one-out value is u = a + √S ξ, and taking it for its mean would add its scatter to the residuals of all
-    points. Residuals y − a of a squared loss, and standardised means a/s given the target otherwise, are taken as
-    normal over points, with the variance that is left when that of u is taken away.
+    points. As the mean over several training runs it errs by less. Residuals y − a of a squared loss, and standardised
+    means a/s given the target otherwise, are taken as normal over points, with the variance that is left when that of
+    the error is taken away.
 
     Parameters
     ----------
@@ -93,27 +94,28 @@ def points_of(fit: Fit, found: LeaveOneOut, game: Game, kept: Indices | None = N
     variance = found.variance * (game.variance_share(found.inflation) * np.exp(log_scale))
     some = np.arange(fit.points) if kept is None else kept
     if fit.outputs > 1:
-        mean, factor, settled = _joint_posterior(fit, found.value, variance, some)
+        errors = variance * found.value_error[:, None, None]
+        mean, factor, settled = _joint_posterior(fit, found.value, errors, some)
         return Points(mean, factor, variance, found.leverage, settled)
-    mean, deviation, settled = _scalar_posterior(fit, found.value[:, 0], variance[:, 0, 0], some)
+    mean, deviation, settled = _scalar_posterior(fit, found.value[:, 0], variance[:, 0, 0], found.value_error, some)
     return Points(mean[:, None], deviation[:, None, None], variance, found.leverage, settled)
 
 
 def _scalar_posterior(
-    fit: Fit, u: FloatArray, variance: FloatArray, some: Indices
+    fit: Fit, u: FloatArray, variance: FloatArray, error: FloatArray, some: Indices
 ) -> tuple[FloatArray, FloatArray, float]:
     if fit.loss.name == "squared":
-        residual = fit.y - u
+        residual, errors = fit.y - u, variance * error
         centre = float(residual[some].mean())
-        scale = max(float(np.mean(((residual - centre) ** 2 - variance)[some])), 0.0)
-        keep = scale / (scale + variance)
-        return fit.y - centre - keep * (residual - centre), np.sqrt(keep * variance), float(keep.min())
+        scale = max(float(np.mean(((residual - centre) ** 2 - errors)[some])), 0.0)
+        keep = scale / (scale + errors)
+        return fit.y - centre - keep * (residual - centre), np.sqrt(keep * errors), float(keep.min())
     spread = np.sqrt(variance)
     z = u / spread
     expected, left = _given_target(fit, z, some)
-    prior = np.maximum(left - 1.0, 0.0)
-    keep = prior / (prior + 1.0)
-    return spread * (expected + keep * (z - expected)), spread * np.sqrt(keep), float(keep.min())
+    prior = np.maximum(left - error[some].mean(), 0.0)
+    keep = prior / (prior + error)
+    return spread * (expected + keep * (z - expected)), spread * np.sqrt(keep * error), float(keep.min())
 
 
 def _given_target(fit: Fit, z: FloatArray, some: Indices) -> tuple[FloatArray, FloatArray]:
@@ -131,16 +133,16 @@ def _given_target(fit: Fit, z: FloatArray, some: Indices) -> tuple[FloatArray, F
 
 
 def _joint_posterior(
-    fit: Fit, u: FloatArray, variance: FloatArray, some: Indices
+    fit: Fit, u: FloatArray, errors: FloatArray, some: Indices
 ) -> tuple[FloatArray, FloatArray, float]:
-    mean, factor = np.empty_like(u), np.empty_like(variance)
+    mean, factor = np.empty_like(u), np.empty_like(errors)
     least = 1.0
     for value in np.unique(fit.y):
         chosen, known = fit.y == value, some[fit.y[some] == value]
         centre = u[known].mean(axis=0)
         moved = u[known] - centre
         total = moved.T @ moved / max(known.size, 1)
-        noise = variance[chosen].mean(axis=0)
+        noise = errors[chosen].mean(axis=0)
         basis, back, values = _relative(total, noise)
         keep = np.maximum(values - 1.0, 0.0) / np.maximum(values, 1e-300)
         mean[chosen] = centre + (u[chosen] - centre) @ (basis * keep) @ back

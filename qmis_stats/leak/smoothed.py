@@ -33,7 +33,7 @@ def smoothed(found: LeaveOneOut, leverage: FloatArray, variance: FloatArray) -> 
     Examples
     --------
     >>> q, ones = np.array([1.0, 3.0])[:, None, None], np.ones((2, 1, 1))
-    >>> given = LeaveOneOut(ones[:, 0], q, q, ones[:, 0], ones, 0.1, np.zeros(2), 10.0, np.zeros(2))
+    >>> given = LeaveOneOut(ones[:, 0], q, q, ones[:, 0], ones, 0.1, np.zeros(2), 10.0, np.zeros(2), np.ones(2))
     >>> less = smoothed(given, ones, ones)
     >>> less.leverage.ravel().round(3), less.variance.ravel()
     (array([1.667, 1.667]), array([2., 2.]))

@@ -15,7 +15,7 @@ from qmis_stats.inference.holm import adjusted
 TAU, PAIRS, SPEARMAN, DECILE = 0.9, 0.99, 0.9, 0.03
 """Targets."""
 
-KINDS = ("one fit", "several fits", "law known")
+KINDS = ("one fit", "several runs", "law known")
 """Predictions of exposures."""
 
 Z = 1.959963984540054

@@ -238,21 +238,44 @@ def deciles(predicted: np.ndarray, measured: np.ndarray) -> np.ndarray:
     )
 
 
-def predicted(pool: Pool, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return exposures of the records that each fit used, (fits, quantizers, N), NaN for the others, and each ρ."""
-    exposures, shares = np.full((len(members), len(NAMES), pool.y.size), np.nan), []
-    for theta, member, out in zip(pool.trained(members), members, exposures, strict=True):
-        found = leakage(pool.fit(np.flatnonzero(member), theta), NAMES[:-1], pool=(pool.X[~member], pool.y[~member]))
-        out[:, member] = found.exposure.T
-        shares.append(found.retained)
+def predicted(pool: Pool, members: np.ndarray, fits: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return exposures of the records of some runs, and each ρ.
+
+    Parameters
+    ----------
+    pool : Pool
+        The records.
+    members : (R, N) ndarray of bool
+        Who was trained on in each run.
+    fits : int
+        Of how many runs the records are predicted.
+
+    Returns
+    -------
+    exposures : (2, fits, quantizers, N) ndarray
+        From the run alone, and with the fitted values that the others gave to records without which they were trained;
+        NaN for records that the run did not use.
+    shares : (fits, quantizers) ndarray
+        ρ.
+    """
+    weights = pool.trained(members)
+    values = np.where(members, np.nan, weights @ np.column_stack([pool.X, np.ones(pool.y.size)]).T)
+    exposures, shares = np.full((2, fits, len(NAMES), pool.y.size), np.nan), []
+    for k, (theta, member) in enumerate(zip(weights[:fits], members, strict=False)):
+        given = (pool.fit(np.flatnonzero(member), theta), NAMES[:-1])
+        pair = {"pool": (pool.X[~member], pool.y[~member])}
+        alone = leakage(*given, **pair)
+        exposures[0, k][:, member] = alone.exposure.T
+        exposures[1, k][:, member] = leakage(*given, **pair, left_out=values[:, member]).exposure.T
+        shares.append(alone.retained)
     return exposures, np.array(shares)
 
 
-def checked(name: str, folder: Path, runs: int, fits: int, seed: int) -> Iterator[Row]:
+def checked(name: str, folder: Path, runs: int, further: int, fits: int, seed: int) -> Iterator[Row]:
     """Yield how predicted exposures of a set's records compare with what ``runs`` training runs show."""
     pool, rng = Pool.of(name, folder), np.random.default_rng([seed, 4, CHOSEN.index(name)])
     apart, member = pool.halves(fits, rng), pool.halves(runs, rng)
-    said, shares = predicted(pool, apart)
+    said, shares = predicted(pool, np.concatenate([apart, pool.halves(further, rng)]), fits)
     weights = pool.trained(member)
     known_pool = pool_law(pool, weights, member)
     yield Row("records", name, "", "records", pool.y.size)
@@ -261,27 +284,29 @@ def checked(name: str, folder: Path, runs: int, fits: int, seed: int) -> Iterato
         law = known.exposure(known.centre)
         both = halves(read, member)
         measured = both.mean(axis=0)
-        each = [correlation(one[~np.isnan(one)], measured[~np.isnan(one)]) for one in said[:, q]]
-        there = ~np.all(np.isnan(said[:, q]), axis=0)
-        exposure, found = np.nanmean(said[:, q][:, there], axis=0), measured[there]
+        there = ~np.isnan(said[0, :, q])
+        each = np.array(
+            [[correlation(one[k], measured[k]) for one, k in zip(by, there, strict=True)] for by in said[:, :, q]]
+        )
+        found = measured[np.any(there, axis=0)]
         figures = {
-            "several fits": (correlation(exposure, found),),
-            "one fit": (np.mean(each), np.std(each, ddof=1)),
+            "one fit": (each[0].mean(), each[0].std(ddof=1)),
+            "several runs": (each[1].mean(), each[1].std(ddof=1)),
             "ceiling": (known.ceiling(rng),),
             "law known": (correlation(law, measured),),
             "reliability": (reliability(both),),
             "retained": (shares[:, q].mean(), shares[:, q].std(ddof=1)),
             "retained law known": (kept,),
-            "mean predicted": (exposure.mean(),),
+            "mean predicted": (np.nanmean(said[0, :, q]),),
             "mean law known": (law.mean(),),
             "mean measured": (found.mean(), found.std(ddof=1) / np.sqrt(found.size)),
         }
         for figure, values in figures.items():
             yield Row("records", name, quantizer, figure, *values)
-        by_fit = [deciles(fit[~np.isnan(fit)], measured[~np.isnan(fit)]) for fit in said[:, q]]
+        by_fit = [[deciles(one[k], measured[k]) for one, k in zip(by, there, strict=True)] for by in said[:, :, q]]
         tables = {
-            "of one fit": np.mean(by_fit, axis=0),
-            "of several fits": deciles(exposure, found),
+            "of one fit": np.mean(by_fit[0], axis=0),
+            "of several runs": np.mean(by_fit[1], axis=0),
             "of law known": deciles(law, measured),
         }
         for kind, table in tables.items():
