@@ -84,8 +84,10 @@ def main_moves(
     moved : list of Points
         The points after each move.
     """
+    # A logarithm counts as if it moved every fitted value by its standard deviation.
+    whole = float(np.sqrt(np.trace(points.variance, axis1=1, axis2=2).sum()))
     rows = [
-        np.concatenate([(one.mean * (1.0 + length)).ravel(), one.factor.ravel(), [scale, leverage]])
+        np.concatenate([(one.mean * (1.0 + length)).ravel(), one.factor.ravel(), [whole * scale, whole * leverage]])
         for one, (scale, leverage, length) in zip(others, without, strict=True)
     ]
     left, sizes, right = np.linalg.svd(np.array(rows) - np.mean(rows, axis=0), full_matrices=False)
@@ -96,8 +98,8 @@ def main_moves(
         points.moved(
             move[:split].reshape(points.mean.shape),
             move[split:-2].reshape(points.factor.shape),
-            float(move[-2]),
-            float(move[-1]),
+            float(move[-2]) / whole,
+            float(move[-1]) / whole,
         )
         for move in right[:main] * (sizes[:main, None] * unit)
     ]
