@@ -29,14 +29,14 @@ from qmis_stats.audit import Dataset, Linear, Logistic, bundled, from_arrays, he
 from qmis_stats.audit.attacks import LiRA, ReadOut, play, run_attacks, score_equations
 from qmis_stats.audit.head_leak import head_fit
 from qmis_stats.audit.models.base import Model
-from qmis_stats.leak.domain import told_memberships
+from qmis_stats.leak.equations import told_memberships
 from qmis_stats.leak.leave_one_out import leave_one_out
 
 FOLDER = Path(__file__).parent
 FITS, MEMBERS = 8, 32
 FIELDS = (
     *("head", "d", "n", "pool", "ridge", "equations", "told", "attack", "attack_error", "one_round", "lira"),
-    *("fit", "fit_error", "in_domain"),
+    *("fit", "fit_error", "solved", "in_domain"),
 )
 
 
@@ -105,6 +105,7 @@ def row_of(setting: Setting, targets: int, shadows: int, seed: int) -> dict:
         "lira": lira.auc,
         "fit": auc.mean(),
         "fit_error": auc.std(ddof=1) / np.sqrt(FITS),
+        "solved": np.mean([fit.solved_auc[-1] for fit in fits]),
         "in_domain": np.mean([fit.in_domain[-1] for fit in fits]),
     }
 

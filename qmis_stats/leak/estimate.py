@@ -14,6 +14,7 @@ from qmis_stats.backends import checked_backend
 from qmis_stats.errors import InputError
 from qmis_stats.foreign import raised_by
 from qmis_stats.leak.domain import objections
+from qmis_stats.leak.equations import Equations
 from qmis_stats.leak.fits import Fit
 from qmis_stats.leak.further_runs import averaged
 from qmis_stats.leak.game import Game
@@ -142,7 +143,7 @@ def leakage(
         raise InputError("X", fit.X.shape, f"at least {LEAST_POINTS} training points")
     group = _groups(fit.points, groups, seed)
     alone = found = leave_one_out(fit)
-    spread = scatter(fit, found)
+    spread = fresh = scatter(fit, found)
     # Cells are counted in the errors of the game: within a pool fits vary less, and codes retain less of it.
     spread = replace(spread, covariance=spread.covariance * played.variance_share(found.inflation))
     varied = spread.directions
@@ -161,6 +162,7 @@ def leakage(
         plain, found = found, smoothed(found, directions.leverage, directions.variance)
     points = points_of(fit, found, played)
     kept = retained(fit, spread, chosen, seed)
+    solved = Equations.of(fit, alone, fresh, kept, np.diag(spread.covariance), played, seed)
     readings = [pools.read_out(one) for one in kept]
     law = exposures(fit, points, [directions.signal(one) for one in readings], group, backend)
     estimates, covariance, dof = Uncertainty(fit, found, spread, points, played, directions, readings).of(
@@ -175,9 +177,10 @@ def leakage(
         exposure=law.exposure,
         exposure_error=law.deviation,
         retained=np.array([one.share for one in readings]),
-        reasons=objections(fit, alone, points, spread, kept, played, varied),
+        reasons=objections(fit, alone, points, spread, kept, solved, varied),
         notes=fit.notes,
         game=played,
+        solved_auc=solved.auc,
         points=fit.points,
         weights=fit.weights.size,
         level=level,

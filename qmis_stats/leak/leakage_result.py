@@ -38,6 +38,9 @@ class LeakageResult(ReleaseLeak):
         Exposure of each training record, TV with and without it, and its standard error.
     retained : (Q,) ndarray
         ρ, the share of the variance of a fitted value that the release retains.
+    solved_auc : (Q,) ndarray
+        In a known pool, of an attack that solves the equations of exact weights and fine codes for members that are 0
+        or 1, simulated from the fit (Proposition S17.3); NaN where the figures hold without it.
     notes : tuple of str
         What was assumed.
     game : Game
@@ -51,6 +54,7 @@ class LeakageResult(ReleaseLeak):
     exposure: FloatArray
     exposure_error: FloatArray
     retained: FloatArray
+    solved_auc: FloatArray
     notes: tuple[str, ...]
     game: Game
     weights: int

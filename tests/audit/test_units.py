@@ -13,11 +13,11 @@ from scipy.stats import multivariate_normal
 from qmis_stats.audit import MLP, SklearnModel, audit, bundled, from_arrays, head_for, in_units, public_units
 from qmis_stats.audit.answer import answer
 from qmis_stats.audit.attacks import LocationsAndScales, LossThreshold, ReadOut, audit_attacks, play, run_attacks
-from qmis_stats.audit.attacks.memberships import Memberships
 from qmis_stats.audit.leak_answer import beside_weights
 from qmis_stats.audit.models.units import Units
 from qmis_stats.audit.unit_moments import UnitMoments, UnitsLeak, units_leak
 from qmis_stats.errors import InputError
+from qmis_stats.leak.memberships import Memberships
 from qmis_stats.leak.shifts import shift_figures
 from qmis_stats.quantizers import quantizer
 from qmis_stats.results import REPORTED_FPR

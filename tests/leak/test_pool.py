@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 from qmis_stats import leakage
 from qmis_stats.audit import bundled, head_for
 from qmis_stats.audit.head_leak import head_fit
-from qmis_stats.leak.domain import told_memberships
+from qmis_stats.leak.equations import told_memberships
 from qmis_stats.leak.fits import Fit, fit_from
 from qmis_stats.leak.game import Game
 from qmis_stats.leak.leave_one_out import leave_one_out
@@ -233,5 +233,6 @@ def test_few_points_that_have_most_of_the_gradients_are_told_by_few_equations() 
     assert told_memberships(fit, leave_one_out(fit), 0.5) > 0.25 > 31 / 569
     found = leakage(fit, ["sign", "uniform-8"], game="pool", fraction=0.5)
     assert found.in_domain == (True, False, False)
-    assert "an attack may find much more" in found.reasons[-1][0]
+    # A simulation of 14 pools from one fit: the attack of the study has 0.654 (0.005), theory 0.58.
+    assert found.solved_auc[-1] == pytest.approx(0.654, abs=0.04)
     assert leakage(fit, ["uniform-8"]).in_domain == (True, True)

@@ -9,29 +9,19 @@ from typing import TypeAlias
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
-from scipy.optimize import brentq
-from scipy.special import expit, logit
 
 from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.audit.attacks.measured_weights import MeasuredWeights
-from qmis_stats.audit.attacks.memberships import Memberships
 from qmis_stats.audit.attacks.shadow_fits import ShadowFits
 from qmis_stats.audit.models.base import Weights
 from qmis_stats.audit.models.units import Units
 from qmis_stats.leak.fits import penalised
+from qmis_stats.leak.memberships import COUNTED, ROUNDS, Memberships, chances, settles
 
 __all__ = ["ScoreEquations"]
 
 _SETTLED = 0.1
 """Errors of codes by which a guess of the weights may still move."""
-
-_COUNTED = 10.0
-"""Inverse error of the number of members, which is known."""
-
-ROUNDS = (1, 3, 8)
-"""Rounds after which memberships are read."""
-
-_OFTEN = 2e7
 
 _Answers: TypeAlias = tuple[tuple[FloatArray, bool], FloatArray]
 """A Cholesky factor, and H⁻¹(e_a ⊗ x_j) for contrast a and point j, (kD, k, N)."""
@@ -89,8 +79,7 @@ class ScoreEquations:
     @property
     def rounds(self) -> tuple[int, ...]:
         """Rounds that are tried: more than one where the equations are few enough to be solved often."""
-        few, many = sorted((self.fits.law.response.shape[0], self.fits.y.size))
-        return ROUNDS if few**2 * many <= _OFTEN else ROUNDS[:1]
+        return ROUNDS if settles(self.fits.law.response.shape[0], self.fits.y.size) else ROUNDS[:1]
 
     def log_ratios(self, weights: Weights, places: Indices, rounds: Sequence[int] = (1,)) -> FloatArray:
         """Return log likelihood ratios of membership of some rows, given released weights, after rounds, (R, n)."""
@@ -115,8 +104,8 @@ class ScoreEquations:
             seen = root * ((mean - theta).ravel() + measured - pulled)
             parts = root[:, None] * moved
             if counted:
-                parts, seen = np.vstack([parts, np.full(y.size, _COUNTED)]), np.append(seen, _COUNTED * wanted)
-            members = Memberships(parts, _chances(self.fraction, grown))
+                parts, seen = np.vstack([parts, np.full(y.size, COUNTED)]), np.append(seen, COUNTED * wanted)
+            members = Memberships(parts, chances(self.fraction, grown))
             means, ratios = members.read(seen, places, rounds)
             step = pulled + moved @ means
             theta = theta + step.reshape(mean.shape)
@@ -129,15 +118,3 @@ class ScoreEquations:
         basis = self.fits.basis
         parts = along.reshape(basis.shape[1], -1)
         return np.asarray((basis @ parts).reshape(-1, along.shape[1]))
-
-
-def _chances(fraction: float, log_odds: FloatArray) -> FloatArray:
-    """Return probabilities with log odds up to a constant, and a mean.
-
-    Examples
-    --------
-    >>> _chances(0.25, np.zeros(3)).round(6).tolist()
-    [0.25, 0.25, 0.25]
-    """
-    low, high = logit(fraction) - np.max(log_odds) - 1.0, logit(fraction) - np.min(log_odds) + 1.0
-    return np.asarray(expit(log_odds + brentq(lambda c: float(np.mean(expit(log_odds + c))) - fraction, low, high)))

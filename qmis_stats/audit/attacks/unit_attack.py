@@ -9,11 +9,11 @@ import numpy as np
 from qmis_stats.arrays import Flags, FloatArray
 from qmis_stats.audit.attacks.base import Scorer
 from qmis_stats.audit.attacks.game import Known, Shown
-from qmis_stats.audit.attacks.memberships import Memberships
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.units import Standardising, Units
 from qmis_stats.audit.unit_moments import UnitMoments
 from qmis_stats.errors import InputError
+from qmis_stats.leak.memberships import Memberships
 
 __all__ = ["LocationsAndScales"]
 

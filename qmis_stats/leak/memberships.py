@@ -9,11 +9,20 @@ from functools import cached_property
 import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.linalg.blas import dsyrk
+from scipy.optimize import brentq
 from scipy.special import expit, logit
 
 from qmis_stats.arrays import FloatArray, Indices
 
-__all__ = ["Memberships"]
+__all__ = ["COUNTED", "ROUNDS", "Memberships", "chances", "settles"]
+
+ROUNDS = (1, 3, 8)
+"""Rounds after which memberships are read."""
+
+COUNTED = 10.0
+"""Inverse error of the number of members, which is known."""
+
+_OFTEN = 2e7
 
 _LEAST_LEFT = 1e-12
 _SURE = 1e-4
@@ -133,3 +142,21 @@ class Memberships:
         solved = solve_triangular(factor, some, lower=True, check_finite=False)
         parts = np.einsum("en,en->n", solved, solved)
         return np.asarray((1.0 - parts) / variance[places] if by_points else parts)
+
+
+def settles(equations: int, points: int) -> bool:
+    """Return whether a system is small enough to be solved in many rounds."""
+    few, many = sorted((equations, points))
+    return few**2 * many <= _OFTEN
+
+
+def chances(fraction: float, log_odds: FloatArray) -> FloatArray:
+    """Return probabilities with log odds up to a constant, and a mean.
+
+    Examples
+    --------
+    >>> chances(0.25, np.zeros(3)).round(6).tolist()
+    [0.25, 0.25, 0.25]
+    """
+    low, high = logit(fraction) - np.max(log_odds) - 1.0, logit(fraction) - np.min(log_odds) + 1.0
+    return np.asarray(expit(log_odds + brentq(lambda c: float(np.mean(expit(log_odds + c))) - fraction, low, high)))
