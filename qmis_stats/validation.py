@@ -167,7 +167,7 @@ def covariance_matrix(field: str, value: object, dimension: int) -> FloatArray:
         raise InputError(field, value, f"of shape ({dimension}, {dimension}), not {matrix.shape}")
     if np.max(np.abs(matrix - matrix.T)) > _SYMMETRY_TOLERANCE * np.max(np.abs(matrix)):
         raise InputError(field, value, "symmetric")
-    matrix = 0.5 * (matrix + matrix.T)
+    matrix = 0.5 * matrix + 0.5 * matrix.T
     try:
         np.linalg.cholesky(matrix)
     except np.linalg.LinAlgError:
