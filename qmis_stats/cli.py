@@ -626,7 +626,8 @@ def audit(
         _print_json(report_data(result, level, attacks=found, **shown))
     elif found is not None:
         measured = result.with_attacks(found)
-        if measured is not result:  # what was printed is by the indicator: this is the answer
+        if measured is not result:
+            click.echo("\nMeasured by attacks, in the place of the answer above:\n")
             print_to_stdout(audit_table(measured, level, margin, found))
             if measured.groups:
                 print_to_stdout(group_table(measured, shown_releases(answer(measured, level, margin, found)), level))
