@@ -20,7 +20,7 @@ from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from qmis_stats import __version__
-from qmis_stats.errors import DomainWarning, InputError, QmisError, no_file, short, with_options
+from qmis_stats.errors import DomainWarning, InputError, QmisError, did_you_mean, no_file, short, with_options
 from qmis_stats.reporting.progress import steps, time_shown
 
 if TYPE_CHECKING:
@@ -166,7 +166,8 @@ class _Choice(click.Choice[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the word."""
         if value not in self.choices:
-            raise InputError(_label(param, ctx), value, f"one of {', '.join(self.choices)}")
+            allowed = f"one of {', '.join(self.choices)}{did_you_mean(value, self.choices)}"
+            raise InputError(_label(param, ctx), value, allowed)
         return value
 
 
@@ -625,7 +626,8 @@ def audit(
         _print_json(report_data(result, level, attacks=found, **shown))
     elif found is not None:
         measured = result.with_attacks(found)
-        if measured is not result:  # what was printed is by the indicator: this is the answer
+        if measured is not result:
+            click.echo("\nMeasured by attacks, in the place of the answer above:\n")
             print_to_stdout(audit_table(measured, level, margin, found))
             if measured.groups:
                 print_to_stdout(group_table(measured, shown_releases(answer(measured, level, margin, found)), level))

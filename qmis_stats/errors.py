@@ -25,20 +25,25 @@ __all__ = [
     "with_options",
 ]
 
+_CLOSE = 0.75
+"""Of difflib's ratios: that of a word of four letters with one wrong, or two exchanged."""
 _LONGEST_VALUE = 160
 _LONGEST_MESSAGE = 2000
 
 
 def did_you_mean(given: object, choices: Iterable[str]) -> str:
-    """Return the end of a message that names the choice nearest to what was given, or nothing.
+    """Return the end of a message that names the choice nearest to what was given, or nothing if none is close.
 
     Examples
     --------
-    >>> did_you_mean("gauss", ["gaussian", "finite"]), did_you_mean(3, ["gaussian"])
+    >>> did_you_mean("Gauss", ["gaussian", "finite"]), did_you_mean(3, ["gaussian"])
     ('; did you mean gaussian?', '')
+    >>> did_you_mean("target", ["age", "charge"])
+    ''
     """
-    near = get_close_matches(given, list(choices), 1) if isinstance(given, str) else []
-    return f"; did you mean {near[0]}?" if near else ""
+    known = {choice.casefold(): choice for choice in choices}
+    near = get_close_matches(given.casefold(), known, 1, _CLOSE) if isinstance(given, str) else []
+    return f"; did you mean {known[near[0]]}?" if near else ""
 
 
 def short(value: object) -> str:

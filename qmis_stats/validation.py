@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qmis_stats.arrays import FloatArray
-from qmis_stats.errors import InputError
+from qmis_stats.errors import InputError, did_you_mean
 
 __all__ = [
     "LARGEST_SIZE",
@@ -167,7 +167,7 @@ def covariance_matrix(field: str, value: object, dimension: int) -> FloatArray:
         raise InputError(field, value, f"of shape ({dimension}, {dimension}), not {matrix.shape}")
     if np.max(np.abs(matrix - matrix.T)) > _SYMMETRY_TOLERANCE * np.max(np.abs(matrix)):
         raise InputError(field, value, "symmetric")
-    matrix = 0.5 * (matrix + matrix.T)
+    matrix = 0.5 * matrix + 0.5 * matrix.T
     try:
         np.linalg.cholesky(matrix)
     except np.linalg.LinAlgError:
@@ -241,7 +241,7 @@ def one_of(field: str, value: object, choices: Iterable[str]) -> None:
     """
     names = tuple(choices)
     if not isinstance(value, str) or value not in names:
-        raise InputError(field, value, f"one of {', '.join(names)}")
+        raise InputError(field, value, f"one of {', '.join(names)}{did_you_mean(value, names)}")
 
 
 def real_number(field: str, value: Any, allowed: str = "a number") -> float:

@@ -79,6 +79,11 @@ def test_a_backend_that_cannot_run_is_refused_whatever_the_method(monkeypatch):
         mis(LINE, 10, "exact", backend="fpga")
 
 
+def test_a_misspelt_method():
+    with pytest.raises(InputError, match=r"^method = 'exct': must be one of auto, .*; did you mean exact\?$"):
+        mis(LINE, 20, "exct")
+
+
 def test_things_that_are_not_problems():
     for build, field in (
         (lambda: mis(None, 5), "problem"),

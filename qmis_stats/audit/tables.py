@@ -141,6 +141,9 @@ def load_table(
                 raise InputError(option, value, f"left out: {file.name} holds arrays without column names")
         X, y = read_arrays(file, target, dialect)
         return from_arrays(X, y, name=title, task=task, missing=missing)
+    number = isinstance(target, (int, np.integer)) and not isinstance(target, bool) and 0 <= target < 2**31
+    if not (number or isinstance(target, str)):
+        raise InputError("target", target, "the name of a column, or its number")
     if file.suffix.lower() == ".parquet":
         frame, said = read_parquet(file), list[str]()
     else:

@@ -143,7 +143,7 @@ def _read(file: Path, **options: Any) -> pd.DataFrame:
         reason = "rows have more fields than the line of column names"
         raise InputError("file", str(file), f"a table with as many fields in every line ({reason})") from None
     except (pd.errors.ParserError, ValueError) as error:
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(error).split()).removeprefix("Error tokenizing data. C error: ")
         raise InputError("file", str(file), f"a table with as many fields in every line ({reason})") from None
 
 

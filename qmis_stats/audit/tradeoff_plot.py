@@ -10,7 +10,7 @@ from qmis_stats.audit.lines import Line
 from qmis_stats.audit.quantizers import release_name
 from qmis_stats.audit.wording import metric_name, number
 from qmis_stats.reporting.apart import apart
-from qmis_stats.reporting.figures import axes_or_new
+from qmis_stats.reporting.figures import axes_or_new, outer_legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,7 +79,7 @@ def tradeoff_plot(lines: Sequence[Line], metric: str, ax: Axes | None = None) ->
         ax.plot([], [], "o", color=_OTHER, markersize=8.0, label="others")
     ax.set_xlabel(("leak Δ" if by_leak else "indicator r") + " (more private to the right)")
     ax.set_ylabel(f"{metric_name(metric)} (better upwards)")
-    ax.figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize="small")
+    outer_legend(ax)
     return ax
 
 

@@ -114,7 +114,7 @@ def cluster_sums(values: FloatArray, clusters: IntArray, count: int) -> FloatArr
     Parameters
     ----------
     values : (..., N) ndarray
-        Numbers, none of them NaN.
+        Finite numbers.
     clusters : (N,) ndarray of int
         Cluster of each point, from 0 to ``count`` − 1.
     count : int
@@ -123,7 +123,7 @@ def cluster_sums(values: FloatArray, clusters: IntArray, count: int) -> FloatArr
     Raises
     ------
     InputError
-        If shapes disagree, a value is no number, or a point is of no cluster.
+        If shapes disagree, a value or a sum is no finite number, or a point is of no cluster.
 
     Examples
     --------
@@ -139,6 +139,10 @@ def cluster_sums(values: FloatArray, clusters: IntArray, count: int) -> FloatArr
     found = np.zeros((*values.shape[:-1], count))
     for row, out in zip(values.reshape(-1, values.shape[-1]), found.reshape(-1, count), strict=True):
         out[:] = np.bincount(clusters, weights=row, minlength=count)
+    if not np.all(np.isfinite(found)):
+        raise InputError(
+            "values", float(np.max(np.abs(values))), "finite, and of magnitudes whose sums are finite numbers"
+        )
     return found
 
 
@@ -163,7 +167,10 @@ def area_interval(area: float, variance: float, clusters: int, level: float = 0.
     [0.9289, 1.0]
     """
     tail = 0.5 * (1.0 - checked_level(level))
-    area, variance = finite_number("area", area), nonnegative_number("variance", variance)
+    area = finite_number("area", area)
+    if not 0.0 <= area <= 1.0:
+        raise InputError("area", area, "a number from 0 to 1")
+    variance = nonnegative_number("variance", variance)
     clusters = whole_number("clusters", clusters, 2, LARGEST_SIZE)
     if variance <= 0.0:
         if area in (0.0, 1.0):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtr, ndtri
+from scipy.special import chdtrc, ndtr, ndtri
 
 from qmis_kernels import backend
 from qmis_stats.arrays import FloatArray
@@ -24,6 +24,8 @@ INTERVALS = ("adjusted", "delta", "noncentral_t", "bca")
 """Names of the methods."""
 
 _STREAM = 12
+_STEEP = 3.0
+"""Standardised gap above which noncentral t is integrated here: SciPy takes long there, and ends in NaN."""
 _ROUNDING = 1e-7
 """Of means and standard deviations of resampled standardised increments, from differences of sums of squares."""
 
@@ -109,15 +111,17 @@ def gap_interval(
     noncentral_t 0.240 0.329
     bca          0.238 0.326
     """
-    x = finite_array("increments", increments, 1, "(N,)")
+    given = finite_array("increments", increments, 1, "(N,)")
     checked_level(level)
-    if x.size < FEWEST_POINTS:
-        raise InputError("increments", x.shape, f"at least {FEWEST_POINTS} numbers")
+    if given.size < FEWEST_POINTS:
+        raise InputError("increments", given.shape, f"at least {FEWEST_POINTS} numbers")
     one_of("method", method, INTERVALS)
     checked_draws(draws, seed)
+    # A standardised gap has no unit: in this one squares stay in the range of floats, and no digit changes.
+    x = np.ldexp(given, -int(np.frexp(np.max(np.abs(given)))[1]))
     spread = float(x.std())
     if spread <= 64.0 * np.finfo(np.float64).eps * float(np.max(np.abs(x))):
-        raise InputError("increments", float(x[0]), "not the same at every point")
+        raise InputError("increments", float(given[0]), "not the same at every point")
     z = (x - x.mean()) / spread
     s = float(x.mean() / spread * np.sqrt((x.size - 1.0) / x.size))
     if method == "noncentral_t":
@@ -143,23 +147,41 @@ def _statistics(z: FloatArray, s: float) -> GapStatistics:
 def _noncentral_t(s: float, points: int, level: float) -> tuple[float, float]:
     """Invert √N ŝ ~ noncentral t with N − 1 degrees of freedom and centre √N s."""
     from scipy.optimize import brentq
-    from scipy.stats import nct
 
-    statistic = s * np.sqrt(points)
+    statistic = abs(s) * math.sqrt(points)
+    below = _below_by_nodes if abs(s) > _STEEP else _below
     tail = 0.5 * (1.0 - level)
     spread = math.sqrt(1.0 + 0.5 * statistic**2 / points)
 
     def centre(probability: float) -> float:
         def excess(mu: float) -> float:
-            found = float(nct.cdf(statistic, points - 1, mu))  # NaN in tails that round to 0 and 1
-            return (float(mu < statistic) if math.isnan(found) else found) - probability
+            return below(statistic, points - 1, mu) - probability
 
         reach = spread
         while excess(statistic - reach) < 0.0 or excess(statistic + reach) > 0.0:
             reach += spread
-        return float(brentq(excess, statistic - reach, statistic + reach, xtol=1e-10)) / math.sqrt(points)
+        return float(brentq(excess, statistic - reach, statistic + reach, xtol=1e-10 * spread)) / math.sqrt(points)
 
-    return centre(1.0 - tail), centre(tail)
+    low, high = centre(1.0 - tail), centre(tail)
+    return (low, high) if s >= 0.0 else (-high, -low)
+
+
+def _below(statistic: float, dof: int, mu: float) -> float:
+    """Return the probability that noncentral t is below."""
+    from scipy.stats import nct
+
+    found = float(nct.cdf(statistic, dof, mu))  # NaN in tails that round to 0 and 1
+    return float(mu < statistic) if math.isnan(found) else found
+
+
+def _below_by_nodes(statistic: float, dof: int, mu: float) -> float:
+    """Return the same for a statistic far above √N, where SciPy has NaN in the middle of the law too.
+
+    It is the mean over Z ~ N(0, 1) of P(χ² ≥ dof (μ + Z)²/t²), which varies slowly with Z.
+    """
+    nodes, weights = np.polynomial.hermite_e.hermegauss(40)
+    ratio = np.maximum(mu + nodes, 0.0) / statistic
+    return float(weights @ chdtrc(dof, dof * ratio**2) / math.sqrt(2.0 * math.pi))
 
 
 def _bca(z: FloatArray, s: float, level: float, draws: int, seed: int) -> tuple[float, float]:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError, QmisError, setting
 from qmis_stats.foreign import steps_of
-from qmis_stats.validation import instance_of
+from qmis_stats.validation import instance_of, labels_of
 
 __all__ = ["FEWEST_POINTS", "LossBlocks", "Losses", "check_shapes", "losses_of"]
 
@@ -129,10 +129,7 @@ class Losses:
 
 
 def _numeric(field: str, value: ArrayLike) -> np.ndarray[Any, np.dtype[Any]]:
-    try:
-        array = np.asanyarray(value)
-    except ValueError:
-        raise InputError(field, value, "an array of numbers of shape (K, N)") from None
+    array = labels_of(field, value, "an array of numbers of shape (K, N)")
     if array.dtype.kind not in "fiub":
         raise InputError(field, f"array of {array.dtype}", "an array of real numbers of shape (K, N)")
     return array

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from qmis_stats.reporting.figures import axes_or_new
+from qmis_stats.reporting.figures import axes_or_new, outer_legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -87,5 +87,5 @@ def rank_plot(bars: Sequence[RankBar], ax: Axes | None = None, *, level: float) 
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(axis="x", alpha=0.3)
     ax.set_axisbelow(True)
-    ax.figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize="small")
+    outer_legend(ax)
     return ax

@@ -25,6 +25,8 @@ from qmis_stats.validation import checked_level, checked_seed, instance_of, real
 
 __all__ = ["Comparisons"]
 
+_LARGEST = 1e150
+"""Kernels compare numbers below 2^500."""
 _SHIFT_SHARE = 1e-4
 """Probability with which errors may be shifted too far: taken off the level, and too little to widen sets of ranks."""
 
@@ -131,7 +133,10 @@ class Comparisons(ByValue):
         draws, seed = whole_number("draws", draws, least), checked_seed(seed)
         normals = backend("numba").normals((seed, 0), 13, 0, draws, values.size).T
         normals = np.linalg.solve(np.linalg.cholesky(normals @ normals.T / draws), normals)
-        found = cls.from_draws([values[g : g + 1] for g in range(values.size)], list((root @ normals)[:, None, :]))
+        errors = root @ normals
+        if not max(np.max(np.abs(values)), np.max(np.abs(errors))) < _LARGEST:
+            raise InputError("estimates", values, f"below {_LARGEST:g} in size, and so their errors")
+        found = cls.from_draws([values[g : g + 1] for g in range(values.size)], list(errors[:, None, :]))
         if not real_number("dof", dof) >= 1.0:
             raise InputError("dof", dof, "a number of at least 1")
         if np.isinf(dof):

@@ -22,6 +22,7 @@ from qmis_stats.errors import InputError
 from qmis_stats.results import MISResult
 from qmis_stats.validation import (
     LARGEST_SIZE,
+    LARGEST_VARIANCE,
     checked_level,
     covariance_matrix,
     finite_array,
@@ -145,8 +146,8 @@ def fit_exponent(
     Raises
     ------
     InputError
-        If lengths disagree, there are fewer points than parameters, a covariance is not positive definite, or it has
-        too few degrees of freedom.
+        If lengths disagree, there are fewer different sizes than parameters, a covariance is not positive definite, or
+        it has too few degrees of freedom.
 
     Examples
     --------
@@ -162,7 +163,7 @@ def fit_exponent(
     names = ["const", "n", *(name for name, _ in powers)]
     columns = [np.ones_like(sizes), sizes, *(column for _, column in powers)]
     response = response + (0.5 * np.log(sizes) if prefactor else 0.0)
-    return _gls(response, columns, names, std_error, covariance, dof)
+    return _gls(sizes, response, columns, names, std_error, covariance, dof)
 
 
 def fit_power(
@@ -185,13 +186,13 @@ def fit_power(
     """
     sizes, response = _series_arrays(n, log_delta)
     columns = [np.ones_like(sizes), np.log(sizes), 1.0 / sizes]
-    return _gls(response, columns, ["const", "log n", "1/n"], std_error, covariance, dof)
+    return _gls(sizes, response, columns, ["const", "log n", "1/n"], std_error, covariance, dof)
 
 
 def _series_arrays(n: ArrayLike, log_delta: ArrayLike) -> tuple[FloatArray, FloatArray]:
     sizes = finite_array("n", n, 1, "(m,)")
-    if np.any(sizes <= 0.0):
-        raise InputError("n", n, "positive sample sizes")
+    if np.any((sizes < 1.0) | (sizes > LARGEST_SIZE)):
+        raise InputError("n", n, f"sample sizes from 1 to {LARGEST_SIZE:g}")
     response = finite_array("log_delta", log_delta, 1, "(m,)")
     if response.shape != sizes.shape:
         raise InputError("log_delta", response.shape, f"of the same length as n, {sizes.size}")
@@ -199,6 +200,7 @@ def _series_arrays(n: ArrayLike, log_delta: ArrayLike) -> tuple[FloatArray, Floa
 
 
 def _gls(
+    sizes: FloatArray,
     response: FloatArray,
     columns: list[FloatArray],
     names: list[str],
@@ -214,8 +216,9 @@ def _gls(
         raise InputError("n", response.size, f"at least {len(columns)} points for {len(columns)} parameters")
     if std_error is not None:
         errors = finite_array("std_error", std_error, 1, "(m,)")
-        if errors.shape != response.shape or np.any(errors <= 0.0):
-            raise InputError("std_error", std_error, f"{response.size} positive numbers")
+        least, most = 1.0 / math.sqrt(LARGEST_VARIANCE), math.sqrt(LARGEST_VARIANCE)
+        if errors.shape != response.shape or np.any((errors < least) | (errors > most)):
+            raise InputError("std_error", std_error, f"{response.size} numbers from {least:g} to {most:g}")
         if dof is not None:
             raise InputError("dof", dof, "given with a covariance only; series() enlarges standard errors instead")
         sigma: Any = errors**2
@@ -224,7 +227,16 @@ def _gls(
         sigma = covariance_matrix("covariance", covariance, response.size)
         if dof is not None:
             dof = whole_number("dof", dof, response.size, LARGEST_SIZE)
-    model = GLS(response, np.column_stack(columns), sigma=sigma)
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused
+        model = GLS(response, np.column_stack(columns), sigma=sigma)
+        squares = np.sum(np.square([model.wendog, *model.wexog.T]))
+    if not np.isfinite(squares):
+        raise InputError("log_delta", response.tolist(), "numbers whose squares, in standard errors, are finite")
+    if np.linalg.matrix_rank(model.wexog) < len(columns):
+        allowed = (
+            f"at least {len(columns)} different sizes that, with these errors, tell {len(columns)} parameters apart"
+        )
+        raise InputError("n", sizes.tolist(), allowed)
     model.exog_names[:] = names
     fit = model.fit(cov_type="fixed scale")
     if dof is None:

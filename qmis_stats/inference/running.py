@@ -13,9 +13,12 @@ from qmis_stats.by_value import ByValue
 from qmis_stats.errors import InputError
 from qmis_stats.inference.adjusted import rates
 from qmis_stats.inference.losses import FEWEST_POINTS
-from qmis_stats.validation import checked_level, whole_number
+from qmis_stats.validation import checked_level, labels_of, whole_number
 
 __all__ = ["OnePassIndicator", "RunningMoments"]
+
+_LARGEST = 1e140
+"""Sums of squares of such losses stay in the range of floats."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -95,9 +98,9 @@ class RunningMoments:
         Raises
         ------
         InputError
-            If the block has another number of rows, or losses that are not finite; nothing is added then.
+            If the block has another number of rows, or losses that are not finite or too large; nothing is added then.
         """
-        values = np.asarray(block)
+        values = labels_of("block", block, f"numbers of shape ({self.candidates}, n)")
         if values.dtype.kind not in "fiub" or values.ndim != 2 or values.shape[0] != self.candidates:
             shape = f"{values.dtype} of shape {values.shape}"
             raise InputError("block", shape, f"numbers of shape ({self.candidates}, n)")
@@ -108,6 +111,8 @@ class RunningMoments:
         count = values.shape[1]
         if count == 0:
             return
+        if (largest := float(np.max(np.abs(values)))) > _LARGEST:
+            raise InputError("block", largest, f"losses up to {_LARGEST:g} in size")
         differences = values - values[0]
         mean = differences.mean(axis=1)
         centred = differences - mean[:, None]

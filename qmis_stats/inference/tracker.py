@@ -16,7 +16,7 @@ from qmis_stats.inference.loss_file import save_losses
 from qmis_stats.inference.losses import Losses
 from qmis_stats.inference.moments import gaps
 from qmis_stats.inference.ranking import Ranking, rank
-from qmis_stats.validation import one_of
+from qmis_stats.validation import labels_of, one_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,11 +101,8 @@ class Tracker:
 
     def _checked(self, quantizer: str, losses: ArrayLike) -> FloatArray:
         field = f"losses of {quantizer!r}"
-        try:
-            values = np.asarray(losses)
-        except ValueError:
-            raise InputError(field, losses, "numbers of shape (N,)") from None
-        if values.dtype.kind not in "fiub" or values.ndim != 1:
+        values = labels_of(field, losses, "numbers of shape (N,)")
+        if values.dtype.kind not in "fiub" or values.ndim != 1 or not values.size:
             raise InputError(field, f"{values.dtype} of shape {values.shape}", "numbers of shape (N,)")
         if self._points is not None and values.size != self._points:
             raise InputError(field, values.shape, f"of the same points at every call, ({self._points},)")

@@ -15,7 +15,7 @@ from scipy.special import ndtr, ndtri
 
 from qmis_stats.arrays import FloatArray
 from qmis_stats.errors import InputError
-from qmis_stats.validation import checked_share, finite_array, positive_number, whole_number
+from qmis_stats.validation import checked_share, finite_array, one_of, positive_number, whole_number
 
 __all__ = ["FixedThresholds", "LloydMax", "ScalarQuantizer", "Sign", "Ternary", "Uniform"]
 
@@ -59,9 +59,11 @@ class FixedThresholds(ScalarQuantizer):
     unit: Literal["absolute", "standard_error"] = "absolute"
 
     def __post_init__(self) -> None:
-        array = finite_array("procedure.thresholds", self.values, 1, "(m,)")
-        if np.any(np.diff(array) <= 0.0):
-            raise InputError("procedure.thresholds", list(self.values), "strictly increasing")
+        values = finite_array("procedure.thresholds", self.values, 1, "(m,)")
+        if np.any(values[1:] <= values[:-1]):
+            raise InputError("procedure.thresholds", values.tolist(), "strictly increasing")
+        one_of("procedure.unit", self.unit, ("absolute", "standard_error"))
+        object.__setattr__(self, "values", tuple(values.tolist()))
 
     def thresholds(self, location: FloatArray, standard_error: FloatArray) -> tuple[FloatArray, ...]:
         """Return the thresholds in the estimate's units."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike
 
-__all__ = ["COLOURS", "INK", "MARKERS", "STYLE", "add_fonts", "axes_or_new", "inline_svg", "ring"]
+__all__ = ["COLOURS", "INK", "MARKERS", "STYLE", "add_fonts", "axes_or_new", "inline_svg", "outer_legend", "ring"]
 
 COLOURS = ("#2f6fde", "#d9622b", "#1f9d6b", "#a04fc4", "#ad8324", "#c23b5a", "#4a8fa8", "#7b6f63")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -75,6 +75,28 @@ def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
     from matplotlib import pyplot
 
     return pyplot.figure(figsize=(width, height), layout="constrained").add_subplot()
+
+
+def outer_legend(ax: Axes) -> None:
+    """Put a legend below axes that have a figure with constrained layout to themselves, and above others.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> left, right = Figure().subplots(1, 2)
+    >>> for axes in (left, right):
+    ...     _ = axes.plot([1, 2], label="law")
+    >>> outer_legend(left)
+    >>> len(left.get_legend().get_texts())
+    1
+    """
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    style: dict[str, Any] = {"frameon": False, "fontsize": "small"}
+    if len(ax.figure.axes) == 1 and isinstance(ax.figure.get_layout_engine(), ConstrainedLayoutEngine):
+        ax.figure.legend(loc="outside lower center", ncols=3, **style)
+    else:  # a figure's legend would name what other axes hold, and lie upon the names of their scales
+        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, **style)
 
 
 def ring(ax: Axes, x: ArrayLike, y: ArrayLike) -> None:

@@ -54,6 +54,8 @@ def test_columns_are_chosen(tmp_path):
     assert len(set(grouped.groups)) == 7
     refused("target = 'z': must be a column of table.csv: a, flag, y", file, "z")
     refused("target = 'flog': must be .*; did you mean flag\\?$", file, " flog")
+    refused("target = 'FLAG': must be .*; did you mean flag\\?$", file, "FLAG")
+    refused("target = 'lagoon': must be a column of [^;?]*$", file, "lagoon")
     refused("ignore = 'g .': must be a column", file, "y", ignore=["g ?"])
     refused("ignore = 'flag': must be a sequence of columns", file, "y", ignore="flag")
     refused("columns = 'y': must be other columns than y", file, "y", columns=["y"])
@@ -170,7 +172,7 @@ def test_embeddings_of_more_dimensions(tmp_path):
         (b"", "not empty"),
         (b"a,y\n", "at least 20"),
         (b"a,a,y\n1,2,3\n", r"column names = \['a'\]: must be different"),
-        (b"a,y\n1,2\n3,4,5\n6,7\n", "as many fields in every line"),
+        (b"a,y\n1,2\n3,4,5\n6,7\n", r"as many fields in every line \(Expected 2 fields in line 3, saw 3\)"),
         (b"a,y\n\xff\xfe,2\n", "UTF-8"),
     ],
 )

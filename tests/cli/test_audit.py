@@ -382,6 +382,7 @@ def test_groups_are_told_again_after_attacks(qmis: Qmis, tmp_path: Path) -> None
     for part, words in (
         (silent, "rows: training records; score: accuracy of the held out;"),
         (silent, "What each group leaks is not known: theory has no answer, and no attacks have measured it."),
+        (silent, "Measured by attacks, in the place of the answer above: Audit of people: 95 % sets and intervals"),
         (measured, "group rows Δ low high more low high score low high"),
         (measured, "site = near 106 "),
         (measured, "rows: the pool of the attacks; more: 2·AUC − 1 less that of the rest, by column;"),

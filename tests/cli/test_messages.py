@@ -124,6 +124,7 @@ MESSAGES = {
     "no SMILES": ("age,y", COUNT, ["--smiles", ""], "--smiles = '': must be a column of t.csv: age, y"),
     "a share": ("a,y", COUNT, ["--evaluation", "1.5"], "--evaluation = 1.5: must be a share between 0 and 1\n"),
     "a quantizer": ("a,y", COUNT, ["--quantizers", "sing"], "the name of a quantizer; did you mean sign? It is one of"),
+    "a misspelt choice": ("a,y", COUNT, ["--model", "linera"], "must be one of linear, mlp; did you mean linear?\n"),
     "no quantizer": ("a,y", COUNT, ["--quantizers", "identity"], "--quantizers = 'identity': must be at least one"),
     "quantizers twice": ("a,y", COUNT, ["--quantizers", "sign,sign"], "--quantizers = 'sign, sign': must be of diff"),
     "an ignored column": ("a,y", COUNT, ["--ignore", "b"], "--ignore = 'b': must be a column of t.csv: a, y"),

@@ -3,10 +3,10 @@
 import mpmath
 import numpy as np
 import pytest
-from scipy.stats import binomtest, bootstrap
+from scipy.stats import binomtest, bootstrap, chi2
 
 from qmis_stats import InputError
-from qmis_stats.inference.gap_intervals import INTERVALS, GapInterval, gap_interval
+from qmis_stats.inference.gap_intervals import INTERVALS, GapInterval, _below, _below_by_nodes, gap_interval
 
 RNG = np.random.default_rng(21)
 SKEWED = RNG.exponential(size=400) - 0.6
@@ -45,6 +45,29 @@ def test_noncentral_t_against_integration(centre, points, level):
 def test_noncentral_t_of_huge_gaps_finds_its_limits(centre):
     found = gap_interval(np.random.default_rng(0).normal(centre, 1.0, 10), 0.999, method="noncentral_t")
     assert found.low < found.estimate < found.high
+
+
+@pytest.mark.parametrize("points", [10, 60, 5000])
+def test_noncentral_t_of_steep_gaps(points):
+    """Either side of 3 there are two ways to the distribution function; far above it the law is that of 1/χ."""
+    for centre in (2.0, 3.0, 5.0, 30.0):
+        statistic = centre * np.sqrt(points)
+        for mu in statistic + np.linspace(-5.0, 5.0, 11) * (1.0 + centre):
+            assert _below_by_nodes(statistic, points - 1, mu) == pytest.approx(
+                _below(statistic, points - 1, mu), abs=1e-11
+            )
+    x = np.random.default_rng(points).normal(1.0, 1e-6, points)
+    found, mirrored = gap_interval(x, method="noncentral_t"), gap_interval(-x, method="noncentral_t")
+    limits = gap(x) * np.sqrt(chi2.ppf([0.025, 0.975], points - 1) / (points - 1))
+    assert [found.low, found.high] == pytest.approx(limits, rel=1e-9)
+    assert (mirrored.low, mirrored.high) == (-found.high, -found.low)
+
+
+@pytest.mark.parametrize("method", INTERVALS)
+@pytest.mark.parametrize("power", [-1030, -600, 600, 1015])
+def test_a_gap_has_no_unit(method, power):
+    x = np.ldexp(np.round(np.ldexp(SKEWED, 20)), -20)  # no digit is lost among the smallest floats
+    assert gap_interval(np.ldexp(x, power), method=method) == gap_interval(x, method=method)
 
 
 @pytest.mark.statistical

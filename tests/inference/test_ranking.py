@@ -5,6 +5,7 @@ import json
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 import qmis_kernels
 from qmis_stats import InputError, indicator, rank
@@ -130,6 +131,19 @@ def test_warnings():
     assert found.to_dict()["warnings"] == found.warnings()
     assert all(line in str(found) for line in found.warnings())
     assert rank(LOSSES, draws=199).warnings() == []  # the control
+
+
+def test_a_legend_names_what_its_axes_hold(ranking):
+    left, right = Figure(layout="constrained").subplots(1, 2)
+    left.plot([1, 2], label="something else")
+    ranking.plot(right)
+    assert not right.figure.legends
+    assert [text.get_text() for text in right.get_legend().get_texts()] == [
+        "95 % set, alone",
+        "estimate",
+        "95 % sets, all together",
+    ]
+    assert len(ranking.plot(Figure(layout="constrained").add_subplot()).figure.legends) == 1
 
 
 def test_plot(ranking):

@@ -295,6 +295,7 @@ def test_lloyd_max_satisfies_its_conditions():
         (lambda: LossTable([]), "procedure.losses"),
         (lambda: LossTable([["x"]]), "procedure.losses"),
         (lambda: FixedThresholds((1.0, 1.0)), "procedure.thresholds"),
+        (lambda: FixedThresholds((1.0,), "errors"), "procedure.unit"),
         (lambda: Ternary(1.0), "procedure.sparsity"),
         (lambda: LloydMax(0), "procedure.bits"),
         (lambda: LloydMax(2, -1.0), "procedure.scale"),
