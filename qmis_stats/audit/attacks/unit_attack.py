@@ -70,7 +70,10 @@ class _Equations:
         self.found: dict[bytes, tuple[UnitMoments, Memberships]] = {}
 
     def score(self, shown: Shown) -> FloatArray:
-        """Return the log likelihood ratio of each point that is shown."""
+        """Return the log likelihood ratio of each point that is shown, which no label enters."""
+        return shown.once(("locations and scales", self.known.n), lambda: self._scored(shown))
+
+    def _scored(self, shown: Shown) -> FloatArray:
         assert shown.rows is not None
         found, everyone = np.empty(shown.y.shape), np.arange(self.data.rows)
         for t, (weights, rows) in enumerate(zip(shown.weights, shown.rows, strict=True)):
