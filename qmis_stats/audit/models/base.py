@@ -25,7 +25,7 @@ __all__ = [
     "target_scaling",
 ]
 
-_AT_ONCE = 64
+_AT_ONCE = 32
 """Columns whose location and scale are computed at once."""
 
 Weights: TypeAlias = tuple[FloatArray, ...]
