@@ -1,5 +1,7 @@
 """What is done otherwise where data are large: it says the same, or says of which part it is."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -20,6 +22,7 @@ from qmis_stats.audit.models import Linear, Logistic, Softmax, calls, linear
 from qmis_stats.audit.models.base import scaling
 from qmis_stats.audit.models.calls import last_weights, losses_of, losses_of_each
 from qmis_stats.errors import InputError
+from qmis_stats.leak import fits
 from qmis_stats.quantizers import quantizer
 from tests.audit.grids import Grid
 
@@ -231,6 +234,20 @@ def test_the_control_repeats_nothing_that_does_not_depend_on_members(attack):
     fresh = play(data_for(Logistic, 120), Counting(), quantizer("sign"), 40, trainings=6, shadows=8, calibrations=6)
     control = run_attacks(fresh.as_control(), [attack], control=None)  # as it is without anything to share
     assert np.array_equal(control.results[0].scores, alone.controls[0].scores)
+
+
+def test_equations_of_many_points_are_set_up_and_solved_by_parts(monkeypatch):
+    data = data_for(Logistic, 6000, 24)
+    played = play(data, Logistic(), None, 3000, trainings=2, shadows=2, calibrations=2, members=16)
+    fresh = play(data, Logistic(), None, 3000, trainings=2, shadows=2, calibrations=2, members=16)
+    whole = run_attacks(played, [LocationsAndScales()])
+    monkeypatch.setattr(fits, "_BLOCK", 500)
+    tracemalloc.start()
+    parts = run_attacks(fresh, [LocationsAndScales()])
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 4.0 * data.X.nbytes  # the equations are two times as large
+    np.testing.assert_allclose(parts.results[0].scores, whole.results[0].scores, rtol=1e-9, atol=1e-12)
 
 
 class Unit(Logistic):

@@ -14,6 +14,7 @@ from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.units import Standardising, Units
 from qmis_stats.audit.unit_moments import UnitMoments
 from qmis_stats.errors import InputError
+from qmis_stats.leak.fits import row_blocks
 
 __all__ = ["LocationsAndScales"]
 
@@ -102,6 +103,7 @@ class _Equations:
             data = self.data
             moments = UnitMoments.of(units, data.X, data.y, data.rows)
             sums = np.full((moments.means.size + moments.squares.size + 1, data.rows), 1.0 / _ERROR)
-            np.divide(moments.columns(data.X, data.y).T, _ERROR, out=sums[:-1])
+            for part in row_blocks(data.rows):
+                np.divide(moments.columns(data.X[part], data.y[part]).T, _ERROR, out=sums[:-1, part])
             self.found[key] = moments, Memberships(sums, np.full(data.rows, self.known.n / data.rows))
         return self.found[key]
