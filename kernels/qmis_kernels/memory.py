@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["OutOfMemory", "available", "fits", "readable"]
+__all__ = ["OutOfMemory", "available", "fits", "give_back", "readable"]
 
 UNCHECKED = 1 << 26
 """Requests below this many bytes (64 MiB) are let through: asking the system would cost more than it protects."""
@@ -87,3 +87,19 @@ def fits(size: int) -> bool:
     (True, False)
     """
     return size < UNCHECKED or size <= available()
+
+
+def give_back() -> None:
+    """Give memory that was freed, and is kept for further arrays, back to the system; where this is not known, nothing.
+
+    Examples
+    --------
+    >>> give_back()
+    """
+    import ctypes
+
+    try:
+        trim = ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):  # no glibc
+        return
+    trim(0)

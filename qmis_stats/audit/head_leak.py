@@ -132,16 +132,16 @@ def head_leak(
     """
     if reason := no_theory(model, quantizers, rows.size, dataset.columns * dataset.outputs):
         return None, reason
-    X, y = dataset.X[rows], dataset.y[rows]
     groups = None if dataset.groups is None else dataset.groups[rows]
     if groups is not None and len(set(groups.tolist())) < _FEWEST_GROUPS:
         groups = None
     try:
-        fit = head_fit(model, X, y)
-        others = _others(model, dataset, rows) if pool else None
+        fit = head_fit(model, dataset.X[rows], dataset.y[rows])
         if fit.weights.size > _WIDEST:  # of the features that a pipeline makes
             return None, f"the head has {fit.weights.size} weights, more than the {_WIDEST} that it is computed for"
-        found = leakage(fit, quantizers, pool=others, groups=groups, seed=seed)
+        found = leakage(  # named here, the other points would be kept as long as it takes
+            fit, quantizers, pool=_others(model, dataset, rows) if pool else None, groups=groups, seed=seed
+        )
     except DomainError as error:
         return None, error.reason
     # All is compared with no quantization in the population: without its domain nothing is known.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from qmis_kernels import memory
 from qmis_stats.errors import QmisError
 from qmis_stats.interrupts import held_back
 
@@ -49,6 +50,7 @@ def in_processes(
         return
     from joblib import Parallel, delayed
 
+    memory.give_back()  # to the processes
     parallel = Parallel(n_jobs=min(jobs, len(work)), return_as="generator" if ordered else "generator_unordered")
     with held_back():
         outcomes = parallel(delayed(_tried)(function, item) for item in work)
@@ -63,6 +65,7 @@ def end_processes() -> None:
     from joblib.externals.loky import get_reusable_executor
 
     get_reusable_executor().shutdown()
+    memory.give_back()
 
 
 def _tried(function: Callable[..., _T], item: tuple[Any, ...]) -> _T | _Failure:

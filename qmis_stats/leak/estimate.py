@@ -137,6 +137,7 @@ def leakage(
     bits = tuple(_bits(one) for one in chosen)
     fit = fit_of(fitted, X, y)
     whole = None if pool is None else _whole_pool(fitted, fit, X, y, pool)
+    pool = None  # copies of its points are there
     if whole is not None:
         played = Game("pool", fit.points / whole.points)
     if fit.points < LEAST_POINTS:
@@ -153,6 +154,7 @@ def leakage(
         directions = Directions.of(fit, spread, found, pools.widened)
     else:
         pools = KnownPool.of(fit, spread, found, played, whole)
+        whole = None  # what is read of its points has their design
         spread, directions = pools.spread, pools.directions
     if left_out is not None:
         found = averaged(found, left_out)
@@ -164,6 +166,8 @@ def leakage(
     kept = retained(fit, spread, chosen, seed)
     solved = Equations.of(fit, alone, fresh, kept, np.diag(spread.covariance), played, seed)
     readings = [pools.read_out(one) for one in kept]
+    spread = replace(spread)  # without the images of all points
+    del pools
     law = exposures(fit, points, [directions.signal(one) for one in readings], group, backend)
     estimates, covariance, dof = Uncertainty(fit, found, spread, points, played, directions, readings).of(
         law, group, seed, backend

@@ -13,6 +13,7 @@ from scipy.optimize import brentq
 from scipy.special import expit, logit
 
 from qmis_stats.arrays import FloatArray, Indices
+from qmis_stats.leak.fits import row_blocks
 
 __all__ = ["COUNTED", "ROUNDS", "Memberships", "chances", "settles"]
 
@@ -122,7 +123,10 @@ class Memberships:
         """Return the lower Cholesky factor of 1 + SVSᵀ, or of 1 + V^½SᵀSV^½."""
         deviation = np.sqrt(variance)
         if self._by_points is None:
-            inner = dsyrk(1.0, self.moves * deviation, lower=1)
+            inner = np.zeros((len(self.moves), len(self.moves)), order="F")
+            for part in row_blocks(variance.size):
+                some = self.moves[:, part] * deviation[part]
+                inner = dsyrk(1.0, some, beta=1.0, c=inner, lower=1, overwrite_c=1)
         else:
             inner = deviation[:, None] * self._by_points * deviation
         inner.flat[:: len(inner) + 1] += 1.0
@@ -137,10 +141,12 @@ class Memberships:
 
     def _sizes(self, factor: FloatArray, variance: FloatArray, places: Indices) -> FloatArray:
         """Return some of the diagonal of Sᵀ(1 + SVSᵀ)⁻¹S, (n,)."""
-        by_points = self._by_points is not None
-        some = 1.0 * (np.arange(self.chance.size)[:, None] == places) if by_points else self.moves[:, places]
-        solved = solve_triangular(factor, some, lower=True, check_finite=False)
-        parts = np.einsum("en,en->n", solved, solved)
+        by_points, parts = self._by_points is not None, np.empty(places.size)
+        for part in row_blocks(places.size):
+            few = places[part]
+            some = 1.0 * (np.arange(self.chance.size)[:, None] == few) if by_points else self.moves[:, few]
+            solved = solve_triangular(factor, some, lower=True, check_finite=False)
+            parts[part] = np.einsum("en,en->n", solved, solved)
         return np.asarray((1.0 - parts) / variance[places] if by_points else parts)
 
 

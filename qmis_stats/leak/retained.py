@@ -17,7 +17,7 @@ from scipy.special import ndtr
 from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.errors import DomainError
 from qmis_stats.foreign import raised_by, returned_numbers
-from qmis_stats.leak.fits import FREE, Fit, determined, hessian_matrix, inverse_of, moment_matrix
+from qmis_stats.leak.fits import FREE, Fit, determined, hessian_matrix, inverse_of, moment_matrix, row_blocks
 from qmis_stats.leak.influence import Influence, influence_of
 from qmis_stats.leak.leave_one_out import LeaveOneOut, forms
 from qmis_stats.leak.losses import contrasts, in_basis
@@ -610,8 +610,10 @@ def read_out(spread: Scatter, kept: Retained, *, each: bool = False) -> ReadOut:
         expected = np.array([np.sum(inverse * m) for m in seen])
         slopes = np.sum((inverse @ seen[0]) * inverse, axis=1)[: root.size]
     if spread.large or (few and spread.outputs == 1):
-        k, d = (solved(measured(m)) for m in spread.of_rows)
-        along = _inner(k, d)[:, :, None, None]
+        along = np.empty((3, len(spread.rows), 1, 1))
+        for part in row_blocks(len(spread.rows)):
+            k, d = (solved(measured(m[:, part])) for m in spread.of_rows)
+            along[:, part, 0, 0] = _inner(k, d)
     elif few:
         k, d = (solved(measured(m)) for m in (spread.covariance, spread.response))
         products = [k.T @ k, k.T @ d, d.T @ d]

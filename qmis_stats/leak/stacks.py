@@ -1,4 +1,4 @@
-"""Stacks of small matrices, one per point: products, and square roots that depend on the matrices alone."""
+"""Stacks of small matrices, one per point: products, inverses, and square roots that depend on the matrices alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,18 @@ import numpy as np
 
 from qmis_stats.arrays import FloatArray
 
-__all__ = ["applied", "between", "positive", "root", "turned", "with_values"]
+__all__ = [
+    "applied",
+    "between",
+    "inverses",
+    "log_dets",
+    "positive",
+    "products",
+    "root",
+    "solved",
+    "turned",
+    "with_values",
+]
 
 _NOTHING = 1e-9
 
@@ -22,6 +33,72 @@ def applied(matrices: FloatArray, vectors: FloatArray) -> FloatArray:
     n, rows, columns = matrices.shape
     each = vectors.reshape(-1, n, columns).transpose(1, 0, 2) @ matrices.transpose(0, 2, 1)
     return each.transpose(1, 0, 2).reshape(*vectors.shape[:-1], rows)
+
+
+def products(first: FloatArray, second: FloatArray) -> FloatArray:
+    """Return the products of matrices (..., A, B) and (..., B, C), of the smallest without a call for each.
+
+    Examples
+    --------
+    >>> products(np.array([[[1.0, 2.0]]]), np.array([[[3.0], [4.0]]])).tolist()
+    [[[11.0]]]
+    """
+    if first.shape[-1] > 2:
+        return np.asarray(first @ second)
+    found = first[..., :1] * second[..., :1, :]
+    if first.shape[-1] == 2:
+        found += first[..., 1:] * second[..., 1:, :]
+    return np.asarray(found)
+
+
+def inverses(matrices: FloatArray) -> FloatArray:
+    """Return the inverses of matrices (..., K, K), of the smallest without a call of LAPACK for each.
+
+    Examples
+    --------
+    >>> inverses(np.array([[[2.0, 1.0], [0.0, 4.0]]])).tolist()
+    [[[0.5, -0.125], [-0.0, 0.25]]]
+    """
+    size = matrices.shape[-1]
+    if size == 1:
+        return np.asarray(1.0 / matrices)
+    if size > 2:
+        return np.asarray(np.linalg.inv(matrices), dtype=np.float64)
+    turned_round = np.array([[1.0, -1.0], [-1.0, 1.0]]) * np.swapaxes(matrices[..., ::-1, ::-1], -1, -2)
+    return np.asarray(turned_round / _det(matrices)[..., None, None])
+
+
+def log_dets(matrices: FloatArray) -> FloatArray:
+    """Return the logarithms of the sizes of the determinants of matrices (..., K, K), shape (...).
+
+    Examples
+    --------
+    >>> log_dets(np.array([[[2.0, 1.0], [0.0, -4.0]]])).round(6).tolist()
+    [2.079442]
+    """
+    if matrices.shape[-1] > 2:
+        return np.asarray(np.linalg.slogdet(matrices)[1])
+    return np.asarray(np.log(np.abs(_det(matrices))))
+
+
+def _det(matrices: FloatArray) -> FloatArray:
+    """Return the determinants of matrices of one or two rows."""
+    if matrices.shape[-1] == 1:
+        return np.asarray(matrices[..., 0, 0])
+    return np.asarray(matrices[..., 0, 0] * matrices[..., 1, 1] - matrices[..., 0, 1] * matrices[..., 1, 0])
+
+
+def solved(matrices: FloatArray, vectors: FloatArray) -> FloatArray:
+    """Return M⁻¹v for matrices (..., K, K) and vectors (..., K).
+
+    Examples
+    --------
+    >>> solved(np.array([[[4.0]]]), np.array([[2.0]])).tolist()
+    [[0.5]]
+    """
+    if matrices.shape[-1] == 1:
+        return np.asarray(vectors / matrices[..., 0])
+    return np.asarray(np.linalg.solve(matrices, vectors[..., None])[..., 0])
 
 
 def with_values(values: FloatArray, vectors: FloatArray) -> FloatArray:

@@ -1,16 +1,28 @@
 """What is done otherwise where data are large: it says the same, or says of which part it is."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from qmis_stats.audit import audit, head_for, training_run
-from qmis_stats.audit.attacks import Discriminator, LiRA, LossThreshold, ReadOut, play, playing, run_attacks
+from qmis_stats.audit.attacks import (
+    Discriminator,
+    LiRA,
+    LocationsAndScales,
+    LossThreshold,
+    ReadOut,
+    play,
+    playing,
+    run_attacks,
+)
 from qmis_stats.audit.attacks.shadow_fits import ShadowFits
 from qmis_stats.audit.data import from_arrays
-from qmis_stats.audit.models import Linear, Logistic, Softmax, linear
+from qmis_stats.audit.models import Linear, Logistic, Softmax, calls, linear
 from qmis_stats.audit.models.base import scaling
-from qmis_stats.audit.models.calls import losses_of, losses_of_each
+from qmis_stats.audit.models.calls import last_weights, losses_of, losses_of_each
 from qmis_stats.errors import InputError
+from qmis_stats.leak import fits
 from qmis_stats.quantizers import quantizer
 from tests.audit.grids import Grid
 
@@ -76,10 +88,92 @@ def test_wide_heads_take_the_same_path_in_the_space_of_their_rows(head, monkeypa
     np.testing.assert_allclose(short[-1][0], plain[-1][0], atol=1e-5)
 
 
+def stationary(head, weights, X, y):
+    """Return the largest slope of the objective at the weights, as a share of that at zero."""
+    Z, t = (X - weights[2]) / weights[3], y
+    if head is Linear:
+        t = (y - weights[4][0]) / weights[4][1]
+
+    def slope(W, b):
+        residual = head()._residual(Z @ W.T + b, t)
+        return np.append(Z.T @ residual + 2.0 * W.T, residual.sum())
+
+    return np.abs(slope(weights[0], weights[1])).max() / np.abs(slope(0.0 * weights[0], 0.0)).max()
+
+
+@pytest.mark.parametrize("head", [Linear, Logistic])
+@pytest.mark.parametrize("factors", [0.0, 3.0])
+def test_inner_products_in_other_units_lead_to_the_same_minimum(head, factors):
+    data, rng = data_for(head, 90, 800), np.random.default_rng(2)
+    X = 5.0 + data.X + factors * rng.normal(size=(90, 2)) @ rng.normal(size=(2, 800))
+    X[:, :100] = X[:, :100] > 5.0  # not standardised
+    model, some = head(alpha=2.0), rng.permutation(90)[:60]
+    products = linear.inner_products(model, X, 60)
+    own = X[some], data.y[some]
+    found = linear.last_by(model, products[np.ix_(some, some)], *own)
+    *_, trained = model.fit_path(*own, rng)
+    np.testing.assert_allclose(found[0], trained[0], atol=1e-5 * np.abs(trained[0]).max())
+    for one, other in zip(found[2:], trained[2:], strict=True):
+        assert np.array_equal(one, other)
+    assert stationary(head, found, *own) < 1e-7
+
+
+def test_inner_products_far_from_those_of_the_training_points_are_no_help():
+    data, rng = data_for(Logistic, 90, 800), np.random.default_rng(2)
+    X, model, some = np.exp(2.0 * data.X), Logistic(), rng.permutation(90)[:60]
+    products = linear.inner_products(model, X, 60)[np.ix_(some, some)]
+    assert linear.last_by(model, products, X[some], data.y[some]) is None
+    assert linear.last_by(model, np.ones((60, 60)), data.X[some], data.y[some]) is None
+    by_products, plain = (
+        last_weights(model, X[some], data.y[some], np.random.default_rng(0), own) for own in (products, None)
+    )
+    assert all(np.array_equal(one, other) for one, other in zip(by_products, plain, strict=True))
+
+
+class Own(Logistic):
+    """Trains in its own way."""
+
+
+@pytest.mark.parametrize("model", [Softmax(), Logistic(batch=8), Linear(alpha=0.0), Own()], ids=repr)
+def test_inner_products_are_made_for_heads_that_use_them(model):
+    X = np.random.default_rng(1).normal(size=(30, 200))
+    assert linear.inner_products(model, X, 15) is None
+    assert linear.inner_products(Logistic(), X, 15) is not None
+    assert linear.inner_products(Logistic(), X, 60) is None  # not wide
+
+
+def test_a_wide_game_is_the_same_with_inner_products_of_all_points(monkeypatch):
+    data, used = data_for(Logistic, 160, 400), []
+
+    def counted(*given):
+        used.append(found := linear.last_by(*given))
+        return found
+
+    monkeypatch.setattr(calls, "last_by", counted)
+    played = play(data, Logistic(), None, 80, trainings=8, shadows=4, calibrations=4)
+    assert len(used) == 16
+    assert all(found is not None for found in used)
+    monkeypatch.setattr(playing, "_WORTH", 17)
+    plain = play(data, Logistic(), None, 80, trainings=8, shadows=4, calibrations=4)
+    assert len(used) == 16
+    np.testing.assert_allclose(played.target.shown.losses, plain.target.shown.losses, rtol=1e-5)
+
+
+def test_training_runs_that_are_kept_need_no_inner_products(monkeypatch, tmp_path):
+    made = []
+    monkeypatch.setattr(playing, "inner_products", lambda *given: made.append(linear.inner_products(*given)))
+    data, counts = data_for(Logistic, 40, 120), {"shadows": 4, "calibrations": 4, "store": tmp_path}
+    play(data, Logistic(), None, 20, trainings=8, **counts)
+    assert len(made) == 1
+    play(data, Logistic(), None, 20, trainings=10, **counts)
+    assert len(made) == 1
+
+
 def test_location_and_scale_are_those_of_the_columns():
     rng = np.random.default_rng(3)
     X = rng.normal(size=(50, 70))
     X[:, 33], X[:, 40], X[:, 69] = rng.integers(0, 2, 50), 5.0, 0.0
+    X[0, [50, 66]] = 0.0, 1.0  # the first of other numbers
     location, scale = scaling(X, "auto")
     plain = np.ones(70, dtype=bool)
     plain[[33, 69]] = False
@@ -140,6 +234,38 @@ def test_the_control_repeats_nothing_that_does_not_depend_on_members(attack):
     fresh = play(data_for(Logistic, 120), Counting(), quantizer("sign"), 40, trainings=6, shadows=8, calibrations=6)
     control = run_attacks(fresh.as_control(), [attack], control=None)  # as it is without anything to share
     assert np.array_equal(control.results[0].scores, alone.controls[0].scores)
+
+
+def test_equations_of_many_points_are_set_up_and_solved_by_parts(monkeypatch):
+    data = data_for(Logistic, 6000, 24)
+    played = play(data, Logistic(), None, 3000, trainings=2, shadows=2, calibrations=2, members=16)
+    fresh = play(data, Logistic(), None, 3000, trainings=2, shadows=2, calibrations=2, members=16)
+    whole = run_attacks(played, [LocationsAndScales()])
+    monkeypatch.setattr(fits, "_BLOCK", 500)
+    tracemalloc.start()
+    parts = run_attacks(fresh, [LocationsAndScales()])
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 4.0 * data.X.nbytes  # the equations are two times as large
+    np.testing.assert_allclose(parts.results[0].scores, whole.results[0].scores, rtol=1e-9, atol=1e-12)
+
+
+class Unit(Logistic):
+    """Counts how often it is asked for the units of a training run."""
+
+    calls = 0
+
+    def released_units(self, weights):
+        type(self).calls += 1
+        return super().released_units(weights)
+
+
+def test_the_control_reads_locations_and_scales_once():
+    played = play(data_for(Logistic, 120), Unit(), None, 40, trainings=6, shadows=8, calibrations=6)
+    found = run_attacks(played, [LocationsAndScales()])
+    assert Unit.calls == 12
+    assert np.array_equal(found.results[0].scores, found.controls[0].scores)
+    assert not np.array_equal(found.results[0].member, found.controls[0].member)
 
 
 def test_the_covariance_of_weights_is_known_from_a_part_of_a_large_pool(monkeypatch):

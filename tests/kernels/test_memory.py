@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import time
 import tracemalloc
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+import psutil
 import pytest
 
 from qmis_kernels import FUNCTIONS, BackendUnavailable, backend, memory
@@ -177,3 +179,15 @@ def test_the_tightest_control_group_counts(groups: Path) -> None:
 def test_no_control_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "_OWN_GROUPS", tmp_path / "absent")
     assert memory.available() > 0
+
+
+def test_freed_memory_is_given_back() -> None:
+    if not hasattr(ctypes.CDLL(None), "malloc_trim"):
+        pytest.skip("no glibc")
+    process, arrays = psutil.Process(), [np.ones(2**13) for _ in range(1600)]  # 100 MiB, too small to be mapped each
+    last = arrays.pop()  # keeps the allocator from giving back what lies before it
+    arrays.clear()
+    before = process.memory_info().rss
+    memory.give_back()
+    assert before - process.memory_info().rss > 2**25
+    assert last.size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from qmis_stats import leakage
 from qmis_stats.audit import Linear, Logistic, SklearnModel, bundled, from_arrays, head_for
 from qmis_stats.audit.head_leak import head_leak
 from qmis_stats.errors import InputError
-from qmis_stats.leak import estimate, retained
+from qmis_stats.leak import estimate, fits, retained
 from qmis_stats.leak.fits import fit_from
 from qmis_stats.leak.game import Game
 from qmis_stats.leak.known_pool import KnownPool, pool_points
@@ -187,3 +188,18 @@ def test_a_class_that_no_training_point_has_is_refused() -> None:
     model, y = MADE["pipeline with words"]
     with pytest.raises(InputError, match=r"pool, y = \['maybe'\]: must be the classes \['no', 'yes'\] of the fit"):
         leakage(model, [], X=X, y=y, pool=(X[:2], np.array(["yes", "maybe"])))
+
+
+def test_few_copies_of_the_pool_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng, n = np.random.default_rng(5), 6000
+    X = rng.normal(size=(2 * n, 64))
+    y = X @ rng.normal(size=64) / 8.0 + rng.normal(size=2 * n)
+    fit, others = Ridge(alpha=1.0).fit(X[:n], y[:n]), (X[n:], y[n:])
+    found = leakage(fit, ["uniform-4"], X=X[:n], y=y[:n], pool=others)
+    monkeypatch.setattr(fits, "_BLOCK", 512)
+    tracemalloc.start()
+    by_parts = leakage(fit, ["uniform-4"], X=X[:n], y=y[:n], pool=others)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 5.0 * X.nbytes  # design, what the covariance and the response make of it, the fit
+    np.testing.assert_allclose(by_parts.estimates, found.estimates, rtol=1e-9)

@@ -139,9 +139,10 @@ class LiRA:
             rng = generator(known.seed, INSIDE, role, point)
             others, targets = known.source(rng, self.inside * (known.n - 1))
             own, own_y = X[point : point + 1], y[point : point + 1]
+            trained = np.insert(others.reshape(self.inside, known.n - 1, *own.shape[1:]), 0, own[0], axis=1)
+            labels = np.insert(targets.reshape(self.inside, -1), 0, own_y, axis=1)
             for model in range(self.inside):
-                part = slice(model * (known.n - 1), (model + 1) * (known.n - 1))
-                weights = known.train(np.vstack([own, others[part]]), np.concatenate([own_y, targets[part]]), rng)
+                weights = known.train(trained[model], labels[model], rng)
                 found[model, point] = measure(known.model, weights, own, own_y)[0]
         return found
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.leak.losses import Loss
+from qmis_stats.leak.stacks import inverses, log_dets, products, solved
 
 __all__ = ["MemberLaw"]
 
@@ -77,12 +78,12 @@ class MemberLaw:
         extra : (N,) ndarray
             Variance of further noise.
         """
-        quiet = _inverse(self.noise + (extra + _LEAST_NOISE)[:, None, None] * np.eye(v.shape[1]))
-        back = self.seen.transpose(0, 2, 1) @ quiet
-        m = self.mean + _times(_inverse(self.precision + back @ self.seen), _times(back, v))
+        quiet = inverses(self.noise + (extra + _LEAST_NOISE)[:, None, None] * np.eye(v.shape[1]))
+        back = products(self.seen.transpose(0, 2, 1), quiet)
+        m = self.mean + _times(inverses(self.precision + products(back, self.seen)), _times(back, v))
         height, ahead, bent, along = self._height(m, v, pull, quiet)
         for _ in range(_STEPS):
-            step = -np.linalg.solve(bent, along[..., None])[..., 0]
+            step = -solved(bent, along)
             size = np.ones(len(v))
             for _ in range(_HALVINGS):
                 found = self._height(m + size[:, None] * step, v, pull, quiet)
@@ -94,7 +95,7 @@ class MemberLaw:
             height, ahead, bent, along = found
             if np.max(np.abs(step), initial=0.0) < _SETTLED:
                 break
-        logs = _log_det(ahead) - 0.5 * _log_det(bent) + 0.5 * _log_det(self.precision) + 0.5 * _log_det(quiet)
+        logs = log_dets(ahead) - 0.5 * log_dets(bent) + 0.5 * log_dets(self.precision) + 0.5 * log_dets(quiet)
         return np.asarray(logs - height)
 
     def _height(
@@ -106,20 +107,12 @@ class MemberLaw:
         w = self.basis.T @ self.loss.curvature(self.y, values) @ self.basis
         t = m + pull * _times(self.leverage, psi) - self.mean
         left = v - _times(self.seen, t) + pull * _times(self.push, psi)
-        ahead = np.eye(m.shape[1]) + pull * self.leverage @ w
-        down = pull * self.push @ w - self.seen @ ahead
-        first, second = ahead.transpose(0, 2, 1) @ self.precision, down.transpose(0, 2, 1) @ quiet
+        ahead = np.eye(m.shape[1]) + pull * products(self.leverage, w)
+        down = pull * products(self.push, w) - products(self.seen, ahead)
+        first, second = products(ahead.transpose(0, 2, 1), self.precision), products(down.transpose(0, 2, 1), quiet)
         height = 0.5 * (np.sum(t * _times(self.precision, t), axis=1) + np.sum(left * _times(quiet, left), axis=1))
-        return height, ahead, first @ ahead + second @ down, _times(first, t) + _times(second, left)
+        return height, ahead, products(first, ahead) + products(second, down), _times(first, t) + _times(second, left)
 
 
 def _times(matrix: FloatArray, vector: FloatArray) -> FloatArray:
-    return np.asarray((matrix @ vector[..., None])[..., 0])
-
-
-def _log_det(matrix: FloatArray) -> FloatArray:
-    return np.asarray(np.linalg.slogdet(matrix)[1])
-
-
-def _inverse(matrix: FloatArray) -> FloatArray:
-    return np.asarray(np.linalg.inv(matrix), dtype=np.float64)
+    return np.asarray(products(matrix, vector[..., None])[..., 0])

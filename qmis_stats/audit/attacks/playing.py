@@ -31,6 +31,7 @@ from qmis_stats.audit.calibration import ROWS, TRAINING, CalibrationSource, cali
 from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.base import Model, Weights
 from qmis_stats.audit.models.calls import last_weights
+from qmis_stats.audit.models.linear import inner_products
 from qmis_stats.audit.processes import in_processes
 from qmis_stats.audit.quantizers import Quantizer, check_layers, checked_quantizers
 from qmis_stats.audit.training_run import generator
@@ -47,6 +48,9 @@ _POOLED_ROWS = 10_000
 """Rows of a data set that are enough to estimate laws over rows from."""
 _TRIES = 200
 _BLOCKS = 16
+_WORTH = 16
+"""Training runs from which on inner products of all points are worth their time."""
+
 
 _One: TypeAlias = tuple[Weights | None, FloatArray | None, FloatArray, Flags, Indices | None, Flags | None]
 
@@ -62,7 +66,14 @@ def _from_data(game: GameSettings, data: Dataset, members: int, rng: np.random.G
     raise InputError("n", game.n, "larger: a training subset has a class missing, or a constant target")
 
 
-def _one(game: GameSettings, store: TrainingStore | None, role: int, number: int, members: int) -> _One:
+def _one(
+    game: GameSettings,
+    store: TrainingStore | None,
+    products: FloatArray | None,
+    role: int,
+    number: int,
+    members: int,
+) -> _One:
     draw, fit = generator(game.seed, role, number, DRAW), generator(game.seed, role, number, FIT)
     rows: Indices | None = None
     trained: Flags | None = None
@@ -83,7 +94,8 @@ def _one(game: GameSettings, store: TrainingStore | None, role: int, number: int
     weights = store.load(role, number) if store is not None else None
     if weights is None:
         table, values = (game.source.X, game.source.y) if isinstance(game.source, Dataset) else (X, y)
-        weights = last_weights(game.model, table[used], values[used], fit)
+        own = None if products is None else products[np.ix_(used, used)]
+        weights = last_weights(game.model, table[used], values[used], fit, own)
         if store is not None:
             store.save(role, number, weights)
     if store is not None and is_large(weights) and store.has(role, number):
@@ -96,9 +108,19 @@ _Training: TypeAlias = tuple[int, int, int]
 """Role, number, and how many members are shown."""
 
 
-def _several(game: GameSettings, store: TrainingStore | None, wanted: list[_Training]) -> list[_One]:
+def _several(
+    game: GameSettings, store: TrainingStore | None, products: FloatArray | None, wanted: list[_Training]
+) -> list[_One]:
     with one_thread():
-        return [_one(game, store, role, number, members) for role, number, members in wanted]
+        return [_one(game, store, products, *training) for training in wanted]
+
+
+def _products(game: GameSettings, store: TrainingStore | None, wanted: list[_Training]) -> FloatArray | None:
+    """Return inner products of all points where they save more training runs time than they take."""
+    new = sum(store is None or not store.has(role, number) for role, number, _ in wanted)
+    if new < _WORTH or not isinstance(game.source, Dataset):
+        return None
+    return inner_products(game.model, game.source.X, game.n)
 
 
 def _all(
@@ -108,7 +130,8 @@ def _all(
     wanted = [(role, number, members) for role, (count, members) in counts.items() for number in range(count)]
     size = -(-len(wanted) // (_BLOCKS * jobs))
     blocks = [wanted[begin : begin + size] for begin in range(0, len(wanted), size)]
-    results = in_processes(_several, [(game, store, block) for block in blocks], jobs)
+    products = _products(game, store, wanted)
+    results = in_processes(_several, [(game, store, products, block) for block in blocks], jobs)
     done: list[_One] = []
     for _ in progress(range(len(blocks))):
         done += next(results)

@@ -17,6 +17,7 @@ from qmis_stats.audit.models.base import Weights
 from qmis_stats.audit.models.units import Units
 from qmis_stats.leak.fits import penalised
 from qmis_stats.leak.memberships import COUNTED, ROUNDS, Memberships, chances, settles
+from qmis_stats.leak.stacks import log_dets
 
 __all__ = ["ScoreEquations"]
 
@@ -95,9 +96,8 @@ class ScoreEquations:
         for _ in range(self.steps):
             values = fits.law.design @ theta.T
             psi = fits.loss.gradient(y, values) @ basis
-            grown = np.linalg.slogdet(
-                np.eye(basis.shape[1]) + basis.T @ fits.loss.curvature(y, values) @ basis @ self.leverage
-            )[1]
+            curvature = basis.T @ fits.loss.curvature(y, values) @ basis
+            grown = log_dets(np.eye(basis.shape[1]) + curvature @ self.leverage)
             # What each member moves the weights.
             moved = self._whole(-np.sum(moves * psi.T, axis=1))
             pulled = self._whole(cho_solve(factor, (basis.T @ (-penalties * theta)).reshape(-1, 1)))[:, 0]

@@ -13,6 +13,7 @@ from qmis_stats.audit.data import Dataset
 from qmis_stats.audit.models.units import Standardising, Units
 from qmis_stats.audit.unit_moments import UnitMoments
 from qmis_stats.errors import InputError
+from qmis_stats.leak.fits import row_blocks
 from qmis_stats.leak.memberships import Memberships
 
 __all__ = ["LocationsAndScales"]
@@ -70,7 +71,10 @@ class _Equations:
         self.found: dict[bytes, tuple[UnitMoments, Memberships]] = {}
 
     def score(self, shown: Shown) -> FloatArray:
-        """Return the log likelihood ratio of each point that is shown."""
+        """Return the log likelihood ratio of each point that is shown, which no label enters."""
+        return shown.once(("locations and scales", self.known.n), lambda: self._scored(shown))
+
+    def _scored(self, shown: Shown) -> FloatArray:
         assert shown.rows is not None
         found, everyone = np.empty(shown.y.shape), np.arange(self.data.rows)
         for t, (weights, rows) in enumerate(zip(shown.weights, shown.rows, strict=True)):
@@ -99,6 +103,7 @@ class _Equations:
             data = self.data
             moments = UnitMoments.of(units, data.X, data.y, data.rows)
             sums = np.full((moments.means.size + moments.squares.size + 1, data.rows), 1.0 / _ERROR)
-            np.divide(moments.columns(data.X, data.y).T, _ERROR, out=sums[:-1])
+            for part in row_blocks(data.rows):
+                np.divide(moments.columns(data.X[part], data.y[part]).T, _ERROR, out=sums[:-1, part])
             self.found[key] = moments, Memberships(sums, np.full(data.rows, self.known.n / data.rows))
         return self.found[key]

@@ -110,10 +110,15 @@ def scaling(X: FloatArray, standardise: Standardise) -> tuple[FloatArray, FloatA
     for begin in range(0, X.shape[1], _AT_ONCE):
         columns = room[: X.shape[1] - begin].T
         columns[:] = X[:, begin : begin + _AT_ONCE]
-        mean, spread = columns.mean(axis=0), columns.std(axis=0)
+        mean, flags = columns.mean(axis=0), np.isin(columns[0], (0.0, 1.0))
+        if standardise == "auto" and flags.any():
+            some = columns[:, flags]
+            flags[flags] = np.all((some == 0.0) | (some == 1.0), axis=0)
+        columns -= mean
+        columns *= columns
+        spread = np.sqrt(columns.mean(axis=0))
         chosen = spread > 1e-12 * np.abs(mean)
         if standardise == "auto":
-            flags = np.all((columns == 0.0) | (columns == 1.0), axis=0)
             mean, chosen = np.where(flags, 0.0, mean), chosen & ~flags
         location[begin : begin + _AT_ONCE], scale[begin : begin + _AT_ONCE] = mean, np.where(chosen, spread, 1.0)
     return location, scale

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.linalg import solve_triangular
+from scipy.linalg import LinAlgError, cho_factor, cho_solve, cholesky, solve_triangular
 from scipy.linalg.blas import dsyrk
 from scipy.linalg.lapack import dpstrf
 from scipy.special import expit, softmax
@@ -30,9 +30,10 @@ from qmis_stats.audit.models.base import (
     target_scaling,
 )
 from qmis_stats.audit.models.units import Units
+from qmis_stats.threads import one_thread
 from qmis_stats.validation import nonnegative_number, whole_number
 
-__all__ = ["Linear", "Logistic", "Softmax", "last_only", "losses_together"]
+__all__ = ["Linear", "Logistic", "Softmax", "inner_products", "last_by", "last_only", "losses_together"]
 
 _POWER_STEPS = 50
 _WIDE = 4
@@ -47,6 +48,15 @@ _CACHED = 2**18
 
 _TOGETHER = 512
 """Columns that are standardised at once where points are wide."""
+
+_MOST_ROWS = 4096
+"""Points whose inner products are kept for all training runs on some of them."""
+
+_AT_REST = 1e-8
+"""Largest step, as a share of the whole way, that is not taken any more."""
+
+_SHRINKS = 0.3
+"""By which steps to a minimum have to become smaller, on average."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +104,10 @@ class _LinearHead:
         """Return the gradient of the loss with respect to the outputs, (n, C)."""
         raise NotImplementedError
 
+    def _bend(self, outputs: FloatArray) -> FloatArray:
+        """Return the curvature of the loss of one output, (n, 1)."""
+        raise NotImplementedError
+
     def _value(self, outputs: FloatArray, y: FloatArray) -> float:
         return float(np.mean(output_losses(outputs, y, self.task)))
 
@@ -128,28 +142,54 @@ class _LinearHead:
         are Z = LQᵀ, Q orthonormal, and weights Qv, where v descends on L, which has no more columns than rows. With
         ZZᵀ = LLᵀ, Qv is Zᵀc for any c that solves Lᵀc = v. Z is never made as a whole.
         """
-
-        def blocks() -> Iterator[tuple[slice, FloatArray]]:
-            for begin in range(0, X.shape[1], _TOGETHER):
-                part = slice(begin, begin + _TOGETHER)
-                Z = X[:, part] - location[part]
-                Z /= scale[part]
-                yield part, Z
-
-        products = np.zeros((len(X), len(X)), order="F")
-        for _, Z in blocks():
-            products = dsyrk(1.0, Z.T, beta=1.0, c=products, trans=1, lower=1, overwrite_c=1)
+        products = _products(X, location, scale)
         least = _NO_DIRECTION * float(products.diagonal().max())
         factor, pivots, rank, _ = dpstrf(products, tol=least, lower=1, overwrite_a=1)
         L, order = np.zeros((len(X), rank)), pivots - 1
         L[order] = np.tril(factor[:, :rank])
         found = list(self._descend(L, y))
-        together = np.hstack([v for v, _ in found])
-        c, W = np.zeros((len(X), together.shape[1])), np.empty((X.shape[1], together.shape[1]))
-        c[order[:rank]] = solve_triangular(factor[:rank, :rank], together, lower=True, trans="T")
-        for part, Z in blocks():
-            W[part] = Z.T @ c
+        c = np.zeros((len(X), sum(v.shape[1] for v, _ in found)))
+        c[order[:rank]] = solve_triangular(
+            factor[:rank, :rank], np.hstack([v for v, _ in found]), lower=True, trans="T"
+        )
+        W = _turned(X, location, scale, c)
         yield from zip(np.hsplit(W, len(found)), (b for _, b in found), strict=True)
+
+    def minimum_by(self, products: FloatArray, X: FloatArray, y: FloatArray) -> Weights | None:
+        """Return the weights at the minimum of a head with one output, by inner products in other units than its own.
+
+        Weights are Zᵀc. The minimum by the products is a first guess, and its curvature that of all steps after it,
+        whose gradients are exact. ``None`` where they do not soon come to rest, or the products are not those of
+        points in general position.
+        """
+        units, n = self.units(X, y), y.size
+        target, ridge = (y - units.centre) / units.unit, self.alpha / n
+        try:
+            L = cholesky(products, lower=True, check_finite=False)
+        except LinAlgError:
+            return None
+        v, b = self._minimum(L, target, np.zeros((n, 1)), np.zeros(1), ridge)
+        c, longest = solve_triangular(L, v, lower=True, trans="T"), 1.0
+        while True:
+            W = _turned(X, units.location, units.scale, c)
+            folded = W / units.scale[:, None]
+            outputs = X @ folded + (b - units.location @ folded)
+            bend = self._bend(outputs) / n
+            root = np.sqrt(bend)
+            inner = root * products * root.T
+            inner.flat[:: n + 1] += ridge
+            factor = cho_factor(inner, lower=True, overwrite_a=True, check_finite=False)
+            missed = np.hstack([self._residual(outputs, target) / n + ridge * c, bend])
+            moved, level = np.hsplit((missed - root * cho_solve(factor, root * (products @ missed))) / -ridge, 2)
+            rise = (c.sum() + moved.sum()) / -level.sum()
+            moved += rise * level
+            step = np.abs(moved).max() / np.abs(c).max()
+            if step <= _AT_REST:
+                return self._released(W, b, units)
+            longest *= _SHRINKS
+            if not step <= longest:
+                return None
+            c, b = c + moved, b + rise
 
     def _target_scaling(self, y: FloatArray) -> tuple[float, float]:
         return 0.0, 1.0
@@ -292,6 +332,42 @@ def last_only(model: Model) -> Model:
     return replace(model, checkpoints=1) if isinstance(model, _LinearHead) else model
 
 
+def inner_products(model: Model, X: FloatArray, n: int) -> FloatArray | None:
+    """Return the inner products of all points in their own units, (N, N), for training runs on n of them each.
+
+    ``None`` where :func:`last_by` has no use for them, or they take more memory than a few training runs.
+    """
+    if type(model) not in (Linear, Logistic):  # a subclass may train otherwise
+        return None
+    assert isinstance(model, _LinearHead)
+    one_minimum = model.batch is None and model.alpha > 0.0
+    if not one_minimum or X.ndim != 2 or X.shape[1] <= _WIDE * n or len(X) > _MOST_ROWS:
+        return None
+    with one_thread():
+        lower = _products(X, *scaling(X, model.standardise))
+    return np.asarray(lower + np.tril(lower, -1).T)
+
+
+def last_by(model: Model, products: FloatArray, X: FloatArray, y: FloatArray) -> Weights | None:
+    """Return the weights at the end of a training run by inner products of its points in units of more points.
+
+    Weights are those that the model trains to, which products in its own units take much longer for. ``None`` where
+    the units differ too much.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> X, y, some = rng.normal(size=(60, 200)), np.arange(60) % 2.0, np.arange(0, 60, 3)
+    >>> model = last_only(Logistic())
+    >>> weights = last_by(model, inner_products(model, X, 20)[np.ix_(some, some)], X[some], y[some])
+    >>> *_, trained = model.fit_path(X[some], y[some], rng)
+    >>> bool(np.allclose(weights[0], trained[0], rtol=0.0, atol=1e-6))
+    True
+    """
+    assert isinstance(model, (Linear, Logistic))
+    return model.minimum_by(products, X, y)
+
+
 def losses_together(model: Model, weights: Sequence[Weights], X: FloatArray, y: FloatArray) -> FloatArray | None:
     """Return the losses under each of several weights, (R, N), of one of the heads here; ``None`` of other models.
 
@@ -305,6 +381,22 @@ def losses_together(model: Model, weights: Sequence[Weights], X: FloatArray, y: 
     if isinstance(model, _LinearHead) and type(model) in (Linear, Logistic, Softmax):
         return model.losses_together(weights, X, y)
     return None
+
+
+def _products(X: FloatArray, location: FloatArray, scale: FloatArray) -> FloatArray:
+    """Return the inner products of standardised points, the lower half of (n, n); no copy of all points is made."""
+    found = np.zeros((len(X), len(X)), order="F")
+    for begin in range(0, X.shape[1], _TOGETHER):
+        part = slice(begin, begin + _TOGETHER)
+        Z = X[:, part] - location[part]
+        Z /= scale[part]
+        found = dsyrk(1.0, Z.T, beta=1.0, c=found, trans=1, lower=1, overwrite_c=1)
+    return np.asarray(found)
+
+
+def _turned(X: FloatArray, location: FloatArray, scale: FloatArray, c: FloatArray) -> FloatArray:
+    """Return Zᵀc for standardised points Z, (p, m)."""
+    return np.asarray((X.T @ c - np.outer(location, c.sum(axis=0))) / scale[:, None])
 
 
 def _largest_eigenvalue(Z: FloatArray) -> float:
@@ -342,6 +434,9 @@ class Linear(_LinearHead):
 
     def _residual(self, outputs: FloatArray, y: FloatArray) -> FloatArray:
         return outputs - y[:, None]
+
+    def _bend(self, outputs: FloatArray) -> FloatArray:
+        return np.ones_like(outputs)
 
     def _target_scaling(self, y: FloatArray) -> tuple[float, float]:
         return (0.0, 1.0) if self.standardise == "public" else target_scaling(y)
@@ -388,6 +483,9 @@ class Logistic(_LinearHead):
 
     def _residual(self, outputs: FloatArray, y: FloatArray) -> FloatArray:
         return np.asarray(expit(outputs) - y[:, None])
+
+    def _bend(self, outputs: FloatArray) -> FloatArray:
+        return np.asarray(expit(outputs) * expit(-outputs))
 
 
 @dataclass(frozen=True)
