@@ -16,6 +16,7 @@ from qmis_stats.leak.leave_one_out import LeaveOneOut, forms
 from qmis_stats.leak.losses import contrasts
 from qmis_stats.leak.memberships import COUNTED, ROUNDS, Memberships, chances, settles
 from qmis_stats.leak.retained import Retained, Scatter
+from qmis_stats.leak.stacks import log_dets
 
 __all__ = ["Equations", "told_memberships"]
 
@@ -146,7 +147,7 @@ def _solved(
     for _ in range(int(np.clip(_POINTS // points, 2, _POOLS))):
         design, psi, w = (np.concatenate(both) for both in zip(*_halves(fit, found, spread, points, rng), strict=True))
         factor = cho_factor(penalised(design, fraction * w, fit.penalties))
-        grown = np.linalg.slogdet(np.eye(basis.shape[1]) + w @ forms(design, inverse_of(factor), basis.shape[1]))[1]
+        grown = log_dets(np.eye(basis.shape[1]) + w @ forms(design, inverse_of(factor), basis.shape[1]))
         along = cho_solve(factor, (psi[:, :, None] * design[:, None, :]).reshape(points, -1).T)
         moved = -np.tensordot(basis, along.reshape(basis.shape[1], -1, points), 1).reshape(-1, points)
         error, chance = rng.standard_normal(len(moved)), chances(fraction, grown)
