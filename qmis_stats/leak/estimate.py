@@ -142,6 +142,8 @@ def leakage(
         played = Game("pool", fit.points / whole.points)
     if fit.points < LEAST_POINTS:
         raise InputError("X", fit.X.shape, f"at least {LEAST_POINTS} training points")
+    if not np.any(fit.X):
+        raise InputError("X", "all zero", "features of which some are not")
     group = _groups(fit.points, groups, seed)
     alone = found = leave_one_out(fit)
     spread = fresh = scatter(fit, found)

@@ -21,6 +21,9 @@ __all__ = ["Fit", "fit_from"]
 FREE = 1e-9
 """Curvature, relative to that of the data, which stands for no penalty where a matrix has to be inverted."""
 
+_LEAST_ERROR = 1e-150
+"""Of a parameter, so that how many of them it is off stays a finite number, and so its square."""
+
 _STEPS = 30
 _FAR = 0.1
 _LARGEST_FITTED = 35.0
@@ -210,7 +213,7 @@ def newton_step(fit: Fit) -> tuple[FloatArray, FloatArray]:
         middle = moment_matrix(design, gradient[:, :, None] * gradient[:, None, :])
         squares = np.diag(solve(solve(middle).T))
     errors = np.sqrt(np.maximum(squares, 0.0))
-    return step.reshape(theta.shape), np.abs(step) / np.maximum(errors, np.finfo(float).tiny)
+    return step.reshape(theta.shape), np.minimum(np.abs(step) / np.maximum(errors, _LEAST_ERROR), 1.0 / _LEAST_ERROR)
 
 
 def free_penalties(fit: Fit, curvature: float) -> FloatArray:

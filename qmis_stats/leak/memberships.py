@@ -26,6 +26,7 @@ COUNTED = 10.0
 _OFTEN = 2e7
 
 _LEAST_LEFT = 1e-12
+_REPEATED = 1e-12
 _SURE = 1e-4
 """Nearest to 0 and 1 that the probability of a membership comes between rounds."""
 
@@ -129,7 +130,8 @@ class Memberships:
                 inner = dsyrk(1.0, some, beta=1.0, c=inner, lower=1, overwrite_c=1)
         else:
             inner = deviation[:, None] * self._by_points * deviation
-        inner.flat[:: len(inner) + 1] += 1.0
+        # Equations that repeat each other, to rounding, tell no more than one of them.
+        inner.flat[:: len(inner) + 1] += max(1.0, _REPEATED * float(inner.diagonal().max()))
         return np.asarray(cholesky(inner, lower=True, overwrite_a=True, check_finite=False))
 
     def _told(self, factor: FloatArray, variance: FloatArray, missed: FloatArray) -> FloatArray:

@@ -308,7 +308,7 @@ class _Posterior:
     def of(cls, weights: FloatArray, variance: FloatArray) -> _Posterior:
         centre = float(weights.mean())
         prior = max(float(np.mean((weights - centre) ** 2 - variance)), 0.0)
-        keep = prior / (prior + variance)
+        keep = prior / np.maximum(prior + variance, _LEAST)
         return cls(centre + keep * (weights - centre), np.sqrt(keep * variance))
 
 

@@ -109,3 +109,14 @@ def test_a_population_has_no_equations_and_large_systems_no_auc(monkeypatch: pyt
     large = leakage(fit, [], game="pool", fraction=0.25)
     assert np.all(np.isnan(large.solved_auc))
     assert "may find much more" in large.reasons[-1][-1]
+
+
+def test_equations_that_repeat_each_other_tell_what_one_does() -> None:
+    """Features that repeat each other, and exact weights: the second equation is the first to rounding."""
+    rng = np.random.default_rng(4)
+    moves, member = 1e8 * rng.normal(size=(6, 40)), np.arange(40) < 20
+    chance, everyone = np.full(40, 0.5), np.arange(40)
+    once = Memberships(moves, chance).read(moves @ member, everyone, (1, 8))[1]
+    both = np.vstack([moves, moves])
+    twice = Memberships(both, chance).read(both @ member, everyone, (1, 8))[1]
+    np.testing.assert_allclose(twice, once, rtol=1e-3, atol=1e-3)

@@ -226,6 +226,13 @@ def test_bad_arguments_get_one_line(data, keywords: dict, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_features_that_are_all_zero_are_refused() -> None:
+    """Weights of them do not vary; the matrices of three classes had no factor."""
+    X, y = np.zeros((60, 1)), np.arange(60) % 3
+    with pytest.raises(InputError, match=r"^X = 'all zero': must be features of which some are not$"):
+        leakage(LogisticRegression().fit(X, y), [], X=X, y=y)
+
+
 def test_models_of_another_kind_are_refused_by_name(data) -> None:
     X, y = data
     with pytest.raises(InputError, match="fitted = 'Lasso'"):
