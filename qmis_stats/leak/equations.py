@@ -80,9 +80,9 @@ class Equations:
         seed : int
             Of the pools.
         """
-        nothing = np.full(len(kept), np.nan)
+        auc = np.full(len(kept), np.nan)
         if game.kind == "population":
-            return cls(0, np.inf, np.zeros(len(kept), dtype=bool), nothing)
+            return cls(0, np.inf, np.zeros(len(kept), dtype=bool), auc)
         width, basis = fit.X.shape[1], contrasts(fit.outputs)
         count = int(np.count_nonzero(np.any(fit.design != 0.0, axis=0))) * basis.shape[1]
         points = fit.points / game.fraction
@@ -93,8 +93,8 @@ class Equations:
         if np.any(beyond) and count < points and settles(basis.shape[1] * fit.design.shape[1], round(points)):
             shares = np.array([one.share.ravel() for one, told in zip(kept, beyond, strict=True) if told])
             precision = np.sqrt(shares / ((1.0 - shares) * varies))
-            nothing[beyond] = _solved(fit, found, spread, precision, game.fraction, seed)
-        return cls(count, points, beyond, nothing)
+            auc[beyond] = _solved(fit, found, spread, precision, game.fraction, seed)
+        return cls(count, points, beyond, auc)
 
     def reason(self, release: int) -> str | None:
         """Return why the figures of a release are not in their domain for what they tell, ``None`` where they are."""
