@@ -38,8 +38,7 @@ def objections(
     The last of them is no quantization. In how many directions fitted values vary is given as a population has it.
     """
     common = _of_the_fit(fit, found, points, directions)
-    size = np.diag(spread.covariance) * np.tile(np.diag(spread.second_moment), fit.outputs)
-    size = size.reshape(fit.outputs, -1)[:, : fit.X.shape[1]]
+    size = spread.sizes[:, : fit.X.shape[1]]
     each = []
     for q, one in enumerate(kept):
         carried = size * one.share[:, : fit.X.shape[1]]

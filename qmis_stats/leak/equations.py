@@ -14,7 +14,7 @@ from qmis_stats.leak.fits import FREE, Fit, inverse_of, moment_matrix, penalised
 from qmis_stats.leak.game import Game
 from qmis_stats.leak.leave_one_out import LeaveOneOut, forms
 from qmis_stats.leak.losses import contrasts
-from qmis_stats.leak.memberships import COUNTED, ROUNDS, Memberships, chances, settles
+from qmis_stats.leak.memberships import ROUNDS, Memberships, chances, counted, settles
 from qmis_stats.leak.retained import Retained, Scatter
 from qmis_stats.leak.stacks import log_dets
 
@@ -55,9 +55,9 @@ class Equations:
         cls,
         fit: Fit,
         found: LeaveOneOut,
+        fresh: Scatter,
         spread: Scatter,
         kept: list[Retained],
-        varies: FloatArray,
         game: Game,
         seed: int,
     ) -> Equations:
@@ -69,12 +69,10 @@ class Equations:
             Of the points that were drawn.
         found : LeaveOneOut
             Its leave-one-out quantities, from it alone.
-        spread : Scatter
-            C over fresh samples.
+        fresh, spread : Scatter
+            Over fresh samples, and in the game.
         kept : list of Retained
-            What each release tells of each weight, no quantization last.
-        varies : (KD,) ndarray
-            Variances of the weights that this is a share of.
+            What each release tells of each weight in the game, no quantization last.
         game : Game
             In a population there are none.
         seed : int
@@ -86,14 +84,14 @@ class Equations:
         width, basis = fit.X.shape[1], contrasts(fit.outputs)
         count = int(np.count_nonzero(np.any(fit.design != 0.0, axis=0))) * basis.shape[1]
         points = fit.points / game.fraction
-        size = (varies * np.tile(np.diag(spread.second_moment), fit.outputs)).reshape(fit.outputs, -1)[:, :width]
+        size = spread.sizes[:, :width]
         fine = np.array([np.sum(size * one.share[:, :width]) for one in kept]) >= _FINE * size.sum()
         normal = count <= _MOST_EQUATIONS * points and told_memberships(fit, found, game.fraction) <= _MOST_TOLD
         beyond = np.zeros_like(fine) if normal else fine
         if np.any(beyond) and count < points and settles(basis.shape[1] * fit.design.shape[1], round(points)):
             shares = np.array([one.share.ravel() for one, told in zip(kept, beyond, strict=True) if told])
-            precision = np.sqrt(shares / ((1.0 - shares) * varies))
-            auc[beyond] = _solved(fit, found, spread, precision, game.fraction, seed)
+            precision = np.sqrt(shares / ((1.0 - shares) * np.diag(spread.covariance)))
+            auc[beyond] = _solved(fit, found, fresh, precision, game.fraction, seed)
         return cls(count, points, beyond, auc)
 
     def reason(self, release: int) -> str | None:
@@ -144,8 +142,7 @@ def _solved(
     points, basis = round(fit.points / fraction), contrasts(fit.outputs)
     member = np.arange(points) < fit.points
     areas = []
-    for _ in range(int(np.clip(_POINTS // points, 2, _POOLS))):
-        design, psi, w = (np.concatenate(both) for both in zip(*_halves(fit, found, spread, points, rng), strict=True))
+    for design, psi, w in _pools(fit, found, spread, points, rng):
         factor = cho_factor(penalised(design, fraction * w, fit.penalties))
         grown = log_dets(np.eye(basis.shape[1]) + w @ forms(design, inverse_of(factor), basis.shape[1]))
         along = cho_solve(factor, (psi[:, :, None] * design[:, None, :]).reshape(points, -1).T)
@@ -153,44 +150,58 @@ def _solved(
         error, chance = rng.standard_normal(len(moved)), chances(fraction, grown)
         each = []
         for root in precision:
-            parts = np.vstack([root[:, None] * moved, np.full(points, COUNTED)])
-            seen = parts @ member + np.append(error, 0.0)
+            parts = root[:, None] * moved
+            parts, seen = counted(parts, parts @ member + error, fit.points)
             ratios = Memberships(parts, chance).read(seen, np.arange(points), ROUNDS)[1] + grown
             each.append(delong(ratios[:, member], ratios[:, ~member])[0])
         areas.append(each)
     return np.asarray(np.mean(areas, axis=0).max(axis=1))
 
 
-def _halves(
+def _pools(
     fit: Fit, found: LeaveOneOut, spread: Scatter, points: int, rng: np.random.Generator
 ) -> Iterator[tuple[FloatArray, FloatArray, FloatArray]]:
-    """Yield rows of the design, gradients and curvatures of members, and of the other points of a pool.
+    """Yield rows of the design, gradients and curvatures of the points of a pool, those that were drawn first.
 
     Members have fitted values of the fit, others those that are left out of it, and features are normal given these.
     The sum of ψ ⊗ x over members is −Pθ. Over m others its mean is m/n(−Pθ + (W + P)Δ) for a fit that is off by Δ.
     """
-    n, basis, moment = fit.points, contrasts(fit.outputs), spread.second_moment
+    n, free, basis, moment = fit.points, fit.X.shape[1], contrasts(fit.outputs), spread.second_moment
     theta = basis.T @ fit.parameters
-    free = fit.X.shape[1]
     mean = moment[:free, free] if fit.intercept is not None else np.zeros(free)
     covariance = moment[:free, :free] - np.outer(mean, mean)
     upper = cholesky(covariance + FREE * np.trace(covariance) * np.eye(free))
+    constant = theta[:, free:].sum(axis=1) + theta[:, :free] @ mean
     shown = covariance @ theta[:, :free].T
     back = np.linalg.pinv(theta[:, :free] @ shown) @ shown.T
-    little = FREE * np.trace(spread.covariance) / len(spread.covariance) * np.eye(len(spread.covariance))
-    off = cholesky(spread.covariance + little, lower=True) @ rng.standard_normal(len(spread.covariance))
-    off = off.reshape(fit.outputs, -1)
+    width = len(spread.covariance)
+    scatter = cholesky(spread.covariance + FREE * np.trace(spread.covariance) / width * np.eye(width), lower=True)
     stiffness = fit.loss.curvature(fit.y, found.value).sum(axis=0)
     solved = -fit.penalties * fit.parameters
-    own = rng.integers(n, size=points - n)
-    missed = (points - n) / n * (solved + stiffness @ off @ moment + fit.penalties * off)
-    for values, y, total in ((fit.design @ fit.parameters.T, fit.y, solved), (found.value[own], fit.y[own], missed)):
-        psi, w = fit.loss.gradient(y, values) @ basis, basis.T @ fit.loss.curvature(y, values) @ basis
-        x = rng.standard_normal((len(y), free)) @ upper
-        constant = theta[:, free:].sum(axis=1) + theta[:, :free] @ mean
-        x += mean + (values @ basis - constant - x @ theta[:, :free].T) @ back
-        wanted = (basis.T @ total)[:, :free]
-        if y is fit.y:
-            wanted = wanted - psi.T @ x
-        x += psi @ np.linalg.solve(psi.T @ psi, wanted)
-        yield (x if fit.intercept is None else np.column_stack([x, np.ones(len(x))])), psi, w
+
+    def moves(values: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        return fit.loss.gradient(y, values) @ basis, basis.T @ fit.loss.curvature(y, values) @ basis
+
+    def features(values: FloatArray) -> FloatArray:
+        x = rng.standard_normal((len(values), free)) @ upper
+        return np.asarray(x + mean + (values @ basis - constant - x @ theta[:, :free].T) @ back)
+
+    def leaning(psi: FloatArray, total: FloatArray) -> FloatArray:
+        """Return what features are moved by so that the sum of ψ ⊗ x is by so much larger."""
+        return np.asarray(psi @ np.linalg.solve(psi.T @ psi, total))
+
+    fitted = fit.design @ fit.parameters.T
+    inside, bent = moves(fitted, fit.y)
+    wanted = (basis.T @ solved)[:, :free]
+    for _ in range(int(np.clip(_POINTS // points, 2, _POOLS))):
+        off = (scatter @ rng.standard_normal(width)).reshape(fit.outputs, -1)
+        own = rng.integers(n, size=points - n)
+        x = features(fitted)
+        x += leaning(inside, wanted - inside.T @ x)
+        missed = (points - n) / n * (solved + stiffness @ off @ moment + fit.penalties * off)
+        outside, curved = moves(found.value[own], fit.y[own])
+        others = features(found.value[own])
+        others += leaning(outside, (basis.T @ missed)[:, :free])
+        rows = np.concatenate([x, others])
+        design = rows if fit.intercept is None else np.column_stack([rows, np.ones(points)])
+        yield design, np.concatenate([inside, outside]), np.concatenate([bent, curved])

@@ -166,7 +166,7 @@ def leakage(
         plain, found = found, smoothed(found, directions.leverage, directions.variance)
     points = points_of(fit, found, played)
     kept = retained(fit, spread, chosen, seed)
-    solved = Equations.of(fit, alone, fresh, kept, np.diag(spread.covariance), played, seed)
+    solved = Equations.of(fit, alone, fresh, spread, kept, played, seed)
     readings = [pools.read_out(one) for one in kept]
     spread = replace(spread)  # without the images of all points
     del pools

@@ -15,12 +15,12 @@ from scipy.special import expit, logit
 from qmis_stats.arrays import FloatArray, Indices
 from qmis_stats.leak.fits import row_blocks
 
-__all__ = ["COUNTED", "ROUNDS", "Memberships", "chances", "settles"]
+__all__ = ["ROUNDS", "Memberships", "chances", "counted", "settles"]
 
 ROUNDS = (1, 3, 8)
 """Rounds after which memberships are read."""
 
-COUNTED = 10.0
+_COUNTED = 10.0
 """Inverse error of the number of members, which is known."""
 
 _OFTEN = 2e7
@@ -150,6 +150,18 @@ class Memberships:
             solved = solve_triangular(factor, some, lower=True, check_finite=False)
             parts[part] = np.einsum("en,en->n", solved, solved)
         return np.asarray((1.0 - parts) / variance[places] if by_points else parts)
+
+
+def counted(moves: FloatArray, seen: FloatArray, members: float) -> tuple[FloatArray, FloatArray]:
+    """Return equations and what is seen with one more: how many members there are.
+
+    Examples
+    --------
+    >>> counted(np.array([[0.5, 2.0, 1.0]]), np.array([1.5]), 2)
+    (array([[ 0.5,  2. ,  1. ],
+           [10. , 10. , 10. ]]), array([ 1.5, 20. ]))
+    """
+    return np.vstack([moves, np.full(moves.shape[1], _COUNTED)]), np.append(seen, _COUNTED * members)
 
 
 def settles(equations: int, points: int) -> bool:

@@ -97,6 +97,11 @@ class Scatter:
         return np.sqrt(np.diag(self.covariance)).reshape(self.outputs, -1)
 
     @property
+    def sizes(self) -> FloatArray:
+        """What each parameter adds to the variance of a fitted value by itself, shape (K, D)."""
+        return np.diag(self.covariance).reshape(self.outputs, -1) * np.diag(self.second_moment)
+
+    @property
     def large(self) -> bool:
         """Whether averages over probes stand for traces."""
         return self.outputs == 1 and len(self.covariance) > _DENSE

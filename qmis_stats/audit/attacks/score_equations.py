@@ -16,7 +16,7 @@ from qmis_stats.audit.attacks.shadow_fits import ShadowFits
 from qmis_stats.audit.models.base import Weights
 from qmis_stats.audit.models.units import Units
 from qmis_stats.leak.fits import penalised
-from qmis_stats.leak.memberships import COUNTED, ROUNDS, Memberships, chances, settles
+from qmis_stats.leak.memberships import ROUNDS, Memberships, chances, counted, settles
 from qmis_stats.leak.stacks import log_dets
 
 __all__ = ["ScoreEquations"]
@@ -89,7 +89,7 @@ class ScoreEquations:
         penalties = fits.penalties * np.append((Units.of_head(weights).scale / fits.units[0].scale) ** 2, 1.0)
         measured = self.weights.deviation(weights)
         # Many equations that are linear in large errors do not add up to the number of members.
-        counted, wanted = len(self.rounds) > 1, self.fraction * y.size
+        linear = len(self.rounds) == 1
         guess = measured if self.steps == 1 else fits.covariance @ self.weights.read(weights)
         theta = mean + guess.reshape(mean.shape)
         factor, moves = self._at_the_mean if fits.loss.name == "squared" else self._answers(theta)
@@ -103,8 +103,8 @@ class ScoreEquations:
             pulled = self._whole(cho_solve(factor, (basis.T @ (-penalties * theta)).reshape(-1, 1)))[:, 0]
             seen = root * ((mean - theta).ravel() + measured - pulled)
             parts = root[:, None] * moved
-            if counted:
-                parts, seen = np.vstack([parts, np.full(y.size, COUNTED)]), np.append(seen, COUNTED * wanted)
+            if not linear:
+                parts, seen = counted(parts, seen, self.fraction * y.size)
             members = Memberships(parts, chances(self.fraction, grown))
             means, ratios = members.read(seen, places, rounds)
             step = pulled + moved @ means
