@@ -133,7 +133,8 @@ def influence_of(fit: Fit, found: LeaveOneOut, held: float, held_scale: float) -
     Σ ψ_j² A^−2κ with κ = 1 − tr ΣGPC/tr ΣC. A point enters both sums. It also moves the fit, by −H⁻¹x_j r_j, and a
     share of that lies along the mean fitted values a. Both sums in turn follow leverages, the scale of C and the length
     of a: fitted values v solve v + qψ(v) = u about leave-one-out values u, which are further from a where C is larger.
-    What a point moves solves these equations to first order. For the squared loss nothing depends on the length.
+    What a point moves solves these equations to first order. For the squared loss nothing depends on the length. Near
+    separable classes as much comes back as was moved, and first order has no end: it is held.
 
     Gradients are independent but for the scatter of the fit itself, of which φ is the share: the variance of their sum
     is less than that of independent ones by 1 − φ, and so is that of the moves of the fit.
