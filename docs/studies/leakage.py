@@ -385,29 +385,39 @@ def page(rows: list[dict[str, str]], command: str) -> str:
         f"{np.max(np.abs(gaps)):.4f}, with standard errors of the attack up to {errors.max():.4f}.",
         "",
     ]
-    for figure, prefix in (("AUCs", ""), ("Δ", "delta_")):
-        held = np.array([float(r[f"{prefix}coverage"]) for r in rows])
-        within = int(np.sum((held >= 0.93) & (held <= 0.97)))
+    held = {
+        figure: {
+            setting: np.array([float(r[f"{prefix}coverage"]) for r in rows if r["setting"] == setting])
+            for setting in dict.fromkeys(r["setting"] for r in rows)
+        }
+        for figure, prefix in (("AUCs", ""), ("Δ", "delta_"))
+    }
+    for figure, of in held.items():
+        each, means = np.concatenate(list(of.values())), np.array([some.mean() for some in of.values()])
+        within, settings = (int(np.sum((some >= 0.93) & (some <= 0.97))) for some in (each, means))
         text.append(
-            f"Intervals of {figure} hold in {100 * held.mean():.1f} % of data sets on average, in "
-            f"{100 * held.min():.0f} to {100 * held.max():.0f} %, in 93 to 97 % for {within} of {len(rows)} rows."
+            f"Intervals of {figure} hold in {100 * each.mean():.1f} % of data sets on average, in "
+            f"{100 * each.min():.0f} to {100 * each.max():.0f} %, in 93 to 97 % for {within} of {len(rows)} rows, "
+            f"and on average over quantizers for {settings} of {len(means)} settings."
         )
     text += [
         "",
-        "## Orders",
+        "## By setting",
         "",
+        "How often intervals hold, on average over quantizers.",
         f"Of these quantizers and {COPY}, which leaks what the sign leaks: pairs that one fit tells apart, together",
         "at 95 %, and data sets in which any of them is in the wrong order of *Δ known*, or the copy is told from the",
         f"sign. Last, of pairs whose known AUCs differ by more than {APART:g}, those that one fit orders rightly.",
         "",
-        "| setting | pairs told apart | data sets with a false order | pairs rightly ordered |",
-        "|---|---|---|---|",
+        "| setting | intervals of AUCs hold | of Δ | pairs told apart | data sets with a false order "
+        "| pairs rightly ordered |",
+        "|---|---|---|---|---|---|",
     ]
     signs = [row for row in rows if row["quantizer"] == "sign"]
     for row in signs:
-        shares = " | ".join(
-            f"{100 * float(row[key]):.1f} %" for key in ("told_apart", "false_orders", "rightly_ordered")
-        )
+        parts = [of[row["setting"]].mean() for of in held.values()]
+        parts += [float(row[key]) for key in ("told_apart", "false_orders", "rightly_ordered")]
+        shares = " | ".join(f"{100 * part:.1f} %" for part in parts)
         text.append(f"| {row['setting']} | {shares} |")
     wrong = np.mean([float(row["false_orders"]) for row in signs])
     apart = sum(float(row["pairs_apart"]) for row in signs)

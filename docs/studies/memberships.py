@@ -1,6 +1,6 @@
 """What equations tell of members that are 0 or 1: the read-out of exact weights against memberships as normal numbers.
 
-    python docs/studies/memberships.py [--targets 200] [--shadows 60] [--seed 100]
+    python docs/studies/memberships.py [--targets 1000] [--shadows 60] [--seed 100]
 
 writes ``docs/studies/memberships.csv`` and ``docs/studies/memberships.md``. In one pool each every training run draws a
 share, and releases its weights without quantization.
@@ -110,7 +110,7 @@ def row_of(setting: Setting, targets: int, shadows: int, seed: int) -> dict:
     }
 
 
-OPTIONS = {"targets": 200, "shadows": 60, "seed": 100}
+OPTIONS = {"targets": 1000, "shadows": 60, "seed": 100}
 
 
 def page(folder: Path, **options: int) -> str:

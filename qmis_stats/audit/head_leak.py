@@ -126,7 +126,7 @@ def head_leak(
     >>> from qmis_stats.quantizers import quantizer
     >>> data = bundled("diabetes")
     >>> head_leak(data, head_for(data), [quantizer("sign")], np.arange(200))[1]
-    'outside of its domain, only about 5.0 weights carry what the codes tell: the read-out is not normal'
+    'outside of its domain, only about 4.8 weights carry what the codes tell: the read-out is not normal'
     >>> head_leak(data, MLP("regression"), [quantizer("sign")], np.arange(200))[1]
     'it is for linear, logistic and softmax heads'
     """

@@ -268,7 +268,10 @@ def _inside_domain(attacks: AttackAudit, compared: Sequence[Compared], level: fl
 
 
 def _read_for_said(some: Sequence[Compared]) -> str:
-    shown = [f"{release_name(one.name)} {number(one.attacked)} for {number(one.predicted)}" for one in some]
+    shown = []
+    for one in some:
+        solved = "" if one.solved is None else f" ({number(one.solved)} simulated)"
+        shown.append(f"{release_name(one.name)} {number(one.attacked)} for {number(one.predicted)}{solved}")
     return listed(shown, 4)
 
 

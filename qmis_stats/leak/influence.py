@@ -16,9 +16,11 @@ from qmis_stats.leak.posterior import Points, points_of
 
 __all__ = ["Influence", "influence_of", "left_out", "main_moves", "unexplained"]
 
-_STEP = 1e-4
+_STEP = 1e-3
 _TINY = 1e-300
 _NOTHING = 1e-9
+_MOST_BACK = 0.7
+"""Of a move of gradients and curvatures, what comes back through what they move; it is φ for least squares."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,11 +35,14 @@ class Influence:
         On log tr ΣG.
     length : (n,) ndarray
         On the length of the mean fitted values, relative to itself.
+    scale_per_length : float
+        How log tr ΣC follows this length: where it does, the scatter of a fit does.
     """
 
     scale: FloatArray
     leverage: FloatArray
     length: FloatArray
+    scale_per_length: float
 
     @property
     def errors(self) -> FloatArray:
@@ -87,7 +92,9 @@ def main_moves(
     # A logarithm counts as if it moved every fitted value by its standard deviation.
     whole = float(np.sqrt(np.trace(points.variance, axis1=1, axis2=2).sum()))
     rows = [
-        np.concatenate([(one.mean * (1.0 + length)).ravel(), one.factor.ravel(), [whole * scale, whole * leverage]])
+        np.concatenate(
+            [(1.0 + length) * one.mean.ravel(), (1.0 + length) * one.factor.ravel(), [whole * scale, whole * leverage]]
+        )
         for one, (scale, leverage, length) in zip(others, without, strict=True)
     ]
     left, sizes, right = np.linalg.svd(np.array(rows) - np.mean(rows, axis=0), full_matrices=False)
@@ -122,14 +129,15 @@ def unexplained(deviations: FloatArray, sums: FloatArray, lost: FloatArray) -> F
 def influence_of(fit: Fit, found: LeaveOneOut, held: float, held_scale: float) -> Influence:
     """Return the influence of each point.
 
-    C is proportional to Σ ψ_j² and falls with A = Σ_j (1 + w_j q)⁻¹ w_j as A^−2κ, with κ = 1 − tr ΣGPC/tr ΣC, and
-    leverages q fall as A^−λ, with λ = 1 − tr ΣGPG/tr ΣG. A point enters both sums. It also moves the fit, by
-    −H⁻¹x_j r_j, and a share of that lies along the mean fitted values a: longer fits have other gradients and
-    curvatures. A larger A makes leverages less, by which A is more and gradients at the fit are less damped. For the
-    squared loss curvatures do not depend on the fit.
+    Leverages q fall as A^−λ with A = Σ_j (1 + w_j q)⁻¹ w_j and λ = 1 − tr ΣGPG/tr ΣG, and C is proportional to
+    Σ ψ_j² A^−2κ with κ = 1 − tr ΣGPC/tr ΣC. A point enters both sums. It also moves the fit, by −H⁻¹x_j r_j, and a
+    share of that lies along the mean fitted values a. Both sums in turn follow leverages, the scale of C and the length
+    of a: fitted values v solve v + qψ(v) = u about leave-one-out values u, which are further from a where C is larger.
+    What a point moves solves these equations to first order. For the squared loss nothing depends on the length. Near
+    separable classes as much comes back as was moved, and first order has no end: it is held.
 
     Gradients are independent but for the scatter of the fit itself, of which φ is the share: the variance of their sum
-    is larger by 1/(1 − φ), and that of the moves of the fit is less than the plain jackknife says by 1 − φ.
+    is less than that of independent ones by 1 − φ, and so is that of the moves of the fit.
 
     Parameters
     ----------
@@ -140,32 +148,68 @@ def influence_of(fit: Fit, found: LeaveOneOut, held: float, held_scale: float) -
     held, held_scale : float
         1 − λ and 1 − κ, in [0, 1].
     """
-    identity = np.eye(fit.outputs)
-    usual = found.leverage.mean(axis=0)
-    values = fit.design @ fit.parameters.T
-
-    def sums(values: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return |ψ|² and the trace of (1 + wq)⁻¹w of each point at fitted values."""
-        w = fit.loss.curvature(fit.y, values)
-        stiffness = np.linalg.solve(identity + w @ usual, w)
-        return np.sum(fit.loss.gradient(fit.y, values) ** 2, axis=1), np.trace(stiffness, axis1=1, axis2=2)
-
-    here = sums(values)
-    sizes = [part.mean() for part in here]
     root = math.sqrt(1.0 - found.inflation)
-    squares, stiffer = ((part / size - 1.0) / root for part, size in zip(here, sizes, strict=True))
-    length = np.zeros(fit.points)
+    length, mean = np.zeros(fit.points), np.zeros_like(found.value)
     if fit.loss.name != "squared":
         mean = points_of(fit, found, Game()).mean
-        shift = np.linalg.solve(identity + found.leverage @ found.curvature, mean[:, :, None])[:, :, 0]
         length = root * _stretch(fit, found, mean)
-        there = sums(values + _STEP * shift)
-        longer = [float((part.mean() / size - 1.0) / _STEP) for part, size in zip(there, sizes, strict=True)]
-        squares, stiffer = squares + longer[0] * length, stiffer + longer[1] * length
-    damped = [float(np.sum(part * found.pull) / part.sum()) for part in here]
-    stiffer = stiffer / (1.0 - (1.0 - held) * damped[1])
-    leverage = -(1.0 - held) * stiffer
-    return Influence(squares - 2.0 * damped[0] * leverage - 2.0 * (1.0 - held_scale) * stiffer, leverage, length)
+    own, by_leverage, by_scale, by_length = _sums(fit, found, mean)
+    # In logarithms: leverage = −fall·stiffness, scale = gradients − 2·shrink·stiffness, for (gradients, stiffness).
+    fall, shrink = 1.0 - held, 2.0 * (1.0 - held_scale)
+    back = np.outer(by_leverage, [0.0, -fall]) + np.outer(by_scale, [1.0, -shrink])
+    back *= min(1.0, max(_MOST_BACK, found.inflation) / max(float(np.max(np.abs(np.linalg.eigvals(back)))), _TINY))
+    own, by_length = (np.linalg.solve(np.eye(2) - back, part) for part in (root * own, by_length))
+    gradients, stiffness = own + np.outer(by_length, length)
+    return Influence(
+        gradients - shrink * stiffness, -fall * stiffness, length, float(by_length[0] - shrink * by_length[1])
+    )
+
+
+def _sums(fit: Fit, found: LeaveOneOut, mean: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Return what each point adds to Σ|ψ|² and Σ tr (1 + wq)⁻¹w, times n, relative to their means, (2, n).
+
+    And the derivatives of their logarithms in those of the leverages, of the scale of C, and of the length of the
+    means, (2,) each.
+    """
+    identity, usual = np.eye(fit.outputs), found.leverage.mean(axis=0)
+    values = fit.design @ fit.parameters.T
+    # What a fitted value moves per unit of u.
+    follow: FloatArray = np.asarray(np.linalg.inv(identity + found.leverage @ found.curvature))
+
+    def along(matrices: FloatArray, vectors: FloatArray) -> FloatArray:
+        return np.asarray(np.einsum("nab,nb->na", matrices, vectors))
+
+    def stiff(values: FloatArray) -> FloatArray:
+        w = fit.loss.curvature(fit.y, values)
+        return np.asarray(np.linalg.solve(identity + w @ usual, w))
+
+    def terms(values: FloatArray) -> FloatArray:
+        squares = np.sum(fit.loss.gradient(fit.y, values) ** 2, axis=1)
+        return np.array([squares, np.trace(stiff(values), axis1=1, axis2=2)])
+
+    here = terms(values)
+    sizes = here.mean(axis=1)
+
+    def change(move: FloatArray) -> FloatArray:
+        """Return the derivatives along a move of the fitted values."""
+        ends = terms(values + _STEP * move) - terms(values - _STEP * move)
+        return np.asarray(ends.mean(axis=1) / (2.0 * _STEP * sizes))
+
+    by_leverage = change(-along(follow, found.value_moved))
+    less = stiff(values)
+    by_leverage[1] -= float(np.mean(np.einsum("nab,bc,nca->n", less, usual, less))) / sizes[1]
+    # Half the variance of u times second derivatives in u: those in v, less what bends v.
+    spread, axes = np.linalg.eigh(found.variance)
+    by_scale, bent = np.zeros(2), np.zeros_like(values)
+    directions: FloatArray = np.asarray(axes * np.sqrt(np.maximum(spread, 0.0))[:, None, :])
+    for direction in np.moveaxis(directions, 2, 0):
+        move = along(follow, direction)
+        ends = [values + sign * _STEP * move for sign in (1.0, -1.0)]
+        by_scale += sum((terms(end) - here).mean(axis=1) for end in ends) / (2.0 * _STEP**2 * sizes)
+        bent += sum(fit.loss.gradient(fit.y, end) - found.gradient for end in ends) / (2.0 * _STEP**2)
+    by_scale -= change(along(follow, along(found.leverage, bent)))
+    by_length = change(along(follow, mean))
+    return here / sizes[:, None] - 1.0, by_leverage, by_scale, by_length
 
 
 def _stretch(fit: Fit, found: LeaveOneOut, mean: FloatArray) -> FloatArray:

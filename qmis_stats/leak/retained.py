@@ -35,7 +35,7 @@ MANY = 20_000
 """Points from which on the directions of one differ little from those of another."""
 _LEAST = 1e-300
 _MATCHED = 600
-_STEP = 0.01
+_STEP = 0.02
 _LEAST_STEP = 1e-4
 _DRAWS = 64
 _EFFORT = 4000
@@ -216,7 +216,7 @@ def scatter(fit: Fit, found: LeaveOneOut) -> Scatter:
             return wanted - float(sizes @ some.errors[0, : spread.size] ** 2)
 
         low, high, tried = 0.0, shrunk, one
-        while missed(one) > 0.0 and high - low > _STEP:  # variances mostly fall with the share that is shrunk
+        while missed(one) > 0.0 and high - low > _STEP * shrunk:  # variances mostly fall with the share that is shrunk
             middle = 0.5 * (low + high)
             tried = made((1.0 - middle) * sample + middle * level)
             low, high = (low, middle) if missed(tried) > 0.0 else (middle, high)
@@ -255,7 +255,8 @@ def _equivalents(fit: Fit, found: LeaveOneOut, moment: FloatArray, damped: Float
         alone = np.eye(outputs) - 1.0 / outputs
         response = np.kron(alone, np.eye(len(moment))) @ response
     covariance = response @ np.kron(found.gradient.T @ found.gradient, moment) @ response
-    nothing = Influence(*np.zeros((3, fit.points)))
+    zero = np.zeros(fit.points)
+    nothing = Influence(zero, zero, zero, 0.0)
     made = Scatter(0.5 * (covariance + covariance.T), response, moment, fit.design, outputs, nothing)
     measured = float(np.mean(np.trace(found.variance, axis1=1, axis2=2)))
     return replace(made, covariance=made.covariance * (measured / made.trace(made.covariance)))
@@ -288,7 +289,7 @@ class Retained:
     truth, again : (B, K, D) ndarray
         The shares at these means themselves, with the cells of two more training sets.
     changes : (2, K, D) ndarray
-        How the estimate changes with log tr ΣC, and with the length of the mean weights, relative to itself.
+        How the estimate changes with log tr ΣC, and with the length of the fit, relative to itself.
     combined : (c, KD) ndarray
         Combinations of parameters that scales give away.
     """
@@ -345,6 +346,8 @@ def retained(fit: Fit, spread: Scatter, quantizers: Sequence[NamedQuantizer], se
     pairs = int(np.clip(_EFFORT // errors.size, 4, _PAIRS))
     known = _Posterior.of(fit.weights, errors**2)
     means = known.mean + known.deviation * rng.standard_normal((pairs, *errors.shape))
+    # Of longer fits the means are longer, and the scatter about them follows.
+    lengthened = known.mean + 0.5 * spread.influence.scale_per_length * (fit.weights - known.mean)
     # Means in the places of others: which of them lie near a threshold is chance too.
     places = rng.integers(errors.size, size=(pairs, errors.size))
     means = np.take_along_axis(means.reshape(pairs, -1), places, axis=1).reshape(means.shape)
@@ -370,7 +373,7 @@ def retained(fit: Fit, spread: Scatter, quantizers: Sequence[NamedQuantizer], se
         truth, again = (_whole(_of_cells(cut, half, means[None], errors, fit.shape)[0], spread) for half in drawn[2:])
         [share] = estimates(fit.weights[None])
         [wider] = estimates(fit.weights[None], math.exp(0.5 * steps[0]))
-        [longer] = estimates((fit.weights + steps[1] * known.mean)[None])
+        [longer] = estimates((fit.weights + steps[1] * lengthened)[None])
         changes = np.array([wider - share, longer - share]) / steps[:, None, None]
         combined = _combined(quantizer, fit, spread)
         found.append(Retained(share, first, second, truth, again, changes, combined))
@@ -554,7 +557,7 @@ class ReadOut:
         Over B drawn means, the same for all quantizers: differences of estimates of ρ between two training sets, over
         √2; of ρ itself, whose cells the weights set; and the mean of the estimates less that of ρ, less their bias.
     changes : (2,) ndarray
-        How ρ changes with log tr ΣC, and with the length of the mean weights, relative to itself.
+        How ρ changes with log tr ΣC, and with the length of the fit, relative to itself.
     along : (3, n, K, K) ndarray
         kᵀK⁻¹k, kᵀK⁻¹δ and δᵀK⁻¹δ of each point.
     expected : (3,) ndarray

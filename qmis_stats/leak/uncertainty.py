@@ -22,7 +22,7 @@ __all__ = ["Uncertainty"]
 _FEWEST_GROUPS = 10
 _SLOPE_POINTS, _SLOPE_PAIRS = 128, 64
 _NOTHING = 1e-9
-_MOVES = 3
+_MOVES, _JOINT_MOVES = 6, 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,22 +117,24 @@ class Uncertainty:
         here = whole_figures(law) if whole else at(few, stay)
         sure = shares[:, None] >= 1.0 - _NOTHING
         slopes = np.where(sure, 0.0, (at(few, steps) - here) / np.where(np.abs(steps) > 0.0, steps, _NOTHING)[:, None])
-        coordinates, moved = main_moves(few, *self._without_each(group, without, chosen), _MOVES)
+        moves = _JOINT_MOVES if self.fit.outputs > 1 else _MOVES
+        coordinates, moved = main_moves(few, *self._without_each(group, without, chosen), moves)
         return slopes, coordinates, np.array([at(one, stay) - here for one in moved])
 
     def _without_each(self, group: Indices, without: FloatArray, chosen: Indices) -> tuple[list[Points], FloatArray]:
         """Return chosen points read without each group, and what every point moves then, (G, 3).
 
-        Where figures compare residuals with the scale that these set, all that moves is the variance beside that scale.
+        Where figures compare residuals with the scale that these set, all that moves is the variance beside that scale,
+        and the means with it. Elsewhere means are read at the scale that there is: with it leave-one-out values vary.
         """
         if self._scale_free:
             without = np.zeros_like(without)
             without[:, 0] = left_out(self.found.relative, group)
-        others = []
-        for number, scale in enumerate(without[:, 0]):
-            kept = None if self._scale_free else np.flatnonzero(group != number)
-            others.append(points_of(self.fit, self.found, self.game, kept, float(scale)).some(chosen))
-        return others, without
+            read = [points_of(self.fit, self.found, self.game, None, float(scale)) for scale in without[:, 0]]
+        else:
+            rest = (np.flatnonzero(group != number) for number in range(len(without)))
+            read = [points_of(self.fit, self.found, self.game, kept) for kept in rest]
+        return [one.some(chosen) for one in read], without
 
     def _without_sums(self, replicates: FloatArray, group: Indices) -> tuple[FloatArray, int]:
         """Return the deviations of the replicates less what known sums explain of them, and their degrees of freedom.

@@ -190,7 +190,11 @@ def test_attacks_are_held_against_the_theory(attacked):
     assert text.startswith(
         "Outside of the domain of theory, in a known pool attacks find more than its formulas (AUC): "
     )
-    assert f"no quantization {found.compared()[-1].attacked:.3f} for {wrong.auc[-1]:.3f}" in text
+    assert f"no quantization {found.compared()[-1].attacked:.3f} for {wrong.auc[-1]:.3f}, " in text
+    # And what one fit says of an attack that solves the equations, where that was simulated.
+    simulated = dataclasses.replace(beyond.predicted, solved_auc=np.array([np.nan, 0.71]))
+    [text] = attacks_and_theory(dataclasses.replace(beyond, predicted=simulated), 0.9)
+    assert f" for {wrong.auc[-1]:.3f} (0.710 simulated), " in text
 
 
 @pytest.fixture(scope="module")

@@ -105,16 +105,19 @@ def test_errors_of_shares_count_training_sets_and_what_the_means_happen_to_be() 
     assert np.all(np.abs(between) > error)
 
 
-def test_what_a_point_moves_of_what_all_share_is_how_much_it_varies() -> None:
+@pytest.mark.parametrize(("d", "n", "ridge"), [(32, 96, 3.0), (48, 192, 1.0)])
+def test_what_a_point_moves_of_what_all_share_is_how_much_it_varies(d: int, n: int, ridge: float) -> None:
     """Logistic fits: scale of C, leverages and length over training sets; gradients and curvatures alone miss them.
+
+    With little penalty gradients, curvatures and the scale move each other.
 
     Estimated means are shorter than the true ones and lie beside them, so that the length is stated somewhat too wide.
     """
-    d, n, fits, ridge = 32, 96, 250, 3.0
+    fits = 250
     rng = np.random.default_rng(11)
     beta = 1.5 * rng.normal(size=d) / np.sqrt(d)
     weights, logs, stated = np.empty((fits, d)), np.empty((fits, 2)), np.empty((fits, 3))
-    alone, pairs = np.empty(fits), np.empty(fits)
+    alone, pairs = np.empty(fits), np.empty((fits, 2))
     for k in range(fits):
         X = rng.normal(size=(n, d))
         y = (rng.random(n) < expit(X @ beta)).astype(float)
@@ -128,7 +131,7 @@ def test_what_a_point_moves_of_what_all_share_is_how_much_it_varies() -> None:
         stated[k] = influence.errors
         stiffness = found.curvature[:, 0, 0] / (1.0 + found.curvature[:, 0, 0] * found.leverage.mean())
         alone[k] = stiffness.std() / stiffness.mean() / np.sqrt(n)
-        pairs[k] = np.corrcoef(influence.leverage, influence.length)[0, 1]
+        pairs[k] = [np.corrcoef(influence.leverage, one)[0, 1] for one in (influence.length, influence.scale)]
     mean = weights.mean(axis=0)
     length = weights @ mean / (mean @ mean)
     seen = np.column_stack([logs, length])
@@ -137,6 +140,7 @@ def test_what_a_point_moves_of_what_all_share_is_how_much_it_varies() -> None:
     assert np.all(chi2.cdf(sums / errors**2 * wider**2, fits - 1) > ALARM), (seen.std(axis=0), errors)
     assert np.all(chi2.sf(sums / errors**2 / wider**2, fits - 1) > ALARM), (seen.std(axis=0), errors)
     assert chi2.sf(sums[1] / np.mean(alone**2) / wider**2, fits - 1) < ALARM  # points enter the curvature: no more
-    # Longer fits have larger leverages, as much in one fit as over training sets (Fisher's z).
-    apart = np.arctanh(np.corrcoef(logs[:, 1], length)[0, 1]) - np.arctanh(pairs.mean())
-    assert abs(apart) < LARGEST_Z / np.sqrt(fits - 3.0) + 0.3
+    # By Fisher's z leverages go with the length, and with the scale, as much in one fit as over training sets.
+    for stated_pair, one in zip(pairs.mean(axis=0), (length, logs[:, 0]), strict=True):
+        apart = np.arctanh(np.corrcoef(logs[:, 1], one)[0, 1]) - np.arctanh(stated_pair)
+        assert abs(apart) < LARGEST_Z / np.sqrt(fits - 3.0) + 0.3

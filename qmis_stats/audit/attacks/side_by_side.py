@@ -30,12 +30,16 @@ _EVERY = "every release"
 
 
 class Compared(NamedTuple):
-    """AUCs of one release by theory and of the read-out attack, and whether they agree."""
+    """AUCs of one release by theory and of the read-out attack, whether they agree, and that simulated from the fit.
+
+    The last is ``None`` where nothing was simulated.
+    """
 
     name: str
     predicted: float
     attacked: float
     agree: bool
+    solved: float | None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -104,7 +108,8 @@ class AttackAudit(NotebookResult):
             # Half-widths add in squares: the two come from different training runs.
             room = math.hypot(0.5 * (high - low), 0.5 * (above - below))
             area = float(theory.auc[q])
-            found.append(Compared(name, area, result.auc, abs(result.auc - area) <= room))
+            solved = None if np.isnan(theory.solved_auc[q]) else float(theory.solved_auc[q])
+            found.append(Compared(name, area, result.auc, abs(result.auc - area) <= room, solved))
         return tuple(found)
 
     def leak(self, bits: Mapping[str, float] | None = None) -> AttackLeak:
