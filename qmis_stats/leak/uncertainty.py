@@ -23,6 +23,7 @@ _FEWEST_GROUPS = 10
 _SLOPE_POINTS, _SLOPE_PAIRS = 128, 64
 _NOTHING = 1e-9
 _MOVES, _JOINT_MOVES = 6, 3
+"""Main moves of all points that are followed; of several fitted values, each of which takes long, three have most."""
 
 
 @dataclass(frozen=True, eq=False)

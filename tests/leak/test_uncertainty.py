@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.special import expit
-from scipy.stats import chi2
+from scipy.stats import chi2, linregress
 from sklearn.linear_model import LogisticRegression
 
 from qmis_stats.leak import Fit, fit_from
@@ -117,7 +117,7 @@ def test_what_a_point_moves_of_what_all_share_is_how_much_it_varies(d: int, n: i
     rng = np.random.default_rng(11)
     beta = 1.5 * rng.normal(size=d) / np.sqrt(d)
     weights, logs, stated = np.empty((fits, d)), np.empty((fits, 2)), np.empty((fits, 3))
-    alone, pairs = np.empty(fits), np.empty((fits, 2))
+    alone, pairs, follows = np.empty(fits), np.empty((fits, 2)), np.empty(fits)
     for k in range(fits):
         X = rng.normal(size=(n, d))
         y = (rng.random(n) < expit(X @ beta)).astype(float)
@@ -132,6 +132,7 @@ def test_what_a_point_moves_of_what_all_share_is_how_much_it_varies(d: int, n: i
         stiffness = found.curvature[:, 0, 0] / (1.0 + found.curvature[:, 0, 0] * found.leverage.mean())
         alone[k] = stiffness.std() / stiffness.mean() / np.sqrt(n)
         pairs[k] = [np.corrcoef(influence.leverage, one)[0, 1] for one in (influence.length, influence.scale)]
+        follows[k] = influence.scale_per_length
     mean = weights.mean(axis=0)
     length = weights @ mean / (mean @ mean)
     seen = np.column_stack([logs, length])
@@ -144,3 +145,8 @@ def test_what_a_point_moves_of_what_all_share_is_how_much_it_varies(d: int, n: i
     for stated_pair, one in zip(pairs.mean(axis=0), (length, logs[:, 0]), strict=True):
         apart = np.arctanh(np.corrcoef(logs[:, 1], one)[0, 1]) - np.arctanh(stated_pair)
         assert abs(apart) < LARGEST_Z / np.sqrt(fits - 3.0) + 0.3
+    # So does the scatter of the weights about their mean, across it.
+    across = np.log(np.sum((weights - np.outer(length, mean)) ** 2, axis=1))
+    slope = linregress(np.log(length), across)
+    assert abs(slope.slope - follows.mean()) < LARGEST_Z * slope.stderr
+    assert ridge > 1.0 or slope.slope > LARGEST_Z * slope.stderr
