@@ -244,7 +244,10 @@ def attacks_and_theory(attacks: AttackAudit, level: float) -> list[str]:
     beyond = [one for one in attacks.compared(level, inside=False) if not one.agree and one.attacked > one.predicted]
     if beyond:
         beyond.sort(key=lambda one: one.predicted - one.attacked)
-        what = "in a known pool attacks find more than its formulas (AUC)"
+        beside = (
+            "; in brackets what one training run simulates" if any(one.solved is not None for one in beyond) else ""
+        )
+        what = f"in a known pool attacks find more than its formulas (AUC{beside})"
         found.append(f"Outside of the domain of theory, {what}: {_read_for_said(beyond)}.")
     return found
 
@@ -270,7 +273,7 @@ def _inside_domain(attacks: AttackAudit, compared: Sequence[Compared], level: fl
 def _read_for_said(some: Sequence[Compared]) -> str:
     shown = []
     for one in some:
-        solved = "" if one.solved is None else f" ({number(one.solved)} simulated)"
+        solved = "" if one.solved is None else f" ({number(one.solved)})"
         shown.append(f"{release_name(one.name)} {number(one.attacked)} for {number(one.predicted)}{solved}")
     return listed(shown, 4)
 

@@ -194,7 +194,11 @@ def test_attacks_are_held_against_the_theory(attacked):
     # And what one fit says of an attack that solves the equations, where that was simulated.
     simulated = dataclasses.replace(beyond.predicted, solved_auc=np.array([np.nan, 0.71]))
     [text] = attacks_and_theory(dataclasses.replace(beyond, predicted=simulated), 0.9)
-    assert f" for {wrong.auc[-1]:.3f} (0.710 simulated), " in text
+    assert (
+        f"(AUC; in brackets what one training run simulates): no quantization {found.compared()[-1].attacked:.3f} "
+        in text
+    )
+    assert f" for {wrong.auc[-1]:.3f} (0.710), " in text
 
 
 @pytest.fixture(scope="module")
