@@ -112,7 +112,7 @@ def leakage(
     Notes
     -----
     Measured over eleven settings with 200 data sets each (docs/studies/leakage.md): AUCs differ from those of an attack
-    that knows the law by 0.0003 on average and at most 0.0059, and no pair of quantizers was told apart in the wrong
+    that knows the law by 0.0003 on average and at most 0.0056, and no pair of quantizers was told apart in the wrong
     order. 95 % intervals of Δ and of AUCs hold in 96 % of data sets on average; of quantizers and settings the least is
     90 % and 86 %.
 

@@ -351,7 +351,7 @@ def retained(fit: Fit, spread: Scatter, quantizers: Sequence[NamedQuantizer], se
     # Means in the places of others: which of them lie near a threshold is chance too.
     places = rng.integers(errors.size, size=(pairs, errors.size))
     means = np.take_along_axis(means.reshape(pairs, -1), places, axis=1).reshape(means.shape)
-    drawn = means + _noise(fit, spread, rng, 4 * pairs).reshape(4, pairs, *errors.shape)
+    drawn = means + _noise(fit, spread, means, rng)
     found = []
     for quantizer in quantizers:
         if not _has_cells(quantizer, fit):
@@ -419,21 +419,25 @@ def _cells(quantizer: Any, weights: FloatArray) -> list[GroupCells]:
         ]
 
 
-def _noise(fit: Fit, spread: Scatter, rng: np.random.Generator, count: int) -> FloatArray:
-    """Return draws of the weights about their means, (count, K·p).
+def _noise(fit: Fit, spread: Scatter, means: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Return four draws of the weights about each of the means, (4, B, K, p), less these.
 
     Where influences hold what fits move along the mean fitted values, draws do not.
     """
-    width = spread.second_moment.shape[0]
-    kept = (np.arange(fit.outputs)[:, None] * width + np.arange(fit.X.shape[1])).ravel()
+    width, free = spread.second_moment.shape[0], fit.X.shape[1]
+    kept = (np.arange(fit.outputs)[:, None] * width + np.arange(free)).ravel()
     matrix = spread.covariance[np.ix_(kept, kept)]
     matrix.flat[:: kept.size + 1] += FREE * float(np.trace(matrix)) / kept.size
-    drawn = rng.standard_normal((count, kept.size)) @ cholesky(matrix)
+    drawn = rng.standard_normal((4, len(means), kept.size)) @ cholesky(matrix)
     if np.any(spread.influence.length):
-        along = (fit.parameters @ spread.second_moment).ravel()[kept]
-        back = matrix @ along
-        drawn -= np.outer(drawn @ along / (along @ back), back)
-    return np.asarray(drawn)
+        moment = spread.second_moment[:free, :free]
+        if fit.intercept is not None:  # an intercept takes the mean of the fitted values
+            moment = moment - np.outer(spread.second_moment[free, :free], spread.second_moment[free, :free])
+        along = (means @ moment).reshape(len(means), -1)
+        back = along @ matrix
+        share = np.einsum("abk,bk->ab", drawn, along) / np.maximum(np.sum(along * back, axis=1), _LEAST)
+        drawn -= share[:, :, None] * back
+    return drawn.reshape(4, *means.shape)
 
 
 def _whole(share: FloatArray, spread: Scatter) -> FloatArray:

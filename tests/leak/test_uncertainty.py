@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import expit
@@ -10,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 
 from qmis_stats.leak import Fit, fit_from
 from qmis_stats.leak.leave_one_out import LeaveOneOut, leave_one_out
-from qmis_stats.leak.retained import ReadOut, cell_share, read_out, retained, scatter, share_covariance
+from qmis_stats.leak.retained import ReadOut, Scatter, cell_share, read_out, retained, scatter, share_covariance
 from qmis_stats.quantizers.weights import quantizer
 
 FITS = 500
@@ -150,3 +152,30 @@ def test_what_a_point_moves_of_what_all_share_is_how_much_it_varies(d: int, n: i
     slope = linregress(np.log(length), across)
     assert abs(slope.slope - follows.mean()) < LARGEST_Z * slope.stderr
     assert ridge > 1.0 or slope.slope > LARGEST_Z * slope.stderr
+
+
+def test_drawn_training_sets_have_the_length_of_their_means() -> None:
+    """What a longer fit moves in ρ counts with the length of all points: draws leave it out, by as much as theory says.
+
+    The share of the sign depends on the weights by their squared length: of its variance over draws a part of about
+    aᵀCa/(aᵀCa + tr C²/2) is along the means a.
+    """
+    d, n = 48, 384
+    rng = np.random.default_rng(12)
+    beta = 2.0 * rng.normal(size=d) / np.sqrt(d)
+    X = rng.normal(size=(n, d))
+    y = (rng.random(n) < expit(X @ beta)).astype(float)
+    model = LogisticRegression(C=1.0, fit_intercept=False, tol=1e-8, max_iter=500).fit(X, y)
+    fit = fit_from(X, y, model.coef_[0], "logistic", 1.0)
+    spread = scatter(fit, leave_one_out(fit))
+    free = replace(spread, influence=replace(spread.influence, length=np.zeros(n)))
+    held, whole = (np.mean([_variance_over_draws(fit, one, seed) for seed in range(6)]) for one in (spread, free))
+    C = spread.covariance
+    along = float(fit.weights[0] @ C @ fit.weights[0])
+    part = along / (along + 0.5 * float(np.sum(C**2)))
+    assert held < (1.0 - 0.5 * part) * whole
+    assert held > 0.2 * whole
+
+
+def _variance_over_draws(fit: Fit, spread: Scatter, seed: int) -> float:
+    return float(np.mean(read_out(spread, retained(fit, spread, [quantizer("sign")], seed=seed)[0]).varied[0] ** 2))
