@@ -168,8 +168,7 @@ def _pools(
     """
     n, free, basis, moment = fit.points, fit.X.shape[1], contrasts(fit.outputs), spread.second_moment
     theta = basis.T @ fit.parameters
-    mean = moment[:free, free] if fit.intercept is not None else np.zeros(free)
-    covariance = moment[:free, :free] - np.outer(mean, mean)
+    mean, covariance = spread.features(free)
     upper = cholesky(covariance + FREE * np.trace(covariance) * np.eye(free))
     constant = theta[:, free:].sum(axis=1) + theta[:, :free] @ mean
     shown = covariance @ theta[:, :free].T

@@ -179,24 +179,24 @@ def _sums(fit: Fit, found: LeaveOneOut, mean: FloatArray) -> tuple[FloatArray, F
     def along(matrices: FloatArray, vectors: FloatArray) -> FloatArray:
         return np.asarray(np.einsum("nab,nb->na", matrices, vectors))
 
-    def stiff(values: FloatArray) -> FloatArray:
-        w = fit.loss.curvature(fit.y, values)
+    def stiff(w: FloatArray) -> FloatArray:
         return np.asarray(np.linalg.solve(identity + w @ usual, w))
 
-    def terms(values: FloatArray) -> FloatArray:
-        squares = np.sum(fit.loss.gradient(fit.y, values) ** 2, axis=1)
-        return np.array([squares, np.trace(stiff(values), axis1=1, axis2=2)])
+    def at(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return gradients, and what points add to both sums, at fitted values."""
+        psi, less = fit.loss.gradient(fit.y, values), stiff(fit.loss.curvature(fit.y, values))
+        return psi, np.array([np.sum(psi**2, axis=1), np.trace(less, axis1=1, axis2=2)])
 
-    here = terms(values)
+    here = at(values)[1]
     sizes = here.mean(axis=1)
 
     def change(move: FloatArray) -> FloatArray:
         """Return the derivatives along a move of the fitted values."""
-        ends = terms(values + _STEP * move) - terms(values - _STEP * move)
+        ends = at(values + _STEP * move)[1] - at(values - _STEP * move)[1]
         return np.asarray(ends.mean(axis=1) / (2.0 * _STEP * sizes))
 
     by_leverage = change(-along(follow, found.value_moved))
-    less = stiff(values)
+    less = stiff(found.curvature)
     by_leverage[1] -= float(np.mean(np.einsum("nab,bc,nca->n", less, usual, less))) / sizes[1]
     # Half the variance of u times second derivatives in u: those in v, less what bends v.
     spread, axes = np.linalg.eigh(found.variance)
@@ -204,9 +204,10 @@ def _sums(fit: Fit, found: LeaveOneOut, mean: FloatArray) -> tuple[FloatArray, F
     directions: FloatArray = np.asarray(axes * np.sqrt(np.maximum(spread, 0.0))[:, None, :])
     for direction in np.moveaxis(directions, 2, 0):
         move = along(follow, direction)
-        ends = [values + sign * _STEP * move for sign in (1.0, -1.0)]
-        by_scale += sum((terms(end) - here).mean(axis=1) for end in ends) / (2.0 * _STEP**2 * sizes)
-        bent += sum(fit.loss.gradient(fit.y, end) - found.gradient for end in ends) / (2.0 * _STEP**2)
+        for sign in (1.0, -1.0):
+            psi, there = at(values + sign * _STEP * move)
+            by_scale += (there - here).mean(axis=1) / (2.0 * _STEP**2 * sizes)
+            bent += (psi - found.gradient) / (2.0 * _STEP**2)
     by_scale -= change(along(follow, along(found.leverage, bent)))
     by_length = change(along(follow, mean))
     return here / sizes[:, None] - 1.0, by_leverage, by_scale, by_length

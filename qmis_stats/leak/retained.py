@@ -163,6 +163,12 @@ class Scatter:
         blocks = matrix.reshape(self.outputs, width, self.outputs, width)
         return float(sum(np.vdot(blocks[k, :, k], self.second_moment) for k in range(self.outputs)))
 
+    def features(self, count: int) -> tuple[FloatArray, FloatArray]:
+        """Return mean and covariance of so many features; where an intercept follows them, it takes their mean."""
+        moment = self.second_moment
+        mean = moment[:count, count] if count < len(moment) else np.zeros(count)
+        return mean, moment[:count, :count] - np.outer(mean, mean)
+
     @property
     def secant(self) -> float:
         """Squared secant of the angle of the directions C(I ⊗ x) and G(I ⊗ x) in the metric C⁻¹, over fresh points."""
@@ -430,10 +436,7 @@ def _noise(fit: Fit, spread: Scatter, means: FloatArray, rng: np.random.Generato
     matrix.flat[:: kept.size + 1] += FREE * float(np.trace(matrix)) / kept.size
     drawn = rng.standard_normal((4, len(means), kept.size)) @ cholesky(matrix)
     if np.any(spread.influence.length):
-        moment = spread.second_moment[:free, :free]
-        if fit.intercept is not None:  # an intercept takes the mean of the fitted values
-            moment = moment - np.outer(spread.second_moment[free, :free], spread.second_moment[free, :free])
-        along = (means @ moment).reshape(len(means), -1)
+        along = (means @ spread.features(free)[1]).reshape(len(means), -1)
         back = along @ matrix
         share = np.einsum("abk,bk->ab", drawn, along) / np.maximum(np.sum(along * back, axis=1), _LEAST)
         drawn -= share[:, :, None] * back
